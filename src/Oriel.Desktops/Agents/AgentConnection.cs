@@ -1,0 +1,100 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Grpc.Net.Client;
+using Oriel.Protocol;
+using Oriel.Protocol.Display;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Desktops.Agents;
+
+/// <summary>
+/// An authenticated link to one desktop's agent, over the unix socket that its keeper relays. Both ends have proven the agent key;
+/// all calls share one HTTP/2 connection. Safe for concurrent use; the owner disposes it.
+/// </summary>
+public sealed class AgentConnection : IDisposable
+{
+    /// <summary>Largest message either way: a 4K key frame and the whole of a configure request fit.</summary>
+    public const int MaxMessageBytes = 64 * 1024 * 1024;
+
+    private readonly GrpcChannel _channel;
+
+    private AgentConnection(GrpcChannel channel, CallInvoker invoker)
+    {
+        _channel = channel;
+        Guest = new Guest.GuestClient(invoker);
+        Display = new Display.DisplayClient(invoker);
+    }
+
+    public Guest.GuestClient Guest { get; }
+
+    public Display.DisplayClient Display { get; }
+
+    /// <exception cref="RpcException">The socket does not answer (yet), or refuses.</exception>
+    /// <exception cref="AgentIdentityException">Something answers that does not know the agent key.</exception>
+    public static async Task<AgentConnection> OpenAsync(string socketPath, ReadOnlyMemory<byte> agentKey, CancellationToken cancellationToken)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, token) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                try
+                {
+                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), token);
+                    return new NetworkStream(socket, ownsSocket: true);
+                }
+                catch
+                {
+                    socket.Dispose();
+                    throw;
+                }
+            },
+            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+            EnableMultipleHttp2Connections = false,
+            InitialHttp2StreamWindowSize = 4 * 1024 * 1024,
+            UseProxy = false,
+        };
+        var channel = GrpcChannel.ForAddress("http://agent", new GrpcChannelOptions
+        {
+            HttpHandler = handler,
+            DisposeHttpClient = true,
+            MaxReceiveMessageSize = MaxMessageBytes,
+            MaxSendMessageSize = MaxMessageBytes,
+        });
+        try
+        {
+            var nonce = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
+            var hello = await new Guest.GuestClient(channel).HelloAsync(
+                new HelloRequest { ClientNonce = ByteString.CopyFrom(nonce), Protocol = AgentProof.ProtocolName },
+                cancellationToken: cancellationToken);
+            var session = hello.Session.ToByteArray();
+            var expected = AgentProof.OfAgent(agentKey.Span, nonce, session);
+            if (session.Length != AgentProof.NonceLength || !CryptographicOperations.FixedTimeEquals(expected, hello.Proof.Span))
+            {
+                throw new AgentIdentityException();
+            }
+
+            var headers = (Session: Convert.ToHexStringLower(session), Proof: Convert.ToHexStringLower(AgentProof.OfServer(agentKey.Span, nonce, session)));
+            var invoker = channel.Intercept(metadata =>
+            {
+                metadata.Add(AgentProof.SessionHeader, headers.Session);
+                metadata.Add(AgentProof.ProofHeader, headers.Proof);
+                return metadata;
+            });
+            return new AgentConnection(channel, invoker);
+        }
+        catch
+        {
+            channel.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _channel.Dispose();
+}
+
+/// <summary>What answered on the agent's socket could not prove that it knows the agent key.</summary>
+public sealed class AgentIdentityException() : Exception("What answers on the agent socket does not know this desktop's agent key.");

@@ -1,0 +1,82 @@
+using System.Text.Json.Serialization;
+
+namespace Oriel.Protocol.Keeper;
+
+/// <summary>
+/// What one keeper is to do; written by the server as <c>spec.json</c> (0600) in the bundle directory before the keeper starts,
+/// never changed afterwards.
+/// </summary>
+/// <param name="Bundle">Absolute path of the desktop's directory; the only place that the keeper writes to.</param>
+/// <param name="Driver"><c>container</c>, later <c>qemu</c> and <c>firecracker</c>.</param>
+/// <param name="ImagePath">Absolute path of the image's directory in the store (container: its <c>rootfs</c> is the lower layer).</param>
+/// <param name="EgressSocket">Unix socket of the server that each connection of the guest is handed to.</param>
+/// <param name="EgressKey">32 random bytes; proves to the server whose connection it is.</param>
+public sealed record KeeperSpec(
+    string DesktopId,
+    string Bundle,
+    string Driver,
+    string ImagePath,
+    string ImageDigest,
+    string EgressSocket,
+    byte[] EgressKey,
+    byte[] AgentKey,
+    string Hostname,
+    KeeperLimits Limits);
+
+/// <param name="MemoryBytes">0 = none.</param>
+/// <param name="Cpus">Whole or part cores; 0 = none.</param>
+/// <param name="Pids">0 = none.</param>
+/// <param name="Cgroup">A delegated cgroup v2 directory of this desktop's own, or null where cgroups are not delegated.</param>
+public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup);
+
+/// <summary>
+/// Who the keeper is; written atomically as <c>keeper.json</c>. A process with this pid is this keeper only if its start time
+/// (field 22 of /proc/pid/stat, in clock ticks since boot) and the boot id agree.
+/// </summary>
+public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, int ProtocolVersion);
+
+/// <summary>
+/// One line of JSON on <c>keeper.sock</c>, keeper to server. On connecting, all events so far are sent again, then each as it happens.
+/// <see cref="Type"/>: <c>step</c> (Name, State running|done|failed, ElapsedUs, Detail), <c>running</c> (guest started: agent.sock answers),
+/// <c>console</c> (Detail: one line of the guest's console), <c>counter</c> (Name, Value: dropped packets and the like),
+/// <c>exited</c> (Name: reason code, Detail).
+/// </summary>
+public sealed record KeeperEvent(
+    string Type,
+    long AtUs,
+    string? Name = null,
+    string? State = null,
+    long ElapsedUs = 0,
+    string? Detail = null,
+    long Value = 0);
+
+/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>counters</c>.</summary>
+public sealed record KeeperCommand(string Type, int DeadlineMs = 0);
+
+/// <summary>
+/// The first line, in JSON, of each connection that a keeper hands to the server's egress socket; the guest's bytes follow at once.
+/// </summary>
+/// <param name="Kind"><c>proxy</c>: the bytes are HTTP/1.1 for an explicit proxy. <c>transparent</c>: dial the target and relay.</param>
+/// <param name="Host">Transparent: the name that the guest resolved (its address was synthetic), else null.</param>
+/// <param name="Address">Transparent: the destination address as the guest saw it.</param>
+public sealed record EgressPreamble(string DesktopId, byte[] Key, string Kind, string? Host = null, string? Address = null, int Port = 0);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(KeeperSpec))]
+[JsonSerializable(typeof(KeeperIdentity))]
+[JsonSerializable(typeof(KeeperEvent))]
+[JsonSerializable(typeof(KeeperCommand))]
+[JsonSerializable(typeof(EgressPreamble))]
+public sealed partial class KeeperJsonContext : JsonSerializerContext;
+
+/// <summary>The names inside a bundle directory, <c>desktops/&lt;id&gt;/</c>.</summary>
+public static class BundleLayout
+{
+    public const string Spec = "spec.json";
+    public const string Identity = "keeper.json";
+    public const string KeeperLog = "keeper.log";
+    public const string ConsoleLog = "console.log";
+    public const string KeeperSocket = "keeper.sock";
+    public const string AgentSocket = "agent.sock";
+    public const string Scratch = "scratch";
+}
