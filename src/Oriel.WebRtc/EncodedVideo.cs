@@ -1,0 +1,9 @@
+namespace Oriel.WebRtc;
+
+/// <summary>One encoded frame.</summary>
+/// <param name="Data">A VP8 frame or an H.264 access unit (Annex B). Not copied and held for resends: it must not change afterwards. One frame may go to many peers.</param>
+/// <param name="RtpTimestamp">90 kHz, wraps.</param>
+/// <param name="IsKeyFrame">Decodable without an earlier frame.</param>
+/// <param name="Width">Pixels.</param>
+/// <param name="Height">Pixels.</param>
+public readonly record struct EncodedVideo(ReadOnlyMemory<byte> Data, uint RtpTimestamp, bool IsKeyFrame, int Width, int Height);
