@@ -1,0 +1,31 @@
+using System.Net;
+
+namespace Oriel.Egress;
+
+/// <summary>What the operator, never a guest or a policy, decides about egress.</summary>
+public sealed record EgressOptions
+{
+    /// <summary>Path of the unix socket that keepers hand connections to; created 0600.</summary>
+    public required string SocketPath { get; init; }
+
+    /// <summary>Networks that are not global but that desktops may reach all the same, such as an intranet. Default: none.</summary>
+    public IReadOnlyList<IPNetwork> AllowedPrivate { get; init; } = [];
+
+    /// <summary>Names that resolve to fixed addresses, before DNS is asked (as /etc/hosts). Default: none.</summary>
+    public IReadOnlyDictionary<string, IPAddress> Hosts { get; init; } = new Dictionary<string, IPAddress>();
+
+    /// <summary>The ports that Oriel itself listens on at present; always refused on any address of this host.</summary>
+    public Func<IReadOnlyCollection<int>> OwnPorts { get; init; } = () => [];
+
+    /// <summary>Open connections of one desktop. Default 512.</summary>
+    public int MaxConnectionsPerDesktop { get; init; } = 512;
+
+    /// <summary>Default 10 s.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a client may take to send a request's head, and a keep-alive connection may stay idle. Default 60 s.</summary>
+    public TimeSpan HeadTimeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Entries kept in each desktop's log. Default 1000.</summary>
+    public int LogCapacity { get; init; } = 1000;
+}

@@ -1,0 +1,60 @@
+using Oriel.Egress.Policy;
+
+namespace Oriel.Egress.Log;
+
+/// <summary>The one writer of an entry: a connection counts into it while it is open and completes it once.</summary>
+internal sealed class EgressRecord(long id, EgressKind kind, string host, int port, TimeProvider time, Action<EgressEntry> changed)
+{
+    private readonly DateTimeOffset _at = time.GetUtcNow();
+    private readonly long _startedAt = time.GetTimestamp();
+    private long _bytesUp;
+    private long _bytesDown;
+    private double _durationMs;
+    private int _ending;
+    private int _completed;
+    private volatile string? _address;
+    private volatile EgressReason? _reason;
+    private volatile bool _failed;
+
+    public string Host => host;
+
+    public int Port => port;
+
+    public void CountUp(long bytes) => Interlocked.Add(ref _bytesUp, bytes);
+
+    public void CountDown(long bytes) => Interlocked.Add(ref _bytesDown, bytes);
+
+    public void Dialled(string? address)
+    {
+        _address = address;
+        changed(ToEntry());
+    }
+
+    public void Refuse(EgressReason reason) => End(reason, failed: false);
+
+    public void Fail(EgressReason reason) => End(reason, failed: true);
+
+    public void Complete() => End(null, failed: false);
+
+    /// <summary>Idempotent: the first call ends the entry, and its reason stays.</summary>
+    private void End(EgressReason? reason, bool failed)
+    {
+        if (Interlocked.Exchange(ref _ending, 1) == 0)
+        {
+            _durationMs = time.GetElapsedTime(_startedAt).TotalMilliseconds;
+            _reason = reason;
+            _failed = failed;
+            Volatile.Write(ref _completed, 1);
+            changed(ToEntry());
+        }
+    }
+
+    public EgressEntry ToEntry()
+    {
+        var open = Volatile.Read(ref _completed) == 0;
+        var reason = _reason;
+        var verdict = reason is null ? EgressVerdict.Allowed : _failed ? EgressVerdict.Failed : EgressVerdict.Refused;
+        var duration = open ? time.GetElapsedTime(_startedAt).TotalMilliseconds : _durationMs;
+        return new EgressEntry(id, _at, host, _address, port, kind, verdict, reason?.Code, Interlocked.Read(ref _bytesUp), Interlocked.Read(ref _bytesDown), Math.Round(duration, 1), open);
+    }
+}

@@ -1,0 +1,129 @@
+using System.Text.Json.Serialization;
+
+namespace Oriel.Egress.Policy;
+
+/// <summary>What a desktop may reach. Deny wins over allow; private addresses are refused whatever a policy says.</summary>
+public sealed record EgressPolicy
+{
+    /// <summary>Every public address and port.</summary>
+    public static readonly EgressPolicy Internet = new();
+
+    /// <summary>Nothing but the canary.</summary>
+    public static readonly EgressPolicy None = new() { Mode = EgressMode.None };
+
+    public EgressMode Mode { get; init; } = EgressMode.Internet;
+
+    /// <summary>What <see cref="EgressMode.List"/> allows; unused in the other modes.</summary>
+    public IReadOnlyList<EgressRule> Allow { get; init; } = [];
+
+    public IReadOnlyList<EgressRule> Deny { get; init; } = [];
+
+    /// <summary>The proxy that allowed connections go through; null = dialled from this host.</summary>
+    public UpstreamProxy? Upstream { get; init; }
+
+    /// <summary>Decides by name and port alone; the address is judged apart, after resolution.</summary>
+    /// <param name="host">A DNS name or an IP literal, without brackets; letter case and a final dot do not matter.</param>
+    public EgressDecision Evaluate(string host, int port)
+    {
+        host = HostPattern.Normalize(host);
+        if (Mode == EgressMode.None)
+        {
+            return EgressDecision.Refuse(EgressReason.PolicyNone);
+        }
+
+        if (Deny.Any(rule => rule.Matches(host, port)))
+        {
+            return EgressDecision.Refuse(EgressReason.PolicyDenied);
+        }
+
+        return Mode == EgressMode.Internet || Allow.Any(rule => rule.Matches(host, port))
+            ? EgressDecision.Allow
+            : EgressDecision.Refuse(EgressReason.PolicyNotListed);
+    }
+
+    /// <summary>What is wrong with a policy that came from outside, or null.</summary>
+    public string? Validate()
+    {
+        const int MaxRules = 1000;
+        if (!Enum.IsDefined(Mode))
+        {
+            return "mode must be internet, list or none";
+        }
+
+        if (Allow is null || Deny is null || Allow.Count + Deny.Count > MaxRules)
+        {
+            return $"allow and deny must be lists with at most {MaxRules} rules together";
+        }
+
+        return Allow.Concat(Deny).Select(rule => rule is null ? "a rule must not be null" : rule.Validate()).FirstOrDefault(error => error is not null)
+            ?? Upstream?.Validate();
+    }
+
+    /// <summary>The policy as it may be shown: without the upstream's password.</summary>
+    public EgressPolicy WithoutSecrets() => this with { Upstream = Upstream is null ? null : Upstream with { Password = null } };
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<EgressMode>))]
+public enum EgressMode
+{
+    [JsonStringEnumMemberName("internet")] Internet,
+    [JsonStringEnumMemberName("list")] List,
+    [JsonStringEnumMemberName("none")] None,
+}
+
+/// <summary>A name pattern and the ports it holds for.</summary>
+/// <param name="Host">A name, an IP literal, or a glob: <c>*.example.org</c> (any depth below, not the name itself), <c>*</c>.</param>
+/// <param name="Ports">Null or empty = every port.</param>
+public sealed record EgressRule(string Host, IReadOnlyList<int>? Ports = null)
+{
+    internal bool Matches(string normalizedHost, int port) =>
+        (Ports is null || Ports.Count == 0 || Ports.Contains(port)) && HostPattern.Matches(Host, normalizedHost);
+
+    internal string? Validate()
+    {
+        if (!HostPattern.IsValid(Host))
+        {
+            return $"'{Host}' is not a host name, an IP address or a glob such as *.example.org";
+        }
+
+        return Ports?.Any(port => port is < 1 or > 65535) == true ? $"the ports of '{Host}' must be 1 to 65535" : null;
+    }
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<UpstreamType>))]
+public enum UpstreamType
+{
+    [JsonStringEnumMemberName("http")] Http,
+    [JsonStringEnumMemberName("socks5")] Socks5,
+}
+
+/// <summary>An HTTP CONNECT (RFC 9110 section 9.3.6) or SOCKS5 (RFC 1928, 1929) proxy.</summary>
+public sealed record UpstreamProxy(UpstreamType Type, string Host, int Port, string? Username = null, string? Password = null)
+{
+    internal string? Validate()
+    {
+        const int MaxCredential = 255; // RFC 1929: one length byte
+        if (!Enum.IsDefined(Type))
+        {
+            return "the upstream's type must be http or socks5";
+        }
+
+        if (!HostPattern.IsValid(Host) || Host.Contains('*'))
+        {
+            return "the upstream's host must be a name or an IP address";
+        }
+
+        if (Port is < 1 or > 65535)
+        {
+            return "the upstream's port must be 1 to 65535";
+        }
+
+        var bad = new[] { Username, Password }.Any(text => text is not null && (text.Length > MaxCredential || text.Any(char.IsControl)));
+        return bad || (Username?.Contains(':') == true && Type == UpstreamType.Http)
+            ? "the upstream's credentials must be at most 255 characters without control characters (and no colon in the user name)"
+            : null;
+    }
+
+    /// <summary>Never shows the password, so that a logged policy holds no secret.</summary>
+    public override string ToString() => $"{Type} {Host}:{Port}";
+}

@@ -1,0 +1,111 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
+namespace Oriel.Egress.Proxy;
+
+/// <summary>Copies a message's body from one side to the other, byte for byte, as far as its framing says.</summary>
+internal static class HttpBody
+{
+    private const int BufferBytes = 64 * 1024;
+    private const int MaxChunkLine = 4096;
+    private const int MaxTrailerBytes = 64 * 1024;
+
+    public static Task CopyAsync(HttpReader from, Stream to, BodyFraming framing, Action<long> count, CancellationToken cancellationToken) => framing.Kind switch
+    {
+        BodyKind.None => Task.CompletedTask,
+        BodyKind.Length => CopyBytesAsync(from, to, framing.Length, count, cancellationToken),
+        BodyKind.Chunked => CopyChunkedAsync(from, to, count, cancellationToken),
+        BodyKind.UntilClose => CopyBytesAsync(from, to, long.MaxValue, count, cancellationToken),
+        _ => throw new ArgumentOutOfRangeException(nameof(framing)),
+    };
+
+    private static async Task CopyBytesAsync(HttpReader from, Stream to, long length, Action<long> count, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
+        {
+            for (var left = length; left > 0;)
+            {
+                var read = await from.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, BufferBytes)), cancellationToken);
+                if (read == 0)
+                {
+                    if (length == long.MaxValue)
+                    {
+                        return;
+                    }
+
+                    throw new HttpFormatException("the connection ended within a body");
+                }
+
+                await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                count(read);
+                left -= read;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static async Task CopyChunkedAsync(HttpReader from, Stream to, Action<long> count, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var line = await RequireLineAsync(from, MaxChunkLine, cancellationToken);
+            var size = ParseChunkSize(line);
+            await to.WriteAsync(line, cancellationToken);
+            count(line.Length);
+            if (size == 0)
+            {
+                await CopyTrailersAsync(from, to, count, cancellationToken);
+                return;
+            }
+
+            await CopyBytesAsync(from, to, size, count, cancellationToken);
+            var end = await RequireLineAsync(from, 2, cancellationToken);
+            if (!end.AsSpan().SequenceEqual("\r\n"u8))
+            {
+                throw new HttpFormatException("a chunk is longer than it says");
+            }
+
+            await to.WriteAsync(end, cancellationToken);
+            count(end.Length);
+        }
+    }
+
+    private static async Task CopyTrailersAsync(HttpReader from, Stream to, Action<long> count, CancellationToken cancellationToken)
+    {
+        var total = 0;
+        byte[] line;
+        do
+        {
+            line = await RequireLineAsync(from, MaxChunkLine, cancellationToken);
+            total += line.Length;
+            if (total > MaxTrailerBytes)
+            {
+                throw new HttpFormatException("the trailer section is too long");
+            }
+
+            await to.WriteAsync(line, cancellationToken);
+            count(line.Length);
+        }
+        while (line.Length > 2);
+    }
+
+    private static async Task<byte[]> RequireLineAsync(HttpReader from, int max, CancellationToken cancellationToken)
+    {
+        var line = await from.ReadLineAsync(max, cancellationToken) ?? throw new HttpFormatException("the connection ended within a chunked body");
+        return line.AsSpan().EndsWith("\r\n"u8) ? line : throw new HttpFormatException("a chunk's line ends without CR LF");
+    }
+
+    internal static long ParseChunkSize(ReadOnlySpan<byte> line)
+    {
+        var text = Encoding.Latin1.GetString(line);
+        var end = text.AsSpan().IndexOfAny("; \t\r");
+        return end is > 0 and <= 15 && long.TryParse(text.AsSpan(0, end), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var size) && size >= 0
+            ? size
+            : throw new HttpFormatException("a chunk's size is malformed");
+    }
+}
