@@ -158,7 +158,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         const string script = """
             set -eu
             tar --create --owner=0 --group=0 --mode=u=rwX,go=rX --mtime="@$3" --directory "$1/files" . |
-                tar --extract --no-overwrite-dir --unlink-first --directory "$2"
+                tar --extract --no-overwrite-dir --directory "$2"
             mkdir -p "$2/usr/lib/oriel"
             [ -z "$4" ] || install --mode=755 --owner=0 --group=0 "$4" "$2/usr/lib/oriel/oriel-agent"
             """;

@@ -1,0 +1,165 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Oriel.Images;
+using Spectre.Console;
+
+namespace Oriel.Server.Commands;
+
+/// <summary><c>oriel image build|list|verify|rm</c>.</summary>
+internal static class ImageCommand
+{
+    private static readonly Option<string> Data = new("--data")
+    {
+        Description = "Data directory",
+        DefaultValueFactory = _ => DataDirectory.Default(),
+        Recursive = true,
+    };
+
+    public static Command Create(Func<IServiceProvider?, IImageBootTest?>? bootTest = null)
+    {
+        var command = new Command("image", "Golden images: build, list, verify, remove");
+        command.Options.Add(Data);
+        command.Subcommands.Add(Build(bootTest ?? (_ => null)));
+        command.Subcommands.Add(List());
+        command.Subcommands.Add(Verify());
+        command.Subcommands.Add(Remove());
+        return command;
+    }
+
+    private static Command Build(Func<IServiceProvider?, IImageBootTest?> bootTest)
+    {
+        var recipe = new Argument<string>("recipe") { Description = "Folder of the recipe, images/desktop" };
+        var agent = new Option<string?>("--agent") { Description = "The oriel-agent to bake in" };
+        var name = new Option<string?>("--name") { Description = "Name of the image (default: the recipe's)" };
+        var noBootTest = new Option<bool>("--no-boot-test") { Description = "Do not try the image: it stays unusable" };
+        var ifMissing = new Option<bool>("--if-missing") { Description = "Build only when the store has no image of this recipe and agent" };
+        var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var started = Stopwatch.GetTimestamp();
+            void Report(string line) =>
+                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds,6:0.0} s] image: {line}"));
+
+            try
+            {
+                var data = parsed.GetValue(Data)!;
+                var store = new ImageStore(DataDirectory.Images(data));
+                var builder = new ImageBuilder(store, DataDirectory.Cache(data), TimeProvider.System, Report);
+                var request = new ImageBuildRequest(ImageRecipe.Load(parsed.GetValue(recipe)!), parsed.GetValue(agent), AgentVersion, parsed.GetValue(name));
+                var image = parsed.GetValue(ifMissing) ? builder.FindBuilt(request) : null;
+                image ??= await builder.BuildAsync(request, cancellation);
+                Report($"{image.Name} {image.Digest}: {image.Packages.Count} packages, {image.Entries} entries, {image.Size / 1e6:0} MB");
+                if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest) && bootTest(null) is { } test)
+                {
+                    image = store.RecordBootTest(image.Digest, await test.RunAsync(image, store.PathOf(image.Digest), Report, cancellation));
+                }
+
+                Console.WriteLine(image.Digest);
+                return Outcome(image, parsed.GetValue(noBootTest));
+            }
+            catch (Exception e) when (e is ImageRecipeException or ImageBuildException or CommandFailedException or IOException or UnauthorizedAccessException)
+            {
+                Console.Error.WriteLine($"The image was not built: {e.Message}");
+                return 1;
+            }
+            catch (OperationCanceledException)
+            {
+                Console.Error.WriteLine("The build was ended; nothing of it is left.");
+                return 130;
+            }
+        });
+        return command;
+    }
+
+    private static string AgentVersion => typeof(ImageCommand).Assembly.GetName().Version?.ToString(3) ?? "0";
+
+    private static int Outcome(ImageManifest image, bool untestedIsFine)
+    {
+        if (image.BootTest is { Passed: false } failed)
+        {
+            Console.Error.WriteLine($"The image failed its boot test and is not usable: {failed.Reason}");
+            return 1;
+        }
+
+        if (image.BootTest is null)
+        {
+            Console.Error.WriteLine("The image has had no boot test: it is not usable (ORIEL_ALLOW_UNTESTED_IMAGE=1 allows it for development).");
+            return untestedIsFine ? 0 : 1;
+        }
+
+        return 0;
+    }
+
+    private static Command List()
+    {
+        var json = new Option<bool>("--json") { Description = "As JSON, without the packages" };
+        var command = new Command("list", "Images in the store, newest first") { json };
+        command.SetAction(parsed =>
+        {
+            var images = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!)).List();
+            if (parsed.GetValue(json))
+            {
+                ImageList.WriteJson(images, Console.OpenStandardOutput());
+                return 0;
+            }
+
+            AnsiConsole.Write(ImageList.Table(images));
+            return 0;
+        });
+        return command;
+    }
+
+    private static Command Verify()
+    {
+        var image = new Argument<string?>("image") { Description = "Name or digest (default: all)", DefaultValueFactory = _ => null };
+        var command = new Command("verify", "Read an image's tree again and compare it with its digest") { image };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
+            var wanted = parsed.GetValue(image);
+            var images = wanted is null ? store.List() : store.Find(wanted) is { } one ? [one] : [];
+            if (images.Count == 0)
+            {
+                Console.Error.WriteLine(wanted is null ? "There is no image." : $"There is no image '{wanted}'.");
+                return 1;
+            }
+
+            var intact = true;
+            foreach (var manifest in images)
+            {
+                var result = await store.VerifyAsync(manifest.Digest, cancellation);
+                intact &= result.Intact;
+                Console.WriteLine($"{manifest.Name} {manifest.Digest}: {(result.Intact ? "intact" : result.Problem)}");
+            }
+
+            return intact ? 0 : 1;
+        });
+        return command;
+    }
+
+    private static Command Remove()
+    {
+        var image = new Argument<string>("image") { Description = "Name or digest" };
+        var command = new Command("rm", "Remove an image that no desktop uses") { image };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var data = parsed.GetValue(Data)!;
+            var wanted = parsed.GetValue(image)!;
+            var removal = await new ImageStore(DataDirectory.Images(data)).RemoveAsync(wanted, digest => ImageList.IsInUse(data, digest), cancellation);
+            switch (removal)
+            {
+                case ImageRemoval.Removed:
+                    Console.WriteLine($"Removed {wanted}.");
+                    return 0;
+                case ImageRemoval.InUse:
+                    Console.Error.WriteLine($"'{wanted}' is in use by a desktop: destroy that first.");
+                    return 1;
+                default:
+                    Console.Error.WriteLine($"There is no image '{wanted}'.");
+                    return 1;
+            }
+        });
+        return command;
+    }
+}
