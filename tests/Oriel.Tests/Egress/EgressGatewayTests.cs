@@ -1,0 +1,186 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Oriel.Egress.Log;
+using Oriel.Egress.Policy;
+using Oriel.Protocol;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Tests.Egress;
+
+public sealed class EgressGatewayTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("rebound.test", "private-address")]
+    [InlineData("127.0.0.1", "private-address")]
+    [InlineData("[::1]", "private-address")]
+    [InlineData("site.test", "private-address")]
+    public async Task Connect_HostOnPrivateAddress_IsRefusedAfterResolution(string host, string reason)
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet, openLoopback: false);
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\n\r\n");
+        var answer = await EgressFixture.ReadToEndAsync(proxy);
+        Assert.StartsWith("HTTP/1.1 403", answer);
+        Assert.Contains($"X-Oriel-Reason: {reason}", answer);
+        Assert.Equal(EgressVerdict.Refused, egress.Session.Log.Snapshot().Single().Verdict);
+    }
+
+    [Fact]
+    public async Task Connect_OwnPort_IsRefusedWhateverIsOpen()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        egress.OwnPort = egress.Port;
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{egress.Port} HTTP/1.1\r\n\r\n");
+        Assert.Contains("X-Oriel-Reason: own-port", await EgressFixture.ReadToEndAsync(proxy));
+    }
+
+    [Fact]
+    public async Task Canary_UnderPolicyNone_IsAnsweredWithTheDesktopsOwnProof()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.None, openLoopback: false);
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"GET http://{GuestNetwork.CanaryHost}/n0nce HTTP/1.1\r\nConnection: close\r\n\r\n");
+        var answer = await EgressFixture.ReadToEndAsync(proxy);
+        Assert.StartsWith("HTTP/1.1 200", answer);
+        Assert.EndsWith(egress.ExpectedCanary("n0nce"), answer);
+
+        await using var transparent = await egress.TransparentAsync(GuestNetwork.CanaryHost, "198.18.0.1", 80);
+        await EgressFixture.SendAsync(transparent, "GET /other HTTP/1.1\r\nHost: x\r\n\r\n");
+        Assert.EndsWith(egress.ExpectedCanary("other"), await EgressFixture.ReadToEndAsync(transparent));
+    }
+
+    [Fact]
+    public async Task Transparent_ResolvedName_IsJudgedAndDialledByName()
+    {
+        await using var egress = new EgressFixture(new EgressPolicy { Mode = EgressMode.List, Allow = [new("site.test")] });
+        await using var allowed = await egress.TransparentAsync("site.test", "198.18.0.1", egress.Port);
+        await EgressFixture.SendAsync(allowed, "GET /hello HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n");
+        Assert.Contains("hello ", await EgressFixture.ReadToEndAsync(allowed));
+
+        await using var refused = await egress.TransparentAsync(null, "127.0.0.1", egress.Port);
+        await EgressFixture.SendAsync(refused, "GET /hello HTTP/1.1\r\n\r\n");
+        Assert.Equal("", await EgressFixture.ReadToEndAsync(refused));
+        Assert.Contains(egress.Session.Log.Snapshot(), entry => entry is { Host: "127.0.0.1", Reason: "policy-not-listed" });
+    }
+
+    [Theory]
+    [InlineData("d-bbbbbbbbbb", 32)]
+    [InlineData(EgressFixture.Desktop, 32)]
+    [InlineData(EgressFixture.Desktop, 1)]
+    public async Task HandOver_WrongDesktopOrKey_IsClosedWithoutAWord(string desktop, int keyLength)
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        await using var stream = await egress.HandOverAsync(new EgressPreamble(desktop, new byte[keyLength], "proxy"));
+        Assert.Equal("", await EgressFixture.ReadToEndAsync(stream));
+        Assert.Empty(egress.Session.Log.Snapshot());
+    }
+
+    [Fact]
+    public async Task SetPolicy_OpenTunnelThatItRefuses_IsCut()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        using var target = new TcpListener(IPAddress.Loopback, 0);
+        target.Start();
+        var port = ((IPEndPoint)target.LocalEndpoint).Port;
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{port} HTTP/1.1\r\n\r\n");
+        Assert.StartsWith("HTTP/1.1 200", await HttpProxyTests.ReadHeadAsync(proxy));
+        using var accepted = await target.AcceptSocketAsync(Token);
+
+        egress.Session.SetPolicy(new EgressPolicy { Deny = [new("other.test")] });
+        await EgressFixture.SendAsync(proxy, "still");
+        var buffer = new byte[5];
+        await new NetworkStream(accepted).ReadExactlyAsync(buffer, Token);
+
+        egress.Session.SetPolicy(new EgressPolicy { Deny = [new("*.test")] });
+        Assert.Equal("", await EgressFixture.ReadToEndAsync(proxy));
+        var entry = await egress.EntryAsync(entry => !entry.Open);
+        Assert.Equal("policy-changed", entry.Reason);
+    }
+
+    [Fact]
+    public async Task Dispose_Session_CutsAndForgets()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        using var target = new TcpListener(IPAddress.Loopback, 0);
+        target.Start();
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{((IPEndPoint)target.LocalEndpoint).Port} HTTP/1.1\r\n\r\n");
+        await HttpProxyTests.ReadHeadAsync(proxy);
+        egress.Session.Dispose();
+        Assert.Equal("", await EgressFixture.ReadToEndAsync(proxy));
+        await using var later = await egress.ProxyAsync();
+        Assert.Equal("", await EgressFixture.ReadToEndAsync(later));
+    }
+
+    [Fact]
+    public async Task HandOver_BeyondTheLimit_IsAnswered503()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet, maxConnections: 1);
+        using var target = new TcpListener(IPAddress.Loopback, 0);
+        target.Start();
+        await using var first = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(first, $"CONNECT site.test:{((IPEndPoint)target.LocalEndpoint).Port} HTTP/1.1\r\n\r\n");
+        await HttpProxyTests.ReadHeadAsync(first);
+        await using var second = await egress.ProxyAsync();
+        Assert.StartsWith("HTTP/1.1 503", await EgressFixture.ReadToEndAsync(second));
+    }
+
+    [Theory]
+    [InlineData(UpstreamType.Http, "right", true)]
+    [InlineData(UpstreamType.Http, "wrong", false)]
+    [InlineData(UpstreamType.Socks5, "right", true)]
+    [InlineData(UpstreamType.Socks5, "wrong", false)]
+    public async Task Connect_ThroughUpstream_UsesItsCredentials(UpstreamType type, string password, bool connected)
+    {
+        await using var upstream = new UpstreamProxyServer(type, "user", "right");
+        await using var egress = new EgressFixture(new EgressPolicy { Upstream = new(type, "127.0.0.1", upstream.Port, "user", password) });
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, "CONNECT far.example:443 HTTP/1.1\r\n\r\n");
+        var head = await HttpProxyTests.ReadHeadAsync(proxy);
+        if (!connected)
+        {
+            Assert.StartsWith("HTTP/1.1 502", head);
+            Assert.Contains("upstream-failed", head);
+            return;
+        }
+
+        Assert.StartsWith("HTTP/1.1 200", head);
+        Assert.Equal("far.example:443", await EgressFixture.ReadToEndAsync(proxy));
+    }
+
+    [Fact]
+    public async Task Heads_MutatedAtRandom_NeverBreakTheGateway()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.None);
+        byte[][] seeds =
+        [
+            "GET http://a.test:80/x?y HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"u8.ToArray(),
+            "POST http://a.test/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"u8.ToArray(),
+            "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nProxy-Authorization: Basic eDp5\r\n\r\n"u8.ToArray(),
+        ];
+        var random = new Random(20261122);
+        for (var round = 0; round < 300; round++)
+        {
+            var bytes = (byte[])seeds[round % seeds.Length].Clone();
+            for (var flips = random.Next(1, 6); flips > 0; flips--)
+            {
+                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            }
+
+            await using var proxy = await egress.ProxyAsync();
+            await proxy.WriteAsync(bytes, Token);
+            proxy.Socket.Shutdown(SocketShutdown.Send);
+            var answer = await EgressFixture.ReadToEndAsync(proxy);
+            Assert.True(answer.Length == 0 || answer.StartsWith("HTTP/1.1 ", StringComparison.Ordinal), Encoding.Latin1.GetString(bytes));
+        }
+
+        await using var last = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(last, $"GET http://{GuestNetwork.CanaryHost}/alive HTTP/1.1\r\nConnection: close\r\n\r\n");
+        Assert.EndsWith(egress.ExpectedCanary("alive"), await EgressFixture.ReadToEndAsync(last));
+    }
+}
