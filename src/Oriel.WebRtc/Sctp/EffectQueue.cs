@@ -1,0 +1,86 @@
+using System.Buffers;
+using Microsoft.Extensions.Logging;
+
+namespace Oriel.WebRtc.Sctp;
+
+/// <summary>
+/// What an association has decided to do, done in that order, by one thread at a time and outside its lock: sending packets and
+/// raising events. A handler that calls back into the association only adds to the queue.
+/// </summary>
+internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogger logger)
+{
+    private readonly record struct Effect(byte[]? Packet, int Length, Action? Call);
+
+    private readonly Lock _gate = new();
+    private readonly Queue<Effect> _queue = new();
+    private bool _draining;
+
+    /// <summary>Takes over a pooled array.</summary>
+    public void AddPacket(byte[] packet, int length) => Add(new Effect(packet, length, null));
+
+    public void AddCall(Action call) => Add(new Effect(null, 0, call));
+
+    public void Drain()
+    {
+        lock (_gate)
+        {
+            if (_draining)
+            {
+                return;
+            }
+
+            _draining = true;
+        }
+
+        while (true)
+        {
+            Effect effect;
+            lock (_gate)
+            {
+                if (!_queue.TryDequeue(out effect))
+                {
+                    _draining = false;
+                    return;
+                }
+            }
+
+            Perform(effect);
+        }
+    }
+
+    private void Perform(Effect effect)
+    {
+        try
+        {
+            if (effect.Packet is { } packet)
+            {
+                sendPacket(packet.AsMemory(0, effect.Length));
+            }
+            else
+            {
+                effect.Call!();
+            }
+        }
+#pragma warning disable CA1031 // A handler's fault must not end the association's thread.
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            logger.LogError(fault, "A handler of a data channel or the packet sender failed.");
+        }
+        finally
+        {
+            if (effect.Packet is { } packet)
+            {
+                ArrayPool<byte>.Shared.Return(packet);
+            }
+        }
+    }
+
+    private void Add(Effect effect)
+    {
+        lock (_gate)
+        {
+            _queue.Enqueue(effect);
+        }
+    }
+}
