@@ -3,8 +3,8 @@ using Oriel.WebRtc.Sctp;
 namespace Oriel.WebRtc;
 
 /// <summary>
-/// One WebRTC data channel (RFC 8831). Events come one at a time, never while a lock is held; messages that arrived before a handler of
-/// the handler that announced the channel returned are delivered after it.
+/// One WebRTC data channel (RFC 8831). Events come one at a time, never while a lock is held; no message is delivered
+/// before the handler that announced the channel has returned.
 /// </summary>
 public sealed class DataChannel
 {
