@@ -1,0 +1,69 @@
+using Microsoft.Playwright;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>Looks at the decoded video of a page, as a person would: colours on it, whether it moves, its size.</summary>
+internal static class Eyes
+{
+    private const string FindVideo = """
+        const find = root => {
+          for (const node of root.querySelectorAll('*')) {
+            if (node instanceof HTMLVideoElement || (node instanceof HTMLCanvasElement && node.dataset.testid === 'canvas')) { if (!node.hidden) return node; }
+            if (node.shadowRoot) { const inner = find(node.shadowRoot); if (inner) return inner; }
+          }
+          return null;
+        };
+        const video = find(document);
+        const width = video ? (video.videoWidth ?? video.width) : 0, height = video ? (video.videoHeight ?? video.height) : 0;
+        """;
+
+    /// <summary>Share (0 to 1) of the picture whose colour is within the tolerance of the given one.</summary>
+    public static Task<double> ShareOfColourAsync(IPage page, int red, int green, int blue, int tolerance = 40) => page.EvaluateAsync<double>(
+        "([r, g, b, t]) => {" + FindVideo + """
+          if (!width) return 0;
+          const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d');
+          context.drawImage(video, 0, 0);
+          const data = context.getImageData(0, 0, width, height).data;
+          let hits = 0;
+          for (let i = 0; i < data.length; i += 4)
+            if (Math.abs(data[i] - r) < t && Math.abs(data[i + 1] - g) < t && Math.abs(data[i + 2] - b) < t) hits++;
+          return hits / (width * height);
+        }
+        """, new[] { red, green, blue, tolerance });
+
+    public static Task<int[]> SizeAsync(IPage page) => page.EvaluateAsync<int[]>("() => {" + FindVideo + "return [width, height]; }");
+
+    /// <summary>Frames decoded so far.</summary>
+    public static Task<long> FramesAsync(IPage page) => page.EvaluateAsync<long>(
+        "() => {" + FindVideo + "return video?.getVideoPlaybackQuality?.().totalVideoFrames ?? 0; }");
+
+    /// <summary>Waits until enough of the picture has the colour; the deadline says how much it had, and keeps a screenshot.</summary>
+    public static async Task SeesAsync(IPage page, (int R, int G, int B) colour, double share, string what, int seconds = 60)
+    {
+        var best = 0.0;
+        try
+        {
+            await OrielServer.EventuallyAsync(
+                async () =>
+                {
+                    best = Math.Max(best, await ShareOfColourAsync(page, colour.R, colour.G, colour.B));
+                    return best >= share ? null : $"{what}: {best:P2} of the picture has the colour {colour}, wanted {share:P2}; see {await KeepAsync(page, what)}";
+                },
+                TimeSpan.FromSeconds(seconds));
+        }
+        catch (PlaywrightException e)
+        {
+            Assert.Fail($"{what}: {e.Message}");
+        }
+    }
+
+    /// <summary>Keeps a screenshot for whoever reads the failure, in the folder that ORIEL_TEST_OUTPUT names.</summary>
+    public static async Task<string> KeepAsync(IPage page, string name)
+    {
+        var folder = Environment.GetEnvironmentVariable("ORIEL_TEST_OUTPUT") ?? Path.Combine(Path.GetTempPath(), "oriel-test-output");
+        Directory.CreateDirectory(folder);
+        var path = Path.Combine(folder, string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')) + ".png");
+        await page.ScreenshotAsync(new PageScreenshotOptions { Path = path });
+        return path;
+    }
+}

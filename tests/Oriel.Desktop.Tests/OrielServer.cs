@@ -1,0 +1,222 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>
+/// A real server process on a data directory of its own, as <c>./oriel up</c> starts it, with the image store that the run built. Kill and
+/// start again as a test likes; disposing ends its desktops as well.
+/// </summary>
+public sealed partial class OrielServer : IAsyncDisposable
+{
+    private readonly StringBuilder _output = new();
+    private readonly string[] _options;
+    private Process? _process;
+
+    private OrielServer(string data, string[] options)
+    {
+        Data = data;
+        _options = options;
+    }
+
+    public string Data { get; }
+
+    public int Port { get; private set; }
+
+    public Uri Address => new($"http://127.0.0.1:{Port}");
+
+    /// <summary>With the one-time token; good for one sign-in.</summary>
+    public string SignInUrl { get; private set; } = "";
+
+    public HttpClient Api { get; private set; } = new();
+
+    public int ProcessId => _process?.Id ?? 0;
+
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
+    /// <summary>Null where the run has prepared no application and image; the caller skips with this as the reason.</summary>
+    public static string? MissingReason() =>
+        Environment.GetEnvironmentVariable("ORIEL_TEST_APP") is null || Environment.GetEnvironmentVariable("ORIEL_TEST_DATA") is null
+            ? "ORIEL_TEST_APP and ORIEL_TEST_DATA are not set: ./oriel test desktop publishes the application, builds the image and sets them"
+            : null;
+
+    public static async Task<OrielServer> StartAsync(params string[] options)
+    {
+        var data = Directory.CreateTempSubdirectory("oriel-desktop-ring-").FullName;
+        var server = new OrielServer(data, options);
+        await server.LaunchAsync(port: 0);
+        return server;
+    }
+
+    /// <summary>SIGKILL, as a crash would end it: keepers and guests must live on.</summary>
+    public async Task KillAsync()
+    {
+        _process!.Kill(entireProcessTree: false);
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Starts again on the same port and data directory.</summary>
+    public Task RestartAsync() => LaunchAsync(Port);
+
+    public async Task<JsonObject> CreateDesktopAsync(object request)
+    {
+        using var response = await Api.PostAsJsonAsync("/api/desktops", request);
+        var body = await response.Content.ReadAsStringAsync();
+        Assert.True(response.StatusCode == System.Net.HttpStatusCode.Created, $"POST /api/desktops: {(int)response.StatusCode} {body}");
+        return JsonNode.Parse(body)!.AsObject();
+    }
+
+    /// <summary>Follows the desktop's events until it is ready; the deadline and a failure say what was last seen.</summary>
+    public async Task<JsonObject> WaitReadyAsync(string id, TimeSpan? deadline = null)
+    {
+        using var timeout = new CancellationTokenSource(deadline ?? TimeSpan.FromMinutes(5));
+        var last = "nothing";
+        try
+        {
+            await foreach (var (kind, data) in EventsAsync(id, timeout.Token))
+            {
+                last = $"{kind} {data}";
+                if (kind == "state" && JsonNode.Parse(data)!["state"]!.GetValue<string>() is var state && state is "ready" or "failed" or "destroyed")
+                {
+                    Assert.True(state == "ready", $"The desktop is {state}: {data}\n{await LogAsync(id)}");
+                    return (await Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}", timeout.Token))!;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Told below with what was seen.
+        }
+
+        throw new TimeoutException($"Desktop {id} did not become ready; last event: {last}\n{await LogAsync(id)}\n{Output}");
+    }
+
+    public async IAsyncEnumerable<(string Kind, string Data)> EventsAsync(string id, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/desktops/{id}/events");
+        using var response = await Api.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        response.EnsureSuccessStatusCode();
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(stream).EnumerateAsync(cancellationToken))
+        {
+            yield return (item.EventType, item.Data);
+        }
+    }
+
+    public async Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, string command, params string[] args)
+    {
+        using var response = await Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command, args, timeout = 60 });
+        var body = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, $"exec {command}: {(int)response.StatusCode} {body}");
+        var result = JsonNode.Parse(body)!;
+        return (result["exitCode"]!.GetValue<int>(), result["stdout"]!.GetValue<string>(), result["stderr"]!.GetValue<string>());
+    }
+
+    public Task<(int ExitCode, string Stdout, string Stderr)> ShellAsync(string id, string script) => ExecAsync(id, "/bin/bash", "-c", script);
+
+    public async Task<string> LogAsync(string id)
+    {
+        try
+        {
+            return await Api.GetStringAsync($"/api/desktops/{id}/log");
+        }
+        catch (HttpRequestException e)
+        {
+            return $"(no log: {e.Message})";
+        }
+    }
+
+    /// <summary>Asks again and again until it holds; for what has no event. The deadline names the last answer.</summary>
+    public static async Task EventuallyAsync(Func<Task<string?>> stillWrong, TimeSpan deadline)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        var watch = Stopwatch.StartNew();
+        string? last;
+        while ((last = await stillWrong()) is not null)
+        {
+            Assert.True(watch.Elapsed < deadline, last);
+            await timer.WaitForNextTickAsync();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is { HasExited: false })
+        {
+            var list = await Api.GetFromJsonAsync<JsonObject>("/api/desktops");
+            foreach (var desktop in list!["desktops"]!.AsArray())
+            {
+                await Api.DeleteAsync($"/api/desktops/{desktop!["id"]}");
+            }
+
+            await EventuallyAsync(
+                async () => (await Api.GetFromJsonAsync<JsonObject>("/api/desktops"))!["desktops"]!.AsArray() is { Count: > 0 } left ? $"desktops are left: {left}" : null,
+                TimeSpan.FromSeconds(60));
+            _process.Kill(entireProcessTree: false);
+            await _process.WaitForExitAsync();
+        }
+
+        Directory.Delete(Data, recursive: true);
+    }
+
+    private async Task LaunchAsync(int port)
+    {
+        var app = Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!;
+        var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
+        string[] arguments = [Path.Combine(app, "oriel.dll"), "serve", "--data", Data, "--images", images, "--bind", "127.0.0.1", "--port", $"{port}", "--media-port", "0", .. _options];
+        var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var ready = new TaskCompletionSource<Match>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _process = Process.Start(start)!;
+        void Read(object sender, DataReceivedEventArgs line)
+        {
+            lock (_output)
+            {
+                _output.AppendLine(line.Data);
+            }
+
+            if (SignInLine().Match(line.Data ?? "") is { Success: true } match)
+            {
+                ready.TrySetResult(match);
+            }
+        }
+
+        _process.OutputDataReceived += Read;
+        _process.ErrorDataReceived += Read;
+        _process.EnableRaisingEvents = true;
+        _process.Exited += (_, _) => ready.TrySetException(new InvalidOperationException("The server ended: " + Output));
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        Match url;
+        try
+        {
+            url = await ready.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException("The server printed no sign-in URL within 60 s: " + Output);
+        }
+
+        SignInUrl = url.Value;
+        Port = int.Parse(url.Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture);
+        Api.Dispose();
+        Api = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(120) };
+        Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(Path.Combine(Data, "token"))).Trim());
+    }
+
+    [GeneratedRegex(@"http://127\.0\.0\.1:(?<port>\d+)/signin#token=[\w-]+")]
+    private static partial Regex SignInLine();
+}
