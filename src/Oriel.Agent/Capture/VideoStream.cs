@@ -1,0 +1,217 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using Oriel.Agent.Encoding;
+using Oriel.Agent.Session;
+using Oriel.Linux.Codecs;
+using Oriel.Linux.Posix;
+using Oriel.Linux.X11;
+using Oriel.Protocol.Display;
+
+namespace Oriel.Agent.Capture;
+
+/// <summary>
+/// One stream of one codec: a thread that waits for damage, captures, encodes and hands over one frame at a time. While the last
+/// frame is unsent it captures nothing; what is drawn meanwhile is in the next one. Hot path; bench/Oriel.Bench.Encode.
+/// </summary>
+internal sealed class VideoStream : IAsyncDisposable
+{
+    internal const int MinFps = 1, MaxFps = 60, MinBitrate = 50_000, MaxBitrate = 100_000_000, MaxRefinements = 3;
+
+    private readonly XDisplayAddress _address;
+    private readonly Codec _codec;
+    private readonly Poller _poller = new();
+    private readonly Channel<VideoFrame> _frames = Channel.CreateBounded<VideoFrame>(new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true });
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly FramePacer _pacer;
+    private volatile int _bitrate, _maxFps;
+    private volatile bool _keyFrameWanted = true, _paused, _unsent, _stopped;
+    private IVideoEncoder? _encoder;
+    private int _encoderBitrate, _worstQuantizer, _refinement;
+    private uint _sequence;
+    private long _streamUs, _lastFrameUs;
+
+    internal VideoStream(XDisplayAddress address, Codec codec, int bitrate, int maxFps)
+    {
+        (_address, _codec) = (address, codec);
+        _bitrate = ClampBitrate(bitrate);
+        _maxFps = ClampFps(maxFps);
+        _pacer = new(_maxFps);
+        new Thread(Run) { IsBackground = true, Name = $"video {codec}" }.Start();
+    }
+
+    /// <summary>Frames as they come; completes with the <see cref="XException"/> if the X server goes.</summary>
+    internal ChannelReader<VideoFrame> Frames => _frames.Reader;
+
+    /// <summary>The frame read last has left; the next one may be captured.</summary>
+    internal void Sent()
+    {
+        _unsent = false;
+        _poller.Wake();
+    }
+
+    internal void SetBitrate(int bitsPerSecond) => _bitrate = ClampBitrate(bitsPerSecond);
+
+    internal void SetMaxFps(int fps)
+    {
+        _maxFps = ClampFps(fps);
+        _poller.Wake();
+    }
+
+    internal void SetPaused(bool paused)
+    {
+        _paused = paused;
+        _poller.Wake();
+    }
+
+    internal void RequestKeyFrame()
+    {
+        _keyFrameWanted = true;
+        _poller.Wake();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _stopped = true;
+        _poller.Wake();
+        await _ended.Task;
+        _poller.Dispose();
+    }
+
+    private static int ClampBitrate(int value) => Math.Clamp(value, MinBitrate, MaxBitrate);
+
+    private static int ClampFps(int value) => Math.Clamp(value, MinFps, MaxFps);
+
+    private void Run()
+    {
+        try
+        {
+            using var capture = ScreenCapture.Open(_address.Name, _address.AuthorityPath);
+            while (!_stopped)
+            {
+                Step(capture);
+            }
+
+            _frames.Writer.TryComplete();
+        }
+        catch (Exception e)
+        {
+            // Whatever ended the stream is told to its reader, who answers for it.
+            _frames.Writer.TryComplete(e);
+        }
+        finally
+        {
+            _encoder?.Dispose();
+            _ended.TrySetResult();
+        }
+    }
+
+    private void Step(ScreenCapture capture)
+    {
+        capture.ReadEvents();
+        if (_unsent || _paused)
+        {
+            _poller.Wait(capture.Descriptor, -1, ignoreDescriptor: capture.DamageUs >= 0);
+            return;
+        }
+
+        _pacer.SetMaxFps(_maxFps);
+        var now = Poller.NowUs;
+        var (action, until) = _pacer.Decide(now, capture.DamageUs, _keyFrameWanted);
+        switch (action)
+        {
+            case FrameAction.Wait:
+                _poller.Wait(capture.Descriptor, until);
+                break;
+            case FrameAction.Refine:
+                _refinement++;
+                Encode(capture, now, now, keyFrame: false, changed: false);
+                break;
+            default:
+                CaptureAndEncode(capture, now, action == FrameAction.KeyFrame);
+                break;
+        }
+    }
+
+    private void CaptureAndEncode(ScreenCapture capture, long now, bool keyFrame)
+    {
+        var damageUs = capture.DamageUs < 0 ? now : capture.DamageUs;
+        var changed = (capture.DamageUs >= 0 || capture.Picture is null) && capture.Capture();
+        if (!changed && !keyFrame)
+        {
+            return;
+        }
+
+        _pacer.Captured(now);
+        _refinement = 0;
+        Encode(capture, damageUs, Poller.NowUs, keyFrame, changed);
+    }
+
+    private void Encode(ScreenCapture capture, long damageUs, long captureUs, bool keyFrame, bool changed)
+    {
+        var picture = capture.Picture!;
+        if (_encoder is null || _encoder.Width != picture.Width || _encoder.Height != picture.Height)
+        {
+            _encoder?.Dispose();
+            _encoder = null;
+            _encoderBitrate = _bitrate;
+            _encoder = VideoEncoders.Create(_codec, picture.Width, picture.Height, _encoderBitrate, MaxFps);
+            keyFrame = true;
+        }
+
+        if (_encoderBitrate != _bitrate)
+        {
+            _encoderBitrate = _bitrate;
+            _encoder.SetBitrate(_encoderBitrate);
+        }
+
+        if (keyFrame)
+        {
+            _keyFrameWanted = false;
+        }
+
+        Span<PixelRectangle> areas = stackalloc PixelRectangle[changed ? capture.Changed.Count : 0];
+        for (var i = 0; i < areas.Length; i++)
+        {
+            areas[i] = capture.Changed[i];
+        }
+
+        AdvanceStreamTime(captureUs);
+        var encoded = _encoder.Encode(picture, new() { TimestampUs = _streamUs, KeyFrame = keyFrame, Refinement = _refinement, Changed = areas });
+        Plan(encoded, whole: areas.IsEmpty, changed);
+        if (encoded.Data.IsEmpty)
+        {
+            return;
+        }
+
+        _unsent = true;
+        _frames.Writer.TryWrite(new VideoFrame
+        {
+            Codec = _codec,
+            Data = ByteString.CopyFrom(encoded.Data),
+            KeyFrame = encoded.KeyFrame,
+            Width = (uint)picture.Width,
+            Height = (uint)picture.Height,
+            DamageUs = damageUs,
+            CaptureUs = captureUs,
+            EncodedUs = Poller.NowUs,
+            Sequence = ++_sequence,
+            Refinement = _refinement > 0,
+            Quantizer = (uint)encoded.Quantizer,
+        });
+    }
+
+    // The encoder's clock stands still while the screen does, or its rate control would take a long pause for credit and spend it in one frame.
+    private void AdvanceStreamTime(long nowUs)
+    {
+        _streamUs += Math.Clamp(nowUs - _lastFrameUs, _pacer.IntervalUs / 2, 3 * _pacer.IntervalUs);
+        _lastFrameUs = nowUs;
+    }
+
+    private void Plan(in EncodedPicture encoded, bool whole, bool changed)
+    {
+        _worstQuantizer = whole ? encoded.Quantizer : Math.Max(_worstQuantizer, encoded.Quantizer);
+        var coarse = _refinement < MaxRefinements && _worstQuantizer > VideoEncoders.CoarseQuantizer(_codec);
+        var sendUs = encoded.Data.Length * 8_000_000L / _bitrate;
+        _pacer.PlanRefinement(_lastFrameUs, coarse, changed || encoded.KeyFrame, sendUs);
+    }
+}

@@ -1,0 +1,21 @@
+using Oriel.Agent.Session;
+
+namespace Oriel.Agent.Display;
+
+internal static class DisplayRegistration
+{
+    /// <summary>The screen's services. The caller has added gRPC, and <see cref="XDisplay"/> is there or is added here.</summary>
+    internal static IServiceCollection AddDisplay(this IServiceCollection services)
+    {
+        Microsoft.Extensions.DependencyInjection.Extensions.ServiceCollectionDescriptorExtensions.TryAddSingleton<XDisplay>(services);
+        services.AddSingleton<ScreenMonitor>();
+        services.AddHostedService(provider => provider.GetRequiredService<ScreenMonitor>());
+        return services;
+    }
+
+    internal static WebApplication MapDisplay(this WebApplication app)
+    {
+        app.MapGrpcService<DisplayService>();
+        return app;
+    }
+}

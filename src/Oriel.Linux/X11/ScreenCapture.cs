@@ -1,0 +1,186 @@
+using Oriel.Linux.Codecs;
+using Oriel.Linux.Posix;
+using Oriel.Linux.Yuv;
+
+namespace Oriel.Linux.X11;
+
+/// <summary>
+/// The screen as a picture that follows XDamage. One thread owns it: it waits on <see cref="Descriptor"/>, calls
+/// <see cref="ReadEvents"/>, and <see cref="Capture"/> when it wants the pixels of what changed.
+/// </summary>
+public sealed unsafe class ScreenCapture : IDisposable
+{
+    private const int DamageReportNonEmpty = 3, ConfigureNotify = 22, StructureNotifyMask = 1 << 17, MaxRectangles = 8;
+    private readonly XConnection _x;
+    private readonly ScreenGrabber _grabber;
+    private readonly int _damageEvent;
+    private readonly nuint _damage, _region;
+    private readonly List<PixelRectangle> _changed = [];
+    private bool _sizeStale = true;
+
+    private ScreenCapture(XConnection x)
+    {
+        _x = x;
+        _grabber = new(x);
+        int eventBase, errorBase;
+        if (Xlib.XDamageQueryExtension(x.Handle, &eventBase, &errorBase) == 0)
+        {
+            throw new XException("the X server has no DAMAGE");
+        }
+
+        int fixesEvent, major = 5, minor = 0;
+        _ = Xlib.XFixesQueryExtension(x.Handle, &fixesEvent, &errorBase);
+        _ = Xlib.XFixesQueryVersion(x.Handle, &major, &minor);
+        _damageEvent = eventBase;
+        _ = Xlib.XSelectInput(x.Handle, x.Root, StructureNotifyMask);
+        _damage = Xlib.XDamageCreate(x.Handle, x.Root, DamageReportNonEmpty);
+        _region = Xlib.XFixesCreateRegion(x.Handle, null, 0);
+        x.Sync();
+    }
+
+    public int Descriptor => _x.Descriptor;
+
+    public bool IsBroken => _x.IsBroken;
+
+    /// <summary>The pixels as of the last capture; a new object after a change of size. Null before the first capture.</summary>
+    public I420Picture? Picture { get; private set; }
+
+    /// <summary>What the last capture read; empty = everything.</summary>
+    public IReadOnlyList<PixelRectangle> Changed => _changed;
+
+    /// <summary>CLOCK_MONOTONIC microseconds at which the oldest damage not yet captured was seen; negative = none.</summary>
+    public long DamageUs { get; private set; } = -1;
+
+    /// <exception cref="XException">No server there, or one without DAMAGE.</exception>
+    public static ScreenCapture Open(string display, string? authorityPath)
+    {
+        var x = XConnection.Open(display, authorityPath);
+        try
+        {
+            return new ScreenCapture(x);
+        }
+        catch
+        {
+            x.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes in what the server has sent; never blocks.</summary>
+    public void ReadEvents()
+    {
+        while (_x.TryReadEvent(out var e))
+        {
+            if (e.Type == _damageEvent && DamageUs < 0)
+            {
+                DamageUs = Poller.NowUs;
+            }
+            else if (e.Type == ConfigureNotify && e.Window == _x.Root)
+            {
+                _sizeStale = true;
+                DamageUs = DamageUs < 0 ? Poller.NowUs : DamageUs;
+            }
+        }
+
+        _x.ThrowIfBroken("waiting for damage");
+    }
+
+    /// <summary>Brings <see cref="Picture"/> up to date. False if nothing that shows has changed.</summary>
+    public bool Capture()
+    {
+        DamageUs = -1;
+        _changed.Clear();
+        // The damage is taken before the pixels: what is drawn in between is reported again.
+        Xlib.XDamageSubtract(_x.Handle, _damage, 0, _region);
+        if (_sizeStale || Picture is null)
+        {
+            CaptureAll();
+            return true;
+        }
+
+        FetchRegion(Picture);
+        if (_changed.Count == 0)
+        {
+            return false;
+        }
+
+        foreach (var area in _changed)
+        {
+            if (!_grabber.TryGrab(area, Picture))
+            {
+                CaptureAll();
+                break;
+            }
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _grabber.Dispose();
+        _x.Dispose();
+        Picture?.Dispose();
+        Picture = null;
+    }
+
+    private void CaptureAll()
+    {
+        _changed.Clear();
+        // A screen may change its size between the question and the grab; it does so a handful of times, not for ever.
+        for (var attempt = 0; attempt < 10; attempt++)
+        {
+            var (width, height) = _x.ReadScreenSize();
+            (width, height) = (width & ~1, height & ~1);
+            if (Picture is null || Picture.Width != width || Picture.Height != height)
+            {
+                Picture?.Dispose();
+                Picture = new I420Picture(width, height);
+            }
+
+            if (_grabber.TryGrab(new(0, 0, width, height), Picture))
+            {
+                _sizeStale = false;
+                return;
+            }
+        }
+
+        throw new XException("the screen could not be read");
+    }
+
+    private void FetchRegion(I420Picture picture)
+    {
+        XRectangle bounds;
+        int count;
+        // SAFETY: Xlib's list is read within its count and freed.
+        var list = Xlib.XFixesFetchRegionAndBounds(_x.Handle, _region, &count, &bounds);
+        _x.ThrowIfBroken("reading the damage");
+        if (list == null)
+        {
+            return;
+        }
+
+        if (count > MaxRectangles)
+        {
+            Add(bounds, picture);
+        }
+        else
+        {
+            for (var i = 0; i < count; i++)
+            {
+                Add(list[i], picture);
+            }
+        }
+
+        _ = Xlib.XFree((nint)list);
+    }
+
+    private void Add(XRectangle rectangle, I420Picture picture)
+    {
+        var area = new PixelRectangle(rectangle.X, rectangle.Y, rectangle.Width, rectangle.Height).AlignedTo(picture.Width, picture.Height);
+        if (!area.IsEmpty)
+        {
+            _changed.Add(area);
+        }
+    }
+}
