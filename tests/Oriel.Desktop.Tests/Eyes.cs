@@ -37,6 +37,18 @@ internal static class Eyes
     public static Task<long> FramesAsync(IPage page) => page.EvaluateAsync<long>(
         "() => {" + FindVideo + "return video?.getVideoPlaybackQuality?.().totalVideoFrames ?? 0; }");
 
+    /// <summary>Waits until frames are decoded.</summary>
+    public static Task PlaysAsync(IPage page, int seconds = 60) => AdvancesAsync(page, 0, "the first picture", seconds);
+
+    /// <summary>Waits until more frames than the given number are decoded.</summary>
+    public static Task AdvancesAsync(IPage page, long beyond, string what, int seconds = 60) => OrielServer.EventuallyAsync(
+        async () =>
+        {
+            var frames = await FramesAsync(page);
+            return frames > beyond ? null : $"{what}: {frames} frames decoded, not beyond {beyond}";
+        },
+        TimeSpan.FromSeconds(seconds));
+
     /// <summary>Waits until enough of the picture has the colour; the deadline says how much it had, and keeps a screenshot.</summary>
     public static async Task SeesAsync(IPage page, (int R, int G, int B) colour, double share, string what, int seconds = 60)
     {
@@ -47,13 +59,14 @@ internal static class Eyes
                 async () =>
                 {
                     best = Math.Max(best, await ShareOfColourAsync(page, colour.R, colour.G, colour.B));
-                    return best >= share ? null : $"{what}: {best:P2} of the picture has the colour {colour}, wanted {share:P2}; see {await KeepAsync(page, what)}";
+                    return best >= share ? null : $"{what}: {best:P2} of the picture has the colour {colour}, wanted {share:P2}";
                 },
                 TimeSpan.FromSeconds(seconds));
         }
-        catch (PlaywrightException e)
+        catch
         {
-            Assert.Fail($"{what}: {e.Message}");
+            TestContext.Current.SendDiagnosticMessage("Picture kept: " + await KeepAsync(page, what));
+            throw;
         }
     }
 

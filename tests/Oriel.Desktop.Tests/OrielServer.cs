@@ -62,6 +62,19 @@ public sealed partial class OrielServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>A one-time sign-in URL of its own for each page, by the command that a person would use.</summary>
+    public async Task<string> NewSignInUrlAsync()
+    {
+        var app = Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!;
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(app, "oriel.dll"), "token", "--data", Data, "--new-signin"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        var url = SignInLine().Match(output);
+        Assert.True(url.Success, $"oriel token --new-signin printed no URL: {output} {await process.StandardError.ReadToEndAsync()}");
+        return url.Value;
+    }
+
     /// <summary>SIGKILL, as a crash would end it: keepers and guests must live on.</summary>
     public async Task KillAsync()
     {

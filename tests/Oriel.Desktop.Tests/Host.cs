@@ -1,0 +1,78 @@
+using System.Globalization;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>What the host's /proc says, independent of anything that Oriel says of itself.</summary>
+internal static class Host
+{
+    /// <summary>The keeper of a desktop and all that descends from it, by the parents in /proc.</summary>
+    public static IReadOnlyList<int> ProcessesOf(string data, string id)
+    {
+        var bundle = Path.Combine(data, "desktops", id);
+        var parents = Processes().ToDictionary(pid => pid, ParentOf);
+        var roots = parents.Keys.Where(pid => CommandLineOf(pid).Contains(bundle, StringComparison.Ordinal)).ToHashSet();
+        return [.. parents.Keys.Where(pid => Ancestors(pid, parents).Any(roots.Contains))];
+    }
+
+    /// <summary>The real uid, in the host's user namespace.</summary>
+    public static int UidOf(int pid)
+    {
+        try
+        {
+            var line = File.ReadLines($"/proc/{pid}/status").First(text => text.StartsWith("Uid:", StringComparison.Ordinal));
+            return int.Parse(line.Split('\t')[1], CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return -1; // Ended in the meantime.
+        }
+    }
+
+    public static bool IsAlive(int pid)
+    {
+        try
+        {
+            return !File.ReadAllText($"/proc/{pid}/stat").Contains(") Z ", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static IEnumerable<int> Processes() =>
+        Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => name!.All(char.IsAsciiDigit)).Select(name => int.Parse(name!, CultureInfo.InvariantCulture));
+
+    private static IEnumerable<int> Ancestors(int pid, Dictionary<int, int> parents)
+    {
+        for (var at = pid; at > 1; at = parents.GetValueOrDefault(at))
+        {
+            yield return at;
+        }
+    }
+
+    private static int ParentOf(int pid)
+    {
+        try
+        {
+            var stat = File.ReadAllText($"/proc/{pid}/stat");
+            return int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1], CultureInfo.InvariantCulture);
+        }
+        catch (IOException)
+        {
+            return 0;
+        }
+    }
+
+    private static string CommandLineOf(int pid)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{pid}/cmdline").Replace('\0', ' ');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "";
+        }
+    }
+}

@@ -1,0 +1,111 @@
+using System.Text.Json.Nodes;
+using Microsoft.Playwright;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>What all tests of the ring share: one server, one outside world, one Chromium; and one desktop for those that leave it whole.</summary>
+public sealed class Ring : IAsyncLifetime
+{
+    private readonly SemaphoreSlim _once = new(1, 1);
+    private IPlaywright? _playwright;
+    private IBrowser? _browser;
+    private string? _shared;
+
+    public OrielServer Server { get; private set; } = null!;
+
+    public TestSite Site { get; private set; } = null!;
+
+    /// <summary>Why the ring cannot run, or null.</summary>
+    public string? Missing { get; private set; }
+
+    public async ValueTask InitializeAsync()
+    {
+        Missing = OrielServer.MissingReason();
+        if (Missing is not null)
+        {
+            return;
+        }
+
+        Site = await TestSite.StartAsync();
+        Server = await OrielServer.StartAsync(["--max-desktops", "12", .. TestSite.ServerOptions]);
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+        {
+            ExecutablePath = "/usr/bin/chromium",
+            Args =
+            [
+                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                "--disable-sync", "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
+            ],
+        });
+    }
+
+    /// <summary>A signed-in page in a context (cookies, clipboard) of its own.</summary>
+    public async Task<IPage> SignInAsync(int width = 1400, int height = 860)
+    {
+        var context = await _browser!.NewContextAsync(new BrowserNewContextOptions
+        {
+            ViewportSize = new ViewportSize { Width = width, Height = height },
+            Permissions = ["clipboard-read", "clipboard-write"],
+        });
+        var page = await context.NewPageAsync();
+        page.SetDefaultTimeout(60_000);
+        await page.GotoAsync(await Server.NewSignInUrlAsync());
+        await page.GetByTestId("connect").First.WaitForAsync();
+        return page;
+    }
+
+    /// <summary>The desktop that tests share when they do not end it: it opens the test site, whose CA it trusts.</summary>
+    public async Task<string> SharedDesktopAsync()
+    {
+        await _once.WaitAsync();
+        try
+        {
+            if (_shared is null)
+            {
+                var desktop = await Server.CreateDesktopAsync(NewDesktop("shared"));
+                _shared = desktop["id"]!.GetValue<string>();
+                await Server.WaitReadyAsync(_shared);
+            }
+
+            return _shared;
+        }
+        finally
+        {
+            _once.Release();
+        }
+    }
+
+    /// <summary>A create request with the test site as the start page.</summary>
+    public object NewDesktop(string name) => new { name, startUrl = Site.Url, trust = new[] { Site.Authority }, width = 1280, height = 720 };
+
+    /// <summary>A signed-in page that shows the given desktop's live picture.</summary>
+    public async Task<IPage> OpenViewerAsync(string id)
+    {
+        var page = await SignInAsync();
+        await page.GotoAsync($"{Server.Address}desktops/{id}");
+        await Eyes.PlaysAsync(page);
+        return page;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Missing is not null)
+        {
+            return;
+        }
+
+        await _browser!.CloseAsync();
+        _playwright!.Dispose();
+        await Server.DisposeAsync();
+        await Site.DisposeAsync();
+    }
+
+    internal static string IdOf(JsonObject desktop) => desktop["id"]!.GetValue<string>();
+}
+
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class RingCollection : ICollectionFixture<Ring>
+{
+    public const string Name = "desktop ring";
+}

@@ -1,0 +1,157 @@
+using System.Text.Json.Nodes;
+using Microsoft.Playwright;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>The page as a person uses it, against a real desktop; what is asserted is what the decoded video shows and what the guest got.</summary>
+[Collection(RingCollection.Name)]
+public sealed class ViewerTests(Ring ring)
+{
+    [Fact]
+    public async Task Connect_Pressed_ShowsProgressThenALiveDesktop()
+    {
+        SkipUnlessPrepared();
+        var page = await ring.SignInAsync();
+        await page.GetByTestId("connect").First.ClickAsync();
+        await page.GetByTestId("progress").First.WaitForAsync();
+        await Eyes.PlaysAsync(page, seconds: 240);
+        await Eyes.KeepAsync(page, "connect");
+        Assert.Equal(new[] { 1280, 720 }, await Eyes.SizeAsync(page));
+
+        // Destroyed by the page's own button, asked twice.
+        page.Dialog += (_, dialog) => _ = dialog.AcceptAsync();
+        await page.GetByTestId("destroy").First.ClickAsync();
+        var confirm = page.GetByTestId("destroy-confirm");
+        if (await confirm.CountAsync() > 0)
+        {
+            await confirm.First.ClickAsync();
+        }
+
+        await OrielServer.EventuallyAsync(
+            async () => (await DesktopsAsync()).Any(desktop => desktop!["name"]!.GetValue<string>() != "shared") ? "the desktop is still listed" : null,
+            TimeSpan.FromSeconds(60));
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Terminal_TypedCommand_PaintsItsColours()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var page = await ring.OpenViewerAsync(id);
+        await FocusTerminalAsync(page);
+        await page.Keyboard.TypeAsync("clear; for i in 1 2 3 4 5 6 7 8 9; do printf '\\033[48;2;220;20;60m%90s\\033[0m\\n' ' '; done\n", new KeyboardTypeOptions { Delay = 5 });
+        await Eyes.SeesAsync(page, (220, 20, 60), 0.02, "the terminal's colour pattern");
+        await page.Keyboard.TypeAsync("clear\n", new KeyboardTypeOptions { Delay = 5 });
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Browser_PageBehindTheProxy_IsSeenAndTakesInput()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        ring.Site.Forget();
+        var page = await ring.OpenViewerAsync(id);
+        await ring.Server.ShellAsync(id, $"DISPLAY=:0 setsid /usr/lib/oriel/browser {ring.Site.Url} >/dev/null 2>&1 &");
+        await ring.Site.ToldAsync("load", _ => true);
+        await Eyes.SeesAsync(page, TestSite.Loaded, 0.1, "the test site");
+
+        await page.Mouse.ClickAsync(await BrowserPointAsync(page, 0), await BrowserPointAsync(page, 1));
+        await ring.Site.ToldAsync("click", value => value.StartsWith("0 ", StringComparison.Ordinal));
+        await Eyes.SeesAsync(page, TestSite.Clicked, 0.1, "the click");
+        await page.Keyboard.PressAsync("x");
+        await Eyes.SeesAsync(page, TestSite.Keyed, 0.1, "the key");
+        await page.Mouse.WheelAsync(0, 240);
+        await ring.Site.ToldAsync("wheel", value => double.Parse(value, System.Globalization.CultureInfo.InvariantCulture) > 0);
+        await Eyes.SeesAsync(page, TestSite.Wheeled, 0.1, "the wheel");
+
+        var egress = (await ring.Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!;
+        Assert.Contains(egress["log"]!.AsArray(), entry => entry!["host"]!.GetValue<string>() == TestSite.Host && entry["verdict"]!.GetValue<string>() == "allowed");
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Keyboard_TextOfManyScripts_ArrivesAsTyped()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var page = await ring.OpenViewerAsync(id);
+        await FocusTerminalAsync(page);
+        await page.Keyboard.TypeAsync("cat > /tmp/typed\n", new KeyboardTypeOptions { Delay = 5 });
+        await page.Keyboard.TypeAsync("Hello, World! ~@#$%^&*()_+{}|:\"<>?", new KeyboardTypeOptions { Delay = 5 });
+        await page.Keyboard.PressAsync("Enter");
+        await page.Keyboard.PressAsync("Control+d");
+        await GuestFileIsAsync(id, "/tmp/typed", "Hello, World! ~@#$%^&*()_+{}|:\"<>?\n");
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Clipboard_BothWays_CarriesText()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var page = await ring.OpenViewerAsync(id);
+        await page.EvaluateAsync("() => navigator.clipboard.writeText('from the page: grüße 漢字')");
+        await FocusTerminalAsync(page);
+        await page.Keyboard.TypeAsync("cat > /tmp/pasted\n", new KeyboardTypeOptions { Delay = 5 });
+        await page.Keyboard.PressAsync("Control+Shift+V");
+        await page.Keyboard.PressAsync("Enter");
+        await page.Keyboard.PressAsync("Control+d");
+        await GuestFileIsAsync(id, "/tmp/pasted", "from the page: grüße 漢字\n");
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task Reload_ViewerPage_ShowsThePictureAgain()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var page = await ring.OpenViewerAsync(id);
+        await page.ReloadAsync();
+        await Eyes.PlaysAsync(page);
+        await page.Context.CloseAsync();
+    }
+
+    [Fact]
+    public async Task TwoViewers_OneDesktop_BothSeeIt()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var first = await ring.OpenViewerAsync(id);
+        var second = await ring.OpenViewerAsync(id);
+        await ring.Server.ShellAsync(id, "echo");
+        await FocusTerminalAsync(first);
+        await first.Keyboard.TypeAsync("clear; for i in 1 2 3 4 5 6 7 8 9; do printf '\\033[48;2;90;10;200m%90s\\033[0m\\n' ' '; done\n", new KeyboardTypeOptions { Delay = 5 });
+        await Eyes.SeesAsync(first, (90, 10, 200), 0.02, "the first viewer");
+        await Eyes.SeesAsync(second, (90, 10, 200), 0.02, "the second viewer");
+        var desktop = await ring.Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}");
+        Assert.Equal(2, desktop!["viewers"]!.GetValue<int>());
+        await second.Context.CloseAsync();
+        await first.Context.CloseAsync();
+    }
+
+    private void SkipUnlessPrepared() => Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
+
+    private async Task<JsonArray> DesktopsAsync() => (await ring.Server.Api.GetFromJsonAsyncNode("/api/desktops"))!["desktops"]!.AsArray();
+
+    private async Task GuestFileIsAsync(string id, string path, string wanted)
+    {
+        await OrielServer.EventuallyAsync(
+            async () =>
+            {
+                var (_, content, _) = await ring.Server.ShellAsync(id, $"cat {path} 2>/dev/null; true");
+                return content == wanted ? null : $"{path} holds \"{content}\", wanted \"{wanted}\"";
+            },
+            TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>Clicks into the terminal, where the guest says that its window is.</summary>
+    private static Task FocusTerminalAsync(IPage page) => Pointing.ClickGuestAsync(page, Pointing.Terminal);
+
+    private static async Task<float> BrowserPointAsync(IPage page, int axis)
+    {
+        var (x, y) = await Pointing.OnPageAsync(page, Pointing.Browser);
+        return axis == 0 ? x : y;
+    }
+}
