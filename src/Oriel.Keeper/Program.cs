@@ -1,1 +1,24 @@
-return 0;
+using System.Runtime.InteropServices;
+using Oriel.Keeper.Hosting;
+
+if (args is not ["run", var path])
+{
+    Console.Error.WriteLine("usage: oriel-keeper run <bundle>   (in namespaces of its own; see KeeperLauncher)");
+    return 2;
+}
+
+if (Environment.ProcessId != 1)
+{
+    Console.Error.WriteLine("oriel-keeper must be the first process of a pid namespace of its own: with it all that it started must end.");
+    return 2;
+}
+
+// Through the host's /proc, which is still mounted, so the pid is the one that the host knows.
+var identity = HostIdentity.Read();
+var keeper = new DesktopKeeper(Bundle.Open(path));
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+{
+    context.Cancel = true;
+    keeper.Stop(TimeSpan.FromSeconds(5));
+});
+return await keeper.RunAsync(identity);

@@ -79,4 +79,6 @@ public static class BundleLayout
     public const string KeeperSocket = "keeper.sock";
     public const string AgentSocket = "agent.sock";
     public const string Scratch = "scratch";
+    /// <summary>The keeper's last event, <c>exited</c>, for a server that was away when it happened.</summary>
+    public const string Exit = "exit.json";
 }

@@ -1,0 +1,200 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Desktops.Keepers;
+
+/// <summary>A keeper did not come up; the message holds what it wrote.</summary>
+public sealed class KeeperLaunchException(string message) : Exception(message);
+
+/// <summary>
+/// Starts keepers, each in a session and in namespaces of its own, so that they outlive the server. Needs an ordinary user with subordinate
+/// ids (subuid(5)) and util-linux; as root it works as well, but the callers do not.
+/// </summary>
+/// <param name="keeperPath">The oriel-keeper executable.</param>
+public sealed class KeeperLauncher(string keeperPath)
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const int LogTailCharacters = 2000;
+
+    /// <summary>A keeper answers within tens of milliseconds; the rest is for a busy machine.</summary>
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
+
+    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(3);
+
+    /// <summary>
+    /// Writes the spec into its bundle directory (made if needed, 0700), starts the keeper, and returns as soon as its identity is written and
+    /// its socket accepts connections. The guest comes up afterwards, as events on that socket tell.
+    /// </summary>
+    /// <exception cref="KeeperLaunchException">It ended, or did not answer within 20 s. It is then gone.</exception>
+    public async Task<KeeperIdentity> StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(spec.Bundle, OwnerOnly | UnixFileMode.UserExecute);
+        var identityPath = Path.Combine(spec.Bundle, BundleLayout.Identity);
+        if (File.Exists(identityPath))
+        {
+            throw new KeeperLaunchException($"{spec.Bundle} is another keeper's already.");
+        }
+
+        await WriteSpecAsync(spec, cancellationToken).ConfigureAwait(false);
+        var log = Path.Combine(spec.Bundle, BundleLayout.KeeperLog);
+        using var process = Process.Start(Command(spec.Bundle, log))!;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(StartDeadline);
+        try
+        {
+            // The file is moved into place when the socket listens already.
+            while (!File.Exists(identityPath))
+            {
+                if (process.HasExited)
+                {
+                    throw new KeeperLaunchException($"The keeper ended with code {process.ExitCode}: {TailOf(log)}");
+                }
+
+                await Task.Delay(LookPause, limit.Token).ConfigureAwait(false);
+            }
+
+            return await KeeperProcess.ReadIdentityAsync(spec.Bundle, limit.Token).ConfigureAwait(false)
+                ?? throw new KeeperLaunchException("The keeper's identity vanished.");
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            process.Kill();
+            throw new KeeperLaunchException($"The keeper did not answer within {StartDeadline.TotalSeconds:0} s: {TailOf(log)}");
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// setsid takes it out of the server's session (it does not fork, as a started process leads no group, so the pid stays); unshare's child,
+    /// the keeper, is killed when unshare dies, and with the keeper its pid namespace.
+    /// </summary>
+    private ProcessStartInfo Command(string bundle, string log) => new(
+        "/bin/sh",
+        [
+            "-c", "log=$1; shift; exec \"$@\" </dev/null >>\"$log\" 2>&1", "sh", log,
+            "setsid", "unshare", "--user", "--map-root-user", "--map-auto", "--net", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts", "--",
+            keeperPath, "run", bundle,
+        ])
+    {
+        WorkingDirectory = "/",
+    };
+
+    private static async Task WriteSpecAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    {
+        await using var file = new FileStream(Path.Combine(spec.Bundle, BundleLayout.Spec), new FileStreamOptions
+        {
+            Mode = FileMode.Create,
+            Access = FileAccess.Write,
+            UnixCreateMode = OwnerOnly,
+        });
+        await JsonSerializer.SerializeAsync(file, spec, KeeperJsonContext.Default.KeeperSpec, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static string TailOf(string log)
+    {
+        var text = File.Exists(log) ? File.ReadAllText(log).Trim() : "";
+        return text.Length > LogTailCharacters ? text[^LogTailCharacters..] : text;
+    }
+}
+
+/// <summary>The process behind a <c>keeper.json</c>, told apart from another that has got its number since.</summary>
+public static class KeeperProcess
+{
+    /// <returns>Null where the bundle has no identity (its keeper never came up).</returns>
+    public static async Task<KeeperIdentity?> ReadIdentityAsync(string bundle, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var file = File.OpenRead(Path.Combine(bundle, BundleLayout.Identity));
+            return await JsonSerializer.DeserializeAsync(file, KeeperJsonContext.Default.KeeperIdentity, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>True only where that very process is there: same number, same start, same boot, and not a zombie.</summary>
+    public static bool IsAlive(KeeperIdentity identity)
+    {
+        try
+        {
+            if (File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim() != identity.BootId)
+            {
+                return false;
+            }
+
+            // proc(5): behind the command, which is in brackets and may hold anything, state is the first field and starttime the 20th.
+            var stat = File.ReadAllText($"/proc/{identity.Pid.ToString(CultureInfo.InvariantCulture)}/stat");
+            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+            return fields[0] is not ("Z" or "X") && ulong.Parse(fields[19], CultureInfo.InvariantCulture) == identity.StartTicks;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Ends the keeper at once, and with it all of its desktop. Does nothing where it is not that process any more.</summary>
+    public static void Kill(KeeperIdentity identity)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(identity.Pid);
+            if (IsAlive(identity))
+            {
+                process.Kill();
+            }
+        }
+        catch (ArgumentException)
+        {
+            // Gone already.
+        }
+    }
+}
+
+/// <summary>Removes a desktop's directory, whose scratch holds files of subordinate ids that the user itself may not remove.</summary>
+public static class ScratchRemover
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    /// <summary>Removes the whole directory. The keeper must have ended. Succeeds where there is nothing.</summary>
+    /// <exception cref="IOException">Something could not be removed; the message names it.</exception>
+    public static async Task RemoveAsync(string bundle, CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(bundle))
+        {
+            return;
+        }
+
+        var full = Path.GetFullPath(bundle);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Deadline);
+        using var process = Process.Start(new ProcessStartInfo(
+            "unshare",
+            ["--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", "--one-file-system", "--", full])
+        {
+            RedirectStandardError = true,
+        })!;
+        try
+        {
+            var errors = await process.StandardError.ReadToEndAsync(limit.Token).ConfigureAwait(false);
+            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            if (process.ExitCode != 0 || Directory.Exists(full))
+            {
+                throw new IOException($"{full} could not be removed: {errors.Trim()}");
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+}

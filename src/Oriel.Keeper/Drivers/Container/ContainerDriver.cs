@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Network;
+using Oriel.Linux.Cgroups;
+using Oriel.Linux.Children;
+using Oriel.Linux.Namespaces;
+using Oriel.Protocol;
+using Oriel.Protocol.Boot;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Keeper.Drivers.Container;
+
+/// <summary>
+/// A guest made of namespaces: an overlay over the image's read-only rootfs, crun, and the agent as its first process. Its network
+/// namespace is the keeper's, and its user namespace one below, so that guest root cannot change the network it is given.
+/// </summary>
+internal sealed class ContainerDriver : IDriver
+{
+    /// <summary>A file to be shown in place of the image's agent; for development.</summary>
+    public const string AgentOverrideVariable = "ORIEL_AGENT_BINARY";
+
+    private const string ContainerId = "guest";
+    private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
+    private static readonly TimeSpan CreateDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
+
+    private readonly KeeperSpec _spec;
+    private readonly string _work;
+    private readonly string _root;
+    private readonly string _sys;
+    private readonly Cgroup? _cgroup;
+    private NetworkNamespace? _network;
+
+    public ContainerDriver(KeeperSpec spec)
+    {
+        _spec = spec;
+        _work = Path.Combine(spec.Bundle, BundleLayout.Scratch, "run");
+        _root = Path.Combine(_work, "rootfs");
+        _sys = Path.Combine(_work, "sys");
+        // Opened before anything is mounted over the host's cgroup directories.
+        _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
+    }
+
+    private string ConfigDirectory => Path.Combine(_work, "oci");
+
+    private string StateDirectory => Path.Combine(_work, "state");
+
+    private string PidFile => Path.Combine(_work, "pid");
+
+    private string BootFile => Path.Combine(_work, "boot.json");
+
+    public async Task CreateLinkAsync(CancellationToken cancellationToken)
+    {
+        PrepareWorkDirectory();
+        _network = NetworkNamespace.Create(() =>
+        {
+            GatewayLink.ApplySettings();
+            // Guest root has no power over this namespace, so the low ports must be open to all.
+            File.WriteAllText("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+            Mounts.Mount("sysfs", _sys, "sysfs", MountOptions.ReadOnly | MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute);
+        });
+        await Commands.RunAsync(
+            "ip",
+            ["-batch", "-"],
+            $"""
+            link add {Firewall.Link} address {GatewayLink.GatewayMac} type veth peer name eth0 address {GatewayLink.GuestMac} netns {_network.Path}
+
+            """,
+            cancellationToken).ConfigureAwait(false);
+        await Commands.RunAsync(
+            "nsenter",
+            [$"--net={_network.Path}", "ip", "-batch", "-"],
+            $"""
+            link set lo up
+            address add {GuestNetwork.GuestAddress}/{GuestNetwork.PrefixLength} dev eth0
+            link set eth0 up
+            neighbour replace {GuestNetwork.GatewayAddress} lladdr {GatewayLink.GatewayMac} dev eth0 nud permanent
+            route add default via {GuestNetwork.GatewayAddress} dev eth0
+
+            """,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    public Task<string?> PrepareScratchAsync(CancellationToken cancellationToken)
+    {
+        var lower = Path.Combine(_spec.ImagePath, "rootfs");
+        if (!Directory.Exists(lower))
+        {
+            throw new DirectoryNotFoundException($"The image {_spec.ImageDigest} has no rootfs at {lower}.");
+        }
+
+        var scratch = Path.Combine(_spec.Bundle, BundleLayout.Scratch);
+        var upper = Path.Combine(scratch, "upper");
+        var work = Path.Combine(scratch, "work");
+        foreach (var path in (string[])[lower, scratch])
+        {
+            if (path.AsSpan().IndexOfAny(",:\\") >= 0)
+            {
+                throw new InvalidDataException($"overlayfs cannot take a path with a comma, colon or backslash: {path}");
+            }
+        }
+
+        // The guest's / has the upper directory's mode.
+        Directory.CreateDirectory(upper, Everyone);
+        Directory.CreateDirectory(work);
+        Directory.CreateDirectory(_root);
+        // volatile: no fsync reaches the disk, as a scratch disk never outlives its keeper.
+        Mounts.Mount("overlay", _root, "overlay", MountOptions.None, $"userxattr,volatile,lowerdir={lower},upperdir={upper},workdir={work}");
+        return Task.FromResult<string?>(null);
+    }
+
+    public async Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken)
+    {
+        AdoptedChild? init = null;
+        await steps.RunAsync("container-create", CreateDeadline, async token =>
+        {
+            WriteConfig();
+            var missing = _cgroup?.Limit(_spec.Limits.MemoryBytes, _spec.Limits.Cpus, _spec.Limits.Pids) ?? [];
+            await CreateAsync(console, token).ConfigureAwait(false);
+            init = AdoptedChild.Watch(int.Parse(await File.ReadAllTextAsync(PidFile, token).ConfigureAwait(false), CultureInfo.InvariantCulture));
+            return missing.Count == 0 ? null : $"not limited: {string.Join(", ", missing)}";
+        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync("container-start", StartDeadline, async token =>
+        {
+            await Commands.RunAsync("crun", [.. GlobalArguments, "start", ContainerId], null, token).ConfigureAwait(false);
+            return null;
+        }, cancellationToken).ConfigureAwait(false);
+        return new ContainerGuest(init!, _cgroup);
+    }
+
+    public void Dispose()
+    {
+        _network?.Dispose();
+        _cgroup?.Dispose();
+    }
+
+    private string[] GlobalArguments => ["--root", StateDirectory, "--cgroup-manager=disabled"];
+
+    // All that is needed to run, but not to keep: in memory, in this mount namespace only, gone with the keeper.
+    private void PrepareWorkDirectory()
+    {
+        Directory.CreateDirectory(_work);
+        Mounts.Mount("tmpfs", _work, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=0700,size=4m");
+        Directory.CreateDirectory(_sys);
+        Directory.CreateDirectory(ConfigDirectory);
+        Directory.CreateDirectory(StateDirectory);
+        // crun reads its cgroup here and refuses what is not cgroup v2 alone.
+        Mounts.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute);
+    }
+
+    private void WriteConfig()
+    {
+        var boot = new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname);
+        Bundle.WriteOwnerOnly(BootFile, JsonSerializer.SerializeToUtf8Bytes(boot, BootJsonContext.Default.BootConfig), UnixFileMode.UserRead);
+        var agent = Environment.GetEnvironmentVariable(AgentOverrideVariable);
+        var paths = new ContainerPaths(_root, _network!.Path, _sys, BootFile, string.IsNullOrEmpty(agent) ? null : agent);
+        var config = OciConfigBuilder.Build(paths, _spec.Hostname, Math.Min(OciConfigBuilder.OpenFiles, HardLimitOfOpenFiles()));
+        File.WriteAllBytes(Path.Combine(ConfigDirectory, "config.json"), JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig));
+    }
+
+    private async Task CreateAsync(ConsoleLog console, CancellationToken cancellationToken)
+    {
+        // The shell puts both outputs on one pipe, which the guest's first process inherits, and itself into the guest's cgroup.
+        var start = new ProcessStartInfo(
+            "/bin/sh",
+            [
+                "-c", "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; exec \"$@\" </dev/null 2>&1", _cgroup?.ProcsPath ?? "",
+                "crun", .. GlobalArguments, "create", "--bundle", ConfigDirectory, "--pid-file", PidFile, ContainerId,
+            ])
+        {
+            RedirectStandardOutput = true,
+        };
+        var runtime = Process.Start(start)!;
+        var pump = console.PumpAsync(runtime.StandardOutput.BaseStream, CancellationToken.None);
+        await runtime.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+        if (runtime.ExitCode != 0)
+        {
+            await pump.WaitAsync(cancellationToken).ConfigureAwait(false);
+            throw new InvalidOperationException($"crun create exited with {runtime.ExitCode}; its words are the last lines of the console");
+        }
+    }
+
+    private static ulong HardLimitOfOpenFiles()
+    {
+        const string name = "Max open files";
+        var line = File.ReadLines("/proc/self/limits").First(text => text.StartsWith(name, StringComparison.Ordinal));
+        var hard = line[name.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        return ulong.TryParse(hard, CultureInfo.InvariantCulture, out var value) ? value : ulong.MaxValue;
+    }
+}

@@ -1,0 +1,40 @@
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Hosting;
+
+namespace Oriel.Keeper.Drivers;
+
+/// <summary>One kind of guest. Everything outside a driver's own folder holds for all kinds.</summary>
+internal interface IDriver : IDisposable
+{
+    /// <summary>Makes the guest's link: an interface named <see cref="Network.Firewall.Link"/> in the keeper's network namespace, without address, down.</summary>
+    Task CreateLinkAsync(CancellationToken cancellationToken);
+
+    /// <summary>Makes the desktop's own writable layer or disk over the read-only image.</summary>
+    /// <returns>A word on what was made, for the step's detail.</returns>
+    Task<string?> PrepareScratchAsync(CancellationToken cancellationToken);
+
+    /// <summary>Starts the guest, in steps of its own.</summary>
+    /// <param name="console">Takes what the guest prints.</param>
+    Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken);
+}
+
+/// <summary>A running guest.</summary>
+internal interface IGuest
+{
+    /// <summary>Ends once, when the guest is gone.</summary>
+    Task<GuestExit> Exited { get; }
+
+    /// <summary>False where this host offers no way to pause.</summary>
+    bool CanPause { get; }
+
+    /// <summary>Asks the guest to end; whoever asks waits for <see cref="Exited"/> with a deadline.</summary>
+    void RequestStop();
+
+    void Kill();
+
+    /// <exception cref="IOException">The kernel refused.</exception>
+    void SetPaused(bool paused);
+}
+
+/// <param name="Reason"><c>guest-exited</c>, <c>guest-killed</c> or <c>oom</c>.</param>
+internal sealed record GuestExit(string Reason, string Detail);

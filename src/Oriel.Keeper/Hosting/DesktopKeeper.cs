@@ -1,0 +1,242 @@
+using Oriel.Egress.Dns;
+using Oriel.Keeper.Drivers;
+using Oriel.Keeper.Drivers.Container;
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Network;
+using Oriel.Keeper.Relays;
+using Oriel.Linux.Namespaces;
+using Oriel.Protocol;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Keeper.Hosting;
+
+/// <summary>
+/// The life of one desktop: bring up the namespaces' network, start the guest, relay, obey, and end when the guest does. Nothing is undone
+/// by hand at the end: this is the first process of its pid namespace, and with it the kernel takes back all the rest.
+/// </summary>
+internal sealed class DesktopKeeper
+{
+    private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan AgentDeadline = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan DefaultStop = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+
+    private readonly Bundle _bundle;
+    private readonly EventLog _events = new(TimeProvider.System);
+    private readonly StepLog _steps;
+    private readonly RelayCounters _counters = new();
+    private readonly SyntheticNames _names = new();
+    private readonly ControlServer _control;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<Task> _services = [];
+    private readonly Lock _stopGate = new();
+    private IGuest? _guest;
+    private bool _stopping;
+
+    public DesktopKeeper(Bundle bundle)
+    {
+        _bundle = bundle;
+        _steps = new StepLog(_events, TimeProvider.System);
+        _control = new ControlServer(_events, ExecuteAsync);
+    }
+
+    /// <returns>The exit code: 0 where the guest was started, whatever became of it.</returns>
+    public async Task<int> RunAsync(KeeperIdentity identity)
+    {
+        using var controlListener = UnixListener.Listen(BundleLayout.KeeperSocket);
+        using var control = new CancellationTokenSource();
+        _services.Add(_control.AcceptAsync(controlListener, control.Token));
+        // Last: who reads it finds the socket answering.
+        _bundle.WriteIdentity(identity);
+        using var console = new ConsoleLog(_bundle.PathOf(BundleLayout.ConsoleLog), _events);
+        GuestExit exit;
+        var code = 0;
+        try
+        {
+            exit = await StartAsync(console).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            (exit, code) = Failure(exception);
+        }
+
+        await EndAsync(exit).ConfigureAwait(false);
+        return code;
+    }
+
+    /// <summary>Asks the guest to end, and kills it when <paramref name="deadline"/> has passed. Idempotent.</summary>
+    public void Stop(TimeSpan deadline)
+    {
+        lock (_stopGate)
+        {
+            if (_stopping)
+            {
+                return;
+            }
+
+            _stopping = true;
+        }
+
+        _services.Add(StopAsync(deadline));
+    }
+
+    private async Task<GuestExit> StartAsync(ConsoleLog console)
+    {
+        using var driver = CreateDriver(_bundle.Spec);
+        await _steps.RunAsync("namespaces", StepDeadline, _ => PrepareNamespaces(), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync("network", StepDeadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync("scratch", StepDeadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
+        _guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
+        await LinkAgentAsync(_guest).ConfigureAwait(false);
+        _events.Publish("running");
+        return await _guest.Exited.ConfigureAwait(false);
+    }
+
+    private static IDriver CreateDriver(KeeperSpec spec) => spec.Driver switch
+    {
+        "container" => new ContainerDriver(spec),
+        _ => throw new InvalidDataException($"There is no driver {spec.Driver}."),
+    };
+
+    private static Task<string?> PrepareNamespaces()
+    {
+        Mounts.MakeAllPrivate();
+        // The pid namespace's own: the one inherited shows the host's processes.
+        Mounts.Mount("proc", "/proc", "proc", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute);
+        GatewayLink.ApplySettings();
+        return Task.FromResult<string?>(null);
+    }
+
+    private async Task<string?> StartNetworkAsync(IDriver driver, CancellationToken cancellationToken)
+    {
+        await driver.CreateLinkAsync(cancellationToken).ConfigureAwait(false);
+        // Rules first: there is no moment in which the link is up without them.
+        await Firewall.ApplyAsync(cancellationToken).ConfigureAwait(false);
+        await GatewayLink.ConfigureAsync(cancellationToken).ConfigureAwait(false);
+        var egress = new EgressRelay(_bundle.Spec, _names, _counters);
+        _services.Add(egress.AcceptProxyAsync(EgressRelay.Listen(GuestNetwork.ProxyPort), _stop.Token));
+        _services.Add(egress.AcceptTransparentAsync(EgressRelay.Listen(GuestNetwork.TransparentPort), _stop.Token));
+        var dns = new DnsServer(new DnsResponder(_names), _counters.Dns);
+        _services.Add(dns.ServeTcpAsync(EgressRelay.Listen(GuestNetwork.DnsPort), _stop.Token));
+        _services.Add(dns.ServeUdpAsync(EgressRelay.BindUdp(GuestNetwork.DnsPort), _stop.Token));
+        return null;
+    }
+
+    private async Task LinkAgentAsync(IGuest guest) => await _steps.RunAsync("agent-link", AgentDeadline, async token =>
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+        var link = AgentRelay.WaitForAgentAsync(limit.Token);
+        if (await Task.WhenAny(link, guest.Exited).ConfigureAwait(false) != link)
+        {
+            await limit.CancelAsync().ConfigureAwait(false);
+            var exit = await guest.Exited.ConfigureAwait(false);
+            throw new InvalidOperationException($"the guest ended before its agent answered: {exit.Reason}, {exit.Detail}");
+        }
+
+        var attempts = await link.ConfigureAwait(false);
+        _services.Add(new AgentRelay().AcceptAsync(UnixListener.Listen(BundleLayout.AgentSocket), _stop.Token));
+        return $"{attempts} attempts";
+    }, _stop.Token).ConfigureAwait(false);
+
+    private async Task ExecuteAsync(KeeperCommand command, CancellationToken cancellationToken)
+    {
+        switch (command.Type)
+        {
+            case "stop":
+                Stop(command.DeadlineMs > 0 ? TimeSpan.FromMilliseconds(command.DeadlineMs) : DefaultStop);
+                break;
+            case "pause":
+                SetPaused(true);
+                break;
+            case "resume":
+                SetPaused(false);
+                break;
+            case "counters":
+                await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
+                break;
+        }
+    }
+
+    private void SetPaused(bool paused)
+    {
+        var name = paused ? "pause" : "resume";
+        if (_guest is not { CanPause: true } guest)
+        {
+            _events.Publish("step", name, "failed", detail: "this host offers no cgroup to freeze");
+            return;
+        }
+
+        try
+        {
+            guest.SetPaused(paused);
+            _events.Publish("step", name, "done");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _events.Publish("step", name, "failed", detail: exception.Message);
+        }
+    }
+
+    private async Task PublishCountersAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (var (name, value) in (await Firewall.CountersAsync(cancellationToken).ConfigureAwait(false)).Concat(_counters.Snapshot()))
+            {
+                _events.Publish("counter", name, value: value);
+            }
+        }
+        catch (InvalidOperationException exception)
+        {
+            _events.Publish("step", "counters", "failed", detail: exception.Message);
+        }
+    }
+
+    private async Task StopAsync(TimeSpan deadline)
+    {
+        if (_guest is not { } guest)
+        {
+            await _stop.CancelAsync().ConfigureAwait(false);
+            return;
+        }
+
+        if (guest.CanPause)
+        {
+            // A frozen process takes no signal.
+            guest.SetPaused(false);
+        }
+
+        guest.RequestStop();
+        try
+        {
+            await guest.Exited.WaitAsync(deadline).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            guest.Kill();
+        }
+    }
+
+    private (GuestExit Exit, int Code) Failure(Exception exception)
+    {
+        if (_stopping)
+        {
+            return (new GuestExit("stopped", "stopped before it was running"), 0);
+        }
+
+        Console.Error.WriteLine(exception);
+        var last = string.Join("\n", _events.LastConsoleLines(10));
+        var what = exception is StepFailedException failed ? failed.Message : $"unexpected: {exception.Message}";
+        return (new GuestExit("start-failed", last.Length == 0 ? what : $"{what}\n{last}"), 1);
+    }
+
+    private async Task EndAsync(GuestExit exit)
+    {
+        var last = _events.End(exit.Reason, exit.Detail);
+        _bundle.WriteExit(last);
+        File.Delete(BundleLayout.AgentSocket);
+        File.Delete(BundleLayout.KeeperSocket);
+        await _control.DrainAsync(LastWords).ConfigureAwait(false);
+        await _stop.CancelAsync().ConfigureAwait(false);
+    }
+}

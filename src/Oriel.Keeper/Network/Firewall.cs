@@ -1,0 +1,100 @@
+using System.Text.Json;
+using Oriel.Keeper.Hosting;
+using Oriel.Protocol;
+
+namespace Oriel.Keeper.Network;
+
+/// <summary>
+/// The nftables rules of the keeper's network namespace: the guest's link reaches the three listeners and nothing else, nothing is
+/// forwarded, and what is dropped is counted by kind. They hold whatever the guest's own kernel or root does.
+/// </summary>
+internal static class Firewall
+{
+    /// <summary>The name of the guest's link on the keeper's side, the same for every driver.</summary>
+    public const string Link = "oriel0";
+
+    /// <summary>The ruleset. The ingress chain sees frames before anything else: only IPv4 and ARP get further.</summary>
+    public static string Ruleset { get; } = $$"""
+        table netdev oriel {
+          counter ipv6 { }
+          counter other-frames { }
+          chain ingress {
+            type filter hook ingress device "{{Link}}" priority 0; policy accept;
+            meta protocol ip6 counter name ipv6 drop
+            meta protocol != { ip, arp } counter name other-frames drop
+          }
+        }
+        table ip oriel {
+          counter spoofed { }
+          counter udp { }
+          counter icmp { }
+          counter tcp { }
+          counter other { }
+          counter forwarded { }
+          counter sent { }
+          chain raw {
+            type filter hook prerouting priority raw; policy accept;
+            iifname "{{Link}}" ip saddr != {{GuestNetwork.GuestAddress}} counter name spoofed drop
+            iifname "{{Link}}" ip daddr 127.0.0.0/8 counter name spoofed drop
+          }
+          chain redirect {
+            type nat hook prerouting priority dstnat; policy accept;
+            iifname != "{{Link}}" return
+            meta l4proto { tcp, udp } th dport {{GuestNetwork.DnsPort}} redirect to :{{GuestNetwork.DnsPort}}
+            ip daddr {{GuestNetwork.GatewayAddress}} tcp dport {{GuestNetwork.ProxyPort}} return
+            meta l4proto tcp redirect to :{{GuestNetwork.TransparentPort}}
+          }
+          chain input {
+            type filter hook input priority filter; policy drop;
+            iifname "lo" accept
+            iifname != "{{Link}}" drop
+            ip daddr != {{GuestNetwork.GatewayAddress}} jump refused
+            tcp dport {{GuestNetwork.ProxyPort}} accept
+            tcp dport {{GuestNetwork.TransparentPort}} ct status dnat accept
+            meta l4proto { tcp, udp } th dport {{GuestNetwork.DnsPort}} accept
+            tcp sport {{GuestNetwork.AgentPort}} ct state established ct direction reply accept
+            jump refused
+          }
+          chain refused {
+            meta l4proto udp counter name udp drop
+            meta l4proto icmp counter name icmp drop
+            meta l4proto tcp counter name tcp drop
+            counter name other drop
+          }
+          chain forward {
+            type filter hook forward priority filter; policy drop;
+            counter name forwarded drop
+          }
+          chain output {
+            type filter hook output priority filter; policy drop;
+            oifname "lo" accept
+            oifname != "{{Link}}" drop
+            tcp sport { {{GuestNetwork.ProxyPort}}, {{GuestNetwork.TransparentPort}} } ct direction reply accept
+            meta l4proto { tcp, udp } th sport {{GuestNetwork.DnsPort}} ct direction reply accept
+            ip daddr {{GuestNetwork.GuestAddress}} tcp dport {{GuestNetwork.AgentPort}} accept
+            counter name sent drop
+          }
+        }
+        """;
+
+    public static Task ApplyAsync(CancellationToken cancellationToken) => Commands.RunAsync("nft", ["-f", "-"], Ruleset, cancellationToken);
+
+    /// <summary>Packets dropped so far, by kind.</summary>
+    public static async Task<IReadOnlyDictionary<string, long>> CountersAsync(CancellationToken cancellationToken) =>
+        ParseCounters(await Commands.RunAsync("nft", ["-j", "list", "counters"], null, cancellationToken).ConfigureAwait(false));
+
+    internal static IReadOnlyDictionary<string, long> ParseCounters(string json)
+    {
+        var counters = new SortedDictionary<string, long>(StringComparer.Ordinal);
+        using var document = JsonDocument.Parse(json);
+        foreach (var entry in document.RootElement.GetProperty("nftables").EnumerateArray())
+        {
+            if (entry.TryGetProperty("counter", out var counter))
+            {
+                counters["dropped-" + counter.GetProperty("name").GetString()] = counter.GetProperty("packets").GetInt64();
+            }
+        }
+
+        return counters;
+    }
+}

@@ -1,0 +1,77 @@
+using System.Net;
+using System.Net.Sockets;
+using Oriel.Protocol;
+
+namespace Oriel.Keeper.Relays;
+
+/// <summary><c>agent.sock</c> on the host to the agent's port in the guest. The two ends prove themselves to one another; here it is bytes.</summary>
+internal sealed class AgentRelay
+{
+    /// <summary>The server needs one connection; a few more are for tools and for the moment of a server's change.</summary>
+    public const int MaxConnections = 32;
+
+    private static readonly IPEndPoint Agent = new(IPAddress.Parse(GuestNetwork.GuestAddress), GuestNetwork.AgentPort);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
+
+    private readonly SemaphoreSlim _slots = new(MaxConnections);
+
+    /// <summary>Waits until the agent accepts a connection; the guest has no other way to say that it listens.</summary>
+    /// <returns>How many attempts it took.</returns>
+    public static async Task<int> WaitForAgentAsync(CancellationToken cancellationToken)
+    {
+        var pause = FirstPause;
+        for (var attempt = 1; ; attempt++)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            try
+            {
+                await socket.ConnectAsync(Agent, cancellationToken).ConfigureAwait(false);
+                return attempt;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
+                pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+            }
+        }
+    }
+
+    public async Task AcceptAsync(Socket listener, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                var client = await listener.AcceptAsync(cancellationToken).ConfigureAwait(false);
+                _ = ServeAsync(client, cancellationToken);
+            }
+            catch (SocketException)
+            {
+                _slots.Release();
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket client, CancellationToken cancellationToken)
+    {
+        using (client)
+        using (var agent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })
+        {
+            try
+            {
+                await agent.ConnectAsync(Agent, cancellationToken).ConfigureAwait(false);
+                await SocketRelay.RunAsync(client, agent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+            {
+                // The agent is not there: the server sees its connection end and asks again.
+            }
+            finally
+            {
+                _slots.Release();
+            }
+        }
+    }
+}

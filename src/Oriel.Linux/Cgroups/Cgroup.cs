@@ -1,0 +1,110 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Oriel.Linux.Cgroups;
+
+/// <summary>
+/// One cgroup v2 directory, held open, so that it can be used after another file system has been mounted over its path.
+/// Source: Documentation/admin-guide/cgroup-v2.rst.
+/// </summary>
+public sealed partial class Cgroup : IDisposable
+{
+    private const int CpuPeriodUs = 100_000;
+    private const int OpenPath = 0x200000;
+    private const int OpenDirectory = 0x10000;
+    private const int OpenCloseOnExec = 0x80000;
+
+    private readonly SafeFileHandle _anchor;
+    private readonly string _directory;
+
+    private Cgroup(SafeFileHandle anchor)
+    {
+        _anchor = anchor;
+        _directory = $"/proc/{Environment.ProcessId}/fd/{anchor.DangerousGetHandle()}";
+    }
+
+    /// <exception cref="IOException">Not a cgroup v2 directory.</exception>
+    public static Cgroup Open(string path)
+    {
+        var anchor = new SafeFileHandle(open(path, OpenPath | OpenDirectory | OpenCloseOnExec), ownsHandle: true);
+        if (anchor.IsInvalid || !File.Exists(Path.Combine(path, "cgroup.procs")))
+        {
+            anchor.Dispose();
+            throw new IOException($"{path} is not a cgroup v2 directory.");
+        }
+
+        return new Cgroup(anchor);
+    }
+
+    /// <summary>The file that a process writes 0 to in order to join, valid in this process and its children.</summary>
+    public string ProcsPath => FileOf("cgroup.procs");
+
+    public bool CanFreeze => File.Exists(FileOf("cgroup.freeze"));
+
+    /// <param name="memoryBytes">0 = none.</param>
+    /// <param name="cpus">Cores; 0 = none.</param>
+    /// <param name="pids">0 = none.</param>
+    /// <returns>The limits that this host does not offer here (the controller is not delegated).</returns>
+    public IReadOnlyList<string> Limit(long memoryBytes, double cpus, long pids)
+    {
+        List<string> missing = [];
+        if (memoryBytes > 0)
+        {
+            Set("memory.max", memoryBytes.ToString(CultureInfo.InvariantCulture), missing);
+        }
+
+        if (cpus > 0)
+        {
+            Set("cpu.max", string.Create(CultureInfo.InvariantCulture, $"{(long)(cpus * CpuPeriodUs)} {CpuPeriodUs}"), missing);
+        }
+
+        if (pids > 0)
+        {
+            Set("pids.max", pids.ToString(CultureInfo.InvariantCulture), missing);
+        }
+
+        return missing;
+    }
+
+    public void Freeze(bool frozen) => File.WriteAllText(FileOf("cgroup.freeze"), frozen ? "1" : "0");
+
+    /// <summary>How often the kernel killed a process of this group for want of memory; 0 where it cannot be known.</summary>
+    public long OutOfMemoryKills()
+    {
+        var path = FileOf("memory.events");
+        if (!File.Exists(path))
+        {
+            return 0;
+        }
+
+        foreach (var line in File.ReadLines(path))
+        {
+            if (line.StartsWith("oom_kill ", StringComparison.Ordinal) && long.TryParse(line.AsSpan(9), CultureInfo.InvariantCulture, out var count))
+            {
+                return count;
+            }
+        }
+
+        return 0;
+    }
+
+    public void Dispose() => _anchor.Dispose();
+
+    private string FileOf(string name) => $"{_directory}/{name}";
+
+    private void Set(string file, string value, List<string> missing)
+    {
+        if (File.Exists(FileOf(file)))
+        {
+            File.WriteAllText(FileOf(file), value);
+        }
+        else
+        {
+            missing.Add(file);
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int open(string path, int flags);
+}
