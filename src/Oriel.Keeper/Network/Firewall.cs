@@ -16,28 +16,28 @@ internal static class Firewall
     /// <summary>The ruleset. The ingress chain sees frames before anything else: only IPv4 and ARP get further.</summary>
     public static string Ruleset { get; } = $$"""
         table netdev oriel {
-          counter ipv6 { }
-          counter other-frames { }
+          counter dropped-ipv6 { }
+          counter dropped-other-frames { }
           chain ingress {
             type filter hook ingress device "{{Link}}" priority 0; policy accept;
-            meta protocol ip6 counter name ipv6 drop
-            meta protocol != { ip, arp } counter name other-frames drop
+            meta protocol ip6 counter name dropped-ipv6 drop
+            meta protocol != { ip, arp } counter name dropped-other-frames drop
           }
         }
         table ip oriel {
-          counter spoofed { }
-          counter udp { }
-          counter icmp { }
-          counter tcp { }
-          counter other { }
-          counter forwarded { }
-          counter sent { }
+          counter dropped-spoofed { }
+          counter dropped-udp { }
+          counter dropped-icmp { }
+          counter dropped-tcp { }
+          counter dropped-other { }
+          counter dropped-forwarded { }
+          counter dropped-sent { }
           chain raw {
             type filter hook prerouting priority raw; policy accept;
-            iifname "{{Link}}" ip saddr != {{GuestNetwork.GuestAddress}} counter name spoofed drop
-            iifname "{{Link}}" ip daddr 127.0.0.0/8 counter name spoofed drop
+            iifname "{{Link}}" ip saddr != {{GuestNetwork.GuestAddress}} counter name dropped-spoofed drop
+            iifname "{{Link}}" ip daddr 127.0.0.0/8 counter name dropped-spoofed drop
           }
-          chain redirect {
+          chain to-listeners {
             type nat hook prerouting priority dstnat; policy accept;
             iifname != "{{Link}}" return
             meta l4proto { tcp, udp } th dport {{GuestNetwork.DnsPort}} redirect to :{{GuestNetwork.DnsPort}}
@@ -56,14 +56,14 @@ internal static class Firewall
             jump refused
           }
           chain refused {
-            meta l4proto udp counter name udp drop
-            meta l4proto icmp counter name icmp drop
-            meta l4proto tcp counter name tcp drop
-            counter name other drop
+            meta l4proto udp counter name dropped-udp drop
+            meta l4proto icmp counter name dropped-icmp drop
+            meta l4proto tcp counter name dropped-tcp drop
+            counter name dropped-other drop
           }
           chain forward {
             type filter hook forward priority filter; policy drop;
-            counter name forwarded drop
+            counter name dropped-forwarded drop
           }
           chain output {
             type filter hook output priority filter; policy drop;
@@ -72,7 +72,7 @@ internal static class Firewall
             tcp sport { {{GuestNetwork.ProxyPort}}, {{GuestNetwork.TransparentPort}} } ct direction reply accept
             meta l4proto { tcp, udp } th sport {{GuestNetwork.DnsPort}} ct direction reply accept
             ip daddr {{GuestNetwork.GuestAddress}} tcp dport {{GuestNetwork.AgentPort}} accept
-            counter name sent drop
+            counter name dropped-sent drop
           }
         }
         """;
@@ -91,7 +91,7 @@ internal static class Firewall
         {
             if (entry.TryGetProperty("counter", out var counter))
             {
-                counters["dropped-" + counter.GetProperty("name").GetString()] = counter.GetProperty("packets").GetInt64();
+                counters[counter.GetProperty("name").GetString()!] = counter.GetProperty("packets").GetInt64();
             }
         }
 
