@@ -1,0 +1,54 @@
+import { errorOf, headersFor, ServerError } from "@oriel/desktop";
+import type { CreateRequest, Desktop, EgressView, Policy, SessionInfo } from "./types.js";
+
+const access = { base: "", token: null };
+
+export function desktopUrl(id: string, rest = ""): string {
+  return `./api/desktops/${encodeURIComponent(id)}${rest}`;
+}
+
+/** One API call. Throws ServerError: status 0 with `server-unreachable` when nothing answers. */
+async function call(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+  const headers = headersFor(access, body === undefined ? {} : { "Content-Type": "application/json" });
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ServerError(0, "server-unreachable", "The server does not answer.");
+  }
+  if (!response.ok) {
+    const error = await errorOf(response);
+    if (error.status === 401) window.dispatchEvent(new CustomEvent("oriel-signed-out"));
+    throw error;
+  }
+  return response;
+}
+
+async function json<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  return (await (await call(method, url, body, signal)).json()) as T;
+}
+
+export const api = {
+  session: (signal?: AbortSignal) => json<SessionInfo>("GET", "./api/session", undefined, signal),
+  signOut: async () => void (await call("DELETE", "./api/session")),
+  desktops: async (signal?: AbortSignal) =>
+    (await json<{ desktops: Desktop[] }>("GET", "./api/desktops", undefined, signal)).desktops,
+  desktop: (id: string, signal?: AbortSignal) => json<Desktop>("GET", desktopUrl(id), undefined, signal),
+  create: (request: CreateRequest) => json<Desktop>("POST", "./api/desktops", request),
+  destroy: async (id: string) => void (await call("DELETE", desktopUrl(id))),
+  egress: (id: string, signal?: AbortSignal) => json<EgressView>("GET", desktopUrl(id, "/egress"), undefined, signal),
+  setEgress: (id: string, policy: Policy) => json<EgressView>("PUT", desktopUrl(id, "/egress"), policy),
+  log: async (id: string, signal?: AbortSignal) =>
+    (await json<{ lines: string[] }>("GET", desktopUrl(id, "/log"), undefined, signal)).lines,
+};
+
+export function asError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
+  return new ServerError(0, "page-error", error instanceof Error ? error.message : String(error));
+}

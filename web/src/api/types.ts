@@ -1,0 +1,99 @@
+/** The API's documents (docs/protocol.md). */
+import type { Reason } from "@oriel/desktop";
+
+export type DesktopState = "creating" | "booting" | "configuring" | "ready" | "paused" | "failed" | "destroying" | "destroyed";
+
+export interface Step {
+  name: string;
+  state: "running" | "done" | "failed";
+  startedAt?: string | null;
+  elapsedMs?: number | null;
+  detail?: string | null;
+}
+
+export interface Rule {
+  host: string;
+  ports: number[];
+}
+
+export interface Policy {
+  mode: "internet" | "list" | "none";
+  allow: Rule[];
+  deny: Rule[];
+  upstream?: { type: "http" | "socks5"; host: string; port: number; username?: string; password?: string } | null;
+}
+
+export interface Desktop {
+  id: string;
+  name: string;
+  template: string;
+  state: DesktopState;
+  reason: Reason | null;
+  image: { name: string; digest: string } | null;
+  driver: string;
+  isolation: string;
+  width: number;
+  height: number;
+  hostname: string;
+  createdAt: string;
+  readyAt: string | null;
+  expiresAt: string | null;
+  steps: Step[];
+  egress: Policy;
+  viewers: number;
+}
+
+export interface CreateRequest {
+  template?: string;
+  name?: string;
+  width?: number;
+  height?: number;
+  files?: Array<{ path: string; content: string; mode?: string; owner?: string }>;
+  env?: Record<string, string>;
+  hostname?: string;
+  timeZone?: string;
+  keyboardLayout?: string;
+  startUrl?: string;
+  trust?: string[];
+  egress?: Policy;
+  ttl?: number;
+  idleTimeout?: number;
+}
+
+export interface EgressEntry {
+  id: number | string;
+  at: string;
+  host: string;
+  address: string | null;
+  port: number;
+  kind: string;
+  verdict: "allowed" | "refused" | "failed";
+  reason: string | null;
+  bytesUp: number;
+  bytesDown: number;
+  durationMs: number;
+  open: boolean;
+}
+
+export interface EgressView {
+  policy: Policy;
+  connections: number;
+  dropped: Record<string, number>;
+  internet: "reachable" | "unreachable" | "unknown";
+  log: EgressEntry[];
+}
+
+export interface SessionInfo {
+  signedIn: boolean;
+  version: string;
+  maxDesktops: number;
+  desktops: number;
+}
+
+export function isStarting(state: DesktopState): boolean {
+  return state === "creating" || state === "booting" || state === "configuring";
+}
+
+export function isAlive(state: DesktopState): boolean {
+  return isStarting(state) || state === "ready" || state === "paused";
+}

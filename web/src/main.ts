@@ -1,0 +1,2 @@
+import "@oriel/desktop";
+import "./app.js";

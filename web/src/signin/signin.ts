@@ -1,0 +1,56 @@
+import { tokenFrom } from "./token.js";
+
+const form = document.querySelector<HTMLFormElement>("#form");
+const field = document.querySelector<HTMLInputElement>("#token");
+const button = document.querySelector<HTMLButtonElement>("#submit");
+const status = document.querySelector<HTMLElement>("#status");
+
+function say(text: string, calm = false): void {
+  if (!status) return;
+  status.textContent = text;
+  status.classList.toggle("calm", calm);
+}
+
+function refusal(code: number): string {
+  if (code === 401) return "This token is not valid, or was used already. Each address signs in once: take a new one.";
+  if (code === 403) return "The server refused this page's origin. Open the address exactly as the server printed it.";
+  if (code === 429) return "Too many attempts. Wait a moment, then try again.";
+  return `The server answered ${code}. Look at its log, then try again.`;
+}
+
+async function signIn(token: string): Promise<void> {
+  if (button) button.disabled = true;
+  say("Signing in…", true);
+  try {
+    const response = await fetch("./api/session", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Oriel": "1" },
+      body: JSON.stringify({ token }),
+    });
+    if (response.ok) {
+      location.replace(`./${sessionStorage.getItem("oriel.return") ?? ""}`);
+      return;
+    }
+    say(refusal(response.status));
+  } catch {
+    say("The server does not answer. Look whether it runs, then try again.");
+  } finally {
+    if (button) button.disabled = false;
+  }
+  field?.focus();
+}
+
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = field?.value.trim() ?? "";
+  if (token !== "") void signIn(token);
+});
+
+const given = tokenFrom(location.hash, location.search);
+if (given) {
+  // Out of the address bar and the history before anything else happens with it.
+  history.replaceState(null, "", location.pathname);
+  void signIn(given);
+} else {
+  field?.focus();
+}

@@ -1,0 +1,32 @@
+import { css } from "lit";
+
+export const shellStyles = css`
+  :host { display: flex; flex-direction: column; height: 100dvh; background: #14161c; }
+  .toolbar { display: flex; align-items: center; gap: 8px; height: 46px; flex: none; padding: 0 8px; background: var(--surface); border-bottom: 1px solid var(--line); }
+  .toolbar .name { font-weight: 650; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  .toolbar .chip { flex: none; }
+  .viewers { display: inline-flex; gap: 4px; align-items: center; font-size: 13px; color: var(--muted); }
+  .tools { display: flex; align-items: center; gap: 2px; }
+  .square { width: 36px; min-height: 36px; padding: 0; flex: none; }
+  button[aria-pressed="true"] { color: var(--accent-strong); background: var(--accent-soft); }
+  .touch-only { display: none; }
+  @media (pointer: coarse) { .touch-only { display: inline-flex; } }
+  .menu-box { position: relative; }
+  .menu { position: absolute; right: 0; top: 42px; z-index: 5; width: 250px; padding: 8px; display: grid; box-shadow: var(--shadow-high); background: var(--raised); }
+  .menu button { justify-content: flex-start; font-weight: 500; }
+  .menu p { padding: 8px 14px 4px; border-top: 1px solid var(--line); margin-top: 6px; }
+  .strip { display: flex; align-items: center; gap: 10px; padding: 4px 8px 4px 16px; background: var(--warn-soft); color: var(--warn); font-size: 13.5px; flex: none; }
+  .work { position: relative; flex: 1; min-height: 0; display: flex; }
+  oriel-desktop { flex: 1; min-width: 0; height: 100%; }
+  aside { width: min(440px, 45vw); flex: none; display: flex; flex-direction: column; min-height: 0; background: var(--surface); border-left: 1px solid var(--line); }
+  aside > :last-child { flex: 1; min-height: 0; overflow: auto; }
+  .side-head { display: flex; align-items: center; padding: 8px 8px 8px 16px; border-bottom: 1px solid var(--line); }
+  @media (max-width: 700px) {
+    .toolbar { flex-wrap: wrap; height: auto; padding: 4px 6px; gap: 2px 8px; }
+    .tools { width: 100%; justify-content: space-between; overflow-x: auto; }
+    .square { width: 34px; }
+    .work { flex-direction: column; }
+    aside { width: 100%; height: 55%; border-left: 0; border-top: 1px solid var(--line); }
+    .menu { position: fixed; right: 8px; left: 8px; top: 90px; width: auto; }
+  }
+`;
