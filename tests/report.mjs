@@ -1,0 +1,24 @@
+// node report.mjs RESULT: reads the result of one test program (CTRF of xunit, or vitest's JSON), prints "passed failed skipped" to standard output
+// and each failed test and each skip with its reason to standard error.
+import { readFileSync } from 'node:fs';
+
+const result = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const tests = result.results
+  ? result.results.tests.map(({ name, status, message, trace }) => ({ name, status, message: [message, trace].filter(Boolean).join('\n') }))
+  : [
+      ...result.testResults.flatMap((file) =>
+        file.assertionResults.map(({ fullName, status, failureMessages }) => ({ name: fullName, status, message: (failureMessages ?? []).join('\n') }))),
+      // A file that could not even be loaded has no tests to fail.
+      ...result.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).map((file) => ({ name: file.name, status: 'failed', message: file.message })),
+    ];
+
+const count = { passed: 0, failed: 0, skipped: 0 };
+for (const { name, status, message } of tests) {
+  const kind = status === 'passed' ? 'passed' : ['skipped', 'pending', 'todo', 'disabled'].includes(status) ? 'skipped' : 'failed';
+  count[kind]++;
+  if (kind !== 'passed') {
+    const lines = (message || 'no reason given').trim().split('\n').slice(0, kind === 'failed' ? 25 : 3);
+    console.error(`   ${kind.toUpperCase()} ${name}\n      ${lines.join('\n      ')}`);
+  }
+}
+console.log(`${count.passed} ${count.failed} ${count.skipped}`);

@@ -1,0 +1,134 @@
+# ./oriel test; sourced by ../oriel, whose functions it uses.
+# Builds everything, makes one golden image in a data directory of its own, runs each ring's test programs and closes with one line of totals.
+# shellcheck shell=bash disable=SC2154
+
+test_rings=(webrtc fast linux web desktop)
+
+test_program() {
+    case $1 in
+        webrtc) echo Oriel.WebRtc.Tests ;;
+        fast) echo Oriel.Tests ;;
+        linux) echo Oriel.Linux.Tests ;;
+        desktop) echo Oriel.Desktop.Tests ;;
+    esac
+}
+
+# Minutes after which a ring counts as hung.
+test_deadline() {
+    case $1 in
+        desktop) echo 25 ;;
+        *) echo 12 ;;
+    esac
+}
+
+test_build() { dotnet build "$root/oriel.slnx" --configuration Release --disable-build-servers -v quiet; }
+
+# test_clean_up: ends what a test left in the data directory's desktops, then removes the directory (it holds trees of subordinate ids).
+test_clean_up() {
+    local code=$?
+    trap - EXIT INT TERM
+    if [ -n "${scratch:-}" ] && [ -d "$scratch" ]; then
+        as_service unshare --map-root-user --map-auto rm -rf "$scratch/data" "$scratch/tmp" || :
+        rm -rf "$scratch"
+    fi
+    exit "$code"
+}
+
+# run_ring RING: runs its program, results as CTRF into $scratch/results.
+run_ring() {
+    local ring=$1 program code=0 minutes command
+    program=$(test_program "$ring")
+    minutes=$(test_deadline "$ring")
+    say ""
+    say "== $program"
+    command=(timeout --kill-after=30 "${minutes}m" "$root/artifacts/bin/$program/release/$program"
+        -noColor -noLogo -longRunning 120 -ctrf "$results/$ring.json")
+    case $ring in
+        linux | desktop)
+            # Below a clone that the unprivileged user cannot read, nothing can be run: a copy.
+            if is_root; then
+                hand_over "$scratch/data/tests/$program" -C "$root/artifacts/bin/$program/release" .
+                command[3]=$scratch/data/tests/$program/$program
+            fi
+            as_service env "${test_environment[@]}" "${command[@]}" >"$results/$ring.log" 2>&1 || code=$?
+            ;;
+        *) (cd "$root" && env "${test_environment[@]}" "${command[@]}") >"$results/$ring.log" 2>&1 || code=$? ;;
+    esac
+    report_ring "$ring" "$code" "$minutes"
+}
+
+run_web() {
+    local code=0
+    say ""
+    say "== web"
+    (cd "$root/web" && timeout --kill-after=30 12m npm test -- --reporter=json --outputFile="$results/web.json") >"$results/web.log" 2>&1 || code=$?
+    report_ring web "$code" 12
+}
+
+# report_ring RING EXIT-CODE MINUTES: counts into passed, failed and skipped; prints failures and the reason of each skip.
+report_ring() {
+    local ring=$1 code=$2 counts
+    if [ "$code" = 124 ] || [ "$code" = 137 ]; then
+        say "   still running after $3 minutes: ended"
+    fi
+    if ! counts=$(node "$root/tests/report.mjs" "$results/$ring.json"); then
+        say "   no result (exit code $code); the end of its output:"
+        tail -n 60 "$results/$ring.log" >&2
+        failed=$((failed + 1))
+        return
+    fi
+    read -r ring_passed ring_failed ring_skipped <<<"$counts"
+    # A program that ends badly without a failed test (a crash at the end, a clean-up that threw) is a failure of its own.
+    if [ "$code" != 0 ] && [ "$ring_failed" = 0 ]; then
+        say "   ended with exit code $code; the end of its output:"
+        tail -n 60 "$results/$ring.log" >&2
+        ring_failed=1
+    fi
+    say "   $ring_passed passed, $ring_failed failed, $ring_skipped skipped"
+    passed=$((passed + ring_passed))
+    failed=$((failed + ring_failed))
+    skipped=$((skipped + ring_skipped))
+}
+
+command_test() {
+    local rings=("$@") ring passed=0 failed=0 skipped=0 image test_environment=()
+    [ $# != 0 ] || rings=("${test_rings[@]}")
+    for ring in "${rings[@]}"; do
+        case " ${test_rings[*]} " in *" $ring "*) ;; *) die "there is no ring '$ring' (${test_rings[*]})" ;; esac
+    done
+    require_packages up test
+    require_tools
+    require_user
+    scratch=$(mktemp -d /var/tmp/oriel-test.XXXXXX)
+    trap test_clean_up EXIT
+    trap 'exit 130' INT TERM
+    results=$scratch/results
+    chmod 755 "$scratch"
+    mkdir -m 1777 "$results" "$scratch/tmp"
+    locate --data "$scratch/data"
+
+    say "Building:"
+    step "tests" test_build
+    case " ${rings[*]} " in
+        *" linux "* | *" desktop "*)
+            app=$data/app/test
+            build "$app"
+            ensure_image
+            image=$(find "$data/images" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | head -n 1)
+            test_environment=("ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_TEST_ROOTFS=$image/rootfs")
+            ;;
+        *) [ ! -f "$root/web/package.json" ] || [ -d "$root/web/node_modules" ] || step "web packages" npm_install ;;
+    esac
+    test_environment+=("ORIEL_TEST_SOURCE=$root")
+
+    for ring in "${rings[@]}"; do
+        if [ "$ring" = web ]; then
+            run_web
+        else
+            run_ring "$ring"
+        fi
+    done
+    say ""
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
