@@ -28,7 +28,7 @@ test_clean_up() {
     local code=$?
     trap - EXIT INT TERM
     if [ -n "${scratch:-}" ] && [ -d "$scratch" ]; then
-        as_service unshare --map-root-user --map-auto rm -rf "$scratch/data" "$scratch/tmp" || :
+        as_service unshare --map-root-user --map-auto find "$scratch/data" "$scratch/tmp" -mindepth 1 -delete || :
         rm -rf "$scratch"
     fi
     exit "$code"
