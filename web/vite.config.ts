@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 // Everything the page loads is a file of its own: the server's Content-Security-Policy allows no inline script or style.
 export default defineConfig({
-  base: "./",
+  base: "/",
   resolve: {
     alias: { "@oriel/desktop": fileURLToPath(new URL("./packages/oriel-desktop/src/index.ts", import.meta.url)) },
   },

@@ -3,7 +3,7 @@ import { defineConfig } from "vite";
 // The sign-in page is built apart: it is all that a server serves to someone who is not signed in (assets/signin*), so it must not
 // share a file with the rest.
 export default defineConfig({
-  base: "./",
+  base: "/",
   publicDir: false,
   build: {
     outDir: "dist",

@@ -2,7 +2,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { Scope } from "@oriel/desktop";
 import { api, asError } from "./api/client.js";
 import type { SessionInfo } from "./api/types.js";
-import { parseRoute, type Route } from "./route.js";
+import { followLink, parseRoute, routeChanged, type Route } from "./route.js";
 import { base } from "./ui/styles.js";
 import { icon, logo } from "./ui/icons.js";
 import "./pages/desktops-page.js";
@@ -32,7 +32,7 @@ export class OrielApp extends LitElement {
 
   constructor() {
     super();
-    this.route = parseRoute(location.hash);
+    this.route = parseRoute(location.pathname);
     this.session = null;
     this.problem = null;
   }
@@ -40,10 +40,13 @@ export class OrielApp extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#scope = new Scope();
-    this.#scope.on(window, "hashchange", () => (this.route = parseRoute(location.hash)));
+    const routed = () => (this.route = parseRoute(location.pathname));
+    this.#scope.on(window, "popstate", routed);
+    this.#scope.on(window, routeChanged, routed);
+    this.#scope.on<MouseEvent>(this, "click", followLink);
     this.#scope.on(window, "oriel-signed-out", () => (this.problem = "signed-out"));
     if (new URLSearchParams(location.hash.slice(1)).has("token")) {
-      location.replace(`./signin${location.hash}`);
+      location.replace(`/signin${location.hash}`);
       return;
     }
     void this.#load();
@@ -79,7 +82,7 @@ export class OrielApp extends LitElement {
     }
     return html`
       <header>
-        <a class="home" href="#/">${logo()} Oriel</a>
+        <a class="home" href="/">${logo()} Oriel</a>
         <span class="grow"></span>
         ${this.session ? html`<span class="muted small">${this.session.version}</span>` : nothing}
         <button class="quiet" data-testid="sign-out" @click=${() => void this.#signOut()}>${icon("out")} Sign out</button>
@@ -90,7 +93,7 @@ export class OrielApp extends LitElement {
 
   #signedOut(): TemplateResult {
     // The page to come back to after signing in.
-    sessionStorage.setItem("oriel.return", location.hash);
+    sessionStorage.setItem("oriel.return", location.pathname);
     return html`<main class="out"><failure-card .reason=${{ code: "signed-out" }}></failure-card></main>`;
   }
 }

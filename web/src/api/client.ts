@@ -4,7 +4,7 @@ import type { CreateRequest, Desktop, EgressView, Policy, SessionInfo } from "./
 const access = { base: "", token: null };
 
 export function desktopUrl(id: string, rest = ""): string {
-  return `./api/desktops/${encodeURIComponent(id)}${rest}`;
+  return `/api/desktops/${encodeURIComponent(id)}${rest}`;
 }
 
 /** One API call. Throws ServerError: status 0 with `server-unreachable` when nothing answers. */
@@ -35,12 +35,12 @@ async function json<T>(method: string, url: string, body?: unknown, signal?: Abo
 }
 
 export const api = {
-  session: (signal?: AbortSignal) => json<SessionInfo>("GET", "./api/session", undefined, signal),
-  signOut: async () => void (await call("DELETE", "./api/session")),
+  session: (signal?: AbortSignal) => json<SessionInfo>("GET", "/api/session", undefined, signal),
+  signOut: async () => void (await call("DELETE", "/api/session")),
   desktops: async (signal?: AbortSignal) =>
-    (await json<{ desktops: Desktop[] }>("GET", "./api/desktops", undefined, signal)).desktops,
+    (await json<{ desktops: Desktop[] }>("GET", "/api/desktops", undefined, signal)).desktops,
   desktop: (id: string, signal?: AbortSignal) => json<Desktop>("GET", desktopUrl(id), undefined, signal),
-  create: (request: CreateRequest) => json<Desktop>("POST", "./api/desktops", request),
+  create: (request: CreateRequest) => json<Desktop>("POST", "/api/desktops", request),
   destroy: async (id: string) => void (await call("DELETE", desktopUrl(id))),
   egress: (id: string, signal?: AbortSignal) => json<EgressView>("GET", desktopUrl(id, "/egress"), undefined, signal),
   setEgress: (id: string, policy: Policy) => json<EgressView>("PUT", desktopUrl(id, "/egress"), policy),

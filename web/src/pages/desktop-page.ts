@@ -159,7 +159,7 @@ export class DesktopPage extends LitElement {
     this.busy = true;
     try {
       const desktop = await api.create({});
-      go(`/d/${desktop.id}`);
+      go(`/desktops/${desktop.id}`);
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -173,7 +173,7 @@ export class DesktopPage extends LitElement {
       return html`<viewer-shell .desktop=${desktop} .viewers=${this.viewers} .lines=${this.lines} .page=${this}></viewer-shell>`;
     }
     return html`<div class="page">
-      <header><a class="home" href="#/">${logo()} Oriel</a><span class="grow"></span><a class="button quiet" href="#/">${icon("back")} All desktops</a></header>
+      <header><a class="home" href="/">${logo()} Oriel</a><span class="grow"></span><a class="button quiet" href="/">${icon("back")} All desktops</a></header>
       ${this.#body()}
     </div>`;
   }

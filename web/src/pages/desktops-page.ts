@@ -94,7 +94,7 @@ export class DesktopsPage extends LitElement {
     this.failure = null;
     try {
       const desktop = await api.create({});
-      go(`/d/${desktop.id}`);
+      go(`/desktops/${desktop.id}`);
     } catch (error) {
       const { reason, message, details } = asError(error);
       this.failure = { ...details, code: reason, message };
@@ -139,7 +139,7 @@ export class DesktopsPage extends LitElement {
       <h1>A desktop of your own, in a moment</h1>
       <p>A fresh Linux desktop with a terminal and a browser, here in this page. Use it, hand it to an agent, throw it away.</p>
       ${this.#connectButton()}
-      <a class="button" href="#/new" data-testid="new-desktop">New desktop with settings…</a>
+      <a class="button" href="/new" data-testid="new-desktop">New desktop with settings…</a>
     </section>`;
   }
 
@@ -150,7 +150,7 @@ export class DesktopsPage extends LitElement {
         <h1>Desktops</h1>
         ${this.session ? html`<span class="muted small">${alive} of ${this.session.maxDesktops}</span>` : nothing}
         <span class="grow"></span>
-        <a class="button" href="#/new" data-testid="new-desktop">${icon("plus")} New desktop…</a>
+        <a class="button" href="/new" data-testid="new-desktop">${icon("plus")} New desktop…</a>
         ${this.#connectButton()}
       </div>
       <ul class="grid" data-testid="desktops">${desktops.map((desktop) => this.#card(desktop))}</ul>
@@ -164,7 +164,7 @@ export class DesktopsPage extends LitElement {
       <live-thumbnail .desktopId=${desktop.id} ?live=${desktop.state === "ready"}></live-thumbnail>
       <div class="body">
         <div class="row">
-          <a class="open grow" href="#/d/${desktop.id}">${name}</a>
+          <a class="open grow" href="/desktops/${desktop.id}">${name}</a>
           ${stateChip(desktop)}
         </div>
         <div class="row">

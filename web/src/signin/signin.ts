@@ -1,4 +1,4 @@
-import { tokenFrom } from "./token.js";
+import { returnPath, tokenFrom } from "./token.js";
 
 const form = document.querySelector<HTMLFormElement>("#form");
 const field = document.querySelector<HTMLInputElement>("#token");
@@ -22,13 +22,13 @@ async function signIn(token: string): Promise<void> {
   if (button) button.disabled = true;
   say("Signing in…", true);
   try {
-    const response = await fetch("./api/session", {
+    const response = await fetch("/api/session", {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Oriel": "1" },
       body: JSON.stringify({ token }),
     });
     if (response.ok) {
-      location.replace(`./${sessionStorage.getItem("oriel.return") ?? ""}`);
+      location.replace(returnPath(sessionStorage.getItem("oriel.return")));
       return;
     }
     say(refusal(response.status));

@@ -2,3 +2,8 @@
 export function tokenFrom(hash: string, search: string): string | null {
   return new URLSearchParams(hash.replace(/^#/, "")).get("token") ?? new URLSearchParams(search).get("token");
 }
+
+/** Where to go after signing in: the page that was left, if it is one of ours. */
+export function returnPath(left: string | null): string {
+  return left !== null && /^\/(?:new|desktops\/[a-z0-9-]+)?$/.test(left) ? left : "/";
+}

@@ -58,7 +58,7 @@ export class ConfirmDialog extends LitElement {
       <p>${this.text}</p>
       <div class="row">
         <button autofocus @click=${() => this.#settle(false)}>Cancel</button>
-        <button class="danger solid" data-testid="confirm" @click=${() => this.#settle(true)}>${this.action}</button>
+        <button class="danger solid" data-testid="destroy-confirm" @click=${() => this.#settle(true)}>${this.action}</button>
       </div>
     </dialog>`;
   }

@@ -59,8 +59,8 @@ export class FailureCard extends LitElement {
 
   #action(step: NextStep, first: boolean): TemplateResult {
     const style = first ? "primary" : "";
-    if (step === "signin") return html`<a class="button ${style}" href="./signin" data-testid="next-signin">Sign in</a>`;
-    if (step === "list") return html`<a class="button ${style}" href="#/" data-testid="next-list">All desktops</a>`;
+    if (step === "signin") return html`<a class="button ${style}" href="/signin" data-testid="next-signin">Sign in</a>`;
+    if (step === "list") return html`<a class="button ${style}" href="/" data-testid="next-list">All desktops</a>`;
     const label = { retry: "Try again", new: "New desktop", log: "Open log", reload: "Reload" }[step];
     const choose = () => (step === "reload" ? location.reload() : this.dispatchEvent(new CustomEvent<NextStep>("next-step", { detail: step })));
     return html`<button class=${style} ?disabled=${this.busy} data-testid="next-${step}" @click=${choose}>${label}</button>`;

@@ -14,9 +14,9 @@ interface Store {
   setItem(key: string, value: string): void;
 }
 
-/** @param small A phone: its desktop keeps its size, since one of the phone's own would be too narrow to work on. */
-export function loadPreferences(store: Store, small: boolean): ViewerPreferences {
-  const defaults: ViewerPreferences = { scale: "fit", remoteResize: !small, latency: false, codec: "auto", transport: "auto" };
+/** Remote resize is off until asked for: a desktop keeps the size it was made with, whoever else (an agent, a phone) looks at it. */
+export function loadPreferences(store: Store): ViewerPreferences {
+  const defaults: ViewerPreferences = { scale: "fit", remoteResize: false, latency: false, codec: "auto", transport: "auto" };
   try {
     const value: unknown = JSON.parse(store.getItem(key) ?? "{}");
     if (typeof value !== "object" || value === null) return defaults;

@@ -66,7 +66,7 @@ export class ViewerShell extends LitElement {
     this.viewer = null;
     this.panel = null;
     this.menu = false;
-    this.preferences = loadPreferences(localStorage, matchMedia("(pointer: coarse), (max-width: 700px)").matches);
+    this.preferences = loadPreferences(localStorage);
     this.problem = null;
     this.blockedSeen = false;
     this.fullscreen = false;
@@ -179,9 +179,9 @@ export class ViewerShell extends LitElement {
     const chip = chips[this.viewer?.state ?? "connecting"];
     const transport = this.viewer?.transport === "websocket" ? " · WebSocket" : "";
     return html`<div class="toolbar" role="toolbar" aria-label="Desktop">
-      <a class="button quiet square" href="#/" title="All desktops" aria-label="All desktops" data-testid="toolbar-back">${icon("back")}</a>
+      <a class="button quiet square" href="/" title="All desktops" aria-label="All desktops" data-testid="toolbar-back">${icon("back")}</a>
       <span class="name" title=${this.desktop.id}>${this.desktop.name || this.desktop.id}</span>
-      <span class="chip ${chip.tone}" role="status" data-testid="state-chip" data-state=${this.viewer?.state ?? "connecting"}>${chip.text}${transport}</span>
+      <span class="chip ${chip.tone}" role="status" data-testid="state-chip" data-state=${this.viewer?.state === "playing" ? "connected" : (this.viewer?.state ?? "connecting")}>${chip.text}${transport}</span>
       ${this.viewers > 1 ? html`<span class="viewers" title="Pages that show this desktop">${icon("people")} ${this.viewers}</span>` : nothing}
       <span class="grow"></span>
       <div class="tools">

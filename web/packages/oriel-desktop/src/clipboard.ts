@@ -1,7 +1,6 @@
+import { mostClipboard } from "./clipboardPieces.js";
 import { Scope } from "./scope.js";
 
-/** Longest clipboard text passed on, in UTF-16 units: a data channel message has to hold it. */
-export const mostClipboard = 200_000;
 
 export interface ClipboardTarget {
   /** Resolves when the guest has it. */

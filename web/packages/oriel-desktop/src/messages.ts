@@ -17,7 +17,7 @@ export type InputMessage =
 
 export type ControlRequest =
   | { t: "resize"; width: number; height: number }
-  | { t: "clipboard"; text: string }
+  | { t: "clipboard"; text: string; more?: true }
   | { t: "fps"; max: number }
   | { t: "ping"; id: number }
   | { t: "visible"; visible: boolean };
@@ -49,7 +49,7 @@ export type ControlEvent =
   | { t: "size"; width: number; height: number }
   | CursorMessage
   | { t: "position"; x: number; y: number }
-  | { t: "clipboard"; text: string }
+  | { t: "clipboard"; text: string; more?: boolean }
   | { t: "pong"; id: number }
   | FrameMessage
   | { t: "rate"; bitrate: number }

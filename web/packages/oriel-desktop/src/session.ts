@@ -1,3 +1,4 @@
+import { PieceJoiner, toPieces } from "./clipboardPieces.js";
 import { ClipboardSync } from "./clipboard.js";
 import { Connection, type ConnectionState } from "./connection.js";
 import { CursorView } from "./cursor.js";
@@ -45,6 +46,7 @@ export class Session {
   readonly #cursor: CursorView;
   readonly #stages = new LatencyStages();
   readonly #pongs = new Map<number, () => void>();
+  readonly #pieces = new PieceJoiner();
   #pings = 0;
   #size: Size = { width: 0, height: 0 };
   #asked: Size | null = null;
@@ -183,8 +185,7 @@ export class Session {
         this.#guestMoved(event.x, event.y);
         break;
       case "clipboard":
-        this.events.clipboard(event.text);
-        void this.#clipboard.fromGuest(event.text);
+        this.#clipboardFromGuest(event.text, event.more === true);
         break;
       case "pong":
         this.#pongs.get(event.id)?.();
@@ -250,11 +251,18 @@ export class Session {
     this.#cursor.ghostAt(left, top);
   }
 
+  #clipboardFromGuest(piece: string, more: boolean): void {
+    const text = this.#pieces.add(piece, more);
+    if (text === null) return;
+    this.events.clipboard(text);
+    void this.#clipboard.fromGuest(text);
+  }
+
   /** Resolves when the server has passed the text on (its pong comes after it), or soon after at the latest. */
   async #clipboardToGuest(text: string): Promise<void> {
     const link = this.#connection.link;
     if (!link) return;
-    link.control({ t: "clipboard", text });
+    for (const piece of toPieces(text)) link.control(piece);
     const id = ++this.#pings;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => answered(), pongMs);
