@@ -43,6 +43,9 @@ public sealed class PeerConnection : IAsyncDisposable
     /// <summary>Bits a second that the encoder should make.</summary>
     public event Action<int>? TargetBitrateChanged;
 
+    /// <summary>The peer has opened a data channel; its messages come only after the handlers have returned.</summary>
+    public event Action<DataChannel>? DataChannelOpened;
+
     public PeerStats GetStats() => new() { State = State, TargetBitrate = _options.StartBitrate };
 
     public ValueTask DisposeAsync()

@@ -1,0 +1,221 @@
+using System.Net.WebSockets;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
+using Oriel.Protocol;
+using Oriel.Streaming;
+
+namespace Oriel.Server.Streaming;
+
+/// <summary>Media signalling: WHEP (draft-ietf-wish-whep, after RFC 9725), the same in JSON, and the WebSocket fallback.</summary>
+internal static class StreamingEndpoints
+{
+    /// <summary>Largest body in bytes; a browser's offer has 3 to 8 kB.</summary>
+    public const int MaxBodyBytes = 64 * 1024;
+    private const string SdpType = "application/sdp";
+    private const string FragmentType = "application/trickle-ice-sdpfrag";
+    private const string SocketProtocol = "oriel.v1";
+
+    public static IEndpointRouteBuilder MapStreaming(this IEndpointRouteBuilder app)
+    {
+        var group = app.MapGroup("/api/desktops/{id}").WithTags("Streaming").ProducesProblem(StatusCodes.Status404NotFound);
+        group.MapPost("/whep", PostWhepAsync).WithName("whepOffer").WithSummary("Start watching: SDP offer in, SDP answer out.")
+            .Accepts<string>(SdpType).Produces<string>(StatusCodes.Status201Created, SdpType)
+            .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status422UnprocessableEntity).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        group.MapPatch("/whep/{viewer}", PatchWhepAsync).WithName("whepPatch").WithSummary("Trickle candidates or restart ICE.")
+            .Accepts<string>(FragmentType).Produces<string>(StatusCodes.Status200OK, FragmentType).Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status412PreconditionFailed).ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+        group.MapDelete("/whep/{viewer}", DeleteWhepAsync).WithName("whepDelete").WithSummary("Stop watching.").Produces(StatusCodes.Status200OK);
+        group.MapPost("/webrtc/offer", PostOffer).WithName("webrtcOffer").WithSummary("Let the server make the offer.")
+            .Produces<OfferResponse>().ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        group.MapPost("/webrtc/answer", PostAnswerAsync).WithName("webrtcAnswer").WithSummary("Answer the server's offer, or offer and be answered.")
+            .Accepts<AnswerRequest>("application/json").Produces<AnswerResponse>().Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status422UnprocessableEntity).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        group.MapGet("/stream", GetStreamAsync).WithName("stream").WithSummary("H.264 and input over a WebSocket.").ExcludeFromDescription();
+        return app;
+    }
+
+    private static async Task<IResult> PostWhepAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
+    {
+        if (!DesktopId.TryParse(id, null, out var desktop))
+        {
+            return NoSuchDesktop(id);
+        }
+
+        if (!IsType(request, SdpType))
+        {
+            return StreamingProblems.UnsupportedType(SdpType);
+        }
+
+        // The desktop's state comes before the body: it is the more useful answer.
+        if (streaming.Refusal(desktop) is { } refusal)
+        {
+            return StreamingProblems.Of(refusal);
+        }
+
+        if (await ReadBodyAsync(request) is not { } offer)
+        {
+            return StreamingProblems.TooLarge();
+        }
+
+        var answer = streaming.TakeOffer(desktop, offer);
+        if (answer.Error is not null)
+        {
+            return StreamingProblems.Of(answer);
+        }
+
+        var response = request.HttpContext.Response;
+        response.Headers.ETag = answer.ETag;
+        response.Headers["Accept-Patch"] = FragmentType;
+        response.Headers.Location = $"{request.PathBase}/api/desktops/{desktop}/whep/{answer.Viewer}";
+        response.Headers.CacheControl = "no-store";
+        return Results.Text(answer.Sdp!, SdpType, Encoding.UTF8, StatusCodes.Status201Created);
+    }
+
+    private static async Task<IResult> PatchWhepAsync(string id, string viewer, HttpRequest request, [FromServices] StreamingService streaming)
+    {
+        if (!DesktopId.TryParse(id, null, out var desktop))
+        {
+            return NoSuchDesktop(id);
+        }
+
+        if (!IsType(request, FragmentType))
+        {
+            return StreamingProblems.UnsupportedType(FragmentType);
+        }
+
+        if (await ReadBodyAsync(request) is not { } fragment)
+        {
+            return StreamingProblems.TooLarge();
+        }
+
+        var present = streaming.ETagOf(desktop, viewer);
+        var wanted = request.Headers.IfMatch.ToString();
+        if (present is not null && wanted.Length > 0 && wanted != "*" && wanted != present)
+        {
+            return StreamingProblems.StaleETag();
+        }
+
+        var outcome = streaming.PatchIce(desktop, viewer, fragment);
+        if (outcome.Error is not null)
+        {
+            return StreamingProblems.Of(outcome);
+        }
+
+        request.HttpContext.Response.Headers.ETag = outcome.ETag;
+        return outcome.Sdp is { } answer ? Results.Text(answer, FragmentType, Encoding.UTF8) : Results.NoContent();
+    }
+
+    private static async Task<IResult> DeleteWhepAsync(string id, string viewer, [FromServices] StreamingService streaming)
+    {
+        if (!DesktopId.TryParse(id, null, out var desktop))
+        {
+            return NoSuchDesktop(id);
+        }
+
+        var outcome = await streaming.EndAsync(desktop, viewer);
+        return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
+    }
+
+    private static IResult PostOffer(string id, [FromServices] StreamingService streaming)
+    {
+        if (!DesktopId.TryParse(id, null, out var desktop))
+        {
+            return NoSuchDesktop(id);
+        }
+
+        var offer = streaming.MakeOffer(desktop);
+        return offer.Error is not null
+            ? StreamingProblems.Of(offer)
+            : Results.Json(
+                new OfferResponse(offer.Viewer, new SessionDescription(offer.Sdp, "offer"), CandidatesOf(offer)),
+                StreamingEndpointsJsonContext.Default.OfferResponse);
+    }
+
+    private static async Task<IResult> PostAnswerAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
+    {
+        if (!DesktopId.TryParse(id, null, out var desktop))
+        {
+            return NoSuchDesktop(id);
+        }
+
+        if (await ReadBodyAsync(request) is not { } body)
+        {
+            return StreamingProblems.TooLarge();
+        }
+
+        AnswerRequest? message;
+        try
+        {
+            message = JsonSerializer.Deserialize(body, StreamingEndpointsJsonContext.Default.AnswerRequest);
+        }
+        catch (JsonException)
+        {
+            message = null;
+        }
+
+        switch (message)
+        {
+            case { Offer: { Sdp: { Length: > 0 } offer, Type: null or "offer" }, Answer: null }:
+                var answer = streaming.TakeOffer(desktop, offer);
+                return answer.Error is not null
+                    ? StreamingProblems.Of(answer)
+                    : Results.Json(
+                        new AnswerResponse(answer.Viewer, new SessionDescription(answer.Sdp, "answer"), CandidatesOf(answer)),
+                        StreamingEndpointsJsonContext.Default.AnswerResponse);
+            case { Viewer: { } viewer, Answer: { Sdp: { Length: > 0 } taken, Type: null or "answer" }, Offer: null }:
+                var outcome = streaming.TakeAnswer(desktop, viewer, taken);
+                return outcome.Error is not null ? StreamingProblems.Of(outcome) : Results.NoContent();
+            default:
+                return StreamingProblems.BadRequest("The body must be {\"viewer\",\"answer\":{\"sdp\",\"type\"}} or {\"offer\":{\"sdp\",\"type\"}}.");
+        }
+    }
+
+    private static async Task<IResult> GetStreamAsync(string id, HttpContext context, [FromServices] StreamingService streaming, [FromServices] IHostApplicationLifetime lifetime)
+    {
+        if (!DesktopId.TryParse(id, null, out var desktop))
+        {
+            return NoSuchDesktop(id);
+        }
+
+        if (streaming.Refusal(desktop) is { } refusal)
+        {
+            return StreamingProblems.Of(refusal);
+        }
+
+        if (!context.WebSockets.IsWebSocketRequest || !context.WebSockets.WebSocketRequestedProtocols.Contains(SocketProtocol))
+        {
+            return StreamingProblems.BadRequest($"This is a WebSocket of the subprotocol {SocketProtocol}.");
+        }
+
+        using var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext { SubProtocol = SocketProtocol });
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        await streaming.ServeSocketAsync(desktop, socket, ending.Token);
+        return Results.Empty;
+    }
+
+    private static List<IceCandidate> CandidatesOf(Signalled signalled) =>
+        [.. signalled.Candidates.Select(candidate => new IceCandidate(candidate, "0", 0))];
+
+    private static bool IsType(HttpRequest request, string type) =>
+        request.ContentType is { } given && given.Split(';')[0].Trim().Equals(type, StringComparison.OrdinalIgnoreCase);
+
+    /// <returns>Null when the body is longer than <see cref="MaxBodyBytes"/>.</returns>
+    private static async Task<string?> ReadBodyAsync(HttpRequest request)
+    {
+        if (request.ContentLength > MaxBodyBytes)
+        {
+            return null;
+        }
+
+        var buffer = new byte[MaxBodyBytes + 1];
+        var length = await request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, request.HttpContext.RequestAborted);
+        return length > MaxBodyBytes ? null : Encoding.UTF8.GetString(buffer, 0, length);
+    }
+
+    private static IResult NoSuchDesktop(string id) =>
+        StreamingProblems.Of(Signalled.Refused(StreamingError.NoSuchDesktop, $"There is no desktop {id[..Math.Min(id.Length, 64)]}."));
+}

@@ -1,0 +1,29 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Oriel.Streaming;
+
+namespace Oriel.Server.Streaming;
+
+internal static class StreamingServices
+{
+    /// <summary>Adds media: the endpoint is bound when the host starts. Needs an <see cref="IAgentLinks"/> among the services.</summary>
+    public static IServiceCollection AddStreaming(this IServiceCollection services, StreamingOptions options)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton<StreamingMetrics>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<StreamingService>();
+        services.AddHostedService<StreamingHost>();
+        return services;
+    }
+
+    private sealed class StreamingHost(StreamingService streaming, ILogger<StreamingHost> logger) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            await streaming.StartAsync(cancellationToken);
+            logger.LogInformation("Media is served on UDP and TCP port {Port}.", streaming.Port);
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken) => streaming.DisposeAsync().AsTask();
+    }
+}

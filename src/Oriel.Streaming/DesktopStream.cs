@@ -1,0 +1,415 @@
+using System.Threading.Channels;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+using Oriel.Protocol.Display;
+using Oriel.Streaming.Feeds;
+using Oriel.Streaming.Messages;
+using Oriel.Streaming.Viewers;
+
+namespace Oriel.Streaming;
+
+/// <summary>
+/// One desktop with at least one viewer (or one that left a moment ago). Its owner loop brings the feeds in line with what the viewers
+/// want; it is woken by a signal that coalesces, never by a clock while nothing changes. Frames and cursor changes do not pass the loop.
+/// </summary>
+internal sealed class DesktopStream : IAsyncDisposable
+{
+    private readonly FeedContext _context;
+    private readonly Action<DesktopStream> _ended;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Viewer> _viewers = [];
+    private readonly Dictionary<Codec, VideoFeed> _feeds = [];
+    private readonly WatchFeed _watch;
+    private readonly Task _run;
+    private bool _closed;
+    private (int Width, int Height)? _resize;
+    private string? _clipboard;
+
+    public DesktopStream(FeedContext context, Action<DesktopStream> ended)
+    {
+        _context = context;
+        _ended = ended;
+        _watch = new WatchFeed(context);
+        _run = Task.Run(RunAsync);
+    }
+
+    public Oriel.Protocol.DesktopId Desktop => _context.Desktop;
+
+    /// <summary>No viewer can join any more.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _closed;
+            }
+        }
+    }
+
+    /// <returns>False when this stream has just ended: the caller makes a new one.</returns>
+    public bool TryJoin(Viewer viewer)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return false;
+            }
+
+            _viewers.Add(viewer.Id, viewer);
+        }
+
+        viewer.Input = new ViewerInput(_context);
+        viewer.Changed += Wake;
+        viewer.KeyFrameWanted += OnKeyFrameWanted;
+        _context.Metrics.Viewers.Add(1);
+        _context.Links.ViewerJoined(_context.Desktop);
+        OnKeyFrameWanted(viewer);
+        Wake();
+        return true;
+    }
+
+    /// <summary>Takes the viewer out and lifts what it held down. Idempotent.</summary>
+    public async ValueTask LeaveAsync(Viewer viewer)
+    {
+        lock (_gate)
+        {
+            if (!_viewers.Remove(viewer.Id))
+            {
+                return;
+            }
+        }
+
+        viewer.Changed -= Wake;
+        viewer.KeyFrameWanted -= OnKeyFrameWanted;
+        _context.Metrics.Viewers.Add(-1);
+        _context.Links.ViewerLeft(_context.Desktop);
+        Wake();
+        if (viewer.Input is { } input)
+        {
+            await input.DisposeAsync();
+        }
+    }
+
+    /// <summary>The control channel of the viewer is open.</summary>
+    public void Greet(Viewer viewer)
+    {
+        var (width, height) = _watch.Size;
+        var codec = viewer.Codec == Codec.H264 ? "h264" : "vp8";
+        viewer.SendControl(ServerMessages.Write(
+            new HelloMessage(_context.Desktop.ToString(), viewer.Id, codec, width, height), StreamingJsonContext.Default.HelloMessage));
+        _watch.Greet(viewer);
+    }
+
+    public void OnPointer(Viewer viewer, PointerMessage pointer)
+    {
+        if (MayControl(viewer) && viewer.Input?.Pointer(pointer) == true)
+        {
+            viewer.LastPointerAt = _context.Time.GetTimestamp();
+        }
+    }
+
+    public void OnInput(Viewer viewer, PageMessage? message)
+    {
+        if (message is null || InputParser.Parse(message) is not { } input)
+        {
+            _context.Metrics.BadMessages.Add(1);
+            return;
+        }
+
+        // Letting go is always allowed: whoever has lost the lease must not leave a key down.
+        if (!MayControl(viewer) && input.KindCase != InputEvent.KindOneofCase.ReleaseAll)
+        {
+            return;
+        }
+
+        if (input.KindCase is InputEvent.KindOneofCase.Button or InputEvent.KindOneofCase.Wheel)
+        {
+            viewer.LastPointerAt = _context.Time.GetTimestamp();
+        }
+
+        viewer.Input?.Add(input);
+    }
+
+    /// <param name="clipboard">The viewer's clipboard text, when this message completed one.</param>
+    public void OnControl(Viewer viewer, PageMessage? message, string? clipboard)
+    {
+        switch (message)
+        {
+            case { T: "ping", Id: { } id }:
+                viewer.SendControl(ServerMessages.Write(new PongMessage(id), StreamingJsonContext.Default.PongMessage));
+                break;
+            case { T: "visible", Visible: { } visible }:
+                viewer.Visible = visible;
+                if (!visible)
+                {
+                    viewer.Input?.Add(new InputEvent { ReleaseAll = true });
+                }
+
+                break;
+            case { T: "fps", Max: { } max } when InputParser.Number(max, 1, _context.Options.MaxFps) is { } fps:
+                viewer.MaxFps = fps;
+                break;
+            case { T: "resize", Width: { } width, Height: { } height }
+                when InputParser.Number(width, 0, 16384) is { } w and >= 160 and <= 7680 && InputParser.Number(height, 0, 16384) is { } h and >= 120 and <= 4320:
+                if (MayControl(viewer))
+                {
+                    Order(() => _resize = (w, h));
+                }
+
+                break;
+            case { T: "clipboard", Text: not null }:
+                if (clipboard is not null && MayControl(viewer))
+                {
+                    Order(() => _clipboard = clipboard);
+                }
+
+                break;
+            default:
+                _context.Metrics.BadMessages.Add(1);
+                break;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _run;
+        _stop.Dispose();
+    }
+
+    /// <summary>The one place where a lease is asked for: in this version every viewer may type.</summary>
+    private static bool MayControl(Viewer viewer) => viewer.Input is not null;
+
+    private void Order(Action set)
+    {
+        lock (_gate)
+        {
+            set();
+        }
+
+        Wake();
+    }
+
+    private void Wake() => _signal.Writer.TryWrite(true);
+
+    private void OnKeyFrameWanted(Viewer viewer)
+    {
+        VideoFeed? feed;
+        lock (_gate)
+        {
+            feed = _feeds.GetValueOrDefault(viewer.Codec);
+        }
+
+        feed?.RequestKeyFrame();
+    }
+
+    private async Task RunAsync()
+    {
+        try
+        {
+            var emptySince = 0L;
+            while (!_stop.IsCancellationRequested)
+            {
+                var viewers = Snapshot();
+                emptySince = viewers.Length > 0 ? 0 : emptySince == 0 ? _context.Time.GetTimestamp() : emptySince;
+                if (emptySince != 0 && _context.Time.GetElapsedTime(emptySince) >= _context.Options.Grace && TryClose())
+                {
+                    break;
+                }
+
+                _watch.SetViewers(viewers);
+                var due = await AlignAsync(viewers);
+                await ApplyOrdersAsync();
+                await WaitAsync(emptySince == 0 ? due : _context.Options.Grace - _context.Time.GetElapsedTime(emptySince));
+            }
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // Stopped with the server.
+        }
+#pragma warning disable CA1031 // The owner loop must end its feeds whatever happens.
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            _context.Logger.LogError(fault, "The stream of {Desktop} failed.", _context.Desktop);
+        }
+
+        await EndAsync();
+    }
+
+    /// <summary>Starts, sets and stops encoders. Returns when the next one falls due to be stopped, if one does.</summary>
+    private async Task<TimeSpan?> AlignAsync(Viewer[] viewers)
+    {
+        TimeSpan? due = null;
+        foreach (var codec in (Codec[])[Codec.Vp8, Codec.H264])
+        {
+            var mine = Array.FindAll(viewers, viewer => viewer.Codec == codec);
+            var feed = _feeds.GetValueOrDefault(codec);
+            if (mine.Length > 0)
+            {
+                Align(codec, feed, mine);
+            }
+            else if (feed is not null)
+            {
+                feed.SetViewers([]);
+                feed.IdleSince = feed.IdleSince == 0 ? _context.Time.GetTimestamp() : feed.IdleSince;
+                var rest = _context.Options.Grace - _context.Time.GetElapsedTime(feed.IdleSince);
+                if (rest <= TimeSpan.Zero)
+                {
+                    lock (_gate)
+                    {
+                        _feeds.Remove(codec);
+                    }
+
+                    await feed.DisposeAsync();
+                }
+                else
+                {
+                    feed.Apply(feed.Settings with { Paused = true });
+                    due = due is null || rest < due ? rest : due;
+                }
+            }
+        }
+
+        return due;
+    }
+
+    private void Align(Codec codec, VideoFeed? feed, Viewer[] viewers)
+    {
+        var visible = Array.FindAll(viewers, viewer => viewer.Visible);
+        var counted = visible.Length > 0 ? visible : viewers;
+        var options = _context.Options;
+        var bitrate = Math.Clamp(counted.Min(viewer => viewer.TargetBitrate), options.MinBitrate, options.MaxBitrate);
+        var settings = new FeedSettings(bitrate, counted.Min(viewer => viewer.MaxFps), visible.Length == 0);
+        if (feed is null)
+        {
+            feed = new VideoFeed(_context, codec, settings);
+            feed.SetViewers(viewers);
+            lock (_gate)
+            {
+                _feeds[codec] = feed;
+            }
+
+            return;
+        }
+
+        var before = feed.Settings;
+        var revived = feed.IdleSince != 0;
+        feed.IdleSince = 0;
+        feed.SetViewers(viewers);
+        if (settings != before)
+        {
+            feed.Apply(settings);
+            if (settings.Bitrate != before.Bitrate)
+            {
+                var message = ServerMessages.Write(new RateMessage(settings.Bitrate), StreamingJsonContext.Default.RateMessage);
+                Array.ForEach(viewers, viewer => viewer.SendControl(message));
+            }
+        }
+
+        if (revived)
+        {
+            feed.RequestKeyFrame();
+        }
+    }
+
+    /// <summary>The latest resize and clipboard that a viewer asked for.</summary>
+    private async Task ApplyOrdersAsync()
+    {
+        (int Width, int Height)? resize;
+        string? clipboard;
+        lock (_gate)
+        {
+            (resize, clipboard) = (_resize, _clipboard);
+            (_resize, _clipboard) = (null, null);
+        }
+
+        if (resize is null && clipboard is null)
+        {
+            return;
+        }
+
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            deadline.CancelAfter(TimeSpan.FromSeconds(5));
+            var agent = await _context.Links.ConnectAsync(_context.Desktop, deadline.Token);
+            if (resize is { } size && size != _watch.Size)
+            {
+                await agent.Display.ResizeAsync(
+                    new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height }, cancellationToken: deadline.Token);
+            }
+
+            if (clipboard is not null)
+            {
+                _watch.NoteClipboard(clipboard);
+                await agent.Display.SetClipboardAsync(new Clipboard { Text = clipboard }, cancellationToken: deadline.Token);
+            }
+        }
+#pragma warning disable CA1031 // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
+        catch (Exception fault) when (!_stop.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            _context.Logger.LogDebug(fault, "{Desktop}: resize or clipboard failed.", _context.Desktop);
+        }
+    }
+
+    private async Task WaitAsync(TimeSpan? due)
+    {
+        if (due is not { } wait)
+        {
+            await _signal.Reader.ReadAsync(_stop.Token);
+            return;
+        }
+
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+        var signal = _signal.Reader.WaitToReadAsync(either.Token).AsTask();
+        await Task.WhenAny(signal, Task.Delay(wait < TimeSpan.Zero ? TimeSpan.Zero : wait, _context.Time, either.Token));
+        await either.CancelAsync();
+        _signal.Reader.TryRead(out _);
+    }
+
+    private Viewer[] Snapshot()
+    {
+        lock (_gate)
+        {
+            return [.. _viewers.Values];
+        }
+    }
+
+    private bool TryClose()
+    {
+        lock (_gate)
+        {
+            return _closed = _viewers.Count == 0;
+        }
+    }
+
+    private async Task EndAsync()
+    {
+        Viewer[] left;
+        lock (_gate)
+        {
+            _closed = true;
+            left = [.. _viewers.Values];
+        }
+
+        foreach (var viewer in left)
+        {
+            await LeaveAsync(viewer);
+            await viewer.CloseAsync();
+        }
+
+        foreach (var feed in _feeds.Values)
+        {
+            await feed.DisposeAsync();
+        }
+
+        await _watch.DisposeAsync();
+        _ended(this);
+    }
+}

@@ -1,0 +1,300 @@
+using System.Collections.Concurrent;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Oriel.Protocol;
+using Oriel.Streaming.Feeds;
+using Oriel.Streaming.Viewers;
+using Oriel.WebRtc;
+
+namespace Oriel.Streaming;
+
+/// <summary>All viewers of all desktops: signalling, and which desktop's stream each belongs to. Safe for concurrent use.</summary>
+public sealed class StreamingService : IAsyncDisposable
+{
+    private readonly StreamingOptions _options;
+    private readonly IAgentLinks _links;
+    private readonly StreamingMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILoggerFactory _loggers;
+    private readonly ILogger _logger;
+    private readonly ConcurrentDictionary<string, PeerSession> _sessions = new();
+    private readonly ConcurrentDictionary<DesktopId, int> _sockets = new();
+    private readonly Lock _gate = new();
+    private readonly Dictionary<DesktopId, DesktopStream> _streams = [];
+    private WebRtcEndpoint? _endpoint;
+    private PeerTotals _left;
+    private bool _stopped;
+
+    public StreamingService(StreamingOptions options, IAgentLinks links, StreamingMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+    {
+        _options = options;
+        _links = links;
+        _metrics = metrics;
+        _time = time;
+        _loggers = loggers;
+        _logger = loggers.CreateLogger<StreamingService>();
+        metrics.Observe(Totals, () => _sessions.Values.Select(session => session.Peer.GetStats().RoundTrip.TotalSeconds));
+    }
+
+    /// <summary>The UDP and TCP port that is listened on; 0 before <see cref="StartAsync"/>.</summary>
+    public int Port => _endpoint?.Port ?? 0;
+
+    /// <summary>Binds the media port.</summary>
+    /// <exception cref="System.Net.Sockets.SocketException">The port is taken.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var options = new WebRtcOptions { Listen = _options.Listen, PublicAddresses = _options.PublicAddresses, Time = _time };
+        _endpoint = await WebRtcEndpoint.StartAsync(options, _loggers, cancellationToken);
+    }
+
+    /// <summary>The page offers; the answer is in <see cref="Signalled.Sdp"/>.</summary>
+    public Signalled TakeOffer(DesktopId desktop, string sdp) => WithNewPeer(desktop, session =>
+    {
+        var answer = session.Peer.AcceptOffer(sdp);
+        session.Join(() => StreamOf(desktop));
+        return answer;
+    });
+
+    /// <summary>The server offers; the page answers by <see cref="TakeAnswer"/>.</summary>
+    public Signalled MakeOffer(DesktopId desktop) => WithNewPeer(desktop, session => session.Peer.CreateOffer());
+
+    public Signalled TakeAnswer(DesktopId desktop, string viewer, string sdp)
+    {
+        if (Find(desktop, viewer) is not { Viewer: null } session)
+        {
+            return NoSuchViewer();
+        }
+
+        try
+        {
+            session.Peer.AcceptAnswer(sdp);
+            session.Join(() => StreamOf(desktop));
+            return Done(session, null);
+        }
+        catch (SdpException fault)
+        {
+            return Signalled.Refused(StreamingError.BadSdp, fault.Message);
+        }
+    }
+
+    /// <summary>Trickled candidates or an ICE restart; <see cref="Signalled.Sdp"/> is the fragment to return for a restart, else null.</summary>
+    public Signalled PatchIce(DesktopId desktop, string viewer, string fragment)
+    {
+        if (Find(desktop, viewer) is not { } session)
+        {
+            return NoSuchViewer();
+        }
+
+        try
+        {
+            var answer = session.Peer.PatchIce(fragment);
+            if (answer is not null)
+            {
+                session.NextGeneration();
+            }
+
+            return Done(session, answer);
+        }
+        catch (SdpException fault)
+        {
+            return Signalled.Refused(StreamingError.BadSdp, fault.Message);
+        }
+    }
+
+    /// <returns>The entity tag of the viewer's ICE session, or null when there is no such viewer.</returns>
+    public string? ETagOf(DesktopId desktop, string viewer) => Find(desktop, viewer)?.ETag;
+
+    /// <summary>Ends a viewer.</summary>
+    public async Task<Signalled> EndAsync(DesktopId desktop, string viewer)
+    {
+        if (Find(desktop, viewer) is not { } session)
+        {
+            return NoSuchViewer();
+        }
+
+        await CloseAsync(session);
+        return Done(session, null);
+    }
+
+    /// <summary>Whether a viewer of this desktop may be added; null when it may.</summary>
+    public Signalled? Refusal(DesktopId desktop) => _links.Look(desktop) switch
+    {
+        DesktopAvailability.NotReady => Signalled.Refused(StreamingError.NotReady, "The desktop is not ready."),
+        DesktopAvailability.Gone => Signalled.Refused(StreamingError.DesktopGone, "The desktop is gone."),
+        DesktopAvailability.Unknown => Signalled.Refused(StreamingError.NoSuchDesktop, $"There is no desktop {desktop}."),
+        _ => CountViewers(desktop) >= _options.MaxViewersPerDesktop
+            ? Signalled.Refused(StreamingError.TooManyViewers, $"The desktop has {_options.MaxViewersPerDesktop} viewers, which is the most.")
+            : null,
+    };
+
+    /// <summary>Serves a page over the WebSocket fallback until it goes.</summary>
+    public async Task ServeSocketAsync(DesktopId desktop, WebSocket socket, CancellationToken cancellationToken)
+    {
+        var viewer = new SocketViewer(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)), socket, _options, _time);
+        _sockets.AddOrUpdate(desktop, 1, (_, count) => count + 1);
+        DesktopStream stream;
+        do
+        {
+            stream = StreamOf(desktop);
+        }
+        while (!stream.TryJoin(viewer));
+        try
+        {
+            await viewer.RunAsync(stream, cancellationToken);
+        }
+        finally
+        {
+            _sockets.AddOrUpdate(desktop, 0, (_, count) => count - 1);
+            await stream.LeaveAsync(viewer);
+        }
+    }
+
+    /// <summary>Ends all viewers and encoders. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        DesktopStream[] streams;
+        lock (_gate)
+        {
+            _stopped = true;
+            streams = [.. _streams.Values];
+        }
+
+        await Task.WhenAll(_sessions.Values.Select(CloseAsync));
+        foreach (var stream in streams)
+        {
+            await stream.DisposeAsync();
+        }
+
+        if (_endpoint is { } endpoint)
+        {
+            _endpoint = null;
+            await endpoint.DisposeAsync();
+        }
+    }
+
+    private Signalled WithNewPeer(DesktopId desktop, Func<PeerSession, string> negotiate)
+    {
+        if (Refusal(desktop) is { } refusal)
+        {
+            return refusal;
+        }
+
+        PeerConnection peer;
+        try
+        {
+            var options = new PeerOptions
+            {
+                StartBitrate = _options.StartBitrate,
+                MinBitrate = _options.MinBitrate,
+                MaxBitrate = _options.MaxBitrate,
+                KeyFrameInterval = _options.KeyFrameInterval,
+            };
+            peer = (_endpoint ?? throw new InvalidOperationException("The media endpoint is not started.")).CreatePeer(options);
+        }
+        catch (InvalidOperationException fault)
+        {
+            return Signalled.Refused(StreamingError.TooManyViewers, fault.Message);
+        }
+
+        var session = new PeerSession(desktop, peer, _options, _logger);
+        _sessions[peer.Id] = session;
+        try
+        {
+            var sdp = negotiate(session);
+            session.Ended = FollowAsync(session);
+            return Done(session, sdp);
+        }
+        catch (SdpException fault)
+        {
+            session.Ended = CloseAsync(session);
+            return Signalled.Refused(StreamingError.BadSdp, fault.Message);
+        }
+    }
+
+    /// <summary>Waits for the end of the peer, whoever causes it, and lets go of what it held.</summary>
+    private async Task FollowAsync(PeerSession session)
+    {
+        var reason = await session.Peer.Closed;
+        _logger.LogDebug("Viewer {Viewer} of {Desktop} ended: {Reason}.", session.Peer.Id, session.Desktop, reason);
+        await CloseAsync(session);
+    }
+
+    private async Task CloseAsync(PeerSession session)
+    {
+        if (!_sessions.TryRemove(session.Peer.Id, out _))
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _left += TotalsOf(session);
+        }
+
+        try
+        {
+            await session.LeaveAsync();
+            await session.Peer.DisposeAsync();
+        }
+#pragma warning disable CA1031 // One viewer's end must not be another's.
+        catch (Exception fault)
+#pragma warning restore CA1031
+        {
+            _logger.LogError(fault, "Ending viewer {Viewer} failed.", session.Peer.Id);
+        }
+    }
+
+    private PeerSession? Find(DesktopId desktop, string viewer) =>
+        _sessions.TryGetValue(viewer, out var session) && session.Desktop == desktop ? session : null;
+
+    private int CountViewers(DesktopId desktop) =>
+        _sessions.Values.Count(session => session.Desktop == desktop) + _sockets.GetValueOrDefault(desktop);
+
+    private DesktopStream StreamOf(DesktopId desktop)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_stopped, this);
+            if (!_streams.TryGetValue(desktop, out var stream) || stream.IsClosed)
+            {
+                var context = new FeedContext(desktop, _links, _options, _metrics, _time, _logger);
+                _streams[desktop] = stream = new DesktopStream(context, Forget);
+            }
+
+            return stream;
+        }
+    }
+
+    private void Forget(DesktopStream stream)
+    {
+        lock (_gate)
+        {
+            if (_streams.GetValueOrDefault(stream.Desktop) == stream)
+            {
+                _streams.Remove(stream.Desktop);
+            }
+        }
+    }
+
+    private PeerTotals Totals()
+    {
+        PeerTotals left;
+        lock (_gate)
+        {
+            left = _left;
+        }
+
+        return _sessions.Values.Aggregate(left, (sum, session) => sum + TotalsOf(session));
+    }
+
+    private static PeerTotals TotalsOf(PeerSession session)
+    {
+        var stats = session.Peer.GetStats();
+        return new PeerTotals(stats.FramesDropped, stats.NacksReceived, stats.PacketsResent, stats.BytesSent);
+    }
+
+    private static Signalled Done(PeerSession session, string? sdp) => new(null, "", session.Peer.Id, sdp, session.Peer.Candidates, session.ETag);
+
+    private static Signalled NoSuchViewer() => Signalled.Refused(StreamingError.NoSuchViewer, "There is no such viewer; it may have ended.");
+}
