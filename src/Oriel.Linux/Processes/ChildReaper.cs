@@ -1,0 +1,227 @@
+using System.Runtime.InteropServices;
+
+namespace Oriel.Linux.Processes;
+
+/// <summary>
+/// Starts children and collects every process that ends under this one, its own children and, as init or subreaper, all orphans.
+/// One per process; System.Diagnostics.Process must not be used beside it. Its thread lives as long as the process.
+/// </summary>
+public sealed unsafe class ChildReaper
+{
+    private const int PrSetChildSubreaper = 36;
+    private const int FirstFreeDescriptor = 64;
+    private const int DupFdCloseOnExec = 1030;
+    private const int CloseOnExec = 0x80000;
+    private const int MemFdCloseOnExec = 1;
+
+    private static readonly TimeSpan _childlessWait = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<int, Child> _children = [];
+    private readonly AutoResetEvent _spawned = new(false);
+    private readonly string _executable;
+    private readonly string[] _prefix;
+    private long _orphans;
+
+    private ChildReaper(string executable, string[] prefix) => (_executable, _prefix) = (executable, prefix);
+
+    /// <summary>Processes collected that this process had not started.</summary>
+    public long OrphansReaped => Interlocked.Read(ref _orphans);
+
+    /// <param name="executable">What runs <see cref="ChildBootstrap"/>; default this executable.</param>
+    /// <param name="prefix">Arguments before the bootstrap's own (a managed assembly's path under the dotnet host).</param>
+    public static ChildReaper Start(string executable = "/proc/self/exe", params string[] prefix)
+    {
+        var reaper = new ChildReaper(executable, prefix);
+        if (ProcessCalls.GetPid() != 1)
+        {
+            _ = ProcessCalls.Prctl(PrSetChildSubreaper, 1, 0, 0, 0);
+        }
+
+        new Thread(reaper.Reap) { IsBackground = true, Name = "reaper" }.Start();
+        return reaper;
+    }
+
+    /// <summary>Returns when the command runs: exec has succeeded. Takes a few milliseconds and blocks.</summary>
+    /// <exception cref="SpawnException">It could not be started.</exception>
+    public Child Spawn(SpawnSpec spec)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(spec.Inherited.Count, 16);
+        using var message = Message(spec);
+        using var null0 = spec.Stdin is null ? OpenNull() : null;
+        var ends = stackalloc int[2];
+        if (ProcessCalls.Pipe2(ends, CloseOnExec) < 0)
+        {
+            throw LinuxException.Last("pipe2");
+        }
+
+        using var errors = new OwnedDescriptor(ends[0]);
+        Child child;
+        using (var errorsIn = new OwnedDescriptor(ends[1]))
+        {
+            List<OwnedDescriptor> sources = [];
+            try
+            {
+                sources.Add(Duplicate(spec.Stdin?.DangerousGetHandle() ?? null0!.DangerousGetHandle()));
+                sources.Add(Duplicate(spec.Stdout?.DangerousGetHandle() ?? 1));
+                sources.Add(Duplicate(spec.Stderr?.DangerousGetHandle() ?? 2));
+                sources.AddRange(spec.Inherited.Select(handle => Duplicate(handle.DangerousGetHandle())));
+                sources.Add(Duplicate(message.DangerousGetHandle()));
+                sources.Add(Duplicate(errorsIn.DangerousGetHandle()));
+                child = StartBootstrap(spec, sources);
+            }
+            finally
+            {
+                sources.ForEach(source => source.Dispose());
+            }
+        }
+
+        GC.KeepAlive(spec);
+        // SAFETY: at most two bytes into a two-byte buffer; end of file means that exec closed the pipe.
+        var report = stackalloc byte[2];
+        nint n;
+        do
+        {
+            n = ProcessCalls.Read(errors.Value, report, 2);
+        }
+        while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+
+        return n == 0 ? child : throw new SpawnException(ChildBootstrap.Stages[n > 0 ? report[0] : 0], n == 2 ? report[1] : Errno.EIO, spec.Command);
+    }
+
+    /// <summary>Every process that is left, but this one; for the very end of an init.</summary>
+    public static void SignalAll(int signal) => _ = ProcessCalls.Kill(-1, signal);
+
+    internal bool Signal(Child child, int target, int signal)
+    {
+        lock (_gate)
+        {
+            // While the child is in the table it has not been collected, so its number cannot mean another process.
+            return _children.ContainsKey(child.Pid) && ProcessCalls.Kill(target, signal) == 0;
+        }
+    }
+
+    private static OwnedDescriptor Message(SpawnSpec spec)
+    {
+        var bytes = SpawnMessage.Of(spec).Encode();
+        var fd = ProcessCalls.MemFdCreate("spawn", MemFdCloseOnExec);
+        if (fd < 0)
+        {
+            throw LinuxException.Last("memfd_create");
+        }
+
+        var descriptor = new OwnedDescriptor(fd);
+        // SAFETY: writes exactly the pinned array.
+        fixed (byte* p = bytes)
+        {
+            for (var done = 0; done < bytes.Length;)
+            {
+                var n = ProcessCalls.Write(fd, p + done, (nuint)(bytes.Length - done));
+                if (n < 0)
+                {
+                    descriptor.Dispose();
+                    throw LinuxException.Last("write", "memfd");
+                }
+
+                done += (int)n;
+            }
+        }
+
+        return descriptor;
+    }
+
+    private static Microsoft.Win32.SafeHandles.SafeFileHandle OpenNull() => File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+
+    private static OwnedDescriptor Duplicate(nint fd)
+    {
+        var copy = ProcessCalls.Fcntl((int)fd, DupFdCloseOnExec, FirstFreeDescriptor);
+        return copy >= 0 ? new OwnedDescriptor(copy) : throw LinuxException.Last("fcntl", "F_DUPFD_CLOEXEC");
+    }
+
+    private Child StartBootstrap(SpawnSpec spec, List<OwnedDescriptor> sources)
+    {
+        var messageFd = 3 + spec.Inherited.Count;
+        using var argv = new NativeStrings(["oriel-child", .. _prefix, ChildBootstrap.Verb, $"{messageFd}", $"{messageFd + 1}"]);
+        using var envp = new NativeStrings(["DOTNET_GCHeapHardLimit=4000000", "DOTNET_GCHeapCount=1"]);
+        using var path = new NativeStrings([_executable]);
+        // SAFETY: posix_spawn_file_actions_t is 80 bytes in glibc on 64-bit; twice that is reserved.
+        var actions = stackalloc byte[160];
+        Check(ProcessCalls.FileActionsInit(actions), "posix_spawn_file_actions_init");
+        try
+        {
+            for (var i = 0; i < sources.Count; i++)
+            {
+                Check(ProcessCalls.FileActionsAddDup2(actions, sources[i].Value, i), "posix_spawn_file_actions_adddup2");
+            }
+
+            Check(ProcessCalls.FileActionsAddCloseFrom(actions, sources.Count), "posix_spawn_file_actions_addclosefrom_np");
+            lock (_gate)
+            {
+                int pid;
+                var error = ProcessCalls.PosixSpawn(&pid, path.Pointer[0], actions, null, argv.Pointer, envp.Pointer);
+                if (error != 0)
+                {
+                    throw new SpawnException("posix_spawn", error, spec.Command);
+                }
+
+                var child = new Child(this, pid);
+                _children.Add(pid, child);
+                _spawned.Set();
+                return child;
+            }
+        }
+        finally
+        {
+            _ = ProcessCalls.FileActionsDestroy(actions);
+        }
+    }
+
+    private void Reap()
+    {
+        // SAFETY: siginfo_t is 128 bytes; si_pid is at offset 16 on 64-bit Linux.
+        var info = stackalloc byte[128];
+        while (true)
+        {
+            *(int*)(info + 16) = 0;
+            if (ProcessCalls.WaitId(ProcessCalls.ProcessIdTypeAll, 0, info, ProcessCalls.WExited | ProcessCalls.WNoWait) < 0)
+            {
+                if (Marshal.GetLastPInvokeError() == Errno.ECHILD)
+                {
+                    _spawned.WaitOne(_childlessWait);
+                }
+
+                continue;
+            }
+
+            Collect(*(int*)(info + 16));
+        }
+    }
+
+    private void Collect(int pid)
+    {
+        Child? child;
+        int status;
+        lock (_gate)
+        {
+            if (ProcessCalls.WaitPid(pid, &status, 0) != pid)
+            {
+                return;
+            }
+
+            if (!_children.Remove(pid, out child))
+            {
+                Interlocked.Increment(ref _orphans);
+            }
+        }
+
+        child?.SetExit(ChildExit.FromWaitStatus(status));
+    }
+
+    private static void Check(int error, string call)
+    {
+        if (error != 0)
+        {
+            throw new LinuxException(call, error);
+        }
+    }
+}
