@@ -1,1 +1,27 @@
-return 0;
+using Oriel.Agent.Attestation;
+using Oriel.Agent.Configuration;
+using Oriel.Agent.Hosting;
+using Oriel.Agent.Session;
+using Oriel.Linux.Processes;
+
+if (ChildBootstrap.RunIfRequested(args))
+{
+    return 127;
+}
+
+using var guest = GuestBoot.Start();
+if (guest is null)
+{
+    return 1;
+}
+
+var builder = WebApplication.CreateSlimBuilder();
+builder.AddGuestHosting(guest);
+builder.Services.AddDesktopSession();
+builder.Services.AddConfiguration();
+builder.Services.AddAttestation();
+
+var app = builder.Build();
+app.UseAgentProof();
+app.MapGrpcService<GuestService>();
+return await guest.RunAsync(app);

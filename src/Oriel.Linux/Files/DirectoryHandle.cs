@@ -91,6 +91,9 @@ public sealed unsafe class DirectoryHandle : IDisposable
 
     public void Unlink(string name) => Check(FileCalls.UnlinkAt(_fd.Value, name, 0), "unlink", Join(name));
 
+    /// <summary>The directory's own permission bits.</summary>
+    public void SetMode(uint mode) => Check(FileCalls.FChmod(_fd.Value, mode), "fchmod", Path);
+
     public void Sync() => Check(FileCalls.FSync(_fd.Value), "fsync", Path);
 
     private static DirectoryHandle Walk(string path, (uint Uid, uint Gid)? create)

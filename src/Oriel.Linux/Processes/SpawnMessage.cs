@@ -28,7 +28,7 @@ internal sealed record SpawnMessage(
         [.. spec.Credentials.Groups],
         spec.Inherited.Count,
         spec.ControllingTerminal,
-        spec.NoNewPrivileges ?? spec.Credentials.Uid != 0);
+        spec.NoNewPrivileges);
 
     public byte[] Encode()
     {

@@ -36,8 +36,8 @@ public sealed record SpawnSpec(
     /// <summary>Makes standard input the session's controlling terminal (it must be a terminal).</summary>
     public bool ControllingTerminal { get; init; }
 
-    /// <summary>No program that it starts can gain privileges (set-uid, file capabilities). Default: only for users other than root.</summary>
-    public bool? NoNewPrivileges { get; init; }
+    /// <summary>No program that it starts can gain privileges (set-uid, file capabilities). Default: false, so that sudo works.</summary>
+    public bool NoNewPrivileges { get; init; }
 }
 
 /// <summary>How a child ended.</summary>

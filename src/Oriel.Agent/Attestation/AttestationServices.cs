@@ -1,0 +1,8 @@
+namespace Oriel.Agent.Attestation;
+
+internal static class AttestationServices
+{
+    public static IServiceCollection AddAttestation(this IServiceCollection services) => services
+        .AddSingleton<EnvironmentObserver>()
+        .AddSingleton<Attestor>();
+}

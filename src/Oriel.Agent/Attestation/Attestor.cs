@@ -1,0 +1,83 @@
+using Grpc.Core;
+using Oriel.Agent.Configuration;
+using Oriel.Agent.Hosting;
+using Oriel.Agent.Session;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Attestation;
+
+/// <summary>Says what is, not what was meant: each answer is observed when it is asked for.</summary>
+internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen, GuestConsole console)
+{
+    private const int MaxPaths = 2000;
+    private const int MaxNames = 1000;
+
+    /// <exception cref="RpcException">InvalidArgument: too much is asked. Unavailable: the session or a shell cannot be observed; says which.</exception>
+    public async Task<AttestReply> AttestAsync(AttestRequest request, CancellationToken cancellationToken)
+    {
+        if (request.Paths.Count > MaxPaths || request.EnvNames.Count > MaxNames)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"more than {MaxPaths} paths or {MaxNames} names"));
+        }
+
+        var user = UserAccounts.Desktop();
+        try
+        {
+            var loginTask = observer.LoginAsync(user, cancellationToken);
+            var execTask = observer.ExecAsync(user, cancellationToken);
+            var layoutTask = screen.ObserveLayoutAsync(user, cancellationToken);
+            var sessionTask = ObserveSessionAsync(request, cancellationToken);
+            await Task.WhenAll(loginTask, execTask, layoutTask, sessionTask);
+            var (session, canary) = await sessionTask;
+            var reply = new AttestReply
+            {
+                Hostname = SystemIdentity.Hostname(),
+                TimeZone = ObserveTimeZone(),
+                KeyboardLayout = await layoutTask,
+                CanaryStatus = canary.Status,
+                CanaryBody = canary.Body,
+                CanaryError = canary.Error,
+                CanaryUs = canary.ElapsedUs,
+                MachineId = File.ReadAllText(SystemIdentity.MachineIdPath).Trim(),
+                BootId = File.ReadAllText(SystemIdentity.BootIdPath).Trim(),
+            };
+            reply.Files.AddRange(request.Paths.Select(FileProofs.Read));
+            reply.Env.AddRange(request.EnvNames.Select(name => Compare(name, ("login", loginTask.Result), ("session", session), ("exec", execTask.Result))));
+            return reply;
+        }
+        catch (IOException e)
+        {
+            throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
+        }
+    }
+
+    private static ObservedEnv Compare(string name, params ReadOnlySpan<(string Who, Dictionary<string, string> Environment)> observed)
+    {
+        var seen = new ObservedEnv { Name = name };
+        foreach (var (who, environment) in observed)
+        {
+            if (environment.TryGetValue(name, out var value))
+            {
+                seen.SeenBy[who] = value;
+            }
+        }
+
+        return seen;
+    }
+
+    /// <summary>What /etc/localtime leads to, which is what the C library reads.</summary>
+    private static string ObserveTimeZone()
+    {
+        const string root = "/usr/share/zoneinfo/";
+        var target = new System.IO.FileInfo("/etc/localtime").LinkTarget ?? "";
+        return target.StartsWith(root, StringComparison.Ordinal) ? target[root.Length..] : target;
+    }
+
+    private async Task<(Dictionary<string, string> Session, CanaryResult Canary)> ObserveSessionAsync(AttestRequest request, CancellationToken cancellationToken)
+    {
+        var (session, source) = await observer.SessionAsync(cancellationToken);
+        console.Write("info", "attest", $"session environment read from {source}");
+        var canary = request.CanaryNonce.Length == 0 ? default : await CanaryProbe.RunAsync(request.CanaryNonce, session, cancellationToken);
+        return (session, canary with { Body = canary.Body ?? "", Error = canary.Error ?? "" });
+    }
+}

@@ -1,0 +1,84 @@
+using Oriel.Agent.Exec;
+using Oriel.Agent.Session;
+using Oriel.Linux.Processes;
+
+namespace Oriel.Agent.Attestation;
+
+/// <summary>The environment as three real processes have it, not as the agent meant it.</summary>
+internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnvironment environment, SessionGate gate, TimeProvider clock)
+{
+    private static readonly TimeSpan _commandDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _sessionDeadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan _lookAgain = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>
+    /// <c>su -l user -c 'env -0'</c>: PAM, /etc/profile and the user's own profile take part. Where su cannot work (no PAM in the image),
+    /// a login shell with the environment that login(1) gives.
+    /// </summary>
+    public async Task<Dictionary<string, string>> LoginAsync(UserAccount user, CancellationToken cancellationToken)
+    {
+        var root = UserAccounts.Find("0") ?? throw new IOException("The image has no root account.");
+        var su = await commands.RunAsync(root, SessionEnvironment.Login(root), _commandDeadline, cancellationToken, "su", "-l", user.Name, "-c", "env -0");
+        if (su.Exit.ExitCode != 0)
+        {
+            su = (await commands.RunAsync(user, SessionEnvironment.Login(user), _commandDeadline, cancellationToken, user.Shell, "-l", "-c", "env -0")).OrThrow("login shell");
+        }
+
+        return ProcessTable.ParseEnvironment(su.Output);
+    }
+
+    public async Task<Dictionary<string, string>> ExecAsync(UserAccount user, CancellationToken cancellationToken) =>
+        ProcessTable.ParseEnvironment((await commands.RunAsync(user, environment.For(user), _commandDeadline, cancellationToken, "env", "-0")).OrThrow("env").Output);
+
+    /// <summary>
+    /// /proc/pid/environ of a shell in a terminal that xfce4-session started, or, until there is one, of a direct child of xfce4-session
+    /// (its window manager, panel or desktop). Waits for the session to have a child.
+    /// </summary>
+    /// <exception cref="IOException">There is none in time.</exception>
+    public async Task<(Dictionary<string, string> Environment, string Source)> SessionAsync(CancellationToken cancellationToken)
+    {
+        var began = clock.GetTimestamp();
+        while (clock.GetElapsedTime(began) < _sessionDeadline)
+        {
+            if (gate.Session.IsCompletedSuccessfully && Find((await gate.Session).Pid) is { } found)
+            {
+                return found;
+            }
+
+            await Task.Delay(_lookAgain, clock, cancellationToken);
+        }
+
+        throw new IOException(gate.Session.IsCompleted ? "xfce4-session has no child process" : "the session has not started");
+    }
+
+    private static (Dictionary<string, string>, string)? Find(int session)
+    {
+        var table = ProcessTable.ReadAll();
+        var parents = table.ToDictionary(entry => entry.Pid, entry => entry.Parent);
+        var shells = table.Where(entry => entry.Name is "bash" or "sh" or "dash" or "zsh" && entry.Parent != session && IsUnder(entry.Pid));
+        var children = table.Where(entry => entry.Parent == session && entry.State != 'Z');
+        foreach (var entry in shells.Concat(children))
+        {
+            // A process that has not yet become its program has no environment of its own.
+            if (ProcessTable.TryReadEnvironment(entry.Pid) is { Count: > 0 } environment)
+            {
+                return (environment, $"{entry.Name} (pid {entry.Pid})");
+            }
+        }
+
+        return null;
+
+        bool IsUnder(int pid)
+        {
+            for (var depth = 0; depth < 32 && parents.TryGetValue(pid, out var parent); depth++, pid = parent)
+            {
+                if (parent == session)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+}

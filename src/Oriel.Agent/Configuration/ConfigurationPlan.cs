@@ -1,0 +1,236 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Oriel.Agent.Session;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Configuration;
+
+internal sealed record PlannedFile(string Path, ReadOnlyMemory<byte> Content, uint Mode, FileOwner Owner);
+
+/// <summary>A configure request of which every part has been found valid; nothing has been done yet.</summary>
+internal sealed record ConfigurationPlan(
+    IReadOnlyList<PlannedFile> Files,
+    IReadOnlyDictionary<string, string> Environment,
+    string Hostname,
+    string TimeZone,
+    KeyboardLayout Layout,
+    int Width,
+    int Height,
+    IReadOnlyList<string> TrustedPems,
+    Uri? StartUrl,
+    long WallClockUs,
+    ReadOnlyMemory<byte> Entropy)
+{
+    public const int MaxFiles = 1000;
+    public const long MaxFileBytes = 48L * 1024 * 1024;
+    public const int MaxVariables = 500;
+    public const int MaxEnvironmentBytes = 96 * 1024;
+    public const int MaxTrusted = 50;
+    public const int MaxTrustedBytes = 64 * 1024;
+    public const int MaxEntropyBytes = 512;
+    public const int MaxUrlLength = 2048;
+    public const uint DefaultMode = 0x1a4; // 0644
+
+    private const int MaxModeBits = 0xfff;
+    private const int MaxHostnameLength = 64; // HOST_NAME_MAX of Linux
+    private const int MinScreen = 200, MaxScreenWidth = 3840, MaxScreenHeight = 2160;
+
+    /// <summary>Written by the configuration itself; their content comes from other fields.</summary>
+    private static readonly Dictionary<string, string> _ownFiles = new() { ["/etc/environment"] = "env", [GuestConfigurator.ProfileScript] = "env" };
+
+    /// <returns>The plan, or every fault found (at most 20), each naming its field.</returns>
+    public static (ConfigurationPlan? Plan, IReadOnlyList<string> Faults) Create(ConfigureRequest request, UserAccount user, SystemCatalog catalog, string bootHostname)
+    {
+        List<string> faults = [];
+        var files = PlanFiles(request, user, faults);
+        CheckEnvironment(request.Env, faults);
+        var hostname = request.Hostname.Length > 0 ? request.Hostname : bootHostname;
+        if (!IsHostname(hostname))
+        {
+            faults.Add("hostname: not a host name (RFC 1123; at most 64 characters)");
+        }
+
+        var zone = request.TimeZone.Length > 0 ? request.TimeZone : "UTC";
+        if (!catalog.HasTimeZone(zone))
+        {
+            faults.Add("time_zone: the guest has no such time zone");
+        }
+
+        var layout = KeyboardLayout.TryParse(request.KeyboardLayout.Length > 0 ? request.KeyboardLayout : "us");
+        if (layout is null || !catalog.HasLayout(layout.Value))
+        {
+            faults.Add("keyboard_layout: the guest has no such XKB layout");
+        }
+
+        var (width, height) = (request.Width == 0 ? 1280 : request.Width, request.Height == 0 ? 720 : request.Height);
+        if (width is < MinScreen or > MaxScreenWidth || height is < MinScreen or > MaxScreenHeight)
+        {
+            faults.Add($"width, height: from {MinScreen}x{MinScreen} to {MaxScreenWidth}x{MaxScreenHeight}");
+        }
+
+        var trusted = PlanTrust(request, faults);
+        var url = PlanStartUrl(request.StartUrl, faults);
+        if (request.Entropy.Length > MaxEntropyBytes)
+        {
+            faults.Add($"entropy: more than {MaxEntropyBytes} bytes");
+        }
+
+        if (request.WallClockUs < 0)
+        {
+            faults.Add("wall_clock_us: before 1970");
+        }
+
+        return faults.Count > 0
+            ? (null, [.. faults.Take(20)])
+            : (new ConfigurationPlan(
+                files, new SortedDictionary<string, string>(request.Env, StringComparer.Ordinal), hostname, zone, layout!.Value,
+                (int)width, (int)height, trusted, url, request.WallClockUs, request.Entropy.Memory), []);
+    }
+
+    internal static bool IsHostname(string name) =>
+        name.Length is > 0 and <= MaxHostnameLength
+        && name.Split('.').All(label => label.Length is > 0 and <= 63
+            && label.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')
+            && label[0] != '-' && label[^1] != '-');
+
+    private static List<PlannedFile> PlanFiles(ConfigureRequest request, UserAccount user, List<string> faults)
+    {
+        List<PlannedFile> files = [];
+        if (request.Files.Count > MaxFiles)
+        {
+            faults.Add($"files: more than {MaxFiles}");
+            return files;
+        }
+
+        if (request.Files.Sum(file => (long)file.Content.Length) > MaxFileBytes)
+        {
+            faults.Add($"files: more than {MaxFileBytes} bytes in total");
+        }
+
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        for (var i = 0; i < request.Files.Count; i++)
+        {
+            var file = request.Files[i];
+            var fault = PathRules.Check(file.Path)
+                ?? (seen.Add(file.Path) ? null : "the path is given twice")
+                ?? (_ownFiles.TryGetValue(file.Path, out var field) ? $"this file is written from {field}" : null)
+                ?? (file.Mode > MaxModeBits ? "the mode has bits beyond 07777" : null);
+            var owner = FileOwner.TryParse(file.Owner, user);
+            fault ??= owner is null ? "the owner is not user, root or uid:gid" : null;
+            if (fault is not null)
+            {
+                faults.Add($"files[{i}]: {fault}");
+                continue;
+            }
+
+            files.Add(new PlannedFile(file.Path, file.Content.Memory, file.Mode == 0 ? DefaultMode : file.Mode, owner!.Value));
+        }
+
+        if (files.Find(file => Parents(file.Path).Any(seen.Contains)) is { } inside)
+        {
+            faults.Add($"files: {inside.Path} lies inside another file of the request");
+        }
+
+        return files;
+    }
+
+    private static IEnumerable<string> Parents(string path)
+    {
+        for (var slash = path.LastIndexOf('/'); slash > 0; slash = path.LastIndexOf('/', slash - 1))
+        {
+            yield return path[..slash];
+        }
+    }
+
+    private static void CheckEnvironment(IDictionary<string, string> variables, List<string> faults)
+    {
+        if (variables.Count > MaxVariables || variables.Sum(v => Encoding.UTF8.GetByteCount(v.Key) + Encoding.UTF8.GetByteCount(v.Value) + 2) > MaxEnvironmentBytes)
+        {
+            faults.Add($"env: more than {MaxVariables} variables or {MaxEnvironmentBytes} bytes");
+        }
+
+        foreach (var (name, value) in variables)
+        {
+            if (!EnvironmentNames.IsValid(name))
+            {
+                faults.Add("env: a name is not [A-Za-z_][A-Za-z0-9_]*");
+            }
+            else if (EnvironmentNames.IsReserved(name))
+            {
+                faults.Add($"env: {name} is set by the session itself");
+            }
+            else if (value.AsSpan().ContainsAny('\n', '\r', '\0'))
+            {
+                faults.Add($"env: the value of {name} contains a line break or NUL");
+            }
+        }
+    }
+
+    private static List<string> PlanTrust(ConfigureRequest request, List<string> faults)
+    {
+        List<string> pems = [];
+        if (request.Trust.Count > MaxTrusted)
+        {
+            faults.Add($"trust: more than {MaxTrusted} certificates");
+            return pems;
+        }
+
+        for (var i = 0; i < request.Trust.Count; i++)
+        {
+            var fault = TryReadAuthority(request.Trust[i].Span, out var pem);
+            if (fault is null)
+            {
+                pems.Add(pem);
+            }
+            else
+            {
+                faults.Add($"trust[{i}]: {fault}");
+            }
+        }
+
+        return pems;
+    }
+
+    private static string? TryReadAuthority(ReadOnlySpan<byte> bytes, out string pem)
+    {
+        pem = "";
+        if (bytes.Length > MaxTrustedBytes)
+        {
+            return $"larger than {MaxTrustedBytes} bytes";
+        }
+
+        var text = Encoding.ASCII.GetString(bytes);
+        if (!PemEncoding.TryFind(text, out var fields) || text[fields.Label] != "CERTIFICATE")
+        {
+            return "not a PEM certificate";
+        }
+
+        try
+        {
+            using var certificate = X509CertificateLoader.LoadCertificate(Convert.FromBase64String(text[fields.Base64Data]));
+            pem = certificate.ExportCertificatePem() + "\n";
+            return certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(e => e.CertificateAuthority) ? null : "not the certificate of a CA";
+        }
+        catch (Exception e) when (e is CryptographicException or FormatException)
+        {
+            return "not a readable X.509 certificate";
+        }
+    }
+
+    private static Uri? PlanStartUrl(string text, List<string> faults)
+    {
+        if (text.Length == 0)
+        {
+            return null;
+        }
+
+        if (text.Length <= MaxUrlLength && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && !text.Any(char.IsControl))
+        {
+            return url;
+        }
+
+        faults.Add($"start_url: not an http or https URL of at most {MaxUrlLength} characters");
+        return null;
+    }
+}

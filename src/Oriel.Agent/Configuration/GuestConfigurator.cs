@@ -1,0 +1,92 @@
+using Grpc.Core;
+using Oriel.Agent.Attestation;
+using Oriel.Agent.Hosting;
+using Oriel.Agent.Session;
+using Oriel.Protocol.Boot;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Configuration;
+
+/// <summary>
+/// Applies the one configuration of a desktop: validated whole, then staged whole, then renamed into place; then the session may start.
+/// A request that is refused as invalid has changed nothing and may be corrected; one that failed while it was applied may not.
+/// </summary>
+internal sealed class GuestConfigurator(
+    BootConfig boot,
+    StepJournal steps,
+    SessionGate gate,
+    SystemIdentity identity,
+    TrustStore trust,
+    ScreenSetup screen)
+{
+    public const string ProfileScript = "/etc/profile.d/oriel.sh";
+    private const string TimeZoneVariable = "TZ";
+
+    private int _taken;
+
+    /// <exception cref="RpcException">InvalidArgument: names every fault. FailedPrecondition: configured before. Internal: could not be applied.</exception>
+    public async Task<ConfigureReply> ConfigureAsync(ConfigureRequest request, CancellationToken cancellationToken)
+    {
+        var user = UserAccounts.Desktop();
+        var (plan, faults) = ConfigurationPlan.Create(request, user, SystemCatalog.Default, boot.Hostname);
+        if (plan is null)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, string.Join("; ", faults)));
+        }
+
+        if (Interlocked.Exchange(ref _taken, 1) != 0)
+        {
+            throw new RpcException(new Status(StatusCode.FailedPrecondition, "this desktop has been configured before"));
+        }
+
+        var step = steps.Begin("configure", $"{plan.Files.Count} files, {plan.Environment.Count} variables, {plan.TrustedPems.Count} authorities");
+        try
+        {
+            var screenReady = screen.ApplyAsync(plan, user, cancellationToken);
+            identity.ApplyToKernel(plan);
+            Write(plan, user);
+            await Task.WhenAll(screenReady, trust.ApplyAsync(plan, user, cancellationToken));
+            var reply = new ConfigureReply();
+            reply.Files.AddRange(plan.Files.Select(file => FileProofs.Read(file.Path)));
+            step.Done();
+            gate.Open();
+            return reply;
+        }
+        catch (IOException e)
+        {
+            step.Fail(e.Message);
+            throw new RpcException(new Status(StatusCode.Internal, e.Message));
+        }
+        catch (OperationCanceledException)
+        {
+            step.Fail("the caller went away");
+            throw;
+        }
+    }
+
+    private static void Write(ConfigurationPlan plan, UserAccount user)
+    {
+        var variables = new SortedDictionary<string, string>(StringComparer.Ordinal) { [TimeZoneVariable] = plan.TimeZone };
+        foreach (var (name, value) in plan.Environment)
+        {
+            variables[name] = value;
+        }
+
+        var system = File.Exists(SessionEnvironment.SystemFile) ? File.ReadAllText(SessionEnvironment.SystemFile) : "";
+        // The system's own first: a configured file of the same path (such as /etc/hosts) comes after and stands.
+        using var own = new StagedFiles();
+        SystemIdentity.Stage(own, plan);
+        TrustStore.Stage(own, plan);
+        ScreenSetup.Stage(own, plan, user);
+        own.AddText(SessionEnvironment.SystemFile, EnvironmentFile.Merge(system, variables), ConfigurationPlan.DefaultMode, FileOwner.Root);
+        own.AddText(ProfileScript, EnvironmentFile.ShellScript(variables), ConfigurationPlan.DefaultMode, FileOwner.Root);
+        using var files = new StagedFiles();
+        foreach (var file in plan.Files)
+        {
+            files.Add(file.Path, file.Content.Span, file.Mode, file.Owner);
+        }
+
+        own.Commit();
+        files.Commit();
+    }
+}

@@ -1,0 +1,65 @@
+using System.Security.Cryptography;
+using Oriel.Agent.Hosting;
+using Oriel.Linux;
+using Oriel.Linux.Machine;
+
+namespace Oriel.Agent.Configuration;
+
+/// <summary>What makes this guest another than its siblings of the same image: name, ids, zone, keyboard, clock, randomness.</summary>
+internal sealed class SystemIdentity(GuestConsole console)
+{
+    public const string MachineIdPath = "/etc/machine-id";
+    public const string BootIdPath = "/proc/sys/kernel/random/boot_id";
+    private const uint Readable = ConfigurationPlan.DefaultMode;
+
+    public static void Stage(StagedFiles staged, ConfigurationPlan plan)
+    {
+        staged.AddText("/etc/hostname", plan.Hostname + "\n", Readable, FileOwner.Root);
+        staged.AddText("/etc/hosts", Hosts(plan.Hostname), Readable, FileOwner.Root);
+        staged.AddText("/etc/resolv.conf", "nameserver 192.168.100.1\n", Readable, FileOwner.Root);
+        staged.AddText(MachineIdPath, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)) + "\n", 0x124, FileOwner.Root); // 0444
+        staged.AddLink("/var/lib/dbus/machine-id", MachineIdPath);
+        staged.AddLink("/etc/localtime", $"/usr/share/zoneinfo/{plan.TimeZone}");
+        staged.AddText("/etc/timezone", plan.TimeZone + "\n", Readable, FileOwner.Root);
+        staged.AddText("/etc/default/keyboard", Keyboard(plan.Layout), Readable, FileOwner.Root);
+    }
+
+    /// <exception cref="IOException">The host name is not this and cannot be set.</exception>
+    public void ApplyToKernel(ConfigurationPlan plan)
+    {
+        if (Hostname() != plan.Hostname)
+        {
+            GuestMachine.SetHostname(plan.Hostname);
+        }
+
+        if (!GuestMachine.OwnsKernel())
+        {
+            return;
+        }
+
+        if (plan.WallClockUs > 0)
+        {
+            GuestMachine.SetClock(plan.WallClockUs);
+        }
+
+        if (!plan.Entropy.IsEmpty)
+        {
+            try
+            {
+                GuestMachine.AddEntropy(plan.Entropy.Span);
+            }
+            catch (LinuxException e)
+            {
+                console.Write("warn", "identity", e.Message);
+            }
+        }
+    }
+
+    public static string Hostname() => File.ReadAllText("/proc/sys/kernel/hostname").Trim();
+
+    private static string Hosts(string hostname) =>
+        $"127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+    private static string Keyboard(KeyboardLayout layout) =>
+        $"XKBMODEL=\"pc105\"\nXKBLAYOUT=\"{layout.Layout}\"\nXKBVARIANT=\"{layout.Variant}\"\nXKBOPTIONS=\"\"\nBACKSPACE=\"guess\"\n";
+}

@@ -1,0 +1,111 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Oriel.Linux.Machine;
+using Oriel.Linux.Processes;
+using Oriel.Protocol.Boot;
+
+namespace Oriel.Agent.Hosting;
+
+/// <summary>What exists before the first service: the console, the reaper, the machine's mounts and the boot configuration.</summary>
+internal sealed class GuestBoot : IDisposable
+{
+    private const int MaxBootConfigBytes = 64 * 1024;
+    private const int SigTerm = 15;
+    private const int SigKill = 9;
+
+    private GuestBoot(TimeProvider clock, GuestConsole console, StepJournal steps, ChildReaper reaper, AgentOptions options, BootConfig config) =>
+        (Clock, Console, Steps, Reaper, Options, Config) = (clock, console, steps, reaper, options, config);
+
+    public TimeProvider Clock { get; }
+
+    public GuestConsole Console { get; }
+
+    public StepJournal Steps { get; }
+
+    public ChildReaper Reaper { get; }
+
+    public AgentOptions Options { get; }
+
+    public BootConfig Config { get; }
+
+    public bool IsInit { get; } = Environment.ProcessId == 1;
+
+    /// <returns>Null when the guest cannot be started; the console has the reason.</returns>
+    public static GuestBoot? Start()
+    {
+        var clock = TimeProvider.System;
+        var console = new GuestConsole(clock);
+        var steps = new StepJournal(clock, console);
+        try
+        {
+            var options = AgentOptions.FromEnvironment();
+            if (Environment.ProcessId == 1)
+            {
+                var mounts = steps.Begin("mounts");
+                mounts.Done(MachineMounts.MountMissing());
+            }
+
+            var boot = steps.Begin("boot-config");
+            var config = ReadConfig(options.BootConfigPath);
+            boot.Done($"desktop {config.DesktopId}");
+            var reaper = ChildReaper.Start();
+            return new GuestBoot(clock, console, steps, reaper, options, config);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or FormatException)
+        {
+            steps.Begin("boot").Fail(e.Message);
+            console.Dispose();
+            return null;
+        }
+    }
+
+    /// <summary>Runs until SIGTERM or the Shutdown call, then ends what is left of the guest.</summary>
+    public async Task<int> RunAsync(WebApplication app)
+    {
+        try
+        {
+            await app.RunAsync();
+            return 0;
+        }
+        catch (IOException e)
+        {
+            // The listener's address is taken or not there.
+            Console.Write("error", "agent", e.Message);
+            return 1;
+        }
+        finally
+        {
+            if (IsInit)
+            {
+                ChildReaper.SignalAll(SigTerm);
+                ChildReaper.SignalAll(SigKill);
+            }
+
+            GuestMachine.Sync();
+            Console.Write("info", "agent", "guest ended");
+            Console.Dispose();
+            if (IsInit && GuestMachine.OwnsKernel())
+            {
+                GuestMachine.PowerOff();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        CryptographicOperations.ZeroMemory(Config.AgentKey);
+        Console.Dispose();
+    }
+
+    private static BootConfig ReadConfig(string path)
+    {
+        using var file = File.OpenRead(path);
+        if (file.Length > MaxBootConfigBytes)
+        {
+            throw new FormatException($"{path} is larger than {MaxBootConfigBytes} bytes.");
+        }
+
+        var config = JsonSerializer.Deserialize(file, BootJsonContext.Default.BootConfig);
+        return config is { AgentKey.Length: 32, DesktopId.Length: > 0 } ? config : throw new FormatException($"{path} lacks a desktop id or a 32-byte agent key.");
+    }
+}

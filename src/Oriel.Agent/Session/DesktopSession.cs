@@ -1,0 +1,179 @@
+using Oriel.Agent.Hosting;
+using Oriel.Linux.Polling;
+using Oriel.Linux.Processes;
+
+namespace Oriel.Agent.Session;
+
+/// <summary>
+/// Owns the desktop's processes: the X server at once, bus and XFCE when the guest is configured; tells when one of them ends; ends
+/// them in order. Nothing is restarted: a desktop that lost its session is failed, and the server decides.
+/// </summary>
+internal sealed class DesktopSession(
+    GuestBoot guest,
+    XServer xServer,
+    XDisplay display,
+    SessionEnvironment environment,
+    SessionGate gate,
+    ChildOutput output) : BackgroundService
+{
+    private const int SigTerm = 15;
+    private static readonly TimeSpan _busDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _endDeadline = TimeSpan.FromSeconds(3);
+
+    private readonly Stack<(string Name, Child Process)> _started = new();
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        while (_started.TryPop(out var part))
+        {
+            await EndAsync(part.Name, part.Process, cancellationToken);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // The host starts its other services, the listener among them, meanwhile.
+        await Task.Yield();
+        try
+        {
+            var user = UserAccounts.Desktop();
+            RunStep("runtime-dirs", () => RuntimeDirectories.Create(user));
+            var x = await StartXAsync(user, stoppingToken);
+            await gate.Opened.WaitAsync(stoppingToken);
+            var bus = await StartBusAsync(user, stoppingToken);
+            var session = StartXfce(user, stoppingToken);
+            await SuperviseAsync([("X server", x), ("session bus", bus), ("xfce4-session", session)], stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Asked to end.
+        }
+        catch (IOException e)
+        {
+            display.Fail(e);
+            guest.Steps.Begin("session").Fail(e.Message);
+        }
+    }
+
+    private void RunStep(string name, Action action)
+    {
+        var step = guest.Steps.Begin(name);
+        try
+        {
+            action();
+            step.Done();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            step.Fail(e.Message);
+            throw;
+        }
+    }
+
+    private async Task<Child> StartXAsync(UserAccount user, CancellationToken cancellationToken)
+    {
+        var step = guest.Steps.Begin("x-server");
+        try
+        {
+            var (process, address) = await xServer.StartAsync(user, RuntimeDirectories.Of(user), cancellationToken);
+            _started.Push(("X server", process));
+            environment.SetDisplay(address);
+            display.Announce(address);
+            step.Done($"display {address.Name} pid {process.Pid}");
+            return process;
+        }
+        catch (IOException e)
+        {
+            step.Fail(e.Message);
+            throw;
+        }
+    }
+
+    private async Task<Child> StartBusAsync(UserAccount user, CancellationToken cancellationToken)
+    {
+        var step = guest.Steps.Begin("dbus");
+        var path = $"{RuntimeDirectories.Of(user)}/bus";
+        var (ready, readyWriter) = AsyncDescriptor.CreateReader();
+        using var reader = ready;
+        Child bus;
+        var (log, _) = output.Open("dbus", cancellationToken);
+        try
+        {
+            using (log)
+            using (readyWriter)
+            {
+                environment.SetBus($"unix:path={path}");
+                bus = guest.Reaper.Spawn(new SpawnSpec(
+                    "dbus-daemon", ["--session", "--nofork", "--nopidfile", $"--address=unix:path={path}", "--print-address=3"], environment.For(user), user.Credentials)
+                {
+                    Stdout = log,
+                    Stderr = log,
+                    Inherited = [readyWriter],
+                    WorkingDirectory = user.Home,
+                });
+            }
+
+            _started.Push(("session bus", bus));
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            deadline.CancelAfter(_busDeadline);
+            if (await reader.ReadAsync(new byte[256], deadline.Token) == 0)
+            {
+                throw new IOException("The session bus ended before it was ready.");
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            step.Fail($"no address within {_busDeadline.TotalSeconds:0} s");
+            throw new IOException("The session bus told no address.");
+        }
+        catch (IOException e)
+        {
+            step.Fail(e.Message);
+            throw;
+        }
+
+        step.Done($"pid {bus.Pid}");
+        return bus;
+    }
+
+    private Child StartXfce(UserAccount user, CancellationToken cancellationToken)
+    {
+        var step = guest.Steps.Begin("session");
+        var (log, _) = output.Open("session", cancellationToken);
+        using (log)
+        {
+            var session = guest.Reaper.Spawn(new SpawnSpec("xfce4-session", [], environment.For(user), user.Credentials)
+            {
+                Stdout = log,
+                Stderr = log,
+                WorkingDirectory = user.Home,
+            });
+            _started.Push(("xfce4-session", session));
+            gate.Started(session);
+            step.Done($"xfce4-session pid {session.Pid}");
+            return session;
+        }
+    }
+
+    private async Task SuperviseAsync((string Name, Child Process)[] parts, CancellationToken cancellationToken)
+    {
+        var ended = await Task.WhenAny(parts.Select(part => part.Process.Exited)).WaitAsync(cancellationToken);
+        var (name, process) = parts.First(part => part.Process.Exited == ended);
+        guest.Steps.Begin("session").Fail($"{name} (pid {process.Pid}) ended: {await ended}");
+    }
+
+    private async Task EndAsync(string name, Child process, CancellationToken cancellationToken)
+    {
+        process.SignalGroup(SigTerm);
+        try
+        {
+            await process.Exited.WaitAsync(_endDeadline, guest.Clock, cancellationToken);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            guest.Console.Write("warn", "agent", $"{name} did not end in time and is killed");
+            process.KillSession();
+        }
+    }
+}

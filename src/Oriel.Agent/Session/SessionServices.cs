@@ -1,0 +1,12 @@
+namespace Oriel.Agent.Session;
+
+internal static class SessionServices
+{
+    public static IServiceCollection AddDesktopSession(this IServiceCollection services) => services
+        .AddSingleton<XDisplay>()
+        .AddSingleton<XServer>()
+        .AddSingleton<ChildOutput>()
+        .AddSingleton<SessionGate>()
+        .AddSingleton<SessionEnvironment>()
+        .AddHostedService<DesktopSession>();
+}

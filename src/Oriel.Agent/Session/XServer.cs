@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using System.Text;
+using Oriel.Agent.Hosting;
+using Oriel.Linux.Files;
+using Oriel.Linux.Polling;
+using Oriel.Linux.Processes;
+
+namespace Oriel.Agent.Session;
+
+/// <summary>The desktop's X server: one process, found ready by the display number that it writes (-displayfd), with a cookie of its own.</summary>
+internal sealed class XServer(GuestBoot guest, ChildOutput output)
+{
+    /// <summary>The largest screen: Xvfb resizes up to the size that it starts with (docs/decisions/0030).</summary>
+    private const string StartScreen = "3840x2160x24";
+
+    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(20);
+
+    /// <exception cref="IOException">It does not start, ends, or is not ready within the deadline.</exception>
+    public async Task<(Child Process, XDisplayAddress Address)> StartAsync(UserAccount user, string runtimeDirectory, CancellationToken cancellationToken)
+    {
+        var authority = Path.Combine(runtimeDirectory, "Xauthority");
+        WriteAuthority(user, runtimeDirectory);
+        var (displayReader, displayWriter) = AsyncDescriptor.CreateReader();
+        using var reader = displayReader;
+        Child server;
+        var (log, _) = output.Open("x-server", cancellationToken);
+        using (log)
+        using (displayWriter)
+        {
+            var environment = new Dictionary<string, string> { ["PATH"] = "/usr/local/bin:/usr/bin:/bin", ["HOME"] = user.Home };
+            server = guest.Reaper.Spawn(new SpawnSpec(
+                "Xvfb",
+                ["-displayfd", "3", "-screen", "0", StartScreen, "-auth", authority, "-nolisten", "tcp", "-noreset", "-s", "0", "-dpi", "96", "+extension", "RANDR"],
+                environment,
+                user.Credentials)
+            {
+                Stdout = log,
+                Stderr = log,
+                Inherited = [displayWriter],
+            });
+        }
+
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(_deadline);
+        try
+        {
+            var number = await ReadNumberAsync(reader, deadline.Token);
+            return number is null
+                ? throw new IOException($"The X server ended before it was ready: {await server.Exited.WaitAsync(deadline.Token)}.")
+                : (server, new XDisplayAddress($":{number}", authority));
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            server.KillSession();
+            throw new IOException($"The X server (pid {server.Pid}) told no display number within {_deadline.TotalSeconds:0} s.");
+        }
+    }
+
+    private static async Task<int?> ReadNumberAsync(AsyncDescriptor reader, CancellationToken cancellationToken)
+    {
+        var text = new StringBuilder();
+        var buffer = new byte[16];
+        while (!text.ToString().Contains('\n') && text.Length < buffer.Length)
+        {
+            var n = await reader.ReadAsync(buffer, cancellationToken);
+            if (n == 0)
+            {
+                return null;
+            }
+
+            text.Append(Encoding.ASCII.GetString(buffer, 0, n));
+        }
+
+        return int.TryParse(text.ToString().Trim(), out var number) ? number : null;
+    }
+
+    /// <summary>One entry of Xauthority(5), family wild, so that it holds whatever the host name becomes.</summary>
+    private static void WriteAuthority(UserAccount user, string runtimeDirectory)
+    {
+        var name = "MIT-MAGIC-COOKIE-1"u8;
+        byte[] entry = [0xff, 0xff, 0, 0, 0, 0, 0, (byte)name.Length, .. name, 0, 16, .. RandomNumberGenerator.GetBytes(16)];
+        using var directory = DirectoryHandle.Open(runtimeDirectory);
+        using var file = directory.Create("Xauthority", 0x180); // 0600
+        RandomAccess.Write(file, entry, 0);
+        DirectoryHandle.SetOwnerAndMode(file, user.Uid, user.Gid, 0x180);
+    }
+}
