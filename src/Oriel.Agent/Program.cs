@@ -1,5 +1,6 @@
 using Oriel.Agent.Attestation;
 using Oriel.Agent.Configuration;
+using Oriel.Agent.Display;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
 using Oriel.Linux.Processes;
@@ -20,8 +21,10 @@ builder.AddGuestHosting(guest);
 builder.Services.AddDesktopSession();
 builder.Services.AddConfiguration();
 builder.Services.AddAttestation();
+builder.Services.AddDisplay();
 
 var app = builder.Build();
 app.UseAgentProof();
 app.MapGrpcService<GuestService>();
+app.MapDisplay();
 return await guest.RunAsync(app);

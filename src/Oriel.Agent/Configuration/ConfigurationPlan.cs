@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using Oriel.Agent.Session;
 using Oriel.Protocol.Guest;
 
@@ -145,7 +144,7 @@ internal sealed record ConfigurationPlan(
 
     private static void CheckEnvironment(IDictionary<string, string> variables, List<string> faults)
     {
-        if (variables.Count > MaxVariables || variables.Sum(v => Encoding.UTF8.GetByteCount(v.Key) + Encoding.UTF8.GetByteCount(v.Value) + 2) > MaxEnvironmentBytes)
+        if (variables.Count > MaxVariables || variables.Sum(v => System.Text.Encoding.UTF8.GetByteCount(v.Key) + System.Text.Encoding.UTF8.GetByteCount(v.Value) + 2) > MaxEnvironmentBytes)
         {
             faults.Add($"env: more than {MaxVariables} variables or {MaxEnvironmentBytes} bytes");
         }
@@ -200,7 +199,7 @@ internal sealed record ConfigurationPlan(
             return $"larger than {MaxTrustedBytes} bytes";
         }
 
-        var text = Encoding.ASCII.GetString(bytes);
+        var text = System.Text.Encoding.ASCII.GetString(bytes);
         if (!PemEncoding.TryFind(text, out var fields) || text[fields.Label] != "CERTIFICATE")
         {
             return "not a PEM certificate";

@@ -34,7 +34,7 @@ internal static class PathRules
             return "the path is not valid Unicode";
         }
 
-        if (Encoding.UTF8.GetByteCount(path) > MaxPathBytes)
+        if (System.Text.Encoding.UTF8.GetByteCount(path) > MaxPathBytes)
         {
             return $"the path is longer than {MaxPathBytes} bytes";
         }
@@ -46,7 +46,7 @@ internal static class PathRules
                 return "the path is not normalised";
             }
 
-            if (Encoding.UTF8.GetByteCount(name) > MaxNameBytes)
+            if (System.Text.Encoding.UTF8.GetByteCount(name) > MaxNameBytes)
             {
                 return $"a name in the path is longer than {MaxNameBytes} bytes";
             }

@@ -1,4 +1,3 @@
-using System.Text;
 using Oriel.Agent.Session;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
@@ -50,7 +49,7 @@ internal sealed class CommandRunner(ChildReaper reaper)
                 var outputBytes = ReadAsync(output, deadline.Token);
                 var errorBytes = ReadAsync(errors, deadline.Token);
                 var exit = await child.Exited.WaitAsync(deadline.Token);
-                return new CommandResult(exit, await outputBytes, Encoding.UTF8.GetString(await errorBytes));
+                return new CommandResult(exit, await outputBytes, System.Text.Encoding.UTF8.GetString(await errorBytes));
             }
             catch (OperationCanceledException)
             {

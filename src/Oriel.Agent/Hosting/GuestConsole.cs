@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using System.Threading.Channels;
 
 namespace Oriel.Agent.Hosting;
@@ -75,12 +74,12 @@ internal sealed class GuestConsole : ILoggerProvider
             {
                 while (_lines.Reader.TryRead(out var line))
                 {
-                    output.Write(Encoding.UTF8.GetBytes(line + "\n"));
+                    output.Write(System.Text.Encoding.UTF8.GetBytes(line + "\n"));
                 }
 
                 if (Interlocked.Exchange(ref _lost, 0) is > 0 and var lost)
                 {
-                    output.Write(Encoding.UTF8.GetBytes($"{lost} console lines lost\n"));
+                    output.Write(System.Text.Encoding.UTF8.GetBytes($"{lost} console lines lost\n"));
                 }
             }
         }

@@ -1,4 +1,3 @@
-using System.Text;
 using Oriel.Agent.Hosting;
 using Oriel.Linux;
 using Oriel.Linux.Polling;
@@ -55,7 +54,7 @@ internal sealed class ChildOutput(GuestConsole console, TimeProvider clock)
 
                     if (line.Count > 0 && ++inWindow <= LinesPerWindow)
                     {
-                        console.Write("info", source, Encoding.UTF8.GetString([.. line]));
+                        console.Write("info", source, System.Text.Encoding.UTF8.GetString([.. line]));
                     }
                     else if (line.Count > 0)
                     {

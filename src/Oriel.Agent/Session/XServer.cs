@@ -68,7 +68,7 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
                 return null;
             }
 
-            text.Append(Encoding.ASCII.GetString(buffer, 0, n));
+            text.Append(System.Text.Encoding.ASCII.GetString(buffer, 0, n));
         }
 
         return int.TryParse(text.ToString().Trim(), out var number) ? number : null;
