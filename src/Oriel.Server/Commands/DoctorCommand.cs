@@ -1,0 +1,101 @@
+using System.CommandLine;
+using System.Text.Json;
+using Oriel.Images;
+using Oriel.Server.Commands.Doctor;
+using Spectre.Console;
+
+namespace Oriel.Server.Commands;
+
+/// <summary><c>oriel doctor</c>: tries what this machine offers and says how to mend what is missing. Exit code 1 when no desktop can be made.</summary>
+internal static class DoctorCommand
+{
+    public static Command Create()
+    {
+        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
+        var json = new Option<bool>("--json") { Description = "The findings as JSON" };
+        var port = new Option<int>("--port") { Description = "HTTP port", DefaultValueFactory = _ => 4000 };
+        var mediaPort = new Option<int>("--media-port") { Description = "WebRTC's UDP and TCP port", DefaultValueFactory = _ => 4001 };
+        var kvmProbe = new Option<bool>("--kvm-probe") { Hidden = true };
+        var command = new Command("doctor", "Say what this machine offers, what is missing and how to mend it") { data, json, port, mediaPort, kvmProbe };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            if (parsed.GetValue(kvmProbe))
+            {
+                return HostChecks.ProbeKvm();
+            }
+
+            var findings = await ExamineAsync(parsed.GetValue(data)!, parsed.GetValue(port), parsed.GetValue(mediaPort), cancellation);
+            if (parsed.GetValue(json))
+            {
+                WriteJson(findings, Console.OpenStandardOutput());
+            }
+            else
+            {
+                Show(findings);
+            }
+
+            return findings.Any(finding => finding.Outcome == DoctorOutcome.Fail) ? 1 : 0;
+        });
+        return command;
+    }
+
+    internal static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(string data, int port, int mediaPort, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(data);
+        return
+        [
+            await NamespaceChecks.UserNamespacesAsync(cancellationToken),
+            await NamespaceChecks.SubordinateIdsAsync(cancellationToken),
+            await NamespaceChecks.OverlayAsync(data, cancellationToken),
+            await NamespaceChecks.NetworkAsync(cancellationToken),
+            await NamespaceChecks.ProgramAsync("crun", "crun", DoctorOutcome.Fail, cancellationToken),
+            await NamespaceChecks.ProgramAsync("mmdebstrap", "mmdebstrap", DoctorOutcome.Warn, cancellationToken),
+            HostChecks.Cgroup(),
+            HostChecks.Tun(),
+            await HostChecks.KvmAsync(cancellationToken),
+            HostChecks.Disk(data),
+            HostChecks.Memory(),
+            HostChecks.Port("HTTP port", port, udp: false),
+            HostChecks.Port("media port", mediaPort, udp: true),
+            HostChecks.Image(data),
+            HostChecks.Fonts(data),
+            await NamespaceChecks.ProgramAsync("chromium", "chromium (only the tests need it)", DoctorOutcome.Warn, cancellationToken),
+        ];
+    }
+
+    internal static void WriteJson(IReadOnlyList<DoctorFinding> findings, Stream output)
+    {
+        using var writer = new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true });
+        writer.WriteStartArray();
+        foreach (var finding in findings)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", finding.Name);
+            writer.WriteString("outcome", Word(finding.Outcome));
+            writer.WriteString("seen", finding.Seen);
+            writer.WriteString("mend", finding.Mend);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static void Show(IReadOnlyList<DoctorFinding> findings)
+    {
+        var table = new Table().Border(TableBorder.Rounded).AddColumns("", "What", "Seen", "How to mend");
+        foreach (var finding in findings)
+        {
+            var colour = finding.Outcome switch { DoctorOutcome.Ok => "green", DoctorOutcome.Warn => "yellow", _ => "red" };
+            table.AddRow($"[{colour}]{Word(finding.Outcome)}[/]", Markup.Escape(finding.Name), Markup.Escape(finding.Seen), Markup.Escape(finding.Mend ?? ""));
+        }
+
+        AnsiConsole.Write(table);
+    }
+
+    private static string Word(DoctorOutcome outcome) => outcome switch
+    {
+        DoctorOutcome.Ok => "ok",
+        DoctorOutcome.Warn => "warn",
+        _ => "fail",
+    };
+}

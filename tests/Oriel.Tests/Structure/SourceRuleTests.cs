@@ -1,0 +1,63 @@
+using System.Text.RegularExpressions;
+
+namespace Oriel.Tests.Structure;
+
+public sealed partial class SourceRuleTests
+{
+    private const int MaxLines = 400;
+
+    [Fact]
+    public void NativeCode_OutsideOrielLinux_IsNotThere() =>
+        Assert.Empty(Matches(NativeCode(), path => !path.StartsWith("src/Oriel.Linux/", StringComparison.Ordinal)));
+
+    [Fact]
+    public void UnsafeBlock_InOrielLinux_SaysWhyItIsSafe()
+    {
+        var silent =
+            from path in SourceTree.Sources("src/Oriel.Linux")
+            let text = SourceTree.Read(path)
+            where UnsafeCode().IsMatch(text) && !text.Contains("// SAFETY:", StringComparison.Ordinal) && PointerUse().IsMatch(text)
+            select path;
+        Assert.Empty(silent);
+    }
+
+    /// <summary>A wait is for an event with a deadline. Back-off between attempts and pacing by a clock take a TimeProvider, which this does not match.</summary>
+    [Fact]
+    public void FixedSleep_InSources_IsNotThere() => Assert.Empty(Matches(FixedSleep(), _ => true));
+
+    [Fact]
+    public void UnfinishedWork_InSources_IsNotThere() => Assert.Empty(Matches(Unfinished(), _ => true));
+
+    [Fact]
+    public void Files_AreShortEnoughToRead()
+    {
+        var long_ =
+            from path in SourceTree.Sources()
+            let lines = SourceTree.Read(path).AsSpan().Count('\n')
+            where lines > MaxLines
+            select $"{path}: {lines} lines";
+        Assert.Empty(long_);
+    }
+
+    private static IEnumerable<string> Matches(Regex pattern, Func<string, bool> where) =>
+        from path in SourceTree.Sources()
+        where where(path)
+        from line in SourceTree.Read(path).Split('\n').Select((text, index) => (text, number: index + 1))
+        where pattern.IsMatch(line.text)
+        select $"{path}:{line.number}: {line.text.Trim()}";
+
+    [GeneratedRegex(@"\[(LibraryImport|DllImport)\b|\bunsafe\b(?!-)(?![^""]*""[^""]*$)\s*[\{sp]|\bMarshal\.(Read|Write|AllocHGlobal|PtrTo)")]
+    private static partial Regex NativeCode();
+
+    [GeneratedRegex(@"\bunsafe\b")]
+    private static partial Regex UnsafeCode();
+
+    [GeneratedRegex(@"\bfixed\s*\(|\bstackalloc\b[^;]*\*|\w+->\w+|\bnew\s+(ReadOnly)?Span<\w+>\(\(")]
+    private static partial Regex PointerUse();
+
+    [GeneratedRegex(@"\bThread\.Sleep\(|\bTask\.Delay\(\s*(\d|TimeSpan\.From\w+\(\d[\d_.]*\)\s*[,)](?!\s*\w*(time|clock)))", RegexOptions.IgnoreCase)]
+    private static partial Regex FixedSleep();
+
+    [GeneratedRegex(@"\bTODO\b|\bFIXME\b|\bHACK\b|NotImplementedException")]
+    private static partial Regex Unfinished();
+}
