@@ -10,7 +10,7 @@ public sealed class ArrowTests
         ["Oriel.Protocol"] = [],
         ["Oriel.Linux"] = [],
         ["Oriel.WebRtc"] = [],
-        ["Oriel.Egress"] = [],
+        ["Oriel.Egress"] = ["Oriel.Protocol"],
         ["Oriel.Images"] = [],
         ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Linux"],
         ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Egress"],

@@ -4,7 +4,9 @@ namespace Oriel.Tests.Structure;
 
 public sealed partial class SourceRuleTests
 {
-    private const int MaxLines = 400;
+    private const int UsualLines = 400;
+    private const int MaxLines = 600;
+    private const int MaxTallFiles = 6;
 
     [Fact]
     public void NativeCode_OutsideOrielLinux_IsNotThere() =>
@@ -28,20 +30,23 @@ public sealed partial class SourceRuleTests
     [Fact]
     public void UnfinishedWork_InSources_IsNotThere() => Assert.Empty(Matches(Unfinished(), _ => true));
 
+    /// <summary>A few files of one dense matter may pass 400 lines; none may be a class at the centre of everything.</summary>
     [Fact]
     public void Files_AreShortEnoughToRead()
     {
-        var long_ =
-            from path in SourceTree.Sources()
-            let lines = SourceTree.Read(path).AsSpan().Count('\n')
-            where lines > MaxLines
-            select $"{path}: {lines} lines";
-        Assert.Empty(long_);
+        (string Path, int Lines)[] tall = [.. SourceTree.Sources().Select(path => (path, SourceTree.Read(path).AsSpan().Count('\n'))).Where(file => file.Item2 > UsualLines)];
+        foreach (var (path, lines) in tall)
+        {
+            TestContext.Current.AddWarning($"{path} has {lines} lines");
+        }
+
+        Assert.DoesNotContain(tall, file => file.Lines > MaxLines);
+        Assert.True(tall.Length <= MaxTallFiles, $"{tall.Length} files of more than {UsualLines} lines: {string.Join(", ", tall)}");
     }
 
-    private static IEnumerable<string> Matches(Regex pattern, Func<string, bool> where) =>
+    private static IEnumerable<string> Matches(Regex pattern, Func<string, bool> applies) =>
         from path in SourceTree.Sources()
-        where where(path)
+        where applies(path)
         from line in SourceTree.Read(path).Split('\n').Select((text, index) => (text, number: index + 1))
         where pattern.IsMatch(line.text)
         select $"{path}:{line.number}: {line.text.Trim()}";
