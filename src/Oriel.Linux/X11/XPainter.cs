@@ -13,10 +13,13 @@ public sealed unsafe partial class XPainter : IDisposable
     private readonly XConnection _x;
     private readonly nuint _window;
     private readonly nint _context;
+    private readonly int _width;
+    private readonly int _height;
 
     /// <summary>Shows the window over everything and gives it the keyboard.</summary>
     public XPainter(string display, string? authorityPath, int width, int height)
     {
+        (_width, _height) = (width, height);
         _x = XConnection.Open(display, authorityPath);
         _window = Xlib.XCreateSimpleWindow(_x.Handle, _x.Root, 0, 0, (uint)width, (uint)height, 0, 0, 0);
         var attributes = stackalloc byte[112];
@@ -37,6 +40,26 @@ public sealed unsafe partial class XPainter : IDisposable
     {
         _ = XSetForeground(_x.Handle, _context, color);
         _ = XFillRectangle(_x.Handle, _window, _context, area.X, area.Y, (uint)area.Width, (uint)area.Height);
+        _x.Flush();
+    }
+
+    /// <summary>Moves the picture below <paramref name="top"/> up by a line and writes the text into the free line at the bottom, twice over the width.</summary>
+    public void ScrollText(string text, int top)
+    {
+        const int LineHeight = 16, Baseline = 12;
+        var bytes = System.Text.Encoding.ASCII.GetBytes(text);
+        _ = XCopyArea(_x.Handle, _window, _window, _context, 0, top + LineHeight, (uint)_width, (uint)(_height - top - LineHeight), 0, top);
+        Fill(new PixelRectangle(0, _height - LineHeight, _width, LineHeight), 0x202020);
+        _ = XSetForeground(_x.Handle, _context, 0xd0d0d0);
+        // SAFETY: Xlib copies the bytes before it returns.
+        fixed (byte* pointer = bytes)
+        {
+            for (var x = 4; x < _width; x += _width / 2)
+            {
+                _ = XDrawString(_x.Handle, _window, _context, x, _height - LineHeight + Baseline, pointer, bytes.Length);
+            }
+        }
+
         _x.Flush();
     }
 
@@ -118,6 +141,8 @@ public sealed unsafe partial class XPainter : IDisposable
     [LibraryImport(NativeLibraries.X11)] private static partial nint XCreateGC(nint display, nuint drawable, nuint mask, nint values);
     [LibraryImport(NativeLibraries.X11)] private static partial int XSetForeground(nint display, nint context, nuint color);
     [LibraryImport(NativeLibraries.X11)] private static partial int XFillRectangle(nint display, nuint drawable, nint context, int x, int y, uint width, uint height);
+    [LibraryImport(NativeLibraries.X11)] private static partial int XCopyArea(nint display, nuint source, nuint target, nint context, int sourceX, int sourceY, uint width, uint height, int x, int y);
+    [LibraryImport(NativeLibraries.X11)] private static partial int XDrawString(nint display, nuint drawable, nint context, int x, int y, byte* text, int length);
     [LibraryImport(NativeLibraries.X11)] private static partial int XSetInputFocus(nint display, nuint window, int revertTo, nuint time);
     [LibraryImport(NativeLibraries.X11)] private static partial int XChangeWindowAttributes(nint display, nuint window, nuint mask, byte* attributes);
     [LibraryImport(NativeLibraries.X11)] private static partial nuint XCreateFontCursor(nint display, uint shape);
