@@ -85,6 +85,11 @@ public sealed partial class OrielServer : IAsyncDisposable
     /// <summary>Starts again on the same port and data directory.</summary>
     public Task RestartAsync() => LaunchAsync(Port);
 
+    /// <summary>The port of the media endpoint, as the server's own start-up line names it.</summary>
+    public Task<int> MediaPortAsync() => MediaLine().Match(Output) is { Success: true } line
+        ? Task.FromResult(int.Parse(line.Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture))
+        : throw new InvalidOperationException("The server printed no media port: " + Output);
+
     public async Task<JsonObject> CreateDesktopAsync(object request)
     {
         using var response = await Api.PostAsJsonAsync("/api/desktops", request);
@@ -229,6 +234,9 @@ public sealed partial class OrielServer : IAsyncDisposable
         Api = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(120) };
         Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(Path.Combine(Data, "token"))).Trim());
     }
+
+    [GeneratedRegex(@"[Mm]edia.*?(?<port>\d{4,5})")]
+    private static partial Regex MediaLine();
 
     [GeneratedRegex(@"http://127\.0\.0\.1:(?<port>\d+)/signin#token=[\w-]+")]
     private static partial Regex SignInLine();

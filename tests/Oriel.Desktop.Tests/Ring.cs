@@ -6,6 +6,13 @@ namespace Oriel.Desktop.Tests;
 /// <summary>What all tests of the ring share: one server, one outside world, one Chromium; and one desktop for those that leave it whole.</summary>
 public sealed class Ring : IAsyncLifetime
 {
+    /// <summary>Of the Chromium that stands for the user's browser.</summary>
+    internal static readonly string[] ChromiumArguments =
+    [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
+    ];
+
     private readonly SemaphoreSlim _once = new(1, 1);
     private IPlaywright? _playwright;
     private IBrowser? _browser;
@@ -32,11 +39,7 @@ public sealed class Ring : IAsyncLifetime
         _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
         {
             ExecutablePath = "/usr/bin/chromium",
-            Args =
-            [
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-                "--disable-sync", "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
-            ],
+            Args = ChromiumArguments,
         });
     }
 

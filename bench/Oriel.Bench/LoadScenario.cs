@@ -1,0 +1,94 @@
+using System.Globalization;
+using Microsoft.Playwright;
+
+namespace Oriel.Bench;
+
+/// <summary>What a desktop costs at rest, with several viewers, and over bad links.</summary>
+internal static class LoadScenario
+{
+    public static async Task<Report> IdleAsync(BenchHost bench)
+    {
+        var id = await bench.NewDesktopAsync(1280, 720);
+        var page = await bench.ReaderPageAsync();
+        await BenchHost.ConnectAsync(page, id, "vp8");
+        // At rest: no new frame has been decoded during a whole second (a blinking cursor in the terminal counts as change).
+        await bench.Server.ShellAsync(id, "pkill -STOP -u user xfce4-terminal; true");
+        await page.WaitForFunctionAsync(
+            "async () => { const s = await orielBench.stats(); const same = s && s.decoded > 0 && orielBench.seen === s.decoded; orielBench.seen = s?.decoded; return same; }",
+            null, new PageWaitForFunctionOptions { PollingInterval = 1000, Timeout = 60_000 });
+        var (desktop, server) = (bench.DesktopCpu(id), bench.ServerCpu());
+        var before = await BenchHost.StatsAsync(page);
+        desktop.Restart();
+        server.Restart();
+        await page.EvaluateAsync("seconds => new Promise(done => setTimeout(done, seconds * 1000))", bench.Seconds);
+        var after = await BenchHost.StatsAsync(page);
+        var row = new[]
+        {
+            $"{bench.Seconds}", $"{after["packets"]!.GetValue<double>() - before["packets"]!.GetValue<double>():F0}",
+            desktop.Percent().ToString("F2", CultureInfo.InvariantCulture), server.Percent().ToString("F2", CultureInfo.InvariantCulture),
+        };
+        await page.Context.CloseAsync();
+        await bench.DestroyAsync(id);
+        return new Report(["seconds", "video packets", "desktop CPU %", "server CPU %"], [row], "In percent of one core. The desktop's share is mostly Chromium's and XFCE's own timers. The terminal's blinking cursor is stopped for this.");
+    }
+
+    public static async Task<Report> ViewersAsync(BenchHost bench)
+    {
+        var id = await bench.NewDesktopAsync(1280, 720);
+        var rows = new List<string[]>();
+        foreach (var count in bench.Quick ? [1, 2] : new[] { 1, 2, 4 })
+        {
+            var pages = new List<IPage>();
+            for (var viewer = 0; viewer < count; viewer++)
+            {
+                pages.Add(await bench.ReaderPageAsync());
+                await BenchHost.ConnectAsync(pages[^1], id, "vp8");
+            }
+
+            var (desktop, server) = (bench.DesktopCpu(id), bench.ServerCpu());
+            desktop.Restart();
+            server.Restart();
+            await bench.DrawAsync(id, "text", 30, bench.Seconds, 1280, 720);
+            var (guestPercent, serverPercent) = (desktop.Percent(), server.Percent());
+            var shown = new List<string>();
+            foreach (var page in pages)
+            {
+                shown.Add(BenchHost.Ms((await BenchHost.ResultAsync(page))["p50"]));
+                await page.Context.CloseAsync();
+            }
+
+            rows.Add([$"{count}", string.Join(", ", shown), guestPercent.ToString("F0", CultureInfo.InvariantCulture), serverPercent.ToString("F0", CultureInfo.InvariantCulture)]);
+        }
+
+        await bench.DestroyAsync(id);
+        return new Report(["viewers", "p50 ms of each", "desktop CPU %", "server CPU %"], rows, "The browsers decode on the same two cores, so latency with four viewers is theirs.");
+    }
+
+    public static async Task<Report> NetworkAsync(BenchHost bench)
+    {
+        var id = await bench.NewDesktopAsync(1280, 720);
+        var rows = new List<string[]>();
+        foreach (var (name, delayMs, loss, rate) in new[] { ("40 ms RTT", 20, 0.0, 0L), ("40 ms, 1 % loss", 20, 0.01, 0L), ("40 ms, 2 % loss", 20, 0.02, 0L), ("40 ms, 5 % loss", 20, 0.05, 0L), ("40 ms, 1.5 Mbit/s", 20, 0.0, 1_500_000L) })
+        {
+            await using var relay = new UdpRelay(await bench.Server.MediaPortAsync(), TimeSpan.FromMilliseconds(delayMs), loss, rate);
+            var page = await bench.ReaderPageAsync();
+            await BenchHost.ConnectAsync(page, id, "vp8", relay.Port);
+            var drawing = bench.DrawAsync(id, "text", 30, bench.Seconds + 3, 1280, 720);
+            await page.WaitForFunctionAsync("() => orielBench.run.frames >= 20", null, new() { Timeout = 60_000 });
+            await page.EvaluateAsync("() => orielBench.reset()");
+            var before = await BenchHost.StatsAsync(page);
+            await drawing;
+            var (result, after) = (await BenchHost.ResultAsync(page), await BenchHost.StatsAsync(page));
+            double Delta(string field) => after[field]!.GetValue<double>() - before[field]!.GetValue<double>();
+            rows.Add(
+            [
+                name, (result["frames"]!.GetValue<double>() / bench.Seconds).ToString("F0", CultureInfo.InvariantCulture), BenchHost.Ms(result["p50"]), BenchHost.Ms(result["p95"]),
+                $"{Delta("freezes"):F0} ({Delta("freezeSeconds").ToString("F1", CultureInfo.InvariantCulture)} s)", (Delta("bytes") * 8 / 1e6 / bench.Seconds).ToString("F2", CultureInfo.InvariantCulture), $"{Delta("nacks"):F0}",
+            ]);
+            await page.Context.CloseAsync();
+        }
+
+        await bench.DestroyAsync(id);
+        return new Report(["link", "shown fps", "p50 ms", "p95 ms", "freezes", "Mbit/s", "NACKs"], rows, "The link is a relay in user space: delay each way, random loss towards the page, a queue of 200 ms at the given rate.");
+    }
+}
