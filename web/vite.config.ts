@@ -5,7 +5,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   base: "/",
   resolve: {
-    alias: { "@oriel/desktop": fileURLToPath(new URL("./packages/oriel-desktop/src/index.ts", import.meta.url)) },
+    alias: [
+      { find: "@oriel/desktop/parts", replacement: fileURLToPath(new URL("./packages/oriel-desktop/src/parts.ts", import.meta.url)) },
+      { find: "@oriel/desktop", replacement: fileURLToPath(new URL("./packages/oriel-desktop/src/index.ts", import.meta.url)) },
+    ],
   },
   build: {
     outDir: "dist",

@@ -1,4 +1,4 @@
-import { errorOf, headersFor, ServerError } from "@oriel/desktop";
+import { errorOf, headersFor, ServerError } from "@oriel/desktop/parts";
 import type { CreateRequest, Desktop, EgressView, Policy, SessionInfo } from "./types.js";
 
 const access = { base: "", token: null };

@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import type { Reason } from "@oriel/desktop";
+import type { Reason } from "@oriel/desktop/parts";
 import { api, asError, desktopUrl } from "../api/client.js";
 import { followFeed } from "../api/feed.js";
 import type { ServerEvent } from "../api/sse.js";
@@ -170,7 +170,8 @@ export class DesktopPage extends LitElement {
   override render(): TemplateResult {
     const { desktop } = this;
     if (!this.failure && desktop && (desktop.state === "ready" || desktop.state === "paused")) {
-      return html`<viewer-shell .desktop=${desktop} .viewers=${this.viewers} .lines=${this.lines} .page=${this}></viewer-shell>`;
+      return html`<viewer-shell .desktop=${desktop} .viewers=${this.viewers} .lines=${this.lines} .page=${this}
+        @desktop-gone=${() => this.#abort && void this.#load(this.#abort.signal)}></viewer-shell>`;
     }
     return html`<div class="page">
       <header><a class="home" href="/">${logo()} Oriel</a><span class="grow"></span><a class="button quiet" href="/">${icon("back")} All desktops</a></header>

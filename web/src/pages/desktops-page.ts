@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import type { Reason } from "@oriel/desktop";
+import type { Reason } from "@oriel/desktop/parts";
 import { api, asError } from "../api/client.js";
 import { isAlive, isStarting, type Desktop, type SessionInfo } from "../api/types.js";
 import { go } from "../route.js";
@@ -7,6 +7,7 @@ import { duration } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { Poller } from "../ui/poller.js";
 import { base } from "../ui/styles.js";
+import "../ui/failure-card.js";
 import "../ui/live-thumbnail.js";
 import "../ui/confirm-dialog.js";
 import type { ConfirmDialog } from "../ui/confirm-dialog.js";
@@ -40,6 +41,11 @@ export class DesktopsPage extends LitElement {
       .connect { min-height: 54px; padding: 12px 32px; font-size: 17px; border-radius: 14px; box-shadow: 0 6px 24px color-mix(in srgb, var(--accent) 35%, transparent); }
       .bar { display: flex; align-items: center; gap: 12px; flex-wrap: wrap; margin: 8px 0 22px; }
       .bar .connect { min-height: 44px; padding: 8px 22px; font-size: 15px; border-radius: 11px; box-shadow: none; }
+      @media (max-width: 560px) {
+        .bar .grow { display: none; }
+        .bar h1 { flex: 1; }
+        .bar .button, .bar .connect { flex: 1 1 40%; min-height: 46px; padding: 8px; }
+      }
       .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr)); gap: 20px; list-style: none; margin: 0; padding: 0; }
       .card { position: relative; overflow: hidden; transition: transform 0.15s, box-shadow 0.15s; }
       .card:hover { transform: translateY(-2px); box-shadow: var(--shadow-high); }
@@ -47,7 +53,8 @@ export class DesktopsPage extends LitElement {
       .card a.open::after { content: ""; position: absolute; inset: 0; border-radius: var(--radius); }
       .card a.open:focus-visible { outline: none; }
       .card a.open:focus-visible::after { outline: 2px solid var(--focus); outline-offset: -2px; }
-      .body { padding: 14px 16px 12px; display: grid; gap: 8px; }
+      .body { padding: 14px 16px 12px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
+      .body .row { flex-wrap: nowrap; }
       .meta { display: flex; gap: 4px 14px; flex-wrap: wrap; font-size: 13px; color: var(--muted); align-items: center; }
       .meta span { display: inline-flex; align-items: center; gap: 5px; }
       .meta svg { width: 15px; height: 15px; }

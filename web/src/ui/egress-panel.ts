@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { Scope } from "@oriel/desktop";
+import { Scope } from "@oriel/desktop/parts";
 import { api, asError } from "../api/client.js";
 import type { EgressEntry, EgressView, Policy } from "../api/types.js";
 import { bytes } from "./format.js";
@@ -33,7 +33,9 @@ export class EgressPanel extends LitElement {
   static override styles = [
     base,
     css`
-      :host { padding: 14px 16px; display: grid; gap: 14px; align-content: start; }
+      :host { padding: 14px 16px; }
+      [data-testid="egress-panel"] { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; }
+      .edit { margin: -8px 0 -8px -14px; }
       fieldset { border: 0; margin: 0; padding: 3px; display: grid; grid-template-columns: repeat(3, 1fr); gap: 3px; background: var(--sunken); border-radius: 10px; }
       fieldset label { position: relative; padding: 7px 4px; text-align: center; border-radius: 8px; cursor: pointer; color: var(--muted); }
       fieldset input { position: absolute; opacity: 0; inset: 0; cursor: pointer; }
@@ -148,7 +150,7 @@ export class EgressPanel extends LitElement {
           (one) => html`<label><input type="radio" name="mode" .checked=${mode === one} data-testid="egress-${one}" @change=${() => this.#choose(one)} />${names[one]}</label>`,
         )}
       </fieldset>
-      ${this.draft ? this.#form(this.draft) : html`<p class="small"><button class="quiet" @click=${() => this.#edit()}>Edit the lists…</button></p>`}
+      ${this.draft ? this.#form(this.draft) : html`<p class="small"><button class="quiet edit" @click=${() => this.#edit()}>Edit the lists…</button></p>`}
       <p class="small muted">
         ${view.connections} open · internet ${view.internet}
         ${dropped.length > 0 ? html` · dropped ${dropped.map(([what, count]) => `${what} ${count}`).join(", ")}` : nothing}

@@ -9,7 +9,7 @@ const paths = {
   resize: svg`<path d="M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7"/>`,
   clipboard: svg`<rect x="6" y="5" width="12" height="16" rx="2"/><path d="M9 5V3h6v2"/>`,
   keyboard: svg`<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10v0M11 10v0M15 10v0M8 14h8"/>`,
-  keys: svg`<rect x="3" y="9" width="7" height="7" rx="1.5"/><rect x="14" y="9" width="7" height="7" rx="1.5"/><path d="M12 11v3M10.5 12.5h3"/>`,
+  keys: svg`<rect x="3" y="3" width="18" height="18" rx="4"/><path d="M6 17.5h12M9 13l3-5 3 5M10 11.5h4"/>`,
   latency: svg`<path d="M3 13h4l3-8 4 14 3-6h4"/>`,
   log: svg`<path d="M5 6h14M5 12h14M5 18h9"/>`,
   egress: svg`<circle cx="12" cy="12" r="9"/><path d="M3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18"/>`,

@@ -1,4 +1,4 @@
-import { Backoff, delay, Scope } from "@oriel/desktop";
+import { Backoff, delay, Scope } from "@oriel/desktop/parts";
 
 /**
  * Repeats `work` while the page is visible: `everyMs` after each success, with a growing pause after a failure. `now()` and showing

@@ -1,4 +1,4 @@
-import type { Reason } from "@oriel/desktop";
+import type { Reason } from "@oriel/desktop/parts";
 
 export type NextStep = "retry" | "new" | "list" | "log" | "signin" | "reload";
 
@@ -44,7 +44,7 @@ const known: Record<string, Explanation> = {
 
 /** What a reason means for the person, and what to do about it. */
 export function explain(reason: Reason | null | undefined): Explanation {
-  const entry = reason ? known[reason.code] : undefined;
+  const entry = reason && Object.hasOwn(known, reason.code) ? known[reason.code] : undefined;
   if (entry) return entry;
   return { title: "Something went wrong", text: "", next: ["new", "log", "list"] };
 }

@@ -2,39 +2,42 @@ import type { Step } from "../api/types.js";
 
 /** How a step is called on the page; a step that is not here is shown by its own name. */
 const titles: Record<string, string> = {
-  image: "Opening the image",
   keeper: "Starting the keeper",
   namespaces: "Making namespaces",
   network: "Making the network",
-  egress: "Opening the way out",
-  rootfs: "Preparing the disk",
-  disk: "Preparing the disk",
-  driver: "Starting the guest",
-  guest: "Starting the guest",
-  boot: "Booting",
+  nft: "Closing every other way out",
+  scratch: "Preparing the scratch disk",
+  crun: "Looking for the container runtime",
+  "container-create": "Making the container",
+  "container-start": "Starting the container",
+  "agent-link": "Reaching the agent",
   agent: "Waiting for the agent",
+  boot: "Booting",
   configure: "Configuring",
   files: "Writing files",
-  session: "Starting the desktop",
+  session: "Starting the session",
   display: "Starting the screen",
+  desktop: "Drawing the desktop",
   windows: "Waiting for terminal and browser",
   terminal: "Waiting for the terminal",
   browser: "Waiting for the browser",
   frame: "Waiting for the first frame",
+  "first-frame": "Waiting for the first frame",
+  egress: "Opening the way out",
   canary: "Proving the way out",
   attest: "Proving that it is ready",
-  ready: "Ready",
+  attestation: "Proving that it is ready",
 };
 
 export function stepTitle(name: string): string {
-  const known = titles[name];
+  const known = Object.hasOwn(titles, name) ? titles[name] : undefined;
   if (known) return known;
   const words = name.replace(/[-_.]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** Steps of a usual creation; used only to give the bar a length. */
-const usualSteps = 9;
+const usualSteps = 11;
 
 /** How far a creation is, 0 to 1: finished steps of those seen or usual, a running one counted as half. Never whole before ready. */
 export function progressOf(steps: readonly Step[]): number {

@@ -30,8 +30,8 @@ export const base = css`
   button.danger { color: var(--bad); }
   button.danger:hover { background: var(--bad-soft); border-color: transparent; }
   button.danger.solid { color: #fff; background: #b3261e; border-color: transparent; }
-  button.quiet { background: transparent; border-color: transparent; }
-  button.quiet:hover { background: var(--sunken); }
+  .quiet, .button.quiet { background: transparent; border-color: transparent; }
+  .quiet:hover, .button.quiet:hover { background: var(--sunken); }
 
   input, select, textarea {
     width: 100%; min-height: 40px; padding: 8px 11px; font: 14px var(--font); color: var(--text); background: var(--bg); border: 1px solid var(--line);

@@ -24,9 +24,11 @@ export const shellStyles = css`
   @media (max-width: 700px) {
     .toolbar { flex-wrap: wrap; height: auto; padding: 4px 6px; gap: 2px 8px; }
     .tools { width: 100%; justify-content: space-between; overflow-x: auto; }
-    .square { width: 34px; }
+    .tools .square { width: auto; flex: 1 1 0; min-width: 28px; }
+    .menu-box { flex: 1 1 0; display: flex; }
     .work { flex-direction: column; }
     aside { width: 100%; height: 55%; border-left: 0; border-top: 1px solid var(--line); }
-    .menu { position: fixed; right: 8px; left: 8px; top: 90px; width: auto; }
+    .menu { position: fixed; right: 8px; left: 8px; top: 90px; width: auto; grid-template-columns: 1fr 1fr; }
+    .menu p { grid-column: 1 / -1; }
   }
 `;

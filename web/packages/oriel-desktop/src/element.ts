@@ -191,14 +191,14 @@ export class OrielDesktopElement extends HTMLElement {
       notice.replaceChildren();
       return;
     }
-    const known = reason ? noticeFor(reason) : null;
+    const known = reason ? noticeFor(reason, state !== "failed") : null;
     const waiting = { connecting: "Connecting…", connected: "Waiting for the first frame…", interrupted: "Connection interrupted…" };
     const title = state in waiting ? waiting[state as keyof typeof waiting] : (known?.title ?? "Reconnecting…");
     const parts: Node[] = [];
     if (state !== "failed") parts.push(element("div", "spinner"));
     parts.push(element("h2", "", title));
     if (known) parts.push(element("p", "", known.next));
-    if (state === "failed" && message && !known) parts.push(element("p", "", message));
+    if (state === "failed" && message && message !== known?.title) parts.push(element("p", "", message));
     if (state === "failed" || (state === "reconnecting" && attempt > 1)) {
       const button = element("button", "", "Try again") as HTMLButtonElement;
       button.type = "button";

@@ -10,7 +10,3 @@ declare global {
 }
 
 export { OrielDesktopElement, type ViewerEvents, type ViewerState };
-export { Backoff, delay } from "./backoff.js";
-export { errorOf, headersFor, ServerError } from "./signalling.js";
-export { Scope } from "./scope.js";
-export type { Reason } from "./messages.js";

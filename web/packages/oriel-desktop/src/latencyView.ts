@@ -29,6 +29,7 @@ export class LatencyView {
 
   constructor(private readonly root: HTMLElement) {
     this.#canvas.setAttribute("role", "img");
+    this.#numbers.textContent = "Waiting for a measured frame; a still picture sends none.";
     root.append(this.#canvas, this.#legend, this.#numbers);
   }
 

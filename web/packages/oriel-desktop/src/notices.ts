@@ -16,6 +16,8 @@ const notices: Record<string, Notice> = {
   "no-connection": { title: "No way to the desktop", next: "Neither WebRTC nor the WebSocket connects. A firewall or proxy may be in between." },
 };
 
-export function noticeFor(reason: string): Notice {
-  return notices[reason] ?? { title: "The connection failed", next: "This page tries again by itself." };
+/** @param trying Whether the viewer goes on trying by itself. */
+export function noticeFor(reason: string, trying: boolean): Notice {
+  const next = trying ? "This page tries again by itself." : "Try again, or look at the server's log.";
+  return (Object.hasOwn(notices, reason) ? notices[reason] : undefined) ?? { title: "The connection failed", next };
 }
