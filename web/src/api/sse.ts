@@ -11,16 +11,19 @@ export class SseParser {
   #rest = "";
   #data: string[] = [];
   #type = "";
+  /** Of the last whole event; the one that is being read does not count yet. */
+  #lastId: string;
   #id: string;
   /** Set by a `retry:` field, in milliseconds. */
   retryMs: number | null = null;
 
   constructor(lastId = "") {
+    this.#lastId = lastId;
     this.#id = lastId;
   }
 
   get lastId(): string {
-    return this.#id;
+    return this.#lastId;
   }
 
   push(chunk: string): ServerEvent[] {
@@ -42,6 +45,7 @@ export class SseParser {
 
   #line(line: string, events: ServerEvent[]): void {
     if (line === "") {
+      this.#lastId = this.#id;
       if (this.#data.length > 0) events.push({ type: this.#type || "message", data: this.#data.join("\n"), id: this.#id });
       this.#data = [];
       this.#type = "";
