@@ -1,57 +1,266 @@
+using System.Net;
+using System.Security.Cryptography;
+using Microsoft.Extensions.Logging;
+using Oriel.WebRtc.Dtls;
+using Oriel.WebRtc.Ice;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Sdp;
+
 namespace Oriel.WebRtc;
 
-#pragma warning disable CS0067 // raised from the next commit on
 /// <summary>One browser. All members may be called from any thread; events come from the peer's own loop, one at a time.</summary>
 public sealed class PeerConnection : IAsyncDisposable
 {
     private readonly TaskCompletionSource<CloseReason> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
+    private readonly WebRtcEndpoint _endpoint;
     private readonly PeerOptions _options;
+    private readonly ILogger _logger;
+    private readonly IceAgent _ice = new();
+    private readonly PeerTransport _transport;
+    private readonly PeerLoop _loop;
+    private readonly ulong _sessionId = (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
+    private volatile Negotiated? _negotiated;
+    private volatile PeerState _state;
+    private bool _hasOffered;
 
-    internal PeerConnection(PeerOptions options) => _options = options;
+    internal PeerConnection(WebRtcEndpoint endpoint, PeerOptions options, ILogger logger)
+    {
+        _endpoint = endpoint;
+        _options = options;
+        _logger = logger;
+        _transport = new PeerTransport(endpoint, this, options, _ice, logger);
+        endpoint.Register(_ice.Local.Ufrag, this);
+        _loop = new PeerLoop(_transport, endpoint.Clock, logger);
+    }
 
-    public string Id { get; } = Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8));
-    public PeerState State { get; private set; }
+    public string Id { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+    public PeerState State => _state;
     public event Action<PeerState>? StateChanged;
 
     /// <summary>Completes once, with why.</summary>
     public Task<CloseReason> Closed => _closed.Task;
 
-    /// <summary>Takes the peer's offer and returns the answer; throws <see cref="SdpException"/>. A second offer with new ICE credentials restarts ICE.</summary>
-    public string AcceptOffer(string sdp) => throw new SdpException("No codec is available.");
-
-    /// <summary>This side's offer.</summary>
-    public string CreateOffer() => throw new InvalidOperationException("No codec is available.");
-
-    /// <summary>The answer to <see cref="CreateOffer"/>; throws <see cref="SdpException"/>.</summary>
-    public void AcceptAnswer(string sdp) => throw new SdpException("No offer was made.");
-
-    /// <summary>A trickled fragment (RFC 8840). New credentials restart ICE, without a new DTLS session, and give the fragment to return; candidates only give null.</summary>
-    public string? PatchIce(string sdpFragment) => null;
-
     /// <summary>This side's candidates, as in "candidate:…".</summary>
-    public IReadOnlyList<string> Candidates { get; } = [];
+    public IReadOnlyList<string> Candidates => _endpoint.Candidates;
 
     /// <summary>Null until negotiated.</summary>
-    public VideoCodec? Codec { get; private set; }
-
-    /// <summary>Packetizes and paces; never blocks. Drops the frame when not connected or when the queue is over its bound (and then asks for a key frame).</summary>
-    public void SendFrame(in EncodedVideo frame) { }
+    public VideoCodec? Codec => _negotiated?.Video?.Codec;
 
     /// <summary>The peer needs a key frame; throttled by <see cref="PeerOptions.KeyFrameInterval"/>.</summary>
     public event Action? KeyFrameRequested;
 
-    /// <summary>Bits a second that the encoder should make.</summary>
+    /// <summary>Bits a second that the encoder should make; raised on changes of 5 % and more.</summary>
     public event Action<int>? TargetBitrateChanged;
 
-    /// <summary>The peer has opened a data channel; its messages come only after the handlers have returned.</summary>
-    public event Action<DataChannel>? DataChannelOpened;
+    internal uint Ssrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue);
+    internal uint RtxSsrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue) | 0x8000_0000;
 
-    public PeerStats GetStats() => new() { State = State, TargetBitrate = _options.StartBitrate };
-
-    public ValueTask DisposeAsync()
+    /// <summary>Takes the peer's offer and returns the answer; throws <see cref="SdpException"/>. A second offer with new ICE credentials restarts ICE.</summary>
+    public string AcceptOffer(string sdp)
     {
-        State = PeerState.Closed;
-        _closed.TrySetResult(CloseReason.Local);
-        return ValueTask.CompletedTask;
+        var offer = SdpDocument.Parse(sdp);
+        var agreed = SdpNegotiator.ReadOffer(offer, _options.Codecs);
+        lock (_lock)
+        {
+            ThrowIfClosed();
+            if (_negotiated is { } before)
+            {
+                RequireSameSession(before, agreed);
+                RestartIfNew(agreed.RemoteIce);
+                return SdpWriter.Answer(Describe(), offer, before);
+            }
+
+            Apply(agreed);
+            return SdpWriter.Answer(Describe(), offer, agreed);
+        }
+    }
+
+    /// <summary>This side's offer. Throws <see cref="InvalidOperationException"/> when the peer is negotiated already.</summary>
+    public string CreateOffer()
+    {
+        lock (_lock)
+        {
+            ThrowIfClosed();
+            if (_negotiated is not null)
+            {
+                throw new InvalidOperationException("The peer is negotiated already.");
+            }
+
+            _hasOffered = true;
+            return SdpWriter.Offer(Describe(), _options.Codecs);
+        }
+    }
+
+    /// <summary>The answer to <see cref="CreateOffer"/>; throws <see cref="SdpException"/>.</summary>
+    public void AcceptAnswer(string sdp)
+    {
+        var agreed = SdpNegotiator.ReadAnswer(SdpDocument.Parse(sdp), _options.Codecs);
+        lock (_lock)
+        {
+            ThrowIfClosed();
+            if (!_hasOffered || _negotiated is not null)
+            {
+                throw new SdpException(_hasOffered ? "An answer was accepted already." : "No offer was made that this could answer.");
+            }
+
+            Apply(agreed);
+        }
+    }
+
+    /// <summary>A trickled fragment (RFC 8840). New credentials restart ICE, without a new DTLS session, and give the fragment to return; candidates only give null.</summary>
+    public string? PatchIce(string sdpFragment)
+    {
+        var fragment = SdpDocument.ParseFragment(sdpFragment);
+        var remote = SdpNegotiator.FindIce(fragment, fragment.Media.FirstOrDefault());
+        lock (_lock)
+        {
+            ThrowIfClosed();
+            var agreed = _negotiated ?? throw new SdpException("There is no session yet whose ICE could be changed.");
+            if (remote is null || !RestartIfNew(remote))
+            {
+                return null; // an ICE-lite side sends no checks, so the peer's candidates tell it nothing
+            }
+
+            return SdpWriter.Fragment(Describe(), agreed.Video?.Mid ?? agreed.Data!.Mid);
+        }
+    }
+
+    /// <summary>Packetizes and paces; never blocks. Drops the frame when not connected or when the queue is over its bound (and then asks for a key frame).</summary>
+    public void SendFrame(in EncodedVideo frame)
+    {
+        if (_state == PeerState.Connected && frame.Data.Length > 0)
+        {
+            _loop.TryPost(new PeerItem { Kind = PeerItemKind.Frame, Frame = frame });
+        }
+    }
+
+    public PeerStats GetStats()
+    {
+        var path = _ice.Selected;
+        var counters = _transport.Sender?.Counters ?? new Rtp.SenderCounters();
+        return new PeerStats
+        {
+            State = _state,
+            Codec = Codec,
+            Transport = path is null ? null : path.IsTcp ? "tcp" : "udp",
+            RemoteAddress = path?.Remote.ToString(),
+            SrtpProfile = _transport.Profile,
+            FramesSent = counters.FramesSent,
+            FramesDropped = counters.FramesDropped,
+            PacketsSent = counters.PacketsSent,
+            BytesSent = counters.BytesSent,
+            PacketsResent = counters.PacketsResent,
+            NacksReceived = counters.NacksReceived,
+            ResendsRefused = counters.ResendsRefused,
+            KeyFramesAsked = _transport.Reports.KeyFramesAsked,
+            TargetBitrate = _transport.Bandwidth.Target,
+            RembBitrate = _transport.Reports.Remb,
+            RoundTrip = TimeSpan.FromMicroseconds(_transport.Reports.RoundTrip),
+            Loss = _transport.Reports.Loss,
+            QueuedBytes = _transport.Sender?.QueuedBytes ?? 0,
+            PacketsReceived = _transport.PacketsReceived,
+            BytesReceived = _transport.BytesReceived,
+        };
+    }
+
+    /// <summary>Says goodbye (RTCP BYE, DTLS close_notify) and forgets the peer; idempotent. Not to be awaited inside one of its own events.</summary>
+    public ValueTask DisposeAsync() => CloseAsync(CloseReason.Local);
+
+    internal async ValueTask CloseAsync(CloseReason reason)
+    {
+        await _loop.PostAsync(new PeerItem { Kind = PeerItemKind.Close, Reason = reason });
+        await _loop.DisposeAsync();
+    }
+
+    internal void Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from) => _loop.PostPacket(packet, kind, path, from);
+
+    internal void PostPathClosed(IcePath path) => _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.PathClosed, Path = path });
+
+    internal void PostDtlsDone(DtlsOutcome outcome)
+    {
+        _endpoint.LeaveHandshake();
+        _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.DtlsDone, Dtls = outcome });
+    }
+
+    internal void RaiseKeyFrameRequested() => Raise(() => KeyFrameRequested?.Invoke());
+
+    internal void RaiseTargetBitrateChanged(int bitrate) => Raise(() => TargetBitrateChanged?.Invoke(bitrate));
+
+    internal void OnState(PeerState state)
+    {
+        _state = state;
+        _logger.StateChanged(Id, state);
+        Raise(() => StateChanged?.Invoke(state));
+    }
+
+    internal void OnClosed(CloseReason reason)
+    {
+        _logger.PeerClosed(Id, reason);
+        OnState(PeerState.Closed);
+        _closed.TrySetResult(reason);
+    }
+
+    internal IEnumerable<string> Ufrags()
+    {
+        yield return _ice.Local.Ufrag;
+        if (_ice.Previous is { } previous)
+        {
+            yield return previous.Ufrag;
+        }
+    }
+
+    private void Apply(Negotiated agreed)
+    {
+        _negotiated = agreed;
+        _ice.SetRemote(agreed.RemoteIce);
+        _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.Negotiated, Negotiated = agreed });
+    }
+
+    private bool RestartIfNew(IceCredentials remote)
+    {
+        if (_ice.Remote is { } known && known.Ufrag == remote.Ufrag && known.Password == remote.Password)
+        {
+            return false;
+        }
+
+        if (_ice.Previous is { } forgotten)
+        {
+            _endpoint.Unregister(forgotten.Ufrag, this);
+        }
+
+        _endpoint.Register(_ice.Restart(remote).Ufrag, this);
+        return true;
+    }
+
+    private static void RequireSameSession(Negotiated before, Negotiated now)
+    {
+        if (!before.Fingerprint.Hash.AsSpan().SequenceEqual(now.Fingerprint.Hash) || before.Video?.Mid != now.Video?.Mid || before.Video?.Codec != now.Video?.Codec
+            || before.Data?.Mid != now.Data?.Mid)
+        {
+            throw new SdpException("A later offer may only restart ICE: the certificate, the sections and the codec must stay.");
+        }
+    }
+
+    private LocalDescription Describe() => new(_sessionId, _ice.Local, _endpoint.Fingerprint, _endpoint.Candidates, Ssrc, RtxSsrc, 262_144);
+
+    private void ThrowIfClosed()
+    {
+        if (_state == PeerState.Closed)
+        {
+            throw new InvalidOperationException("The peer is closed.");
+        }
+    }
+
+    private void Raise(Action raise)
+    {
+        try
+        {
+            raise();
+        }
+        catch (Exception e)
+        {
+            _logger.SubscriberFault(e, Id);
+        }
     }
 }

@@ -1,0 +1,50 @@
+using System.Text;
+
+namespace Oriel.WebRtc.Ice;
+
+internal enum PacketKind : byte
+{
+    Unknown,
+    Stun,
+    Dtls,
+    Rtp,
+    Rtcp,
+}
+
+/// <summary>RFC 7983 section 7 by the first byte; RTP and RTCP by the second (RFC 5761 section 4).</summary>
+internal static class Demultiplexer
+{
+    public static PacketKind Classify(ReadOnlySpan<byte> packet)
+    {
+        if (packet.Length < 2)
+        {
+            return PacketKind.Unknown;
+        }
+
+        return packet[0] switch
+        {
+            <= 3 => PacketKind.Stun,
+            >= 20 and <= 63 => PacketKind.Dtls,
+            >= 128 and <= 191 => packet[1] is >= 192 and <= 223 ? PacketKind.Rtcp : PacketKind.Rtp,
+            _ => PacketKind.Unknown,
+        };
+    }
+
+    /// <summary>The local user name fragment that a STUN message names; null when it is none or malformed.</summary>
+    public static string? LocalUfrag(ReadOnlySpan<byte> stun)
+    {
+        if (!StunMessage.TryParse(stun, out var message) || message.Username.IsEmpty)
+        {
+            return null;
+        }
+
+        var colon = message.Username.IndexOf((byte)':');
+        return colon is > 0 and <= 32 ? Encoding.ASCII.GetString(message.Username[..colon]) : null;
+    }
+}
+
+/// <summary>Finds the peer that a connectivity check is for.</summary>
+internal interface IPeerDirectory
+{
+    PeerConnection? FindByStun(ReadOnlySpan<byte> packet);
+}

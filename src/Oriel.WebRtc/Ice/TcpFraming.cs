@@ -1,0 +1,43 @@
+using System.Buffers.Binary;
+
+namespace Oriel.WebRtc.Ice;
+
+/// <summary>RFC 4571: each packet behind its length in two bytes.</summary>
+internal static class TcpFraming
+{
+    public const int HeaderLength = 2;
+
+    /// <summary>As UDP: nothing that this endpoint speaks is longer.</summary>
+    public const int MaxFrame = 2048;
+
+    /// <summary>Looks at one frame at the front of <paramref name="input"/>. <see cref="FrameResult.Invalid"/>: the stream cannot be followed further.</summary>
+    public static FrameResult TryRead(ReadOnlySpan<byte> input, out ReadOnlySpan<byte> frame)
+    {
+        frame = default;
+        if (input.Length < HeaderLength)
+        {
+            return FrameResult.Incomplete;
+        }
+
+        int size = BinaryPrimitives.ReadUInt16BigEndian(input);
+        if (size > MaxFrame)
+        {
+            return FrameResult.Invalid;
+        }
+
+        if (input.Length < HeaderLength + size)
+        {
+            return FrameResult.Incomplete;
+        }
+
+        frame = input.Slice(HeaderLength, size);
+        return FrameResult.Frame;
+    }
+}
+
+internal enum FrameResult
+{
+    Incomplete,
+    Frame,
+    Invalid,
+}

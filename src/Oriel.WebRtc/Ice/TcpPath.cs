@@ -1,0 +1,108 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Oriel.WebRtc.Ice;
+
+/// <summary>
+/// One accepted connection. Packets wait in a bounded buffer that one writer at a time empties; a packet that does not fit is dropped, so that a
+/// slow link loses packets (and congestion control sees it) and never blocks a peer's loop.
+/// </summary>
+internal sealed class TcpPath : IcePath
+{
+    // About 170 ms at 12 Mbit/s: more would only be delay that the sender cannot take back.
+    private const int MaxQueued = 256 * 1024;
+
+    private readonly Socket _socket;
+    private readonly Lock _lock = new();
+    private byte[] _filling = new byte[16 * 1024];
+    private byte[] _draining = new byte[16 * 1024];
+    private int _filled;
+    private bool _writing;
+    private bool _closed;
+
+    public TcpPath(Socket socket, IPEndPoint remote, PeerConnection peer)
+    {
+        _socket = socket;
+        Remote = remote;
+        Peer = peer;
+    }
+
+    public PeerConnection Peer { get; }
+    public override IPEndPoint Remote { get; }
+    public override bool IsTcp => true;
+
+    /// <summary>The connection ended; the peer's loop takes the path out.</summary>
+    public void OnClosed() => Peer.PostPathClosed(this);
+
+    public override void Send(ReadOnlySpan<byte> packet)
+    {
+        lock (_lock)
+        {
+            var needed = _filled + TcpFraming.HeaderLength + packet.Length;
+            if (_closed || needed > MaxQueued)
+            {
+                return;
+            }
+
+            if (needed > _filling.Length)
+            {
+                Array.Resize(ref _filling, Math.Max(needed, Math.Min(MaxQueued, _filling.Length * 2)));
+            }
+
+            BinaryPrimitives.WriteUInt16BigEndian(_filling.AsSpan(_filled), (ushort)packet.Length);
+            packet.CopyTo(_filling.AsSpan(_filled + TcpFraming.HeaderLength));
+            _filled = needed;
+            if (_writing)
+            {
+                return;
+            }
+
+            _writing = true;
+        }
+
+        _ = WriteAsync(); // ends by itself when the buffer is empty or the socket closed; all its failures end the connection
+    }
+
+    public override void Close()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+        }
+
+        _socket.Dispose();
+    }
+
+    private async Task WriteAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                int length;
+                lock (_lock)
+                {
+                    if (_filled == 0)
+                    {
+                        _writing = false;
+                        return;
+                    }
+
+                    (_filling, _draining) = (_draining, _filling);
+                    length = _filled;
+                    _filled = 0;
+                }
+
+                for (var sent = 0; sent < length;)
+                {
+                    sent += await _socket.SendAsync(_draining.AsMemory(sent, length - sent), SocketFlags.None);
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            Close(); // the reading side sees it and tells the peer
+        }
+    }
+}

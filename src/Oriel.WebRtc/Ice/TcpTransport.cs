@@ -1,0 +1,159 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+
+namespace Oriel.WebRtc.Ice;
+
+/// <summary>ICE-TCP, passive (RFC 6544): accepts on the endpoint's port; the first frame of a connection must be a check that names a known peer.</summary>
+internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int maxPending, TimeProvider time, ILogger logger) : IAsyncDisposable
+{
+    private static readonly TimeSpan FirstFrameDeadline = TimeSpan.FromSeconds(10);
+
+    private const int SendBuffer = 128 * 1024; // the kernel would grow it to megabytes, which is only delay
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private readonly HashSet<Task> _connections = [];
+    private int _pending;
+    private Task _accepting = Task.CompletedTask;
+
+    public void Start() => _accepting = AcceptAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        listener.Dispose();
+        await _accepting;
+        Task[] left;
+        lock (_lock)
+        {
+            left = [.. _connections];
+        }
+
+        await Task.WhenAll(left);
+        _stop.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                var socket = await listener.AcceptAsync(_stop.Token);
+                if (Interlocked.Increment(ref _pending) > maxPending)
+                {
+                    Interlocked.Decrement(ref _pending);
+                    socket.Dispose();
+                    continue;
+                }
+
+                var connection = ServeAsync(socket);
+                lock (_lock)
+                {
+                    _connections.Add(connection);
+                }
+
+                _ = connection.ContinueWith(
+                    done =>
+                    {
+                        lock (_lock)
+                        {
+                            _connections.Remove(done);
+                        }
+                    },
+                    CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            }
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException e)
+            {
+                logger.PacketFault(e); // out of descriptors, or the peer is gone already
+                await Task.Delay(TimeSpan.FromMilliseconds(100), time, CancellationToken.None);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket socket)
+    {
+        await Task.Yield();
+        var isPending = true;
+        TcpPath? path = null;
+        try
+        {
+            socket.NoDelay = true;
+            socket.SendBufferSize = SendBuffer;
+            using var deadline = new CancellationTokenSource(FirstFrameDeadline, time);
+            using var first = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, deadline.Token);
+            var buffer = new byte[4 * (TcpFraming.MaxFrame + TcpFraming.HeaderLength)];
+            var filled = 0;
+            while (true)
+            {
+                var read = await socket.ReceiveAsync(buffer.AsMemory(filled), isPending ? first.Token : _stop.Token);
+                if (read == 0)
+                {
+                    return;
+                }
+
+                filled += read;
+                if (!Consume(socket, buffer, ref filled, ref path))
+                {
+                    return;
+                }
+
+                if (isPending && path is not null)
+                {
+                    isPending = false;
+                    Interlocked.Decrement(ref _pending);
+                }
+            }
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The peer went, the deadline passed or the endpoint stops: all end the connection.
+        }
+        catch (Exception e)
+        {
+            logger.PacketFault(e);
+        }
+        finally
+        {
+            if (isPending)
+            {
+                Interlocked.Decrement(ref _pending);
+            }
+
+            path?.OnClosed();
+            socket.Dispose();
+        }
+    }
+
+    /// <summary>Hands every whole frame on and keeps the rest. False when the stream is not ours.</summary>
+    private bool Consume(Socket socket, byte[] buffer, ref int filled, ref TcpPath? path)
+    {
+        var at = 0;
+        FrameResult result;
+        while ((result = TcpFraming.TryRead(buffer.AsSpan(at, filled - at), out var frame)) == FrameResult.Frame)
+        {
+            at += TcpFraming.HeaderLength + frame.Length;
+            var kind = Demultiplexer.Classify(frame);
+            if (path is null)
+            {
+                if (kind != PacketKind.Stun || peers.FindByStun(frame) is not { } peer)
+                {
+                    return false;
+                }
+
+                path = new TcpPath(socket, (IPEndPoint)socket.RemoteEndPoint!, peer);
+            }
+
+            path.Peer.Post(frame, kind, path, null);
+        }
+
+        buffer.AsSpan(at, filled - at).CopyTo(buffer);
+        filled -= at;
+        return result != FrameResult.Invalid;
+    }
+}

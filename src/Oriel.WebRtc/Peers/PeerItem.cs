@@ -1,0 +1,36 @@
+using System.Net;
+using Oriel.WebRtc.Dtls;
+using Oriel.WebRtc.Ice;
+using Oriel.WebRtc.Sdp;
+
+namespace Oriel.WebRtc.Peers;
+
+/// <summary>One thing for a peer's loop to do.</summary>
+internal readonly struct PeerItem
+{
+    public required PeerItemKind Kind { get; init; }
+
+    /// <summary>A pooled copy of a packet; the loop gives it back.</summary>
+    public byte[]? Buffer { get; init; }
+    public int Length { get; init; }
+    public PacketKind Packet { get; init; }
+    public IcePath? Path { get; init; }
+
+    /// <summary>Where a check came from when no path is known for it yet.</summary>
+    public SocketAddress? From { get; init; }
+    public EncodedVideo Frame { get; init; }
+    public DtlsOutcome? Dtls { get; init; }
+    public Negotiated? Negotiated { get; init; }
+    public CloseReason Reason { get; init; }
+}
+
+internal enum PeerItemKind : byte
+{
+    Tick,
+    Packet,
+    PathClosed,
+    Frame,
+    DtlsDone,
+    Negotiated,
+    Close,
+}

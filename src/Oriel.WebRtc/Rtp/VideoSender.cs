@@ -1,0 +1,241 @@
+using Oriel.WebRtc.CongestionControl;
+using Oriel.WebRtc.Rtcp;
+using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Srtp;
+
+namespace Oriel.WebRtc.Rtp;
+
+/// <summary>
+/// One peer's video stream: packetizes, paces, keeps a history for resends and reports. Owned by the peer's loop. Times are microseconds of the peer's clock.
+/// The history doubles as the pacer's queue: packets between <c>_next</c> and <c>_end</c> are not sent yet, those before are history.
+/// </summary>
+internal sealed class VideoSender
+{
+    private const int MaxPacket = 1200;
+    private const int HistorySize = 4096; // a power of two; two key frames of the largest size, or 3 s at 12 Mbit/s
+    private const int HistoryMask = HistorySize - 1;
+    private const byte MaxResends = 8;
+    private const long HistoryTime = 3_000_000;
+
+    private readonly VideoParameters _parameters;
+    private readonly SrtpContext _srtp;
+    private readonly BandwidthEstimator _bandwidth;
+    private readonly Action<ReadOnlyMemory<byte>> _send;
+    private readonly VideoPackets _packets;
+    private readonly Pacer _pacer = new();
+    private readonly ResendQueue _resends = new();
+    private readonly MediaPacket[] _history = new MediaPacket[HistorySize];
+    private readonly List<MediaPacket> _frame = [];
+    private readonly byte[] _buffer = new byte[2048];
+    private readonly int _maxPayload;
+    private ulong _next;
+    private ulong _end;
+    private ulong _oldest;
+    private ulong _rtxNext = 1;
+    private ushort _transportSequence;
+    private ushort _pictureId = (ushort)Random.Shared.Next(0x8000);
+    private bool _needsKeyFrame = true;
+
+    public VideoSender(VideoParameters parameters, uint ssrc, uint rtxSsrc, SrtpContext srtp, BandwidthEstimator bandwidth, Action<ReadOnlyMemory<byte>> send)
+    {
+        _parameters = parameters;
+        _srtp = srtp;
+        _bandwidth = bandwidth;
+        _send = send;
+        _packets = new VideoPackets(parameters);
+        _maxPayload = MaxPacket - _packets.HeaderLength - 2 - SrtpCipher.MaxOverhead;
+        Ssrc = ssrc;
+        RtxSsrc = rtxSsrc;
+        _next = _end = _oldest = (ulong)Random.Shared.Next(1, 0x7000); // below half, so that the first roll-over is unambiguous (RFC 3711 section 3.3.1)
+    }
+
+    public uint Ssrc { get; }
+    public uint RtxSsrc { get; }
+    public SenderCounters Counters { get; } = new();
+    public int QueuedBytes { get; private set; }
+
+    /// <summary>The newest frame's RTP timestamp and when it came.</summary>
+    public (uint Rtp, long At) LastFrame { get; private set; }
+
+    /// <summary>Takes a frame; false when it was dropped and a key frame is needed to go on.</summary>
+    public bool Enqueue(in EncodedVideo frame, long now)
+    {
+        if (_needsKeyFrame && !frame.IsKeyFrame)
+        {
+            Counters.FramesDropped++;
+            return false;
+        }
+
+        if (frame.IsKeyFrame)
+        {
+            DropQueued(); // nobody needs what a key frame replaces
+        }
+
+        _frame.Clear();
+        if (_parameters.Codec == VideoCodec.Vp8)
+        {
+            _pictureId = (ushort)((_pictureId + 1) & 0x7FFF);
+            Vp8Packetizer.Packetize(frame.Data, _maxPayload, _pictureId, _frame);
+        }
+        else
+        {
+            H264Packetizer.Packetize(frame.Data, _maxPayload, _frame);
+        }
+
+        if (_frame.Count > HistorySize / 2 || (int)(_end - _next) + _frame.Count > HistorySize / 2 || (!frame.IsKeyFrame && _pacer.IsOverfull(QueuedBytes, _bandwidth.PacingRate)))
+        {
+            _needsKeyFrame = true;
+            Counters.FramesDropped++;
+            return false;
+        }
+
+        _needsKeyFrame = false;
+        foreach (var packet in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_frame))
+        {
+            ref var slot = ref _history[_end++ & HistoryMask];
+            slot = packet;
+            slot.Timestamp = frame.RtpTimestamp;
+            QueuedBytes += packet.PayloadLength;
+        }
+
+        _frame.Clear();
+        LastFrame = (frame.RtpTimestamp, now);
+        Counters.FramesSent++;
+        return true;
+    }
+
+    /// <summary>True while frames are being dropped for want of a key frame and the queue is low enough to take one.</summary>
+    public bool WantsKeyFrame => _needsKeyFrame && _pacer.IsNearlyEmpty(QueuedBytes, _bandwidth.PacingRate);
+
+    /// <summary>Sends what the pacer allows. Returns when to be called again, <see cref="long.MaxValue"/> for not before the next frame.</summary>
+    public long Pump(long now)
+    {
+        _pacer.Refill(now, _bandwidth.PacingRate);
+        while (_resends.Count > 0 || _next < _end)
+        {
+            if (!_pacer.HasBudget)
+            {
+                return now + _pacer.MicrosecondsToBudget(_bandwidth.PacingRate);
+            }
+
+            if (_resends.Count > 0)
+            {
+                Resend(_resends.Take(), now);
+            }
+            else
+            {
+                SendNext(now);
+            }
+        }
+
+        return long.MaxValue;
+    }
+
+    /// <summary>The peer misses these packets.</summary>
+    public void OnNack(ReadOnlySpan<ushort> lost, long now, long roundTrip)
+    {
+        if (_parameters.RtxPayloadType is null)
+        {
+            return; // the same SRTP index must not encrypt anything else twice; the peer asks for a key frame
+        }
+
+        foreach (var sequence in lost)
+        {
+            Counters.NacksReceived++;
+            var index = _next - 1 - (ushort)((ushort)(_next - 1) - sequence);
+            ref var packet = ref _history[index & HistoryMask];
+            var isKept = index >= _oldest && index < _next && _end - index <= HistorySize && now - packet.FirstSent < HistoryTime;
+            // A request that crossed the last resend on its way is not a new loss.
+            if (!isKept || packet.Resends >= MaxResends || (packet.Resends > 0 && now - packet.LastSent < Math.Max(roundTrip, 10_000)) || !_resends.TryAdd(index))
+            {
+                Counters.ResendsRefused++;
+                continue;
+            }
+
+            packet.Resends++;
+            packet.LastSent = now;
+        }
+    }
+
+    /// <summary>Lets go of frames that are too old to be asked for.</summary>
+    public void Trim(long now)
+    {
+        while (_oldest < _next && (now - _history[_oldest & HistoryMask].FirstSent > HistoryTime || _end - _oldest > HistorySize))
+        {
+            _history[_oldest++ & HistoryMask] = default;
+        }
+    }
+
+    /// <summary>A sender report of now into <paramref name="buffer"/>; returns its length.</summary>
+    public int WriteReport(Span<byte> buffer, long now, ulong ntp, ReadOnlySpan<byte> cname)
+    {
+        var rtp = LastFrame.Rtp + (uint)((now - LastFrame.At) * 9 / 100);
+        return RtcpWriter.SenderReport(buffer, Ssrc, ntp, rtp, (uint)Counters.PacketsSent, (uint)Counters.PayloadBytes, cname);
+    }
+
+    private void SendNext(long now)
+    {
+        ref var packet = ref _history[_next & HistoryMask];
+        packet.FirstSent = packet.LastSent = now;
+        QueuedBytes -= packet.PayloadLength;
+        var length = Send(packet, _next, Ssrc, null, now);
+        _next++;
+        Counters.PacketsSent++;
+        Counters.PayloadBytes += packet.PayloadLength;
+        Counters.BytesSent += length;
+    }
+
+    private void Resend(ulong index, long now)
+    {
+        ref var packet = ref _history[index & HistoryMask];
+        if (index < _oldest || _end - index > HistorySize)
+        {
+            return;
+        }
+
+        if (!_resends.TrySpend(packet.PayloadLength, _bandwidth.Target, now))
+        {
+            Counters.ResendsRefused++;
+            return;
+        }
+
+        packet.LastSent = now;
+        Counters.BytesSent += Send(packet, _rtxNext++, RtxSsrc, (ushort)index, now);
+        Counters.PacketsResent++;
+    }
+
+    private int Send(in MediaPacket packet, ulong index, uint ssrc, ushort? original, long now)
+    {
+        var transportSequence = ++_transportSequence;
+        var length = _packets.Write(_buffer, packet, (ushort)index, ssrc, original, transportSequence, now);
+        length = _srtp.ProtectRtp(_buffer, _packets.HeaderLength, length, index);
+        _bandwidth.OnSent(transportSequence, length, now);
+        _pacer.Spend(length);
+        _send(_buffer.AsMemory(0, length));
+        return length;
+    }
+
+    private void DropQueued()
+    {
+        // Sequence numbers must go on without a gap, so packets that were never sent give their numbers back.
+        for (; _end > _next; _end--)
+        {
+            _history[(_end - 1) & HistoryMask] = default;
+        }
+
+        QueuedBytes = 0;
+    }
+}
+
+/// <summary>Written by the loop, read by anyone: single words, so a reader sees each value whole.</summary>
+internal sealed class SenderCounters
+{
+    public long FramesSent;
+    public long FramesDropped;
+    public long PacketsSent;
+    public long PayloadBytes;
+    public long BytesSent;
+    public long PacketsResent;
+    public long NacksReceived;
+    public long ResendsRefused;
+}

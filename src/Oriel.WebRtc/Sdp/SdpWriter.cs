@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.Text;
+using Oriel.WebRtc.Ice;
+
+namespace Oriel.WebRtc.Sdp;
+
+/// <summary>What this side says about itself in every description.</summary>
+internal sealed record LocalDescription(
+    ulong SessionId, IceCredentials Ice, string Fingerprint, IReadOnlyList<string> Candidates, uint Ssrc, uint RtxSsrc, int MaxMessageSize);
+
+/// <summary>Writes this side's offers, answers and fragments.</summary>
+internal static class SdpWriter
+{
+    private const string Stream = "oriel";
+    private const string Track = "screen";
+    private const string H264Format = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
+    private const ushort SctpPort = 5000;
+
+    /// <summary>Section by section as in the offer; what is not taken has port 0.</summary>
+    public static string Answer(LocalDescription local, SdpDocument offer, Negotiated agreed)
+    {
+        var group = (offer.All("group").FirstOrDefault(g => g.StartsWith("BUNDLE", StringComparison.Ordinal)) ?? "").Split(' ');
+        var text = new StringBuilder();
+        var taken = offer.Media.Where(m => IsTaken(m, agreed)).Select(m => m.Mid).Where(group.Contains).ToList();
+        Session(text, local, taken);
+        var withCandidates = true;
+        foreach (var media in offer.Media)
+        {
+            if (!IsTaken(media, agreed))
+            {
+                Line(text, $"m={media.Kind} 0 {media.Protocol} {string.Join(' ', media.Formats)}");
+                Line(text, "c=IN IP4 0.0.0.0");
+                Line(text, $"a=mid:{media.Mid}");
+                Line(text, "a=inactive");
+                continue;
+            }
+
+            if (SdpNegotiator.IsVideo(media))
+            {
+                Video(text, local, [agreed.Video!], "passive", withCandidates, media.Protocol);
+            }
+            else
+            {
+                Data(text, local, media.Mid, "passive", withCandidates, media.Protocol);
+            }
+
+            withCandidates = false;
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Video in every codec given, by preference, and data channels.</summary>
+    public static string Offer(LocalDescription local, IReadOnlyList<VideoCodec> codecs)
+    {
+        var text = new StringBuilder();
+        Session(text, local, ["0", "1"]);
+        Video(text, local, [.. codecs.Select(Offered)], "actpass", true, "UDP/TLS/RTP/SAVPF");
+        Data(text, local, "1", "actpass", false, "UDP/DTLS/SCTP");
+        return text.ToString();
+    }
+
+    /// <summary>New credentials and the candidates, for a PATCH (RFC 8840 section 9).</summary>
+    public static string Fragment(LocalDescription local, string mid)
+    {
+        var text = new StringBuilder();
+        Line(text, "a=ice-lite");
+        Line(text, $"a=ice-ufrag:{local.Ice.Ufrag}");
+        Line(text, $"a=ice-pwd:{local.Ice.Password}");
+        Line(text, "m=video 9 UDP/TLS/RTP/SAVPF 0");
+        Line(text, $"a=mid:{mid}");
+        foreach (var candidate in local.Candidates)
+        {
+            Line(text, "a=" + candidate);
+        }
+
+        Line(text, "a=end-of-candidates");
+        return text.ToString();
+    }
+
+    private static bool IsTaken(SdpMedia media, Negotiated agreed) =>
+        (SdpNegotiator.IsVideo(media) && agreed.Video?.Mid == media.Mid) || (SdpNegotiator.IsData(media) && agreed.Data?.Mid == media.Mid);
+
+    private static VideoParameters Offered(VideoCodec codec) => new()
+    {
+        Codec = codec,
+        PayloadType = codec == VideoCodec.Vp8 ? (byte)96 : (byte)102,
+        RtxPayloadType = codec == VideoCodec.Vp8 ? (byte)97 : (byte)103,
+        Mid = "0",
+        Format = codec == VideoCodec.Vp8 ? "" : H264Format,
+        Extensions = VideoExtensions.Offered,
+        Nack = true,
+        Pli = true,
+        Fir = true,
+        Remb = true,
+        TransportFeedback = true,
+    };
+
+    private static void Session(StringBuilder text, LocalDescription local, IReadOnlyList<string> bundled)
+    {
+        Line(text, "v=0");
+        Line(text, $"o=- {local.SessionId} 2 IN IP4 127.0.0.1");
+        Line(text, "s=-");
+        Line(text, "t=0 0");
+        if (bundled.Count > 0)
+        {
+            Line(text, "a=group:BUNDLE " + string.Join(' ', bundled));
+        }
+
+        Line(text, "a=ice-lite");
+        Line(text, "a=msid-semantic: WMS *");
+    }
+
+    private static void Video(StringBuilder text, LocalDescription local, VideoParameters[] codecs, string setup, bool withCandidates, string protocol)
+    {
+        var payloadTypes = codecs.SelectMany(c => c.RtxPayloadType is { } rtx ? new[] { c.PayloadType, rtx } : [c.PayloadType]);
+        Line(text, $"m=video 9 {protocol} {string.Join(' ', payloadTypes)}");
+        Transport(text, local, codecs[0].Mid, setup, withCandidates);
+        foreach (var (id, uri) in codecs[0].Extensions.Lines())
+        {
+            Line(text, $"a=extmap:{id} {uri}");
+        }
+
+        Line(text, "a=sendonly");
+        Line(text, $"a=msid:{Stream} {Track}");
+        Line(text, "a=rtcp-mux");
+        Line(text, "a=rtcp-rsize");
+        Array.ForEach(codecs, codec => Codec(text, codec));
+        var cname = $"cname:{local.SessionId.ToString("x", CultureInfo.InvariantCulture)}";
+        if (codecs[0].RtxPayloadType is not null)
+        {
+            Line(text, $"a=ssrc-group:FID {local.Ssrc} {local.RtxSsrc}");
+            Line(text, $"a=ssrc:{local.RtxSsrc} {cname}");
+            Line(text, $"a=ssrc:{local.RtxSsrc} msid:{Stream} {Track}");
+        }
+
+        Line(text, $"a=ssrc:{local.Ssrc} {cname}");
+        Line(text, $"a=ssrc:{local.Ssrc} msid:{Stream} {Track}");
+    }
+
+    private static void Codec(StringBuilder text, VideoParameters codec)
+    {
+        var payloadType = codec.PayloadType;
+        Line(text, $"a=rtpmap:{payloadType} {(codec.Codec == VideoCodec.Vp8 ? "VP8" : "H264")}/90000");
+        if (codec.Format.Length > 0)
+        {
+            Line(text, $"a=fmtp:{payloadType} {codec.Format}");
+        }
+
+        (bool On, string Name)[] feedback =
+        [
+            (codec.Remb, "goog-remb"), (codec.TransportFeedback, "transport-cc"), (codec.Fir, "ccm fir"), (codec.Nack, "nack"), (codec.Pli, "nack pli"),
+        ];
+        foreach (var (_, name) in feedback.Where(f => f.On))
+        {
+            Line(text, $"a=rtcp-fb:{payloadType} {name}");
+        }
+
+        if (codec.RtxPayloadType is { } rtx)
+        {
+            Line(text, $"a=rtpmap:{rtx} rtx/90000");
+            Line(text, $"a=fmtp:{rtx} apt={payloadType}");
+        }
+    }
+
+    private static void Data(StringBuilder text, LocalDescription local, string mid, string setup, bool withCandidates, string protocol)
+    {
+        Line(text, $"m=application 9 {protocol} webrtc-datachannel");
+        Transport(text, local, mid, setup, withCandidates);
+        Line(text, $"a=sctp-port:{SctpPort}");
+        Line(text, $"a=max-message-size:{local.MaxMessageSize}");
+    }
+
+    private static void Transport(StringBuilder text, LocalDescription local, string mid, string setup, bool withCandidates)
+    {
+        Line(text, "c=IN IP4 0.0.0.0");
+        if (withCandidates)
+        {
+            foreach (var candidate in local.Candidates)
+            {
+                Line(text, "a=" + candidate);
+            }
+
+            Line(text, "a=end-of-candidates");
+        }
+
+        Line(text, $"a=ice-ufrag:{local.Ice.Ufrag}");
+        Line(text, $"a=ice-pwd:{local.Ice.Password}");
+        Line(text, $"a=fingerprint:sha-256 {local.Fingerprint}");
+        Line(text, $"a=setup:{setup}");
+        Line(text, $"a=mid:{mid}");
+    }
+
+    private static void Line(StringBuilder text, string line) => text.Append(line).Append("\r\n");
+}
