@@ -11,6 +11,9 @@ namespace Oriel.WebRtc;
 /// <summary>One browser. All members may be called from any thread; events come from the peer's own loop, one at a time.</summary>
 public sealed class PeerConnection : IAsyncDisposable
 {
+    // SctpOptions.MaxMessageSize: what is announced is what is taken.
+    private const int MaxMessageSize = 256 * 1024;
+
     private readonly TaskCompletionSource<CloseReason> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
     private readonly WebRtcEndpoint _endpoint;
@@ -52,6 +55,9 @@ public sealed class PeerConnection : IAsyncDisposable
 
     /// <summary>Bits a second that the encoder should make; raised on changes of 5 % and more.</summary>
     public event Action<int>? TargetBitrateChanged;
+
+    /// <summary>The peer opened a channel. Its messages are delivered after the handler has returned.</summary>
+    public event Action<DataChannel>? DataChannelOpened;
 
     internal uint Ssrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue);
     internal uint RtxSsrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue) | 0x8000_0000;
@@ -187,6 +193,8 @@ public sealed class PeerConnection : IAsyncDisposable
 
     internal void RaiseTargetBitrateChanged(int bitrate) => Raise(() => TargetBitrateChanged?.Invoke(bitrate));
 
+    internal void RaiseDataChannelOpened(DataChannel channel) => Raise(() => DataChannelOpened?.Invoke(channel));
+
     internal void OnState(PeerState state)
     {
         _state = state;
@@ -242,7 +250,7 @@ public sealed class PeerConnection : IAsyncDisposable
         }
     }
 
-    private LocalDescription Describe() => new(_sessionId, _ice.Local, _endpoint.Fingerprint, _endpoint.Candidates, Ssrc, RtxSsrc, 262_144);
+    private LocalDescription Describe() => new(_sessionId, _ice.Local, _endpoint.Fingerprint, _endpoint.Candidates, Ssrc, RtxSsrc, MaxMessageSize);
 
     private void ThrowIfClosed()
     {

@@ -14,8 +14,9 @@ internal sealed record DtlsOutcome(SrtpProfile? Profile, byte[]? KeyingMaterial,
 internal sealed class DtlsSession : IDisposable
 {
     private readonly DtlsDatagrams _datagrams;
+    private readonly Lock _sending = new();
     private readonly byte[] _buffer = new byte[2048];
-    private DtlsTransport? _transport;
+    private volatile DtlsTransport? _transport;
 
     public DtlsSession(Action<ReadOnlySpan<byte>> send) => _datagrams = new DtlsDatagrams(send);
 
@@ -66,12 +67,15 @@ internal sealed class DtlsSession : IDisposable
         }
     }
 
-    /// <summary>Sends application data; dropped when the session is not established.</summary>
+    /// <summary>Sends application data, from any thread; dropped when the session is not established.</summary>
     public void Send(ReadOnlySpan<byte> data)
     {
         try
         {
-            _transport?.Send(data);
+            lock (_sending)
+            {
+                _transport?.Send(data);
+            }
         }
         catch (IOException)
         {

@@ -4,6 +4,7 @@ using Oriel.WebRtc.CongestionControl;
 using Oriel.WebRtc.Dtls;
 using Oriel.WebRtc.Ice;
 using Oriel.WebRtc.Rtp;
+using Oriel.WebRtc.Sctp;
 using Oriel.WebRtc.Sdp;
 using Oriel.WebRtc.Srtp;
 
@@ -27,6 +28,7 @@ internal sealed class PeerTransport
     private readonly byte[] _cname;
     private Negotiated? _negotiated;
     private SrtpContext? _srtp;
+    private SctpAssociation? _sctp;
     private IcePath? _announced;
     private long _nextReport;
     private long _nextUpkeep;
@@ -145,6 +147,7 @@ internal sealed class PeerTransport
             SendRaw(_report.AsSpan(0, _srtp.ProtectRtcp(_report, length)));
         }
 
+        _sctp?.Dispose();
         _dtls.Dispose();
         Ice.Close();
         _srtp?.Dispose();
@@ -255,13 +258,20 @@ internal sealed class PeerTransport
             Sender = new VideoSender(video, _peer.Ssrc, _peer.RtxSsrc, _srtp, Bandwidth, packet => SendRaw(packet.Span));
         }
 
+        if (_negotiated.Data is { } data)
+        {
+            var remoteMax = (int)Math.Min(data.MaxMessageSize is 0 ? int.MaxValue : data.MaxMessageSize, int.MaxValue); // 0: no limit (RFC 8841 section 6)
+            _sctp = new SctpAssociation(
+                new SctpOptions { IsDtlsClient = false, RemotePort = data.SctpPort, RemoteMaxMessageSize = remoteMax, Logger = _logger },
+                packet => _dtls.Send(packet.Span), _clock.Time);
+            _sctp.ChannelOpened += _peer.RaiseDataChannelOpened;
+        }
+
         SetState(PeerState.Connected);
         _keyFrames.Ask();
     }
 
-    private void OnApplicationData(ReadOnlySpan<byte> data)
-    {
-    }
+    private void OnApplicationData(ReadOnlySpan<byte> data) => _sctp?.Receive(data);
 
     private void OnFrame(in EncodedVideo frame)
     {

@@ -64,7 +64,7 @@ internal static class H264Packetizer
             var start = (int)((long)body.Length * i / count);
             var end = (int)((long)body.Length * (i + 1) / count);
             var fragment = (header & 0x1F) | (i == 0 ? 0x80 : 0) | (i == count - 1 ? 0x40 : 0);
-            packets.Add(new MediaPacket { Payload = body[start..end], Prefix = (ulong)((header & 0xE0) | FuA) | ((ulong)fragment << 8), PrefixLength = 2 });
+            packets.Add(new MediaPacket { Payload = body[start..end], Prefix = (ulong)(byte)((header & 0xE0) | FuA) | ((ulong)(byte)fragment << 8), PrefixLength = 2 });
         }
     }
 

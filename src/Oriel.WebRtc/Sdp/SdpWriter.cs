@@ -127,15 +127,18 @@ internal static class SdpWriter
         Line(text, "a=rtcp-rsize");
         Array.ForEach(codecs, codec => Codec(text, codec));
         var cname = $"cname:{local.SessionId.ToString("x", CultureInfo.InvariantCulture)}";
-        if (codecs[0].RtxPayloadType is not null)
+        var hasRtx = codecs[0].RtxPayloadType is not null;
+        if (hasRtx)
         {
             Line(text, $"a=ssrc-group:FID {local.Ssrc} {local.RtxSsrc}");
-            Line(text, $"a=ssrc:{local.RtxSsrc} {cname}");
-            Line(text, $"a=ssrc:{local.RtxSsrc} msid:{Stream} {Track}");
         }
 
-        Line(text, $"a=ssrc:{local.Ssrc} {cname}");
-        Line(text, $"a=ssrc:{local.Ssrc} msid:{Stream} {Track}");
+        // The media source stands first: Chromium takes the first one for it.
+        foreach (var ssrc in hasRtx ? [local.Ssrc, local.RtxSsrc] : new[] { local.Ssrc })
+        {
+            Line(text, $"a=ssrc:{ssrc} {cname}");
+            Line(text, $"a=ssrc:{ssrc} msid:{Stream} {Track}");
+        }
     }
 
     private static void Codec(StringBuilder text, VideoParameters codec)

@@ -5,6 +5,7 @@ namespace Oriel.WebRtc.Srtp;
 /// <summary>Session keys of one direction, derived from its master key and salt with key derivation rate 0 (RFC 3711 section 4.3).</summary>
 internal sealed class SrtpKeys
 {
+    private const int AuthKeyLength = 20;
     private const byte RtpEncryption = 0;
     private const byte RtpAuthentication = 1;
     private const byte RtpSalt = 2;
@@ -13,14 +14,19 @@ internal sealed class SrtpKeys
     private const byte RtcpSalt = 5;
 
     public SrtpKeys(SrtpProfile profile, ReadOnlySpan<byte> masterKey, ReadOnlySpan<byte> masterSalt)
+        : this(
+            profile,
+            Derive(masterKey, masterSalt, RtpEncryption, profile.KeyLength), Derive(masterKey, masterSalt, RtpAuthentication, AuthKeyLength),
+            Derive(masterKey, masterSalt, RtpSalt, profile.SaltLength), Derive(masterKey, masterSalt, RtcpEncryption, profile.KeyLength),
+            Derive(masterKey, masterSalt, RtcpAuthentication, AuthKeyLength), Derive(masterKey, masterSalt, RtcpSalt, profile.SaltLength))
+    {
+    }
+
+    private SrtpKeys(SrtpProfile profile, byte[] rtpKey, byte[] rtpAuth, byte[] rtpSalt, byte[] rtcpKey, byte[] rtcpAuth, byte[] rtcpSalt)
     {
         Profile = profile;
-        RtpKey = Derive(masterKey, masterSalt, RtpEncryption, profile.KeyLength);
-        RtpAuthKey = Derive(masterKey, masterSalt, RtpAuthentication, 20);
-        RtpSaltKey = Derive(masterKey, masterSalt, RtpSalt, profile.SaltLength);
-        RtcpKey = Derive(masterKey, masterSalt, RtcpEncryption, profile.KeyLength);
-        RtcpAuthKey = Derive(masterKey, masterSalt, RtcpAuthentication, 20);
-        RtcpSaltKey = Derive(masterKey, masterSalt, RtcpSalt, profile.SaltLength);
+        (RtpKey, RtpAuthKey, RtpSaltKey) = (rtpKey, rtpAuth, rtpSalt);
+        (RtcpKey, RtcpAuthKey, RtcpSaltKey) = (rtcpKey, rtcpAuth, rtcpSalt);
     }
 
     public SrtpProfile Profile { get; }
@@ -30,6 +36,9 @@ internal sealed class SrtpKeys
     public byte[] RtcpKey { get; }
     public byte[] RtcpAuthKey { get; }
     public byte[] RtcpSaltKey { get; }
+
+    /// <summary>Session keys as given, the same for RTP and RTCP: the RFCs' vectors begin there.</summary>
+    public static SrtpKeys FromSession(SrtpProfile profile, byte[] key, byte[] auth, byte[] salt) => new(profile, key, auth, salt, key, auth, salt);
 
     /// <summary>Splits what DTLS exported (RFC 5764 section 4.2) into the client's and the server's keys.</summary>
     public static (SrtpKeys Client, SrtpKeys Server) FromDtls(SrtpProfile profile, ReadOnlySpan<byte> material)
