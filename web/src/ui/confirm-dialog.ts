@@ -57,7 +57,7 @@ export class ConfirmDialog extends LitElement {
       <h2 id="heading">${this.heading}</h2>
       <p>${this.text}</p>
       <div class="row">
-        <button autofocus @click=${() => this.#settle(false)}>Cancel</button>
+        <button @click=${() => this.#settle(false)}>Cancel</button>
         <button class="danger solid" data-testid="destroy-confirm" @click=${() => this.#settle(true)}>${this.action}</button>
       </div>
     </dialog>`;

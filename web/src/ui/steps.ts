@@ -12,6 +12,11 @@ const titles: Record<string, string> = {
   "container-start": "Starting the container",
   "agent-link": "Reaching the agent",
   agent: "Waiting for the agent",
+  mounts: "Mounting",
+  "boot-config": "Reading the boot settings",
+  "runtime-dirs": "Preparing the session's folders",
+  "x-server": "Starting the screen",
+  dbus: "Starting the message bus",
   boot: "Booting",
   configure: "Configuring",
   files: "Writing files",
@@ -37,7 +42,7 @@ export function stepTitle(name: string): string {
 }
 
 /** Steps of a usual creation; used only to give the bar a length. */
-const usualSteps = 11;
+const usualSteps = 16;
 
 /** How far a creation is, 0 to 1: finished steps of those seen or usual, a running one counted as half. Never whole before ready. */
 export function progressOf(steps: readonly Step[]): number {

@@ -166,7 +166,7 @@ export class ViewerShell extends LitElement {
           ?remote-resize=${remoteResize}
           ?latency=${latency}
           @oriel-state=${(event: CustomEvent<ViewerState>) => this.#state(event)}
-          @oriel-leave=${() => this.renderRoot.querySelector<HTMLElement>(".toolbar button")?.focus()}
+          @oriel-leave=${() => this.renderRoot.querySelector<HTMLElement>(".toolbar a")?.focus()}
         ></oriel-desktop>
         ${this.#side()}
       </div>
@@ -209,7 +209,11 @@ export class ViewerShell extends LitElement {
       aria-label=${label}
       aria-pressed=${pressed === null ? nothing : String(pressed)}
       data-testid="toolbar-${id}"
-      @click=${action}
+      @click=${(event: MouseEvent) => {
+        action();
+        // A click of the mouse changes how the desktop is shown; the keyboard stays with the desktop.
+        if (event.detail > 0 && this.panel === null && !this.menu) this.#element?.focus({ preventScroll: true });
+      }}
     >${icon(name)}</button>`;
   }
 

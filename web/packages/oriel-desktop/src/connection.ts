@@ -55,7 +55,7 @@ export class Connection {
   wake(network: boolean): void {
     if (network) this.#blocked = false;
     this.#wake.dispatchEvent(new Event("wake"));
-    this.#link?.check();
+    this.#link?.check(network);
   }
 
   async close(): Promise<void> {

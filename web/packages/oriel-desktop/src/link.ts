@@ -34,8 +34,8 @@ export interface Link {
   pointer(x: number, y: number): void;
   /** Numbers for the overlay. */
   sample(): Promise<LinkSample>;
-  /** The network changed or the page woke up: check the path now. */
-  check(): void;
+  /** The page woke up: look at the path. `suspect`: the network changed or answers stay away, so mend it even if it seems well. */
+  check(suspect: boolean): void;
   close(): Promise<void>;
 }
 

@@ -70,8 +70,8 @@ export class PeerLink implements Link {
     return readSample(await this.#peer.getStats());
   }
 
-  check(): void {
-    if (this.#peer.connectionState !== "connected") void this.#restart();
+  check(suspect: boolean): void {
+    if (suspect || this.#peer.connectionState !== "connected") void this.#restart();
   }
 
   async close(): Promise<void> {

@@ -34,6 +34,8 @@ export interface SessionEvents {
 const pongMs = 300;
 const resizePauseMs = 150;
 const sampleMs = 1000;
+/** Pings (one a second) without an answer after which the path is held for broken. */
+const mostUnanswered = 5;
 
 /** One desktop shown in one view: joins connection, input, clipboard, cursor and numbers; `close` takes all of it down. */
 export class Session {
@@ -48,7 +50,9 @@ export class Session {
   readonly #pongs = new Map<number, () => void>();
   readonly #pieces = new PieceJoiner();
   #pings = 0;
+  #unanswered = 0;
   #size: Size = { width: 0, height: 0 };
+  #sizeTold = false;
   #asked: Size | null = null;
   #resizeTimer: ReturnType<typeof setTimeout> | undefined;
   #sample: LinkSample | null = null;
@@ -159,6 +163,7 @@ export class Session {
   #changed(state: ConnectionState): void {
     this.#stages.clear();
     this.#sample = null;
+    this.#unanswered = 0;
     if (state.name === "connected") {
       const socket = state.link.kind === "websocket";
       this.view.canvas.hidden = !socket;
@@ -168,6 +173,7 @@ export class Session {
       this.layout();
     } else if (state.name !== "interrupted") {
       this.#playing = false;
+      this.#sizeTold = false;
     }
     this.events.connection(state);
   }
@@ -176,6 +182,7 @@ export class Session {
     switch (event.t) {
       case "hello":
       case "size":
+        this.#sizeTold = true;
         this.#setSize(event);
         break;
       case "cursor":
@@ -188,6 +195,7 @@ export class Session {
         this.#clipboardFromGuest(event.text, event.more === true);
         break;
       case "pong":
+        this.#unanswered = 0;
         this.#pongs.get(event.id)?.();
         break;
       case "frame": {
@@ -204,7 +212,8 @@ export class Session {
   }
 
   #frame(frame: ShownFrame): void {
-    this.#setSize(frame);
+    // What the server says counts; a frame's own size only until it has said it.
+    if (!this.#sizeTold) this.#setSize(frame);
     if (!this.#playing) {
       this.#playing = true;
       this.events.playing();
@@ -326,6 +335,10 @@ export class Session {
     });
     if (this.#pongs.size > 20) this.#pongs.delete(this.#pongs.keys().next().value ?? -1);
     link.control({ t: "ping", id });
+    if (++this.#unanswered > mostUnanswered) {
+      this.#unanswered = 0;
+      link.check(true);
+    }
     const sample = await link.sample().catch(() => null);
     if (!sample || this.#connection.link !== link) return;
     if (sample.rttMs !== null) this.#rttMs = sample.rttMs;

@@ -89,8 +89,8 @@ export class SocketLink implements Link {
     });
   }
 
-  check(): void {
-    if (this.socket.readyState > WebSocket.OPEN) this.#finish("lost");
+  check(suspect: boolean): void {
+    if (suspect || this.socket.readyState > WebSocket.OPEN) this.#finish("lost");
   }
 
   close(): Promise<void> {
