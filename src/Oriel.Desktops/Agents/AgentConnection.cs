@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
@@ -20,13 +21,18 @@ public sealed class AgentConnection : IDisposable
     public const int MaxMessageBytes = 64 * 1024 * 1024;
 
     private readonly GrpcChannel _channel;
+    private readonly StrongBox<int> _dials;
 
-    private AgentConnection(GrpcChannel channel, CallInvoker invoker)
+    private AgentConnection(GrpcChannel channel, CallInvoker invoker, StrongBox<int> dials)
     {
         _channel = channel;
+        _dials = dials;
         Guest = new Guest.GuestClient(invoker);
         Display = new Display.DisplayClient(invoker);
     }
+
+    /// <summary>True once the connection that the proofs were made on is lost: open a new one, with new proofs.</summary>
+    public bool IsBroken => Volatile.Read(ref _dials.Value) > 1;
 
     public Guest.GuestClient Guest { get; }
 
@@ -36,10 +42,12 @@ public sealed class AgentConnection : IDisposable
     /// <exception cref="AgentIdentityException">Something answers that does not know the agent key.</exception>
     public static async Task<AgentConnection> OpenAsync(string socketPath, ReadOnlyMemory<byte> agentKey, CancellationToken cancellationToken)
     {
+        var dials = new StrongBox<int>();
         var handler = new SocketsHttpHandler
         {
             ConnectCallback = async (_, token) =>
             {
+                Interlocked.Increment(ref dials.Value);
                 var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 try
                 {
@@ -84,7 +92,7 @@ public sealed class AgentConnection : IDisposable
                 metadata.Add(AgentProof.ProofHeader, headers.Proof);
                 return metadata;
             });
-            return new AgentConnection(channel, invoker);
+            return new AgentConnection(channel, invoker, dials);
         }
         catch
         {

@@ -1,0 +1,29 @@
+using Oriel.Egress.Policy;
+
+namespace Oriel.Desktops.Creation;
+
+/// <summary>A wish for a desktop, already validated: everything has its final value.</summary>
+public sealed record DesktopSpec
+{
+    public required string Template { get; init; }
+    public required string Name { get; init; }
+    public required string Image { get; init; }
+    public required int Width { get; init; }
+    public required int Height { get; init; }
+    public required string Hostname { get; init; }
+    public required string TimeZone { get; init; }
+    public required string KeyboardLayout { get; init; }
+    public string StartUrl { get; init; } = "";
+    public IReadOnlyList<FileSpec> Files { get; init; } = [];
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyList<byte[]> Trust { get; init; } = [];
+    public required EgressPolicy Egress { get; init; }
+    public required Templates.DesktopLimits Limits { get; init; }
+    public TimeSpan? Ttl { get; init; }
+    public TimeSpan? IdleTimeout { get; init; }
+}
+
+/// <param name="Path">Absolute, normal form.</param>
+/// <param name="Mode">Permission bits.</param>
+/// <param name="Owner"><c>user</c>, <c>root</c> or uid:gid.</param>
+public sealed record FileSpec(string Path, byte[] Content, uint Mode, string Owner);

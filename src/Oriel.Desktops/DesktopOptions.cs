@@ -1,0 +1,58 @@
+namespace Oriel.Desktops;
+
+/// <summary>How this node keeps desktops.</summary>
+public sealed class DesktopOptions
+{
+    /// <summary>Absolute path of the data directory; holds <c>desktops/</c>, <c>images/</c>, <c>run/</c> and the database.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary><c>container</c>; later also <c>qemu</c> and <c>firecracker</c>.</summary>
+    public string Driver { get; init; } = "container";
+
+    /// <summary>Most desktops at once; those failed or on their way out do not count.</summary>
+    public int MaxDesktops { get; init; } = 8;
+
+    /// <summary>Most desktops that start at the same time, so that many at once come up one after the other instead of all too late.</summary>
+    public int MaxConcurrentBoots { get; init; } = Math.Max(2, Environment.ProcessorCount);
+
+    public DesktopDeadlines Deadlines { get; init; } = new();
+
+    /// <summary>How long a destroyed desktop stays in the list of all.</summary>
+    public TimeSpan KeepDestroyed { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How long the keeper has for an orderly end before it is killed.</summary>
+    public TimeSpan StopDeadline { get; init; } = TimeSpan.FromSeconds(5);
+
+    public string DesktopsDirectory => Path.Combine(DataDirectory, "desktops");
+
+    public string RunDirectory => Path.Combine(DataDirectory, "run");
+
+    public string ImagesDirectory => Path.Combine(DataDirectory, "images");
+
+    public string EgressSocket => Path.Combine(RunDirectory, "egress.sock");
+
+    public string DatabasePath => Path.Combine(DataDirectory, "oriel.db");
+}
+
+/// <summary>Deadlines of the steps of a creation, each from the step's begin; generous enough for a loaded machine of two cores.</summary>
+public sealed record DesktopDeadlines
+{
+    /// <summary>From the keeper's start until its guest runs.</summary>
+    public TimeSpan Keeper { get; init; } = TimeSpan.FromSeconds(60);
+
+    public TimeSpan Agent { get; init; } = TimeSpan.FromSeconds(60);
+
+    public TimeSpan Configure { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Until the session's environment, the files and the canary are proven.</summary>
+    public TimeSpan Attest { get; init; } = TimeSpan.FromSeconds(90);
+
+    public TimeSpan TerminalWindow { get; init; } = TimeSpan.FromSeconds(90);
+
+    public TimeSpan BrowserWindow { get; init; } = TimeSpan.FromSeconds(120);
+
+    public TimeSpan FirstFrame { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a new server waits for the agent of a desktop that it adopts.</summary>
+    public TimeSpan Adopt { get; init; } = TimeSpan.FromSeconds(30);
+}

@@ -1,0 +1,21 @@
+using System.Text.Json.Serialization;
+using Oriel.Desktops.Attestation;
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Egress.Policy;
+
+namespace Oriel.Desktops;
+
+/// <summary>What the store and the event stream write.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(AttestationDocument))]
+[JsonSerializable(typeof(DesktopReason))]
+[JsonSerializable(typeof(EgressPolicy))]
+[JsonSerializable(typeof(IReadOnlyList<StepSnapshot>))]
+[JsonSerializable(typeof(StateEvent))]
+[JsonSerializable(typeof(StepEvent))]
+[JsonSerializable(typeof(LogEvent))]
+[JsonSerializable(typeof(ViewersEvent))]
+[JsonSerializable(typeof(EgressEvent))]
+[JsonSerializable(typeof(EndEvent))]
+public sealed partial class DesktopsJsonContext : JsonSerializerContext;

@@ -1,0 +1,16 @@
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Desktops.Keepers;
+
+/// <summary>How keepers are started on this node, and how what they leave behind is removed.</summary>
+public interface IKeeperHost
+{
+    /// <summary>Starts a keeper that outlives this process; its <c>spec.json</c> and <c>keeper.json</c> are written when this returns.</summary>
+    Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Ends a keeper at once, with everything in its namespaces. Nothing happens when it does not live.</summary>
+    Task KillAsync(string bundle, CancellationToken cancellationToken);
+
+    /// <summary>Removes a bundle directory, also what belongs to subordinate user ids. Its keeper must have ended.</summary>
+    Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken);
+}

@@ -1,0 +1,52 @@
+using System.Globalization;
+using System.Text.Json;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Desktops.Keepers;
+
+/// <summary>Whether a bundle's keeper still lives; safe against recycled process ids (see <see cref="KeeperIdentity"/>).</summary>
+internal static class KeeperLiveness
+{
+    private const int MaxIdentityBytes = 64 * 1024;
+
+    public static bool IsAlive(string bundle) => ReadIdentity(bundle) is { } identity && IsAlive(identity);
+
+    /// <summary>Null when the keeper has not written who it is, or wrote something else.</summary>
+    public static KeeperIdentity? ReadIdentity(string bundle)
+    {
+        try
+        {
+            var file = new FileInfo(Path.Combine(bundle, BundleLayout.Identity));
+            return file.Exists && file.Length <= MaxIdentityBytes
+                ? JsonSerializer.Deserialize(File.ReadAllBytes(file.FullName), KeeperJsonContext.Default.KeeperIdentity)
+                : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return null;
+        }
+    }
+
+    public static bool IsAlive(KeeperIdentity identity) =>
+        identity.BootId == BootId() && TryReadStat(identity.Pid, out var state, out var startTicks)
+            && startTicks == identity.StartTicks && state is not ('Z' or 'X');
+
+    internal static string BootId() => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
+    /// <summary>State and start time, fields 3 and 22 of proc_pid_stat(5); the name in field 2 may itself hold spaces and brackets.</summary>
+    internal static bool TryReadStat(int pid, out char state, out ulong startTicks)
+    {
+        (state, startTicks) = ('X', 0);
+        try
+        {
+            var text = File.ReadAllText($"/proc/{pid}/stat");
+            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+            state = fields[0][0];
+            return ulong.TryParse(fields[19], NumberStyles.None, CultureInfo.InvariantCulture, out startTicks);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

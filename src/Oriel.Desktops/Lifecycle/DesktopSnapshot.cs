@@ -1,0 +1,40 @@
+using System.Text.Json.Serialization;
+using Oriel.Protocol;
+
+namespace Oriel.Desktops.Lifecycle;
+
+/// <summary>An immutable view of a desktop; a new one replaces it with each change.</summary>
+public sealed record DesktopSnapshot
+{
+    public required DesktopId Id { get; init; }
+    public required string Name { get; init; }
+    public required string Template { get; init; }
+    public required DesktopState State { get; init; }
+    public DesktopReason? Reason { get; init; }
+    public required string ImageName { get; init; }
+    public required string ImageDigest { get; init; }
+    public required string Driver { get; init; }
+    public required int Width { get; init; }
+    public required int Height { get; init; }
+    public required string Hostname { get; init; }
+    public required DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset? ReadyAt { get; init; }
+    public DateTimeOffset? EndedAt { get; init; }
+    public DateTimeOffset? ExpiresAt { get; init; }
+    public TimeSpan? IdleTimeout { get; init; }
+    public IReadOnlyList<StepSnapshot> Steps { get; init; } = [];
+    public int Viewers { get; init; }
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<StepState>))]
+public enum StepState
+{
+    [JsonStringEnumMemberName("running")] Running,
+    [JsonStringEnumMemberName("done")] Done,
+    [JsonStringEnumMemberName("failed")] Failed,
+}
+
+/// <summary>One timed step of a desktop's creation.</summary>
+/// <param name="Name">Kebab-case.</param>
+/// <param name="Detail">What was last seen; the reason on failure.</param>
+public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset StartedAt, double ElapsedMs, string? Detail);

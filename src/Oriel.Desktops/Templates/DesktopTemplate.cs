@@ -1,0 +1,28 @@
+using Oriel.Egress.Policy;
+
+namespace Oriel.Desktops.Templates;
+
+/// <summary>Image, size and policies that a new desktop starts from.</summary>
+/// <param name="Ttl">From creation; null = for ever.</param>
+/// <param name="IdleTimeout">Without viewers and requests; null = never.</param>
+public sealed record DesktopTemplate(
+    string Name,
+    string Image,
+    int Width,
+    int Height,
+    EgressPolicy Egress,
+    DesktopLimits Limits,
+    TimeSpan? Ttl = null,
+    TimeSpan? IdleTimeout = null)
+{
+    public const string DefaultName = "default";
+
+    public static DesktopTemplate Default { get; } =
+        new(DefaultName, "desktop", 1280, 720, EgressPolicy.Internet, new DesktopLimits(3L << 30, 2, 4096));
+}
+
+/// <summary>Held by cgroups where they are delegated.</summary>
+/// <param name="MemoryBytes">0 = none.</param>
+/// <param name="Cpus">Cores; 0 = none.</param>
+/// <param name="Pids">0 = none.</param>
+public sealed record DesktopLimits(long MemoryBytes, double Cpus, long Pids);
