@@ -23,13 +23,16 @@ public sealed class AgentConnection : IDisposable
     private readonly GrpcChannel _channel;
     private readonly StrongBox<int> _dials;
 
-    private AgentConnection(GrpcChannel channel, CallInvoker invoker, StrongBox<int> dials)
+    private AgentConnection(GrpcChannel channel, CallInvoker invoker, StrongBox<int> dials, string agentVersion)
     {
+        AgentVersion = agentVersion;
         _channel = channel;
         _dials = dials;
         Guest = new Guest.GuestClient(invoker);
         Display = new Display.DisplayClient(invoker);
     }
+
+    public string AgentVersion { get; }
 
     /// <summary>True once the connection that the proofs were made on is lost: open a new one, with new proofs.</summary>
     public bool IsBroken => Volatile.Read(ref _dials.Value) > 1;
@@ -92,7 +95,7 @@ public sealed class AgentConnection : IDisposable
                 metadata.Add(AgentProof.ProofHeader, headers.Proof);
                 return metadata;
             });
-            return new AgentConnection(channel, invoker, dials);
+            return new AgentConnection(channel, invoker, dials, hello.AgentVersion);
         }
         catch
         {

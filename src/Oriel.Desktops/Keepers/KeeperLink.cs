@@ -10,6 +10,9 @@ namespace Oriel.Desktops.Keepers;
 /// </summary>
 internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
+    /// <summary>Not an end: the link was let go while the keeper lived.</summary>
+    public const string Detached = "detached";
+
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource<KeeperEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HashSet<KeeperEvent> _atLast = [];
@@ -53,10 +56,8 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
 
         await _stopping.CancelAsync();
         await _reading;
-        if (_client is not null)
-        {
-            await _client.DisposeAsync();
-        }
+        _ended.TrySetResult(new KeeperEnd(Detached, null));
+        _stopping.Dispose();
     }
 
     private async Task ReadAsync(Action<KeeperEvent> handler)
@@ -86,7 +87,7 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
 
                 if (!KeeperLiveness.IsAlive(bundle))
                 {
-                    _ended.TrySetResult(new KeeperEnd(_exited?.Name, _exited?.Detail));
+                    _ended.TrySetResult(End());
                     return;
                 }
 
@@ -98,6 +99,13 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
         {
             // Disposed: the server goes, the keeper lives on.
         }
+    }
+
+    /// <summary>What the keeper said last, over its socket or, to a server that was away, in its bundle.</summary>
+    private KeeperEnd End()
+    {
+        var last = _exited ?? KeeperLiveness.ReadExit(bundle);
+        return new KeeperEnd(last?.Name, last?.Detail);
     }
 
     private void Pass(KeeperEvent item, Action<KeeperEvent> handler)

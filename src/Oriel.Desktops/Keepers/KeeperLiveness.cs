@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Keepers;
@@ -7,19 +8,25 @@ namespace Oriel.Desktops.Keepers;
 /// <summary>Whether a bundle's keeper still lives; safe against recycled process ids (see <see cref="KeeperIdentity"/>).</summary>
 internal static class KeeperLiveness
 {
-    private const int MaxIdentityBytes = 64 * 1024;
+    private const int MaxFileBytes = 256 * 1024;
 
     public static bool IsAlive(string bundle) => ReadIdentity(bundle) is { } identity && IsAlive(identity);
 
     /// <summary>Null when the keeper has not written who it is, or wrote something else.</summary>
-    public static KeeperIdentity? ReadIdentity(string bundle)
+    public static KeeperIdentity? ReadIdentity(string bundle) => Read(bundle, BundleLayout.Identity, KeeperJsonContext.Default.KeeperIdentity);
+
+    /// <summary>The keeper's last event, if it could still write it.</summary>
+    public static KeeperEvent? ReadExit(string bundle) => Read(bundle, "exit.json", KeeperJsonContext.Default.KeeperEvent);
+
+    public static KeeperSpec? ReadSpec(string bundle) => Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec);
+
+    private static T? Read<T>(string bundle, string name, JsonTypeInfo<T> type)
+        where T : class
     {
         try
         {
-            var file = new FileInfo(Path.Combine(bundle, BundleLayout.Identity));
-            return file.Exists && file.Length <= MaxIdentityBytes
-                ? JsonSerializer.Deserialize(File.ReadAllBytes(file.FullName), KeeperJsonContext.Default.KeeperIdentity)
-                : null;
+            var file = new FileInfo(Path.Combine(bundle, name));
+            return file.Exists && file.Length <= MaxFileBytes ? JsonSerializer.Deserialize(File.ReadAllBytes(file.FullName), type) : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {

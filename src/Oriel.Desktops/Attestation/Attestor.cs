@@ -1,0 +1,177 @@
+using System.Security.Cryptography;
+using System.Text;
+using Grpc.Core;
+using Oriel.Desktops.Agents;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Egress;
+using Oriel.Protocol;
+using Oriel.Protocol.Display;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Desktops.Attestation;
+
+/// <summary>
+/// Asks a configured guest for every proof of readiness, side by side where they can be: files, environment and canary; the two
+/// windows; a first encoded frame.
+/// </summary>
+internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnection agent, DesktopDeadlines deadlines, byte[] egressKey)
+{
+    private const int NonceLength = 16;
+    private const uint ProbeBitrate = 2_000_000;
+    private const uint ProbeFps = 30;
+    private static readonly string[] Observers = ["login", "session", "exec"];
+
+    /// <param name="session">Completes when the desktop session runs.</param>
+    public async Task<Proofs> RunAsync(Task session, CancellationToken cancellationToken)
+    {
+        var nonce = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(NonceLength));
+        WindowAttestation? terminal = null, browser = null;
+        FrameAttestation? frame = null;
+        AttestReply? reply = null;
+        IReadOnlyList<FileAttestation> files = [];
+        IReadOnlyList<EnvironmentAttestation> environment = [];
+        CanaryAttestation? canary = null;
+        await using var windows = new WindowWatch(agent);
+        await Concurrently.WithAsync(
+            windows.FollowAsync,
+            token => Concurrently.RunAsync(
+                token,
+                async t => terminal = await AwaitWindowAsync("terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
+                async t => browser = await AwaitWindowAsync("browser-window", deadlines.BrowserWindow, windows, IsBrowser, t),
+                async t => frame = await steps.RunAsync("first-frame", deadlines.FirstFrame, FirstFrameAsync, t),
+                async t =>
+                {
+                    var asking = new Lazy<Task<AttestReply>>(() => AttestAsync(session, nonce, t));
+                    files = await steps.RunAsync("files-verified", deadlines.Attest, async (progress, t2) =>
+                    {
+                        progress.Seen("waiting for the desktop session");
+                        reply = await asking.Value.WaitAsync(t2);
+                        var proven = FileCheck.Verify("files-verified", spec.Files, reply.Files);
+                        progress.Seen($"{proven.Count} files");
+                        return proven;
+                    }, t);
+                    environment = await steps.RunAsync("environment-verified", deadlines.Attest, (progress, _) => Task.FromResult(VerifyEnvironment(reply!, progress)), t);
+                    canary = await steps.RunAsync("egress-canary", deadlines.Attest, (progress, _) => Task.FromResult(VerifyCanary(reply!, nonce, progress)), t);
+                }),
+            cancellationToken);
+        return new Proofs(files, environment, reply!, terminal!, browser!, frame!, canary!);
+    }
+
+    private static bool IsTerminal(Window window) =>
+        window.Title.Contains("CLI Terminal", StringComparison.OrdinalIgnoreCase) || window.WindowClass.Contains("CLI Terminal", StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsBrowser(Window window) => window.WindowClass.Contains("chromium", StringComparison.OrdinalIgnoreCase);
+
+    private Task<WindowAttestation> AwaitWindowAsync(string step, TimeSpan deadline, WindowWatch windows, Func<Window, bool> wanted, CancellationToken cancellationToken) =>
+        steps.RunAsync(step, deadline, async (progress, token) =>
+        {
+            var window = await windows.AwaitAsync(wanted, progress.Seen, token);
+            return new WindowAttestation(window.Title, window.WindowClass, window.X, window.Y, window.Width, window.Height, progress.ElapsedMs);
+        }, cancellationToken);
+
+    private async Task<FrameAttestation> FirstFrameAsync(StepProgress progress, CancellationToken cancellationToken)
+    {
+        using var call = agent.Display.Video(cancellationToken: cancellationToken);
+        var start = new VideoStart { Codec = Codec.Vp8, Bitrate = ProbeBitrate, MaxFps = ProbeFps };
+        await call.RequestStream.WriteAsync(new VideoControl { Start = start }, cancellationToken);
+        if (!await call.ResponseStream.MoveNext(cancellationToken))
+        {
+            throw progress.Fail(ReasonCodes.StepFailed, "The agent ended the video stream without a frame.");
+        }
+
+        var frame = call.ResponseStream.Current;
+        progress.Seen($"{frame.Width}x{frame.Height}, {frame.Data.Length} bytes");
+        return frame is { KeyFrame: true, Data.Length: > 0 }
+            ? new FrameAttestation("vp8", frame.Data.Length, frame.KeyFrame, frame.Width, frame.Height, progress.ElapsedMs)
+            : throw progress.Fail(ReasonCodes.StepFailed, "The first frame is not a key frame, or is empty.");
+    }
+
+    private async Task<AttestReply> AttestAsync(Task session, string nonce, CancellationToken cancellationToken)
+    {
+        await session.WaitAsync(cancellationToken);
+        var request = new AttestRequest { CanaryNonce = nonce };
+        request.Paths.AddRange(spec.Files.Select(f => f.Path));
+        request.EnvNames.AddRange(ExpectedEnvironment.Of(spec).Keys);
+        return await agent.Guest.AttestAsync(request, cancellationToken: cancellationToken);
+    }
+
+    private IReadOnlyList<EnvironmentAttestation> VerifyEnvironment(AttestReply reply, StepProgress progress)
+    {
+        var identity = ((string What, string Asked, string Seen)[])
+        [
+            ("host name", spec.Hostname, reply.Hostname),
+            ("time zone", spec.TimeZone, reply.TimeZone),
+            ("keyboard layout", spec.KeyboardLayout, reply.KeyboardLayout),
+        ];
+        if (identity.FirstOrDefault(i => i.Asked != i.Seen) is { What: not null } wrong)
+        {
+            throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The {wrong.What} is '{wrong.Seen}', '{wrong.Asked}' was asked for.");
+        }
+
+        var observed = reply.Env.ToDictionary(e => e.Name);
+        return [.. ExpectedEnvironment.Of(spec).Select(expected => Verify(expected.Key, expected.Value, observed.GetValueOrDefault(expected.Key), progress))];
+    }
+
+    private static EnvironmentAttestation Verify(string name, string expected, ObservedEnv? seen, StepProgress progress)
+    {
+        foreach (var observer in Observers)
+        {
+            // The value may be a secret: only that it differs is said.
+            var value = seen is not null && seen.SeenBy.TryGetValue(observer, out var v) ? v : null;
+            if (value != expected)
+            {
+                throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The variable {name} is {(value is null ? "not set" : "another value")} as {observer} sees it.");
+            }
+        }
+
+        return new EnvironmentAttestation(name, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(expected))), Observers);
+    }
+
+    private CanaryAttestation VerifyCanary(AttestReply reply, string nonce, StepProgress progress)
+    {
+        var expected = EgressSession.CanaryBody(egressKey, nonce);
+        var same = CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(expected), Encoding.ASCII.GetBytes(reply.CanaryBody));
+        if (reply.CanaryStatus != 200 || !same)
+        {
+            progress.Seen($"status {reply.CanaryStatus}{(reply.CanaryError.Length > 0 ? ", " + reply.CanaryError : "")}");
+            throw progress.Fail(ReasonCodes.CanaryFailed, $"The canary request to {GuestNetwork.CanaryHost} did not come back by this desktop's own egress.");
+        }
+
+        return new CanaryAttestation(nonce, reply.CanaryStatus, reply.CanaryBody, Math.Round(reply.CanaryUs / 1000.0, 1));
+    }
+
+    /// <summary>Everything that was proven.</summary>
+    internal sealed record Proofs(
+        IReadOnlyList<FileAttestation> Files,
+        IReadOnlyList<EnvironmentAttestation> Environment,
+        AttestReply Reply,
+        WindowAttestation Terminal,
+        WindowAttestation Browser,
+        FrameAttestation Frame,
+        CanaryAttestation Canary)
+    {
+        public AttestationDocument ToDocument(DesktopSnapshot desktop, string agentVersion, int keeperPid, DateTimeOffset startedAt, DateTimeOffset completedAt) => new()
+        {
+            DesktopId = desktop.Id.ToString(),
+            StartedAt = startedAt,
+            CompletedAt = completedAt,
+            ImageName = desktop.ImageName,
+            ImageDigest = desktop.ImageDigest,
+            Driver = desktop.Driver,
+            AgentVersion = agentVersion,
+            KeeperPid = keeperPid,
+            MachineId = Reply.MachineId,
+            BootId = Reply.BootId,
+            Files = Files,
+            Environment = Environment,
+            Hostname = Reply.Hostname,
+            TimeZone = Reply.TimeZone,
+            KeyboardLayout = Reply.KeyboardLayout,
+            Terminal = Terminal,
+            Browser = Browser,
+            FirstFrame = Frame,
+            Canary = Canary,
+        };
+    }
+}

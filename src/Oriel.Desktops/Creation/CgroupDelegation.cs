@@ -1,0 +1,114 @@
+using Microsoft.Extensions.Logging;
+
+namespace Oriel.Desktops.Creation;
+
+/// <summary>
+/// The part of the cgroup v2 tree that was delegated to this user, if any: each desktop gets a group of its own there. The server moves
+/// itself into a leaf first, because a group with processes cannot give controllers to its children
+/// (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint").
+/// </summary>
+public sealed class CgroupDelegation
+{
+    private static readonly string[] Wanted = ["cpu", "memory", "pids"];
+    private readonly string? _root;
+
+    private CgroupDelegation(string? root, string? problem)
+    {
+        _root = root;
+        Problem = problem;
+    }
+
+    /// <summary>Why desktops have no limits, or null.</summary>
+    public string? Problem { get; }
+
+    public static CgroupDelegation None { get; } = new(null, "cgroups are not used");
+
+    public static CgroupDelegation Detect(ILogger logger)
+    {
+        CgroupDelegation found;
+        try
+        {
+            found = Open();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            found = new CgroupDelegation(null, e.Message);
+        }
+
+        if (found.Problem is { } problem)
+        {
+            logger.LogWarning("Desktops get no memory, CPU or process limits: {Problem}", problem);
+        }
+
+        return found;
+    }
+
+    /// <returns>The new group's directory, or null where cgroups are not delegated.</returns>
+    internal string? Create(string name)
+    {
+        if (_root is null)
+        {
+            return null;
+        }
+
+        var path = Path.Combine(_root, name);
+        Directory.CreateDirectory(path);
+        return path;
+    }
+
+    /// <summary>Kills what is still in the group and removes it.</summary>
+    internal async Task RemoveAsync(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            return;
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(path, "cgroup.kill"), "1");
+        for (var wait = TimeSpan.FromMilliseconds(5); ; wait *= 2)
+        {
+            try
+            {
+                // Groups below were made by the keeper; a cgroup directory is removed by rmdir alone, its files go with it.
+                foreach (var inner in Directory.EnumerateDirectories(path, "*", SearchOption.AllDirectories).OrderByDescending(d => d.Length))
+                {
+                    Directory.Delete(inner);
+                }
+
+                Directory.Delete(path);
+                return;
+            }
+            catch (IOException) when (wait < TimeSpan.FromSeconds(2))
+            {
+                await Task.Delay(wait);
+            }
+        }
+    }
+
+    private static CgroupDelegation Open()
+    {
+        var mount = File.Exists("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+        var own = File.ReadLines("/proc/self/cgroup").FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
+        if (own is null || !Directory.Exists(mount))
+        {
+            return new CgroupDelegation(null, "there is no cgroup v2 here");
+        }
+
+        var root = mount + own;
+        if (Path.GetFileName(root) == "oriel-server")
+        {
+            root = Path.GetDirectoryName(root)!;
+        }
+
+        var controllers = File.ReadAllText(Path.Combine(root, "cgroup.controllers")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (Wanted.Except(controllers).FirstOrDefault() is { } missing)
+        {
+            return new CgroupDelegation(null, $"the controller '{missing}' is not delegated to {root}");
+        }
+
+        var leaf = Directory.CreateDirectory(Path.Combine(root, "oriel-server")).FullName;
+        File.WriteAllText(Path.Combine(leaf, "cgroup.procs"), "0");
+        File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Select(c => "+" + c)));
+        return new CgroupDelegation(root, null);
+    }
+}

@@ -1,0 +1,163 @@
+using System.Security.Cryptography;
+using Grpc.Core;
+using Google.Protobuf;
+using Oriel.Desktops.Agents;
+using Oriel.Desktops.Attestation;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol.Guest;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Desktops.Creation;
+
+/// <summary>Takes one desktop from a wish to ready: creating, booting, configuring, proven.</summary>
+internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, DesktopContext context)
+{
+    private const int KeyLength = 32;
+    private const int EntropyLength = 64;
+    private readonly DesktopDeadlines _deadlines = context.Options.Deadlines;
+
+    /// <exception cref="StepFailedException">It cannot be made; the desktop is to be taken down.</exception>
+    public async Task RunAsync(Desktop desktop, CancellationToken cancellationToken)
+    {
+        var steps = new StepRunner(desktop, context.Clock);
+        if (!context.Slots.TryTake())
+        {
+            await steps.RunAsync("queue", Timeout.InfiniteTimeSpan, (progress, token) =>
+            {
+                progress.Seen("other desktops are starting");
+                return context.Slots.TakeAsync(token);
+            }, cancellationToken);
+        }
+
+        try
+        {
+            var keeper = await StartKeeperAsync(desktop, steps, cancellationToken);
+            await desktop.AdvanceAsync(DesktopVerb.Boot, cancellationToken);
+            var agent = await ReachAgentAsync(desktop, steps, cancellationToken);
+            await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
+            var document = await ProveAsync(desktop, steps, agent, keeper, cancellationToken);
+            await desktop.ProvenAsync(document, cancellationToken);
+        }
+        finally
+        {
+            context.Slots.Free();
+        }
+    }
+
+    private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken)
+    {
+        var resources = desktop.Resources;
+        var keeper = await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>
+        {
+            var cgroup = resources.TakeBundle();
+            var keeper = new KeeperSpec(
+                desktop.Id.ToString(),
+                resources.Bundle,
+                desktop.Snapshot.Driver,
+                imagePath,
+                desktop.Snapshot.ImageDigest,
+                context.Options.EgressSocket,
+                RandomNumberGenerator.GetBytes(KeyLength),
+                RandomNumberGenerator.GetBytes(KeyLength),
+                spec.Hostname,
+                new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup));
+            resources.TakeEgress(keeper.EgressKey, spec.Egress);
+            return Task.FromResult(keeper);
+        }, cancellationToken);
+        await steps.RunAsync("keeper", _deadlines.Keeper, async (progress, token) =>
+        {
+            try
+            {
+                await resources.StartKeeperAsync(keeper, token);
+            }
+            catch (Exception e) when (e is IOException or InvalidOperationException or System.ComponentModel.Win32Exception or TimeoutException)
+            {
+                throw progress.Fail(ReasonCodes.KeeperNotStarted, "The keeper did not start: " + e.Message);
+            }
+        }, cancellationToken);
+        await steps.RunAsync("guest-start", _deadlines.Keeper, async (progress, token) =>
+        {
+            try
+            {
+                await resources.Running.WaitAsync(token);
+            }
+            catch (OperationCanceledException) when (resources.LastSeen is { } seen)
+            {
+                progress.Seen(seen);
+                throw;
+            }
+        }, cancellationToken);
+        return keeper;
+    }
+
+    private Task<AgentConnection> ReachAgentAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken) =>
+        steps.RunAsync("agent", _deadlines.Agent, (progress, token) => AgentReach.WaitAsync(desktop, progress, context.Clock, token), cancellationToken);
+
+    private async Task<AttestationDocument> ProveAsync(Desktop desktop, StepRunner steps, AgentConnection agent, KeeperSpec keeper, CancellationToken cancellationToken)
+    {
+        var startedAt = context.Clock.GetUtcNow();
+        var session = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var attestor = new Attestor(spec, steps, agent, _deadlines, keeper.EgressKey);
+        AttestationDocument? document = null;
+
+        // The guest's own steps run beside ours for as long as ours last; one that fails there fails all.
+        await Concurrently.WithAsync(
+            token => GuestSteps.FollowAsync(desktop, agent, session, context.Clock, token),
+            async token =>
+            {
+                await steps.RunAsync("configure", _deadlines.Configure, (_, t) => ConfigureAsync(agent, t), token);
+                var proofs = await attestor.RunAsync(session.Task, token);
+                document = proofs.ToDocument(desktop.Snapshot, agent.AgentVersion, KeeperLiveness.ReadIdentity(desktop.Resources.Bundle)?.Pid ?? 0, startedAt, context.Clock.GetUtcNow());
+            },
+            cancellationToken);
+        return document!;
+    }
+
+    private async Task ConfigureAsync(AgentConnection agent, CancellationToken cancellationToken)
+    {
+        var request = new ConfigureRequest
+        {
+            Hostname = spec.Hostname,
+            TimeZone = spec.TimeZone,
+            KeyboardLayout = spec.KeyboardLayout,
+            Width = (uint)spec.Width,
+            Height = (uint)spec.Height,
+            WallClockUs = (context.Clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
+            Entropy = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(EntropyLength)),
+            StartUrl = spec.StartUrl,
+        };
+        request.Files.AddRange(spec.Files.Select(f => new ConfiguredFile { Path = f.Path, Content = ByteString.CopyFrom(f.Content), Mode = f.Mode, Owner = f.Owner }));
+        request.Trust.AddRange(spec.Trust.Select(ByteString.CopyFrom));
+        foreach (var (name, value) in spec.Environment)
+        {
+            request.Env[name] = value;
+        }
+
+        var reply = await agent.Guest.ConfigureAsync(request, cancellationToken: cancellationToken);
+        FileCheck.Verify("configure", spec.Files, reply.Files);
+    }
+}
+
+/// <summary>Opens the agent link, as often as it takes within the step's deadline.</summary>
+internal static class AgentReach
+{
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(25);
+
+    public static async Task<AgentConnection> WaitAsync(Desktop desktop, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                var link = desktop.Resources.Agent ?? throw new OperationCanceledException("The desktop is going.");
+                return await link.ConnectAsync(cancellationToken);
+            }
+            catch (RpcException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                progress.Seen($"{e.StatusCode}: {e.Status.Detail}");
+                await Task.Delay(Between, clock, cancellationToken);
+            }
+        }
+    }
+}

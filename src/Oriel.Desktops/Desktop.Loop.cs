@@ -1,0 +1,166 @@
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Store;
+
+namespace Oriel.Desktops;
+
+// The owner loop: the only writer of the desktop's state.
+public sealed partial class Desktop
+{
+    private async Task RunAsync()
+    {
+        await SaveAsync();
+        await foreach (var message in _inbox.Reader.ReadAllAsync())
+        {
+            try
+            {
+                await HandleAsync(message);
+            }
+            catch (Exception e)
+            {
+                // The loop must outlive any single message; what it could not save it saves with the next change.
+                _logger.LogError(e, "Desktop {Desktop}: {Message} failed", Id, message.GetType().Name);
+                (message as VerbMessage)?.Done?.TrySetException(e);
+            }
+
+            if (_snapshot.State == DesktopState.Destroyed)
+            {
+                _inbox.Writer.TryComplete();
+                _destroyed.TrySetResult();
+            }
+        }
+    }
+
+    private Task HandleAsync(Message message) => message switch
+    {
+        VerbMessage verb => HandleVerbAsync(verb),
+        StepMessage step => HandleStepAsync(step.Step),
+        PolicyMessage policy => HandlePolicyAsync(policy),
+        SizeMessage size => HandleSizeAsync(size),
+        ResumeMessage => HandleResumeAsync(),
+        _ => SaveAsync(),
+    };
+
+    private async Task HandleVerbAsync(VerbMessage message)
+    {
+        var was = _snapshot.State;
+        var accepted = DesktopTransitions.TryNext(was, message.Verb, out var next);
+        if (accepted && message.Verb is DesktopVerb.Pause or DesktopVerb.Resume)
+        {
+            accepted = await Resources.FreezeAsync(message.Verb == DesktopVerb.Pause);
+            next = accepted ? next : was;
+        }
+
+        if (accepted)
+        {
+            Enter(next, message);
+            await SaveAsync();
+        }
+
+        message.Done?.TrySetResult(new VerbResult(message.Verb, was, next, accepted));
+    }
+
+    private void Enter(DesktopState next, VerbMessage message)
+    {
+        var now = _context.Clock.GetUtcNow();
+        var snapshot = _snapshot with { State = next, Reason = message.Reason ?? _snapshot.Reason };
+        if (message.Verb == DesktopVerb.Prove)
+        {
+            _attestation = message.Document ?? _attestation;
+            snapshot = snapshot with { ReadyAt = snapshot.ReadyAt ?? now };
+            Touch();
+        }
+
+        if (next == DesktopState.Destroyed)
+        {
+            snapshot = snapshot with { EndedAt = now };
+        }
+
+        Volatile.Write(ref _snapshot, snapshot);
+        _context.Metrics.Entered(snapshot, isFirstReady: message.Document is not null);
+        PublishState();
+        if (next is DesktopState.Failed or DesktopState.Destroying)
+        {
+            _logger.LogInformation("Desktop {Desktop}: {State} ({Reason}: {Message})", Id, next.Name(), snapshot.Reason?.Code, snapshot.Reason?.Message);
+            _working = TakeDownAsync(_working);
+        }
+        else
+        {
+            _logger.LogInformation("Desktop {Desktop}: {State}", Id, next.Name());
+        }
+
+        if (next == DesktopState.Destroyed)
+        {
+            _unsaved.Add(Events.Publish("end", new EndEvent()));
+        }
+    }
+
+    private async Task TakeDownAsync(Task before)
+    {
+        await Task.Yield();
+        await _work.CancelAsync();
+        await before;
+        await Resources.RemoveAsync(orderly: Snapshot.State == DesktopState.Destroying);
+        await _inbox.Writer.WriteAsync(new VerbMessage(DesktopVerb.Remove, null, null, null));
+    }
+
+    private Task HandleResumeAsync()
+    {
+        _working = TakeDownAsync(_working);
+        return Task.CompletedTask;
+    }
+
+    private async Task HandleStepAsync(StepSnapshot step)
+    {
+        var steps = _snapshot.Steps.ToList();
+        var at = steps.FindIndex(s => s.Name == step.Name);
+        if (at < 0)
+        {
+            steps.Add(step);
+        }
+        else
+        {
+            steps[at] = step;
+        }
+
+        Volatile.Write(ref _snapshot, _snapshot with { Steps = steps });
+        _unsaved.Add(Events.Publish("step", new StepEvent(step.Name, step.State, step.ElapsedMs, step.Detail)));
+        if (step.State != StepState.Running)
+        {
+            _context.Metrics.StepEnded(step);
+        }
+
+        // Steps are saved with the next change of state; a burst of them costs the database nothing.
+        if (_unsaved.Count >= 32)
+        {
+            await SaveAsync();
+        }
+    }
+
+    private async Task HandlePolicyAsync(PolicyMessage message)
+    {
+        Volatile.Write(ref _policy, message.Policy);
+        await SaveAsync();
+    }
+
+    private async Task HandleSizeAsync(SizeMessage message)
+    {
+        Volatile.Write(ref _snapshot, _snapshot with { Width = message.Width, Height = message.Height });
+        await SaveAsync();
+    }
+
+    private void PublishState() => _unsaved.Add(Events.Publish("state", new StateEvent(_snapshot.State, _snapshot.Reason)));
+
+    private async Task SaveAsync()
+    {
+        while (Events.NextSequence + SequenceBlock / 2 > _ceiling)
+        {
+            _ceiling += SequenceBlock;
+        }
+
+        DesktopEvent[] events = [.. _unsaved];
+        await _context.Store.SaveAsync(new StoredDesktop(_snapshot, _policy, _attestation, _ceiling), events, CancellationToken.None);
+        _unsaved.RemoveRange(0, events.Length);
+    }
+}

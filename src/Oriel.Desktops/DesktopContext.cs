@@ -1,0 +1,19 @@
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Store;
+using Oriel.Egress;
+
+namespace Oriel.Desktops;
+
+/// <summary>What every desktop of this node shares.</summary>
+internal sealed record DesktopContext(
+    DesktopOptions Options,
+    DesktopStore Store,
+    IKeeperHost Keepers,
+    EgressGateway Egress,
+    BootSlots Slots,
+    CgroupDelegation Cgroups,
+    DesktopMetrics Metrics,
+    TimeProvider Clock,
+    ILoggerFactory LoggerFactory);

@@ -1,0 +1,220 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Agents;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Egress;
+using Oriel.Egress.Log;
+using Oriel.Egress.Policy;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Desktops;
+
+/// <summary>
+/// What one desktop holds of this host: bundle, cgroup, egress session, keeper and the links to keeper and agent. Taken one by one,
+/// each with its undo step; let go all at once.
+/// </summary>
+internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
+{
+    private readonly CleanupStack _cleanup = new(logger);
+    private readonly ConcurrentDictionary<string, long> _counters = new();
+    private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private EgressSession? _egress;
+    private AgentLink? _agent;
+    private KeeperLink? _keeper;
+    private Task _watching = Task.CompletedTask;
+    private volatile string? _failedStep;
+    private volatile string? _lastSeen;
+    private volatile bool _ending;
+
+    public EgressSession? Egress => Volatile.Read(ref _egress);
+
+    public AgentLink? Agent => Volatile.Read(ref _agent);
+
+    public IReadOnlyDictionary<string, long> Counters => _counters;
+
+    /// <summary>What the keeper last reported.</summary>
+    public string? LastSeen => _lastSeen;
+
+    public string Bundle => Path.Combine(context.Options.DesktopsDirectory, desktop.Id.ToString());
+
+    /// <summary>Completes when the keeper says that its guest was started.</summary>
+    public Task Running => _running.Task;
+
+    /// <summary>Makes the bundle and takes a cgroup where they are delegated.</summary>
+    /// <returns>The cgroup's directory, or null.</returns>
+    public string? TakeBundle()
+    {
+        _cleanup.Push("bundle", () => context.Keepers.RemoveBundleAsync(Bundle, CancellationToken.None));
+        Directory.CreateDirectory(Bundle, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var cgroup = context.Cgroups.Create(desktop.Id.ToString());
+        if (cgroup is not null)
+        {
+            _cleanup.Push("cgroup", () => context.Cgroups.RemoveAsync(cgroup));
+        }
+
+        return cgroup;
+    }
+
+    public void TakeEgress(byte[] key, EgressPolicy policy)
+    {
+        var session = context.Egress.Register(desktop.Id.ToString(), key, policy);
+        session.Log.Changed += OnEgress;
+        Volatile.Write(ref _egress, session);
+        _cleanup.Push("egress", () =>
+        {
+            session.Log.Changed -= OnEgress;
+            session.Dispose();
+            Volatile.Write(ref _egress, null);
+            return Task.CompletedTask;
+        });
+    }
+
+    public async Task StartKeeperAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    {
+        _cleanup.Push("keeper", () => context.Keepers.KillAsync(Bundle, CancellationToken.None));
+        await context.Keepers.StartAsync(spec, cancellationToken);
+        Link(spec);
+    }
+
+    /// <summary>Takes over what an earlier server left running.</summary>
+    public void Adopt(KeeperSpec spec, EgressPolicy policy)
+    {
+        AdoptRemains(spec);
+        TakeEgress(spec.EgressKey, policy);
+        Link(spec);
+    }
+
+    /// <summary>Takes over what is only to be removed.</summary>
+    public void AdoptRemains(KeeperSpec? spec)
+    {
+        _cleanup.Push("bundle", () => context.Keepers.RemoveBundleAsync(Bundle, CancellationToken.None));
+        if (spec?.Limits.Cgroup is { } cgroup)
+        {
+            _cleanup.Push("cgroup", () => context.Cgroups.RemoveAsync(cgroup));
+        }
+
+        _cleanup.Push("keeper", () => context.Keepers.KillAsync(Bundle, CancellationToken.None));
+    }
+
+    /// <returns>False when the keeper cannot do it.</returns>
+    public async Task<bool> FreezeAsync(bool frozen) =>
+        _keeper is { } keeper && await keeper.SendAsync(new KeeperCommand(frozen ? "pause" : "resume"), CancellationToken.None);
+
+    /// <summary>Asks the keeper for fresh counters; they come as events.</summary>
+    public async Task RefreshCountersAsync(CancellationToken cancellationToken)
+    {
+        if (_keeper is { } keeper)
+        {
+            await keeper.SendAsync(new KeeperCommand("counters"), cancellationToken);
+        }
+    }
+
+    /// <summary>Takes everything down. Never throws; what could not be removed is logged and left to the next start of a server.</summary>
+    public async Task RemoveAsync(bool orderly)
+    {
+        _ending = true;
+        Egress?.Dispose();
+        if (orderly && _keeper is { } keeper)
+        {
+            var deadline = context.Options.StopDeadline;
+            if (await keeper.SendAsync(new KeeperCommand("stop", (int)deadline.TotalMilliseconds), CancellationToken.None))
+            {
+                await Task.WhenAny(keeper.Ended, Task.Delay(deadline + TimeSpan.FromSeconds(2), context.Clock));
+            }
+        }
+
+        await CloseLinksAsync();
+        var failed = await _cleanup.UnwindAsync();
+        if (failed.Count > 0)
+        {
+            desktop.Log("server: not removed: " + string.Join("; ", failed));
+        }
+    }
+
+    /// <summary>Closes the links; keeper and guest live on.</summary>
+    public async Task DetachAsync()
+    {
+        _ending = true;
+        await CloseLinksAsync();
+        Egress?.Dispose();
+    }
+
+    private void Link(KeeperSpec spec)
+    {
+        Volatile.Write(ref _agent, new AgentLink(Path.Combine(Bundle, BundleLayout.AgentSocket), spec.AgentKey));
+        _keeper = new KeeperLink(Bundle, context.Clock, logger);
+        _keeper.Start(OnKeeperEvent);
+        _watching = WatchKeeperAsync(_keeper);
+    }
+
+    private async Task CloseLinksAsync()
+    {
+        Interlocked.Exchange(ref _agent, null)?.Dispose();
+        if (_keeper is not null)
+        {
+            await _keeper.DisposeAsync();
+        }
+
+        await _watching;
+    }
+
+    private async Task WatchKeeperAsync(KeeperLink keeper)
+    {
+        var end = await keeper.Ended;
+        if (_ending || end is { Code: KeeperLink.Detached })
+        {
+            return;
+        }
+
+        var known = end.Code is not null;
+        var reason = new DesktopReason(
+            end.Code ?? ReasonCodes.KeeperDied,
+            _failedStep,
+            end.Detail ?? (known ? "The guest ended by itself." : "The keeper ended without saying why; it was probably killed."),
+            _lastSeen,
+            []);
+        _running.TrySetException(new StepFailedException(reason));
+        _ = _running.Task.Exception;
+        desktop.Fail(reason);
+    }
+
+    private void OnEgress(EgressEntry entry) => desktop.Log(entry);
+
+    private void OnKeeperEvent(KeeperEvent item)
+    {
+        switch (item.Type)
+        {
+            case "step":
+                OnStep(item);
+                break;
+            case "running":
+                _running.TrySetResult();
+                break;
+            case "console":
+                desktop.Log(item.Detail ?? "");
+                break;
+            case "counter" when item.Name is { } name:
+                _counters[name] = item.Value;
+                break;
+        }
+    }
+
+    private void OnStep(KeeperEvent item)
+    {
+        var name = item.Name ?? "keeper";
+        var state = item.State switch { "done" => StepState.Done, "failed" => StepState.Failed, _ => StepState.Running };
+        _lastSeen = item.Detail is null ? $"{name} {item.State}" : $"{name} {item.State}: {item.Detail}";
+        if (state == StepState.Failed)
+        {
+            _failedStep = name;
+        }
+
+        if (!_running.Task.IsCompleted || state == StepState.Failed)
+        {
+            var started = DateTimeOffset.UnixEpoch.AddMicroseconds(item.AtUs - item.ElapsedUs);
+            desktop.Report(new StepSnapshot(name, state, started, Math.Round(item.ElapsedUs / 1000.0, 1), item.Detail));
+        }
+    }
+}

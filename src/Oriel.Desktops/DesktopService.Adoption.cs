@@ -1,0 +1,187 @@
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Store;
+using Oriel.Protocol;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Desktops;
+
+// What a new server does with what earlier ones left, and what time does to desktops.
+public sealed partial class DesktopService
+{
+    private static readonly TimeSpan ReapInterval = TimeSpan.FromSeconds(1);
+
+    private async Task AdoptAllAsync(CancellationToken cancellationToken)
+    {
+        var stored = await _context.Store.LoadAsync(_context.Clock.GetUtcNow() - Options.KeepDestroyed, cancellationToken);
+        var known = stored.Select(s => s.Desktop.Snapshot.Id.ToString()).ToHashSet();
+        foreach (var (desktop, events) in stored)
+        {
+            Adopt(desktop, events);
+        }
+
+        foreach (var bundle in Directory.EnumerateDirectories(Options.DesktopsDirectory).Where(path => !known.Contains(Path.GetFileName(path))))
+        {
+            await RemoveOrphanAsync(bundle, cancellationToken);
+        }
+    }
+
+    private void Adopt(StoredDesktop stored, IReadOnlyList<DesktopEvent> events)
+    {
+        var was = stored.Snapshot.State;
+        if (was == DesktopState.Destroyed)
+        {
+            var gone = new Desktop(_context, stored, events);
+            gone.StayDestroyed();
+            _desktops[gone.Id] = gone;
+            RemoveRemains(gone);
+            return;
+        }
+
+        var bundle = Path.Combine(Options.DesktopsDirectory, stored.Snapshot.Id.ToString());
+        var spec = KeeperLiveness.ReadSpec(bundle);
+        var alive = spec is not null && KeeperLiveness.IsAlive(bundle);
+        var usable = alive && was is DesktopState.Ready or DesktopState.Paused;
+
+        // A desktop that was ready is configured; it is shown as such until its agent has proven itself to this server.
+        var start = was == DesktopState.Ready && usable ? stored with { Snapshot = stored.Snapshot with { State = DesktopState.Configuring } } : stored;
+        var desktop = new Desktop(_context, start, events);
+        _desktops[desktop.Id] = desktop;
+        if (!usable)
+        {
+            desktop.Resources.AdoptRemains(spec);
+            desktop.Start((d, _) => Condemn(d, was, bundle));
+            return;
+        }
+
+        _logger.LogInformation("Desktop {Desktop}: adopting (was {State})", desktop.Id, was.Name());
+        desktop.Resources.Adopt(spec!, stored.Egress);
+        desktop.Start((d, token) => was == DesktopState.Paused ? Task.CompletedTask : ReattestAsync(d, token));
+    }
+
+    private static Task Condemn(Desktop desktop, DesktopState was, string bundle)
+    {
+        if (was is DesktopState.Failed or DesktopState.Destroying)
+        {
+            // It was on its way out already, and keeps its reason.
+            desktop.Resume();
+        }
+        else if (was is DesktopState.Ready or DesktopState.Paused)
+        {
+            var exit = KeeperLiveness.ReadExit(bundle);
+            desktop.Fail(new DesktopReason(exit?.Name ?? ReasonCodes.KeeperDied, null, exit?.Detail ?? "The keeper ended while no server was there.", null, LastLines(bundle)));
+        }
+        else
+        {
+            desktop.Fail(new DesktopReason(ReasonCodes.ServerRestarted, desktop.Snapshot.Steps.LastOrDefault()?.Name, "The server ended while the desktop was being created.", was.Name(), LastLines(bundle)));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private async Task ReattestAsync(Desktop desktop, CancellationToken cancellationToken)
+    {
+        var steps = new StepRunner(desktop, _context.Clock);
+        await steps.RunAsync("adopt", Options.Deadlines.Adopt, async (progress, token) =>
+        {
+            var agent = await AgentReach.WaitAsync(desktop, progress, _context.Clock, token);
+
+            // A call that needs the proofs: both ends know the key, and the agent answers.
+            using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token);
+            await call.ResponseStream.MoveNext(token);
+        }, cancellationToken);
+        await desktop.ProvenAsync(null, cancellationToken);
+    }
+
+    private void RemoveRemains(Desktop gone)
+    {
+        if (Directory.Exists(gone.Resources.Bundle))
+        {
+            gone.Resources.AdoptRemains(KeeperLiveness.ReadSpec(gone.Resources.Bundle));
+            _ = gone.Resources.RemoveAsync(orderly: false);
+        }
+    }
+
+    private async Task RemoveOrphanAsync(string bundle, CancellationToken cancellationToken)
+    {
+        _logger.LogWarning("{Bundle} belongs to no known desktop; removing it", bundle);
+        try
+        {
+            await _context.Keepers.KillAsync(bundle, cancellationToken);
+            if (KeeperLiveness.ReadSpec(bundle)?.Limits.Cgroup is { } cgroup)
+            {
+                await _context.Cgroups.RemoveAsync(cgroup);
+            }
+
+            await _context.Keepers.RemoveBundleAsync(bundle, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            _logger.LogError(e, "{Bundle} could not be removed", bundle);
+        }
+    }
+
+    private static IReadOnlyList<string> LastLines(string bundle)
+    {
+        const int Lines = 20;
+        const int TailBytes = 16 * 1024;
+        var lines = new List<string>();
+        foreach (var name in (string[])[BundleFiles.Keeper, BundleFiles.Console])
+        {
+            lines.AddRange(BundleFiles.Tail(Path.Combine(bundle, name), TailBytes).TakeLast(Lines));
+        }
+
+        return lines;
+    }
+
+    private async Task ReapAsync()
+    {
+        using var timer = new PeriodicTimer(ReapInterval, _context.Clock);
+        var forgotten = _context.Clock.GetUtcNow();
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stopping.Token))
+            {
+                var now = _context.Clock.GetUtcNow();
+                foreach (var desktop in _desktops.Values)
+                {
+                    await ReapAsync(desktop, now);
+                }
+
+                if (now - forgotten > TimeSpan.FromMinutes(10))
+                {
+                    forgotten = now;
+                    await _context.Store.ForgetAsync(now - Options.KeepDestroyed, _stopping.Token);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The server stops.
+        }
+    }
+
+    private async Task ReapAsync(Desktop desktop, DateTimeOffset now)
+    {
+        var snapshot = desktop.Snapshot;
+        desktop.KeepSequence();
+        if (snapshot.State == DesktopState.Destroyed)
+        {
+            if (now - snapshot.EndedAt > Options.KeepDestroyed && _desktops.TryRemove(desktop.Id, out _))
+            {
+                await desktop.DisposeAsync();
+            }
+        }
+        else if (now >= snapshot.ExpiresAt && DesktopTransitions.Counts(snapshot.State))
+        {
+            await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {snapshot.ExpiresAt:u}."), _stopping.Token);
+        }
+        else if (snapshot is { State: DesktopState.Ready or DesktopState.Paused, Viewers: 0, IdleTimeout: { } idle } && now - desktop.LastActivity > idle)
+        {
+            await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {idle.TotalSeconds:0} s."), _stopping.Token);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Agents;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Store;
+using Oriel.Desktops.Templates;
+using Oriel.Egress;
+using Oriel.Images;
+using Oriel.Protocol;
+
+namespace Oriel.Desktops;
+
+/// <summary>All desktops of this node. Safe for concurrent use; the owner starts and disposes it.</summary>
+public sealed partial class DesktopService : IAsyncDisposable
+{
+    private readonly DesktopContext _context;
+    private readonly ImageStore _images;
+    private readonly TemplateCatalog _templates;
+    private readonly ILogger<DesktopService> _logger;
+    private readonly ConcurrentDictionary<DesktopId, Desktop> _desktops = new();
+    private readonly Lock _creating = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private Task _reaping = Task.CompletedTask;
+
+    public DesktopService(
+        DesktopOptions options,
+        DesktopStore store,
+        IKeeperHost keepers,
+        EgressGateway egress,
+        ImageStore images,
+        TemplateCatalog templates,
+        CgroupDelegation cgroups,
+        DesktopMetrics metrics,
+        TimeProvider clock,
+        ILoggerFactory loggerFactory)
+    {
+        Options = options;
+        _images = images;
+        _templates = templates;
+        _logger = loggerFactory.CreateLogger<DesktopService>();
+        _context = new DesktopContext(options, store, keepers, egress, new BootSlots(options.MaxConcurrentBoots), cgroups, metrics, clock, loggerFactory);
+        metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot));
+    }
+
+    public DesktopOptions Options { get; }
+
+    /// <summary>How many count against <see cref="DesktopOptions.MaxDesktops"/>.</summary>
+    public int Count => _desktops.Values.Count(d => DesktopTransitions.Counts(d.Snapshot.State));
+
+    /// <summary>Adopts or removes what earlier servers left, then watches over times to live. Call once.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(Options.DesktopsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        await AdoptAllAsync(cancellationToken);
+        _reaping = Task.Run(ReapAsync, CancellationToken.None);
+    }
+
+    /// <summary>Begins to create a desktop; it is in the list when this returns, in state creating.</summary>
+    /// <param name="request">Already validated against the template it names.</param>
+    public CreateResult Create(DesktopSpec request)
+    {
+        var image = _images.FindUsable(request.Image);
+        if (image is null)
+        {
+            var there = _images.Find(request.Image);
+            return CreateResult.ImageMissing(there is null
+                ? $"There is no image '{request.Image}'. Build it: oriel image build images/{request.Image}"
+                : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}.");
+        }
+
+        lock (_creating)
+        {
+            if (_stopping.IsCancellationRequested)
+            {
+                return CreateResult.TooMany("The server is stopping.");
+            }
+
+            if (Count >= Options.MaxDesktops)
+            {
+                return CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first.");
+            }
+
+            var now = _context.Clock.GetUtcNow();
+            var snapshot = new DesktopSnapshot
+            {
+                Id = DesktopId.New(),
+                Name = request.Name,
+                Template = request.Template,
+                State = DesktopState.Creating,
+                ImageName = image.Name,
+                ImageDigest = image.Digest,
+                Driver = Options.Driver,
+                Width = request.Width,
+                Height = request.Height,
+                Hostname = request.Hostname,
+                CreatedAt = now,
+                ExpiresAt = request.Ttl is { } ttl ? now + ttl : null,
+                IdleTimeout = request.IdleTimeout,
+            };
+            var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
+            _desktops[desktop.Id] = desktop;
+            desktop.Start(new DesktopCreation(request, _images.PathOf(image.Digest), _context).RunAsync);
+            return CreateResult.Of(desktop);
+        }
+    }
+
+    public bool TryGet(DesktopId id, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop) => _desktops.TryGetValue(id, out desktop);
+
+    /// <summary>Newest first.</summary>
+    /// <param name="all">With those destroyed within the last hour.</param>
+    public IReadOnlyList<Desktop> List(bool all) =>
+        [.. _desktops.Values.Where(d => all || d.Snapshot.State != DesktopState.Destroyed).OrderByDescending(d => d.Snapshot.CreatedAt)];
+
+    /// <summary>The shared, live connection to a desktop's agent; never dispose it.</summary>
+    /// <exception cref="DesktopUnavailableException">Not there, not ready, or gone.</exception>
+    public async ValueTask<AgentConnection> ConnectAgentAsync(DesktopId id, CancellationToken cancellationToken)
+    {
+        if (!TryGet(id, out var desktop))
+        {
+            throw new DesktopUnavailableException("no-such-desktop", $"There is no desktop {id}.");
+        }
+
+        var state = desktop.Snapshot.State;
+        if (state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed || desktop.Resources.Agent is not { } link)
+        {
+            var gone = state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed;
+            throw new DesktopUnavailableException(gone ? "desktop-gone" : "not-ready", $"The desktop is {state.Name()}.");
+        }
+
+        if (state is not DesktopState.Ready)
+        {
+            throw new DesktopUnavailableException("not-ready", $"The desktop is {state.Name()}.");
+        }
+
+        desktop.Touch();
+        try
+        {
+            return await link.ConnectAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException && !cancellationToken.IsCancellationRequested)
+        {
+            throw new DesktopUnavailableException("desktop-gone", "The desktop's agent does not answer.", e);
+        }
+    }
+
+    public void ViewerJoined(DesktopId id)
+    {
+        if (TryGet(id, out var desktop))
+        {
+            desktop.ViewerJoined();
+        }
+    }
+
+    public void ViewerLeft(DesktopId id)
+    {
+        if (TryGet(id, out var desktop))
+        {
+            desktop.ViewerLeft();
+        }
+    }
+
+    /// <summary>Lets go of all desktops: those that live go on living. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_creating)
+        {
+            if (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+
+            _stopping.Cancel();
+        }
+
+        await _reaping;
+        await Task.WhenAll(_desktops.Values.Select(d => d.DisposeAsync().AsTask()));
+        _context.Slots.Dispose();
+    }
+}
+
+/// <summary>A desktop, or why there is none.</summary>
+/// <param name="Reason"><c>image-missing</c>, <c>too-many-desktops</c>, or null.</param>
+public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Message)
+{
+    internal static CreateResult Of(Desktop desktop) => new(desktop, null, null);
+
+    internal static CreateResult ImageMissing(string message) => new(null, "image-missing", message);
+
+    internal static CreateResult TooMany(string message) => new(null, "too-many-desktops", message);
+}
+
+/// <summary>A desktop cannot be used now.</summary>
+/// <param name="reason"><c>no-such-desktop</c>, <c>not-ready</c> or <c>desktop-gone</c>.</param>
+public sealed class DesktopUnavailableException(string reason, string message, Exception? cause = null) : Exception(message, cause)
+{
+    public string Reason { get; } = reason;
+}
