@@ -102,6 +102,9 @@ public sealed partial class Desktop : IAsyncDisposable
         await _inbox.Writer.WriteAsync(new PolicyMessage(policy), cancellationToken);
     }
 
+    /// <summary>Asks the keeper for fresh <see cref="Counters"/>; they follow shortly.</summary>
+    public Task RefreshCountersAsync(CancellationToken cancellationToken) => Resources.RefreshCountersAsync(cancellationToken);
+
     public void ViewerJoined() => CountViewer(+1);
 
     public void ViewerLeft() => CountViewer(-1);

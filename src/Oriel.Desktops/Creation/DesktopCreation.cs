@@ -62,7 +62,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
                 RandomNumberGenerator.GetBytes(KeyLength),
                 spec.Hostname,
                 new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup));
-            resources.TakeEgress(keeper.EgressKey, spec.Egress);
+            resources.TakeEgress(keeper.EgressKey, desktop.EgressPolicy);
             return Task.FromResult(keeper);
         }, cancellationToken);
         await steps.RunAsync("keeper", _deadlines.Keeper, async (progress, token) =>

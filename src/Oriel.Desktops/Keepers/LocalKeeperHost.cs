@@ -1,0 +1,45 @@
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Desktops.Keepers;
+
+/// <summary>Keepers as processes of this host.</summary>
+/// <param name="keeperPath">The oriel-keeper executable.</param>
+public sealed class LocalKeeperHost(string keeperPath, TimeProvider clock) : IKeeperHost
+{
+    private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(10);
+    private readonly KeeperLauncher _launcher = new(keeperPath);
+
+    public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _launcher.StartAsync(spec, cancellationToken);
+        }
+        catch (KeeperLaunchException e)
+        {
+            throw new InvalidOperationException(e.Message, e);
+        }
+    }
+
+    public async Task KillAsync(string bundle, CancellationToken cancellationToken)
+    {
+        if (KeeperLiveness.ReadIdentity(bundle) is not { } identity)
+        {
+            return;
+        }
+
+        KeeperProcess.Kill(identity);
+        var deadline = clock.GetUtcNow() + KillDeadline;
+        while (KeeperLiveness.IsAlive(identity))
+        {
+            if (clock.GetUtcNow() > deadline)
+            {
+                throw new InvalidOperationException($"The keeper {identity.Pid} of {bundle} did not end within {KillDeadline.TotalSeconds:0} s of being killed.");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(10), clock, cancellationToken);
+        }
+    }
+
+    public Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken) => ScratchRemover.RemoveAsync(bundle, cancellationToken);
+}

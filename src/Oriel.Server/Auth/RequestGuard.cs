@@ -1,0 +1,132 @@
+using System.Net;
+using Oriel.Server.Hosting;
+
+namespace Oriel.Server.Auth;
+
+/// <summary>
+/// What every request passes before anything else: a Host that is ours (against DNS rebinding), security headers, a token or a session,
+/// and for the session's state changes an Origin that is ours and the header X-Oriel (against cross-site requests).
+/// </summary>
+internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, ServeOptions options, SignInLimiter limiter)
+{
+    public const string Cookie = "oriel-session";
+    public const string CsrfHeader = "X-Oriel";
+    private const string Csp =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
+        + "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+    // Scalar's page starts itself by an inline script and styles itself; it is behind sign-in and shows no outside content.
+    private const string DocsCsp =
+        "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
+        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+    private readonly HashSet<string> _hosts = new(HostNames(options), StringComparer.OrdinalIgnoreCase);
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var path = context.Request.Path;
+        AddHeaders(context.Response.Headers, path);
+        if (!_hosts.Contains(context.Request.Host.Host))
+        {
+            await Problems.WriteAsync(context, StatusCodes.Status421MisdirectedRequest, "wrong-host", "This server does not go by that name (option --host).");
+            return;
+        }
+
+        if (context.WebSockets.IsWebSocketRequest && !HasOwnOrigin(context, required: !HasBearer(context)))
+        {
+            await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, "wrong-origin", "A WebSocket must come from this server's own page.");
+            return;
+        }
+
+        if (PublicPaths.Contains(context, options))
+        {
+            await next(context);
+            return;
+        }
+
+        switch (await AuthenticateAsync(context))
+        {
+            case Caller.Token:
+                await next(context);
+                return;
+            case Caller.Session when ChangesState(context.Request.Method) && !(HasOwnOrigin(context, required: true) && context.Request.Headers.ContainsKey(CsrfHeader)):
+                await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, "cross-site", $"A change by the page needs its own Origin and the header {CsrfHeader}.");
+                return;
+            case Caller.Session:
+                await next(context);
+                return;
+            default:
+                await RefuseAsync(context);
+                return;
+        }
+    }
+
+    private static IEnumerable<string> HostNames(ServeOptions options) =>
+        new[] { "localhost", "127.0.0.1", "[::1]" }
+            .Concat(options.Hosts)
+            .Concat(options.PublicAddresses.Append(options.Bind).Select(a => a.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{a}]" : a.ToString()));
+
+    private static bool ChangesState(string method) => !(HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method));
+
+    private static bool HasBearer(HttpContext context) => context.Request.Headers.Authorization.ToString().StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase);
+
+    private static bool HasOwnOrigin(HttpContext context, bool required)
+    {
+        var origin = context.Request.Headers.Origin.ToString();
+        return origin.Length == 0 ? !required : origin == $"{context.Request.Scheme}://{context.Request.Host}";
+    }
+
+    private static void AddHeaders(IHeaderDictionary headers, PathString path)
+    {
+        headers.ContentSecurityPolicy = path.StartsWithSegments("/api/docs") ? DocsCsp : Csp;
+        headers.XContentTypeOptions = "nosniff";
+        headers.XFrameOptions = "DENY";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers["Cross-Origin-Opener-Policy"] = "same-origin";
+        headers["Cross-Origin-Resource-Policy"] = "same-origin";
+        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
+        if (path.StartsWithSegments("/api"))
+        {
+            headers.CacheControl = "no-store";
+        }
+    }
+
+    private async ValueTask<Caller> AuthenticateAsync(HttpContext context)
+    {
+        var authorization = context.Request.Headers.Authorization.ToString();
+        if (authorization.Length > 0)
+        {
+            var address = context.Connection.RemoteIpAddress ?? IPAddress.None;
+            var ok = HasBearer(context) && limiter.MayTry(address) && tokens.IsApiToken(authorization["Bearer ".Length..].Trim());
+            if (!ok)
+            {
+                limiter.Failed(address);
+            }
+
+            return ok ? Caller.Token : Caller.Nobody;
+        }
+
+        return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted) ? Caller.Session : Caller.Nobody;
+    }
+
+    private static Task RefuseAsync(HttpContext context)
+    {
+        var path = context.Request.Path;
+        if (path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/metrics") || path.StartsWithSegments("/health")
+            || ChangesState(context.Request.Method))
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer";
+            return Problems.WriteAsync(context, StatusCodes.Status401Unauthorized, "signed-out", "Sign in, or send the token as Authorization: Bearer (oriel token).");
+        }
+
+        context.Response.Redirect(PublicPaths.SignIn);
+        return Task.CompletedTask;
+    }
+
+    private enum Caller
+    {
+        Nobody,
+        Token,
+        Session,
+    }
+}

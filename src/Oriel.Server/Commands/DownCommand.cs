@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Diagnostics;
+using Oriel.Desktops.Keepers;
+using Oriel.Images;
+using Oriel.Server.Hosting;
+
+namespace Oriel.Server.Commands;
+
+/// <summary><c>oriel down</c>: ends the server of a data directory and all of its desktops.</summary>
+internal static class DownCommand
+{
+    private static readonly TimeSpan ServerDeadline = TimeSpan.FromSeconds(15);
+
+    public static Command Create()
+    {
+        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
+        var keeper = new Option<string?>("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
+        var command = new Command("down", "End the server and all desktops") { data, keeper };
+        command.SetAction((parsed, cancellation) => RunAsync(new ServeOptions { DataDirectory = Path.GetFullPath(parsed.GetValue(data)!), KeeperPath = parsed.GetValue(keeper) }, cancellation));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellationToken)
+    {
+        if (!await StopServerAsync(options, cancellationToken))
+        {
+            Console.Error.WriteLine($"oriel: the server did not end within {ServerDeadline.TotalSeconds:0} s.");
+            return 1;
+        }
+
+        // With the server gone and its lock in our hand nobody else touches the bundles. The next server finds the records without
+        // bundles and closes them.
+        Directory.CreateDirectory(options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
+        using var held = ServerLock.TryTake(options.DataDirectory);
+        if (held is null)
+        {
+            Console.Error.WriteLine("oriel: another server has just started here.");
+            return 1;
+        }
+
+        var desktops = Path.Combine(options.DataDirectory, "desktops");
+        var keepers = new LocalKeeperHost(options.Keeper, TimeProvider.System);
+        var ended = await Task.WhenAll((Directory.Exists(desktops) ? Directory.GetDirectories(desktops) : []).Select(bundle => EndAsync(keepers, bundle, cancellationToken)));
+        Console.WriteLine(ended.Length == 0 ? "No desktop was left." : $"{ended.Count(e => e)} of {ended.Length} desktops ended.");
+        return ended.All(e => e) ? 0 : 1;
+    }
+
+    private static async Task<bool> StopServerAsync(ServeOptions options, CancellationToken cancellationToken)
+    {
+        if (ServerInstance.Read(options.DataDirectory) is not { } server || !TryFind(server.Pid, out var process))
+        {
+            return true;
+        }
+
+        using (process)
+        using (var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
+        {
+            limit.CancelAfter(ServerDeadline);
+            Console.WriteLine($"Stopping the server (process {server.Pid})…");
+            using var kill = Process.Start("kill", ["-TERM", server.Pid.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+            try
+            {
+                await process.WaitForExitAsync(limit.Token);
+                return true;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>The process, if it is one of ours: the number may have gone to another program since.</summary>
+    private static bool TryFind(int pid, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Process? process)
+    {
+        process = null;
+        try
+        {
+            var command = File.ReadAllText($"/proc/{pid}/cmdline");
+            if (!command.Contains("oriel", StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            process = Process.GetProcessById(pid);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<bool> EndAsync(LocalKeeperHost keepers, string bundle, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await keepers.KillAsync(bundle, cancellationToken);
+            await keepers.RemoveBundleAsync(bundle, cancellationToken);
+            Console.WriteLine($"  {Path.GetFileName(bundle)}: ended");
+            return true;
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"  {Path.GetFileName(bundle)}: {e.Message}");
+            return false;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.CommandLine;
+using Oriel.Desktops.Store;
+using Oriel.Images;
+using Oriel.Server.Auth;
+using Oriel.Server.Hosting;
+
+namespace Oriel.Server.Commands;
+
+/// <summary><c>oriel token</c>: the API token, or a one-time sign-in URL.</summary>
+internal static class TokenCommand
+{
+    public static Command Create()
+    {
+        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
+        var signIn = new Option<bool>("--new-signin") { Description = "Print a one-time sign-in URL of the running server instead" };
+        var command = new Command("token", "Print the API token") { data, signIn };
+        command.SetAction((parsed, cancellation) => RunAsync(parsed.GetValue(data)!, parsed.GetValue(signIn), cancellation));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string data, bool signIn, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(data, "token");
+        try
+        {
+            if (!File.Exists(path))
+            {
+                Console.Error.WriteLine($"oriel: {data} has no token yet: start the server first (oriel serve --data {data}).");
+                return 1;
+            }
+
+            var token = (await File.ReadAllTextAsync(path, cancellationToken)).Trim();
+            if (!signIn)
+            {
+                Console.WriteLine(token);
+                return 0;
+            }
+
+            if (ServerInstance.Read(data) is not { } server)
+            {
+                Console.Error.WriteLine($"oriel: no server runs on {data}.");
+                return 1;
+            }
+
+            var tokens = new TokenService(new DesktopDbContextFactory(Path.Combine(data, "oriel.db")), token, TimeProvider.System);
+            Console.WriteLine($"{server.Url}/signin#token={await tokens.NewSignInAsync(cancellationToken)}");
+            return 0;
+        }
+        catch (UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine($"oriel: {path} belongs to another user; run this as the user that runs the server.");
+            return 1;
+        }
+    }
+}

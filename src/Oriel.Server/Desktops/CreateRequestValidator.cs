@@ -1,0 +1,238 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.RegularExpressions;
+using Oriel.Desktops.Attestation;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Templates;
+
+namespace Oriel.Server.Desktops;
+
+/// <summary>Turns a request and its template into a spec, or says what is wrong with it.</summary>
+internal static partial class CreateRequestValidator
+{
+    public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160;
+    public const int MaxFiles = 1000, MaxEnv = 500, MaxTrust = 50;
+    public const long MaxFileBytes = 32L * 1024 * 1024;
+    private const int MaxName = 64, MaxPath = 4096, MaxEnvValue = 32 * 1024, MaxUrl = 2048, MaxPem = 64 * 1024;
+    private const int MaxSeconds = 30 * 24 * 3600;
+
+    public static (DesktopSpec? Spec, string? Error) Validate(CreateDesktopRequest request, DesktopTemplate template)
+    {
+        var name = request.Name ?? "desktop";
+        var hostname = request.Hostname ?? HostnameOf(name);
+        var files = new List<FileSpec>();
+        var trust = new List<byte[]>();
+        var policy = request.Egress ?? template.Egress;
+        var error = CheckName(name)
+            ?? Range("width", request.Width, MinWidth, MaxWidth)
+            ?? Range("height", request.Height, MinHeight, MaxHeight)
+            ?? (HostnamePattern().IsMatch(hostname) ? null : "hostname must be 1 to 63 letters, digits and hyphens, and begin and end with none of the latter")
+            ?? CheckTimeZone(request.TimeZone)
+            ?? (LayoutPattern().IsMatch(request.KeyboardLayout ?? "us") ? null : "keyboardLayout must be an XKB layout, such as us or de(nodeadkeys)")
+            ?? CheckUrl(request.StartUrl)
+            ?? Range("ttl", request.Ttl, 1, MaxSeconds)
+            ?? Range("idleTimeout", request.IdleTimeout, 1, MaxSeconds)
+            ?? CheckEnvironment(request.Env)
+            ?? ReadFiles(request.Files, files)
+            ?? ReadTrust(request.Trust, trust)
+            ?? (policy.Validate() is { } wrong ? "egress: " + wrong : null);
+        if (error is not null)
+        {
+            return (null, error);
+        }
+
+        return (new DesktopSpec
+        {
+            Template = template.Name,
+            Name = name,
+            Image = template.Image,
+            Width = request.Width ?? template.Width,
+            Height = request.Height ?? template.Height,
+            Hostname = hostname,
+            TimeZone = request.TimeZone ?? "UTC",
+            KeyboardLayout = request.KeyboardLayout ?? "us",
+            StartUrl = request.StartUrl ?? "",
+            Files = files,
+            Environment = request.Env ?? new Dictionary<string, string>(),
+            Trust = trust,
+            Egress = policy,
+            Limits = template.Limits,
+            Ttl = request.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : template.Ttl,
+            IdleTimeout = request.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : template.IdleTimeout,
+        }, null);
+    }
+
+    /// <summary>Null when <paramref name="path"/> is absolute and in normal form.</summary>
+    public static string? CheckPath(string? path)
+    {
+        if (string.IsNullOrEmpty(path) || path[0] != '/' || path.Length > MaxPath || path.Contains('\0') || path.EndsWith('/'))
+        {
+            return "a path must be absolute and name a file";
+        }
+
+        return path.Split('/').Skip(1).Any(part => part is "" or "." or "..") ? "a path must not hold '//', '/./' or '/../'" : null;
+    }
+
+    /// <summary>Permission bits from octal text; null when it is none.</summary>
+    public static uint? ReadMode(string? mode)
+    {
+        const uint Default = 0x1A4; // 0644
+        if (mode is null)
+        {
+            return Default;
+        }
+
+        return ModePattern().IsMatch(mode) ? Convert.ToUInt32(mode, 8) : null;
+    }
+
+    public static bool IsOwner(string owner) => OwnerPattern().IsMatch(owner);
+
+    public static string? CheckEnvironment(IReadOnlyDictionary<string, string>? env)
+    {
+        if (env is null)
+        {
+            return null;
+        }
+
+        if (env.Count > MaxEnv)
+        {
+            return $"env must have at most {MaxEnv} variables";
+        }
+
+        foreach (var (name, value) in env)
+        {
+            if (!EnvPattern().IsMatch(name))
+            {
+                return $"env: '{Shorten(name)}' is not a variable's name";
+            }
+
+            if (ExpectedEnvironment.Proxy.ContainsKey(name))
+            {
+                return $"env: {name} is set by Oriel; what a desktop may reach is set by egress";
+            }
+
+            if (value is null || value.Length > MaxEnvValue || value.AsSpan().IndexOfAny('\0', '\n', '\r') >= 0)
+            {
+                return $"env: the value of {name} must be one line of at most {MaxEnvValue} characters";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? CheckName(string name) =>
+        name.Length is 0 or > MaxName || name.Any(char.IsControl) || string.IsNullOrWhiteSpace(name) ? $"name must have 1 to {MaxName} characters, none of them control characters" : null;
+
+    private static string? Range(string what, int? value, int least, int most) =>
+        value is null || (value >= least && value <= most) ? null : $"{what} must be {least} to {most}";
+
+    private static string? CheckTimeZone(string? zone) =>
+        zone is null || (ZonePattern().IsMatch(zone) && TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _)) ? null : "timeZone must be an IANA time zone, such as Europe/Paris";
+
+    private static string? CheckUrl(string? url) =>
+        string.IsNullOrEmpty(url) || (url.Length <= MaxUrl && Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && !url.Any(char.IsControl))
+            ? null
+            : "startUrl must be an http or https URL";
+
+    private static string? ReadFiles(IReadOnlyList<CreateFile>? asked, List<FileSpec> files)
+    {
+        if (asked?.Count > MaxFiles)
+        {
+            return $"files must be at most {MaxFiles}";
+        }
+
+        long total = 0;
+        foreach (var file in asked ?? [])
+        {
+            if (file is null || CheckPath(file.Path) is not null)
+            {
+                return $"files: {(file is null ? "an entry must not be null" : CheckPath(file.Path))}";
+            }
+
+            if (file.Content is null)
+            {
+                return $"files: {file.Path} has no content (base64)";
+            }
+
+            if (ReadMode(file.Mode) is not { } mode)
+            {
+                return $"files: the mode of {file.Path} must be octal, such as 0644";
+            }
+
+            if (!IsOwner(file.Owner ?? "user"))
+            {
+                return $"files: the owner of {file.Path} must be user, root or uid:gid";
+            }
+
+            total += file.Content.Length;
+            if (total > MaxFileBytes)
+            {
+                return $"files must have at most {MaxFileBytes} bytes together; put larger ones once the desktop is ready";
+            }
+
+            files.Add(new FileSpec(file.Path!, file.Content, mode, file.Owner ?? "user"));
+        }
+
+        return files.Select(f => f.Path).Distinct().Count() == files.Count ? null : "files: a path is there twice";
+    }
+
+    private static string? ReadTrust(IReadOnlyList<string>? pems, List<byte[]> trust)
+    {
+        if (pems?.Count > MaxTrust)
+        {
+            return $"trust must hold at most {MaxTrust} certificates";
+        }
+
+        foreach (var pem in pems ?? [])
+        {
+            try
+            {
+                if (pem is null || pem.Length > MaxPem)
+                {
+                    return "trust: a certificate must not be null or larger than 64 KiB";
+                }
+
+                using var certificate = X509Certificate2.CreateFromPem(pem);
+                trust.Add(Encoding.ASCII.GetBytes(certificate.ExportCertificatePem() + "\n"));
+            }
+            catch (CryptographicException)
+            {
+                return "trust: an entry is not a certificate in PEM";
+            }
+        }
+
+        return null;
+    }
+
+    private static string HostnameOf(string name)
+    {
+        var cleaned = NotHostname().Replace(name.ToLower(CultureInfo.InvariantCulture), "-").Trim('-');
+        cleaned = cleaned.Length > 63 ? cleaned[..63].Trim('-') : cleaned;
+        return cleaned.Length == 0 ? "desktop" : cleaned;
+    }
+
+    private static string Shorten(string text) => text.Length <= 40 ? text : text[..40] + "…";
+
+    [GeneratedRegex("^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\z")]
+    private static partial Regex HostnamePattern();
+
+    [GeneratedRegex("[^a-z0-9-]+")]
+    private static partial Regex NotHostname();
+
+    [GeneratedRegex("^[a-z]{2,8}(\\([a-z0-9_-]{1,32}\\))?\\z")]
+    private static partial Regex LayoutPattern();
+
+    [GeneratedRegex("^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}\\z")]
+    private static partial Regex ZonePattern();
+
+    [GeneratedRegex("^[0-7]{3,4}\\z")]
+    private static partial Regex ModePattern();
+
+    [GeneratedRegex("^(user|root|[0-9]{1,5}:[0-9]{1,5})\\z")]
+    private static partial Regex OwnerPattern();
+
+    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]{0,127}\\z")]
+    private static partial Regex EnvPattern();
+}

@@ -1,0 +1,122 @@
+using System.Text.Json.Serialization;
+using Oriel.Desktops;
+using Oriel.Desktops.Attestation;
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Egress.Log;
+using Oriel.Egress.Policy;
+
+namespace Oriel.Server.Desktops;
+
+/// <summary>A wish for a desktop; all is optional.</summary>
+internal sealed record CreateDesktopRequest
+{
+    public string? Template { get; init; }
+    public string? Name { get; init; }
+    public int? Width { get; init; }
+    public int? Height { get; init; }
+    public IReadOnlyList<CreateFile>? Files { get; init; }
+    public IReadOnlyDictionary<string, string>? Env { get; init; }
+    public string? Hostname { get; init; }
+    public string? TimeZone { get; init; }
+    public string? KeyboardLayout { get; init; }
+    public string? StartUrl { get; init; }
+
+    /// <summary>PEM certificates of further authorities that the guest trusts.</summary>
+    public IReadOnlyList<string>? Trust { get; init; }
+    public EgressPolicy? Egress { get; init; }
+
+    /// <summary>Seconds from now.</summary>
+    public int? Ttl { get; init; }
+
+    /// <summary>Seconds without viewers and requests.</summary>
+    public int? IdleTimeout { get; init; }
+}
+
+/// <param name="Content">Base64.</param>
+/// <param name="Mode">Octal, such as 0644.</param>
+/// <param name="Owner">user, root or uid:gid.</param>
+internal sealed record CreateFile(string? Path, byte[]? Content, string? Mode = null, string? Owner = null);
+
+internal sealed record DesktopResponse(
+    string Id,
+    string Name,
+    string Template,
+    DesktopState State,
+    DesktopReason? Reason,
+    ImageReference Image,
+    string Driver,
+    string Isolation,
+    int Width,
+    int Height,
+    string Hostname,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset? ReadyAt,
+    DateTimeOffset? ExpiresAt,
+    IReadOnlyList<StepSnapshot> Steps,
+    EgressPolicy Egress,
+    int Viewers)
+{
+    public static DesktopResponse Of(Desktop desktop)
+    {
+        var s = desktop.Snapshot;
+        return new DesktopResponse(
+            s.Id.ToString(),
+            s.Name,
+            s.Template,
+            s.State,
+            s.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed ? s.Reason : null,
+            new ImageReference(s.ImageName, s.ImageDigest),
+            s.Driver,
+            s.Driver == "container" ? "container" : "microvm",
+            s.Width,
+            s.Height,
+            s.Hostname,
+            s.CreatedAt,
+            s.ReadyAt,
+            s.ExpiresAt,
+            s.Steps,
+            desktop.EgressPolicy.WithoutSecrets(),
+            s.Viewers);
+    }
+}
+
+internal sealed record ImageReference(string Name, string Digest);
+
+internal sealed record DesktopListResponse(IReadOnlyList<DesktopResponse> Desktops);
+
+internal sealed record ExecRequest
+{
+    public string? Command { get; init; }
+    public IReadOnlyList<string>? Args { get; init; }
+    public IReadOnlyDictionary<string, string>? Env { get; init; }
+    public string? Cwd { get; init; }
+    public string? User { get; init; }
+    public string? Stdin { get; init; }
+
+    /// <summary>Seconds; default 60.</summary>
+    public double? Timeout { get; init; }
+}
+
+internal sealed record ExecResponse(int ExitCode, string Stdout, string Stderr, bool TimedOut, bool Truncated);
+
+internal sealed record FileResponse(string Path, long Size, string Sha256);
+
+internal sealed record LogResponse(IReadOnlyList<string> Lines);
+
+/// <param name="Dropped">Packets that the keeper dropped, by what they were.</param>
+/// <param name="Internet">reachable, unreachable or unknown.</param>
+internal sealed record EgressResponse(EgressPolicy Policy, int Connections, IReadOnlyDictionary<string, long> Dropped, string Internet, IReadOnlyList<EgressEntry> Log);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSerializable(typeof(CreateDesktopRequest))]
+[JsonSerializable(typeof(DesktopResponse))]
+[JsonSerializable(typeof(DesktopListResponse))]
+[JsonSerializable(typeof(ExecRequest))]
+[JsonSerializable(typeof(ExecResponse))]
+[JsonSerializable(typeof(FileResponse))]
+[JsonSerializable(typeof(LogResponse))]
+[JsonSerializable(typeof(EgressPolicy))]
+[JsonSerializable(typeof(EgressResponse))]
+[JsonSerializable(typeof(AttestationDocument))]
+internal sealed partial class DesktopsApiJsonContext : JsonSerializerContext;

@@ -1,0 +1,128 @@
+using System.Text.Json;
+using Oriel.Desktops;
+using Oriel.Desktops.Attestation;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Templates;
+using Oriel.Protocol;
+
+namespace Oriel.Server.Desktops;
+
+/// <summary>Creating, listing, looking at and destroying desktops.</summary>
+internal static class DesktopEndpoints
+{
+    /// <summary>Files of 32 MiB are 43 MiB of base64.</summary>
+    private const long MaxCreateBody = 48L * 1024 * 1024;
+    private const int MaxLogBytes = 64 * 1024;
+
+    public static void MapDesktops(this IEndpointRouteBuilder app)
+    {
+        var group = app.MapGroup("/api/desktops").WithTags("Desktops");
+        group.MapPost("", CreateAsync).WithName("CreateDesktop").WithSummary("Create a desktop").Takes<CreateDesktopRequest>(MaxCreateBody)
+            .Produces<DesktopResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(413).ProducesProblem(415).ProducesProblem(429);
+        group.MapGet("", List).WithName("ListDesktops").WithSummary("Desktops, newest first").Produces<DesktopListResponse>();
+        group.MapGet("/{id}", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>().ProducesProblem(404);
+        group.MapDelete("/{id}", DestroyAsync).WithName("DestroyDesktop").WithSummary("Destroy a desktop; idempotent").Produces<DesktopResponse>(202).ProducesProblem(404);
+        group.MapPost("/{id}/pause", PauseAsync).WithName("PauseDesktop").WithSummary("Freeze a desktop").Produces<DesktopResponse>().ProducesProblem(404).ProducesProblem(409);
+        group.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeDesktop").WithSummary("Thaw a desktop").Produces<DesktopResponse>().ProducesProblem(404).ProducesProblem(409);
+        group.MapGet("/{id}/attestation", Attestation).WithName("GetAttestation").WithSummary("The proofs that it was ready").Produces<AttestationDocument>().ProducesProblem(404).ProducesProblem(409);
+        group.MapGet("/{id}/log", Log).WithName("GetLog").WithSummary("Console and keeper log, bounded").Produces<LogResponse>().ProducesProblem(404);
+        group.MapEventStream();
+        group.MapGuest();
+        group.MapEgress();
+    }
+
+    /// <summary>Finds the desktop that a path names; else the problem to answer with.</summary>
+    public static bool TryFind(DesktopService desktops, string id, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop, out IResult problem)
+    {
+        desktop = null;
+        problem = Problems.NoSuchDesktop(id);
+        return DesktopId.TryParse(id, null, out var parsed) && desktops.TryGet(parsed, out desktop);
+    }
+
+    private static async Task<IResult> CreateAsync(HttpContext context, DesktopService desktops, TemplateCatalog templates)
+    {
+        var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.CreateDesktopRequest);
+        if (request is null)
+        {
+            return problem!;
+        }
+
+        var name = request.Template ?? DesktopTemplate.DefaultName;
+        if (templates.Find(name) is not { } template)
+        {
+            return Problems.Of(StatusCodes.Status404NotFound, "no-such-template", "There is no template of that name (GET /api/templates).");
+        }
+
+        var (spec, error) = CreateRequestValidator.Validate(request, template);
+        if (spec is null)
+        {
+            return Problems.BadRequest(error!);
+        }
+
+        var result = desktops.Create(spec);
+        if (result.Desktop is not { } desktop)
+        {
+            var status = result.Reason == "too-many-desktops" ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;
+            return Problems.Of(status, result.Reason!, result.Message!);
+        }
+
+        context.Response.Headers.Location = $"/api/desktops/{desktop.Id}";
+        return Results.Json(DesktopResponse.Of(desktop), DesktopsApiJsonContext.Default.DesktopResponse, statusCode: StatusCodes.Status201Created);
+    }
+
+    private static IResult List(DesktopService desktops, bool all = false) =>
+        Results.Json(new DesktopListResponse([.. desktops.List(all).Select(DesktopResponse.Of)]), DesktopsApiJsonContext.Default.DesktopListResponse);
+
+    private static IResult Get(string id, DesktopService desktops) => TryFind(desktops, id, out var desktop, out var problem) ? Ok(desktop) : problem;
+
+    private static async Task<IResult> DestroyAsync(string id, DesktopService desktops, CancellationToken cancellationToken)
+    {
+        if (!TryFind(desktops, id, out var desktop, out var problem))
+        {
+            return problem;
+        }
+
+        // A desktop that is on its way out already stays so: the verb is refused, the answer is the same.
+        await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "Somebody asked for it."), cancellationToken);
+        return Results.Json(DesktopResponse.Of(desktop), DesktopsApiJsonContext.Default.DesktopResponse, statusCode: StatusCodes.Status202Accepted);
+    }
+
+    private static async Task<IResult> PauseAsync(string id, DesktopService desktops, CancellationToken cancellationToken) =>
+        TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.PauseAsync(cancellationToken)) : problem;
+
+    private static async Task<IResult> ResumeAsync(string id, DesktopService desktops, CancellationToken cancellationToken) =>
+        TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.ResumeAsync(cancellationToken)) : problem;
+
+    private static IResult Of(Desktop desktop, VerbResult result) =>
+        result.Accepted ? Ok(desktop) : Problems.Of(StatusCodes.Status409Conflict, "wrong-state", result.Message);
+
+    private static IResult Attestation(string id, DesktopService desktops)
+    {
+        if (!TryFind(desktops, id, out var desktop, out var problem))
+        {
+            return problem;
+        }
+
+        return desktop.Attestation is { } document
+            ? Results.Json(document, DesktopsApiJsonContext.Default.AttestationDocument)
+            : Problems.Of(StatusCodes.Status409Conflict, "not-ready", "The desktop was not ready yet, so nothing is proven.");
+    }
+
+    private static IResult Log(string id, DesktopService desktops)
+    {
+        if (!TryFind(desktops, id, out var desktop, out var problem))
+        {
+            return problem;
+        }
+
+        var bundle = Path.Combine(desktops.Options.DesktopsDirectory, id);
+        List<string> lines =
+        [
+            .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Keeper), MaxLogBytes),
+            .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Console), MaxLogBytes),
+        ];
+        return Results.Json(new LogResponse(lines.Count > 0 ? lines : desktop.Snapshot.Reason?.Log ?? []), DesktopsApiJsonContext.Default.LogResponse);
+    }
+
+    private static IResult Ok(Desktop desktop) => Results.Json(DesktopResponse.Of(desktop), DesktopsApiJsonContext.Default.DesktopResponse);
+}

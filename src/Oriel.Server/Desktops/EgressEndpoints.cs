@@ -1,0 +1,69 @@
+using Oriel.Desktops;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Egress.Policy;
+
+namespace Oriel.Server.Desktops;
+
+/// <summary>What a desktop may reach, and what it did.</summary>
+internal static class EgressEndpoints
+{
+    private const long MaxBody = 256 * 1024;
+
+    public static void MapEgress(this IEndpointRouteBuilder group)
+    {
+        group.MapGet("/{id}/egress", GetAsync).WithName("GetEgress").WithSummary("Policy, counters and log of a desktop's way out").Produces<EgressResponse>().ProducesProblem(404);
+        group.MapPut("/{id}/egress", PutAsync).WithName("SetEgress").WithSummary("Replace the policy; open connections that it refuses are cut").Takes<EgressPolicy>(MaxBody)
+            .Produces<EgressResponse>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(410).ProducesProblem(415);
+    }
+
+    private static async Task<IResult> GetAsync(string id, DesktopService desktops, CancellationToken cancellationToken)
+    {
+        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
+        {
+            return problem;
+        }
+
+        await desktop.RefreshCountersAsync(cancellationToken);
+        return Answer(desktop);
+    }
+
+    private static async Task<IResult> PutAsync(string id, HttpContext context, DesktopService desktops)
+    {
+        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
+        {
+            return problem;
+        }
+
+        var (policy, unreadable) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.EgressPolicy);
+        if (policy is null)
+        {
+            return unreadable!;
+        }
+
+        if (policy.Validate() is { } error)
+        {
+            return Problems.BadRequest(error);
+        }
+
+        if (desktop.Snapshot.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed)
+        {
+            return Problems.Of(StatusCodes.Status410Gone, "desktop-gone", $"The desktop is {desktop.Snapshot.State.Name()}.");
+        }
+
+        await desktop.SetEgressPolicyAsync(policy, context.RequestAborted);
+        return Answer(desktop, policy);
+    }
+
+    private static IResult Answer(Desktop desktop, EgressPolicy? policy = null)
+    {
+        var session = desktop.Egress;
+        return Results.Json(
+            new EgressResponse(
+                (policy ?? desktop.EgressPolicy).WithoutSecrets(),
+                session?.Connections ?? 0,
+                desktop.Counters,
+                session?.Internet ?? "unknown",
+                session?.Log.Snapshot() ?? []),
+            DesktopsApiJsonContext.Default.EgressResponse);
+    }
+}

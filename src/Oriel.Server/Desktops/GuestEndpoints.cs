@@ -1,0 +1,239 @@
+using System.Globalization;
+using System.Text;
+using Google.Protobuf;
+using Grpc.Core;
+using Oriel.Desktops;
+using Oriel.Desktops.Agents;
+using Oriel.Protocol.Display;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Server.Desktops;
+
+/// <summary>What is done inside of a ready desktop: commands, files, screenshots.</summary>
+internal static class GuestEndpoints
+{
+    private const long MaxExecBody = 8L * 1024 * 1024;
+    private const int MaxThumbnail = 3840;
+
+    public static void MapGuest(this IEndpointRouteBuilder group)
+    {
+        group.MapPost("/{id}/exec", ExecAsync).WithName("Exec").WithSummary("Run a command and wait for it").Takes<ExecRequest>(MaxExecBody)
+            .Produces<ExecResponse>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410).ProducesProblem(413).ProducesProblem(415);
+        group.MapPut("/{id}/files", PutFileAsync).WithName("PutFile").WithSummary("Write a file from the raw body; offset continues an interrupted put")
+            .Accepts<Stream>("application/octet-stream").WithMetadata(new Microsoft.AspNetCore.Mvc.DisableRequestSizeLimitAttribute())
+            .Produces<FileResponse>().Produces<FileResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410);
+        group.MapGet("/{id}/files", GetFileAsync).WithName("GetFile").WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured")
+            .Produces<Stream>(200, "application/octet-stream").Produces<Stream>(206, "application/octet-stream").ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410).ProducesProblem(416);
+        group.MapGet("/{id}/screenshot", ScreenshotAsync).WithName("GetScreenshot").WithSummary("The screen as PNG")
+            .Produces<Stream>(200, "image/png").ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410);
+    }
+
+    private static Task<IResult> ExecAsync(string id, HttpContext context, DesktopService desktops) =>
+        WithAgentAsync(id, desktops, context, async agent =>
+        {
+            var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.ExecRequest);
+            if (request is null)
+            {
+                return problem!;
+            }
+
+            return ExecRun.Check(request) is { } error
+                ? Problems.BadRequest(error)
+                : Results.Json(await ExecRun.RunAsync(agent, request, context.RequestAborted), DesktopsApiJsonContext.Default.ExecResponse);
+        });
+
+    private static Task<IResult> PutFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null, string? mode = null, string? owner = null, string? offset = null)
+    {
+        long start = 0;
+        var error = CreateRequestValidator.CheckPath(path)
+            ?? (CreateRequestValidator.ReadMode(mode) is null ? "mode must be octal, such as 0644" : null)
+            ?? (owner is null || CreateRequestValidator.IsOwner(owner) ? null : "owner must be user, root or uid:gid")
+            ?? (offset is null || long.TryParse(offset, NumberStyles.None, CultureInfo.InvariantCulture, out start) ? null : "offset must be a number of bytes");
+        return WithAgentAsync(id, desktops, context, async agent =>
+        {
+            if (error is not null)
+            {
+                return Problems.BadRequest(error);
+            }
+
+            var header = new PutFileHeader
+            {
+                Path = path,
+                Mode = CreateRequestValidator.ReadMode(mode)!.Value,
+                Owner = owner ?? "user",
+                Offset = start,
+                TotalSize = context.Request.ContentLength is { } length ? start + length : -1,
+            };
+            var (info, created) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
+            return Results.Json(
+                new FileResponse(info.Path, info.Size, Convert.ToHexStringLower(info.Sha256.Span)),
+                DesktopsApiJsonContext.Default.FileResponse,
+                statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+        });
+    }
+
+    private static Task<IResult> GetFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null) =>
+        WithAgentAsync(id, desktops, context, agent => CreateRequestValidator.CheckPath(path) is { } error
+            ? Task.FromResult(Problems.BadRequest(error))
+            : FileTransfer.GetAsync(agent, path!, context));
+
+    private static Task<IResult> ScreenshotAsync(string id, HttpContext context, DesktopService desktops, string? width = null) =>
+        WithAgentAsync(id, desktops, context, async agent =>
+        {
+            uint most = 0;
+            if (width is not null && !(uint.TryParse(width, NumberStyles.None, CultureInfo.InvariantCulture, out most) && most is > 0 and <= MaxThumbnail))
+            {
+                return Problems.BadRequest($"width must be 1 to {MaxThumbnail}");
+            }
+
+            var shot = await agent.Display.ScreenshotAsync(new ScreenshotRequest { MaxWidth = most }, cancellationToken: context.RequestAborted);
+            context.Response.ContentType = "image/png";
+            await context.Response.Body.WriteAsync(shot.Png.Memory, context.RequestAborted);
+            return Results.Empty;
+        });
+
+    private static async Task<IResult> WithAgentAsync(string id, DesktopService desktops, HttpContext context, Func<AgentConnection, Task<IResult>> action)
+    {
+        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
+        {
+            return problem;
+        }
+
+        try
+        {
+            return await action(await desktops.ConnectAgentAsync(desktop.Id, context.RequestAborted));
+        }
+        catch (DesktopUnavailableException e)
+        {
+            return Problems.Unavailable(e);
+        }
+        catch (BadHttpRequestException e)
+        {
+            return Problems.Of(e.StatusCode, "bad-request", e.Message);
+        }
+        catch (RpcException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            return Results.Empty;
+        }
+        catch (RpcException e) when (!context.Response.HasStarted)
+        {
+            return Of(e);
+        }
+    }
+
+    private static IResult Of(RpcException e) => e.StatusCode switch
+    {
+        StatusCode.NotFound => Problems.Of(StatusCodes.Status404NotFound, "no-such-file", e.Status.Detail),
+        StatusCode.InvalidArgument => Problems.BadRequest(e.Status.Detail),
+        StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, "not-permitted", e.Status.Detail),
+        StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, "bad-range", e.Status.Detail),
+        StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, "wrong-state", e.Status.Detail),
+        StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, "too-large", e.Status.Detail),
+        StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(StatusCodes.Status410Gone, "desktop-gone", "The desktop's agent does not answer any more."),
+        _ => Problems.Of(StatusCodes.Status502BadGateway, "guest-error", $"The guest said {e.StatusCode}: {e.Status.Detail}"),
+    };
+}
+
+/// <summary>One command in a guest, its output bounded.</summary>
+internal static class ExecRun
+{
+    private const int MaxOutput = 4 * 1024 * 1024;
+    private const int MaxArgs = 4096;
+    private const double MaxTimeout = 3600;
+    private const double DefaultTimeout = 60;
+    private const int StdinChunk = 64 * 1024;
+
+    public static string? Check(ExecRequest request)
+    {
+        if (string.IsNullOrEmpty(request.Command) || request.Command.Contains('\0'))
+        {
+            return "command must name a program";
+        }
+
+        if (request.Args is { } args && (args.Count > MaxArgs || args.Any(a => a is null || a.Contains('\0'))))
+        {
+            return $"args must be at most {MaxArgs} texts without NUL";
+        }
+
+        if (request.Timeout is { } timeout && !(timeout is > 0 and <= MaxTimeout))
+        {
+            return $"timeout must be above 0 and at most {MaxTimeout} seconds";
+        }
+
+        return request.Env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true ? "env must be names and values" : null;
+    }
+
+    public static async Task<ExecResponse> RunAsync(AgentConnection agent, ExecRequest request, CancellationToken cancellationToken)
+    {
+        using var call = agent.Guest.Exec(cancellationToken: cancellationToken);
+        var start = new ExecStart
+        {
+            Command = request.Command,
+            Cwd = request.Cwd ?? "",
+            User = request.User ?? "",
+            TimeoutMs = (long)((request.Timeout ?? DefaultTimeout) * 1000),
+        };
+        start.Args.AddRange(request.Args ?? []);
+        foreach (var (name, value) in request.Env ?? new Dictionary<string, string>())
+        {
+            start.Env[name] = value;
+        }
+
+        var feeding = FeedAsync(call.RequestStream, start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), cancellationToken);
+        var (stdout, stderr) = (new MemoryStream(), new MemoryStream());
+        var truncated = false;
+        ExecExit? exit = null;
+        await foreach (var output in call.ResponseStream.ReadAllAsync(cancellationToken))
+        {
+            switch (output.KindCase)
+            {
+                case ExecOutput.KindOneofCase.Stdout:
+                    truncated |= Append(stdout, output.Stdout);
+                    break;
+                case ExecOutput.KindOneofCase.Stderr:
+                    truncated |= Append(stderr, output.Stderr);
+                    break;
+                case ExecOutput.KindOneofCase.Exit:
+                    exit = output.Exit;
+                    break;
+            }
+        }
+
+        await feeding;
+        if (exit is { Error.Length: > 0 })
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, exit.Error));
+        }
+
+        return new ExecResponse(exit?.ExitCode ?? -1, Text(stdout), Text(stderr), exit?.TimedOut ?? false, truncated);
+    }
+
+    private static async Task FeedAsync(IClientStreamWriter<ExecInput> writer, ExecStart start, ReadOnlyMemory<byte> stdin, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await writer.WriteAsync(new ExecInput { Start = start }, cancellationToken);
+            for (var at = 0; at < stdin.Length; at += StdinChunk)
+            {
+                var chunk = stdin.Slice(at, Math.Min(StdinChunk, stdin.Length - at));
+                await writer.WriteAsync(new ExecInput { Stdin = ByteString.CopyFrom(chunk.Span) }, cancellationToken);
+            }
+
+            await writer.WriteAsync(new ExecInput { EndOfStdin = true }, cancellationToken);
+            await writer.CompleteAsync();
+        }
+        catch (Exception e) when (e is RpcException or InvalidOperationException or OperationCanceledException)
+        {
+            // The command ended without reading all; its exit tells the rest.
+        }
+    }
+
+    private static bool Append(MemoryStream to, ByteString data)
+    {
+        var room = MaxOutput - (int)to.Length;
+        to.Write(data.Span[..Math.Min(room, data.Length)]);
+        return data.Length > room;
+    }
+
+    private static string Text(MemoryStream stream) => Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
+}

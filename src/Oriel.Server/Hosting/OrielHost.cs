@@ -1,0 +1,208 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.EntityFrameworkCore;
+using OpenTelemetry.Metrics;
+using Oriel.Desktops;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Store;
+using Oriel.Desktops.Templates;
+using Oriel.Egress;
+using Oriel.Images;
+using Oriel.Server.Auth;
+using Oriel.Server.Desktops;
+using Oriel.Server.Health;
+using Oriel.Server.Images;
+using Oriel.Server.OpenApi;
+using Oriel.Server.Web;
+
+namespace Oriel.Server.Hosting;
+
+/// <summary>
+/// One running server: database, egress, desktops and HTTP, started in that order and stopped in the reverse one. The composition root.
+/// </summary>
+internal sealed class OrielHost : IAsyncDisposable
+{
+    private const long DefaultMaxBody = 1024 * 1024;
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(3);
+    private readonly Stack<IAsyncDisposable> _parts = new();
+    private WebApplication? _app;
+    private int _port;
+
+    private OrielHost(ServeOptions options) => Options = options;
+
+    public ServeOptions Options { get; }
+
+    /// <summary>As a browser on this host reaches it, without a final slash.</summary>
+    public string Url { get; private set; } = "";
+
+    public string? CertificateFingerprint { get; private set; }
+
+    public IServiceProvider Services => _app!.Services;
+
+    public DesktopService Desktops => Services.GetRequiredService<DesktopService>();
+
+    /// <param name="keepers">Null = processes of this host.</param>
+    /// <exception cref="IOException">The address is in use.</exception>
+    public static async Task<OrielHost> StartAsync(ServeOptions options, TimeProvider clock, Action<ILoggingBuilder> logging, IKeeperHost? keepers, CancellationToken cancellationToken)
+    {
+        var host = new OrielHost(options);
+        try
+        {
+            await host.StartAsync(clock, logging, keepers, cancellationToken);
+            return host;
+        }
+        catch
+        {
+            await host.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<string> NewSignInAsync(CancellationToken cancellationToken) => Services.GetRequiredService<TokenService>().NewSignInAsync(cancellationToken);
+
+    /// <summary>Stops in order and within seconds; desktops that live go on living. Idempotent.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is { } app)
+        {
+            using var limit = new CancellationTokenSource(StopDeadline);
+            try
+            {
+                await app.StopAsync(limit.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                // What did not end by itself is cut with the process.
+            }
+        }
+
+        while (_parts.TryPop(out var part))
+        {
+            await part.DisposeAsync();
+        }
+
+        _app = null;
+    }
+
+    private async Task StartAsync(TimeProvider clock, Action<ILoggingBuilder> logging, IKeeperHost? keepers, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(Options.DataDirectory, PrivateFile.OwnerOnlyDirectory);
+        Directory.CreateDirectory(Options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Logging.ClearProviders();
+        logging(builder.Logging);
+        var certificate = Options.IsHttps ? ServerCertificate.Load(Options, clock) : null;
+        CertificateFingerprint = certificate is null ? null : ServerCertificate.Fingerprint(certificate);
+        ConfigureKestrel(builder, certificate);
+        var database = new DesktopDbContextFactory(Path.Combine(Options.DataDirectory, "oriel.db"));
+        await database.MigrateAsync(cancellationToken);
+        AddServices(builder.Services, database, clock, keepers);
+        Oriel.Server.Hosting.Features.Add(builder, Options);
+
+        _app = builder.Build();
+        _parts.Push(_app);
+        _parts.Push(_app.Services.GetRequiredService<EgressGateway>());
+        _parts.Push(Desktops);
+        Map(_app);
+        await Desktops.StartAsync(cancellationToken);
+        await _app.StartAsync(cancellationToken);
+        var bound = new Uri(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        _port = bound.Port;
+        Url = $"{bound.Scheme}://{NameForUrl()}:{_port}";
+    }
+
+    private string NameForUrl()
+    {
+        var address = Options.Bind;
+        if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
+        {
+            return Options.Hosts.FirstOrDefault() ?? Options.PublicAddresses.Select(Bracketed).FirstOrDefault() ?? "localhost";
+        }
+
+        return Bracketed(address);
+    }
+
+    private static string Bracketed(IPAddress address) => address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{address}]" : address.ToString();
+
+    private void ConfigureKestrel(WebApplicationBuilder builder, X509Certificate2? certificate) => builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = DefaultMaxBody;
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
+        kestrel.Listen(Options.Bind, Options.Port, listen =>
+        {
+            if (certificate is not null)
+            {
+                listen.UseHttps(certificate);
+            }
+        });
+    });
+
+    private void AddServices(IServiceCollection services, DesktopDbContextFactory database, TimeProvider clock, IKeeperHost? keepers)
+    {
+        services.AddRouting();
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = StopDeadline);
+        services.AddProblemDetails(problems => problems.CustomizeProblemDetails = context => context.ProblemDetails.Extensions.TryAdd("reason", ReasonOf(context.ProblemDetails.Status)));
+        services.AddSingleton(Options);
+        services.AddSingleton(clock);
+        services.AddSingleton<IDbContextFactory<DesktopDbContext>>(database);
+        services.AddSingleton<DesktopStore>();
+        services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.DataDirectory), clock));
+        services.AddSingleton<SignInLimiter>();
+        services.AddSingleton(new ImageStore(Options.Images));
+        services.AddSingleton(new TemplateCatalog([]));
+        services.AddSingleton(keepers ?? new LocalKeeperHost(Options.Keeper, clock));
+        services.AddSingleton(provider => CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
+        services.AddSingleton<DesktopMetrics>();
+        services.AddSingleton(new DesktopOptions
+        {
+            DataDirectory = Options.DataDirectory,
+            Driver = Options.Driver == "auto" ? "container" : Options.Driver,
+            MaxDesktops = Options.MaxDesktops,
+        });
+        services.AddSingleton(provider => EgressGateway.Start(EgressOptions(provider), clock, provider.GetRequiredService<ILogger<EgressGateway>>()));
+        services.AddSingleton<DesktopService>();
+        services.AddOrielOpenApi();
+        services.AddOpenTelemetry().WithMetrics(metrics => metrics
+            .AddMeter("Oriel.*", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
+            .AddPrometheusExporter());
+    }
+
+    private EgressOptions EgressOptions(IServiceProvider provider) => new()
+    {
+        SocketPath = Path.Combine(Options.RunDirectory, "egress.sock"),
+        AllowedPrivate = Options.EgressAllow,
+        Hosts = Options.EgressHosts,
+        OwnPorts = () => [_port, .. Features.MediaPorts(provider)],
+    };
+
+    private void Map(WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.FromSeconds(20) });
+        app.UseMiddleware<RequestGuard>();
+        app.UseStatusCodePages();
+        app.UseWebFiles(Options);
+        app.UseRouting();
+        app.MapSession();
+        app.MapDesktops();
+        app.MapImages();
+        app.MapHealth();
+        app.MapPrometheusScrapingEndpoint("/metrics");
+        app.MapOrielOpenApi();
+        Features.Map(app);
+    }
+
+    private static string ReasonOf(int? status) => status switch
+    {
+        400 => "bad-request",
+        404 => "not-found",
+        405 => "method-not-allowed",
+        413 => "too-large",
+        415 => "bad-request",
+        _ => status >= 500 ? "internal" : "refused",
+    };
+}

@@ -1,0 +1,48 @@
+using System.Text.Json.Serialization;
+using Oriel.Desktops.Templates;
+using Oriel.Egress.Policy;
+using Oriel.Images;
+
+namespace Oriel.Server.Images;
+
+internal static class ImageEndpoints
+{
+    public static void MapImages(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/api/images", Images).WithTags("Images").WithName("ListImages").WithSummary("Golden images").Produces<ImageListResponse>();
+        app.MapGet("/api/templates", Templates).WithTags("Templates").WithName("ListTemplates").WithSummary("What desktops can be made from").Produces<TemplateListResponse>();
+    }
+
+    private static IResult Images(ImageStore store) => Results.Json(
+        new ImageListResponse([.. store.List().Select(image => new ImageResponse(
+            image.Name,
+            image.Digest,
+            image.Size,
+            image.CreatedAt,
+            store.IsUsable(image),
+            store.IsUsable(image) ? null : image.BootTest?.Reason ?? "not boot-tested yet",
+            image.Packages.Count))]),
+        ImagesApiJsonContext.Default.ImageListResponse);
+
+    private static IResult Templates(TemplateCatalog templates) => Results.Json(
+        new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
+            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, t.Egress.WithoutSecrets()))]),
+        ImagesApiJsonContext.Default.TemplateListResponse);
+}
+
+/// <param name="Size">Bytes.</param>
+/// <param name="Reason">Why it is not usable.</param>
+/// <param name="Packages">How many.</param>
+internal sealed record ImageResponse(string Name, string Digest, long Size, DateTimeOffset CreatedAt, bool Usable, string? Reason, int Packages);
+
+internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
+
+/// <param name="Ttl">Seconds; null = for ever.</param>
+internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, EgressPolicy Egress);
+
+internal sealed record TemplateListResponse(IReadOnlyList<TemplateResponse> Templates);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(ImageListResponse))]
+[JsonSerializable(typeof(TemplateListResponse))]
+internal sealed partial class ImagesApiJsonContext : JsonSerializerContext;

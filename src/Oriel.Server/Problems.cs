@@ -1,0 +1,34 @@
+using Microsoft.AspNetCore.Mvc;
+
+namespace Oriel.Server;
+
+/// <summary>Errors of the API: RFC 9457 with a <c>reason</c> code, kebab-case.</summary>
+internal static class Problems
+{
+    public static IResult Of(int status, string reason, string detail) => Results.Problem(Details(status, reason, detail));
+
+    public static IResult BadRequest(string detail) => Of(StatusCodes.Status400BadRequest, "bad-request", detail);
+
+    public static IResult NoSuchDesktop(string id) => Of(StatusCodes.Status404NotFound, "no-such-desktop", $"There is no desktop {id}.");
+
+    /// <summary>For the reasons of <see cref="Desktops.DesktopUnavailableException"/>.</summary>
+    public static IResult Unavailable(Oriel.Desktops.DesktopUnavailableException e) => Of(StatusOf(e.Reason), e.Reason, e.Message);
+
+    public static int StatusOf(string reason) => reason switch
+    {
+        "no-such-desktop" => StatusCodes.Status404NotFound,
+        "desktop-gone" => StatusCodes.Status410Gone,
+        _ => StatusCodes.Status409Conflict,
+    };
+
+    /// <summary>For middleware, outside of any endpoint.</summary>
+    public static Task WriteAsync(HttpContext context, int status, string reason, string detail) => Of(status, reason, detail).ExecuteAsync(context);
+
+    private static ProblemDetails Details(int status, string reason, string detail) => new()
+    {
+        Status = status,
+        Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status),
+        Detail = detail,
+        Extensions = { ["reason"] = reason },
+    };
+}
