@@ -28,6 +28,13 @@ test("join_EitherOrder_MatchesByTimestampOnce", () => {
   expect(join.shown(frame(8), 0)).toBeNull();
 });
 
+test("join_FrameWithoutTimestamp_TakesTheNewestSampleOnce", () => {
+  const join = new LatencyStages();
+  join.sampled(message(1), 0);
+  expect(join.shown({ ...frame(1), rtp: null }, 0)?.encode).toBe(6.1);
+  expect(join.shown({ ...frame(1), rtp: null }, 0)).toBeNull();
+});
+
 test("join_OldHalves_AreForgotten", () => {
   const join = new LatencyStages();
   for (let rtp = 0; rtp < 200; rtp++) join.shown(frame(rtp), 0);

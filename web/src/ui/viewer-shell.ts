@@ -77,7 +77,9 @@ export class ViewerShell extends LitElement {
     this.#scope = new Scope();
     this.#scope.on(document, "fullscreenchange", () => this.#fullscreenChanged());
     this.#scope.on<KeyboardEvent>(this, "keydown", (event) => {
-      if (event.key === "Escape" && this.menu) this.menu = false;
+      if (event.key !== "Escape" || !this.menu) return;
+      this.menu = false;
+      this.renderRoot.querySelector<HTMLElement>('[data-testid="toolbar-keys"]')?.focus();
     });
     this.#scope.on<PointerEvent>(window, "pointerdown", (event) => {
       if (this.menu && !event.composedPath().some((target) => target instanceof Element && target.classList.contains("menu-box"))) this.menu = false;
@@ -88,6 +90,10 @@ export class ViewerShell extends LitElement {
     this.#scope?.close();
     unlockKeyboard();
     super.disconnectedCallback();
+  }
+
+  override updated(changed: Map<string, unknown>): void {
+    if (changed.has("menu") && this.menu) this.renderRoot.querySelector<HTMLElement>(".menu button")?.focus();
   }
 
   override firstUpdated(): void {
@@ -218,11 +224,10 @@ export class ViewerShell extends LitElement {
   }
 
   #menu(): TemplateResult {
-    return html`<div class="menu card" role="menu" data-testid="keys-menu">
+    return html`<div class="menu card" role="group" aria-label="Special keys" data-testid="keys-menu">
       ${specialKeys.map(
         ({ label, keys }) => html`<button
           class="quiet"
-          role="menuitem"
           @click=${() => {
             this.menu = false;
             this.#element?.pressKeys(keys);

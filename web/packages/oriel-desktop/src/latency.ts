@@ -16,9 +16,15 @@ const remembered = 120;
 export class LatencyStages {
   readonly #shown = new Map<number, ShownFrame>();
   readonly #sampled = new Map<number, FrameMessage>();
+  #newest: FrameMessage | null = null;
 
   shown(frame: ShownFrame, rttMs: number | null): Stages | null {
-    if (frame.rtp === null) return null;
+    if (frame.rtp === null) {
+      // The WebSocket keeps messages and frames in order, so the newest sample is of this frame or the one before.
+      const message = this.#newest;
+      this.#newest = null;
+      return message && stagesOf(message, frame, rttMs);
+    }
     const message = this.#sampled.get(frame.rtp);
     if (message) {
       this.#sampled.delete(frame.rtp);
@@ -35,10 +41,12 @@ export class LatencyStages {
       return stagesOf(message, frame, rttMs);
     }
     keep(this.#sampled, message.rtp, message);
+    this.#newest = message;
     return null;
   }
 
   clear(): void {
+    this.#newest = null;
     this.#shown.clear();
     this.#sampled.clear();
   }

@@ -182,7 +182,7 @@ export class Session {
     switch (event.t) {
       case "hello":
       case "size":
-        this.#sizeTold = true;
+        this.#sizeTold ||= event.width > 0;
         this.#setSize(event);
         break;
       case "cursor":
