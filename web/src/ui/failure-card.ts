@@ -33,7 +33,7 @@ export class FailureCard extends LitElement {
   override render(): TemplateResult {
     const reason = this.reason;
     const about = explain(reason);
-    const calm = ["requested", "deleted", "ttl", "ttl-expired", "idle", "idle-timeout", "signed-out"].includes(reason?.code ?? "");
+    const calm = ["requested", "expired", "idle", "destroying", "server-shutdown", "signed-out"].includes(reason?.code ?? "");
     const log = (reason?.log ?? []).slice(-12);
     return html`
       <section class="card ${calm ? "calm" : ""}" role="alert">

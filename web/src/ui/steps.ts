@@ -2,6 +2,15 @@ import type { Step } from "../api/types.js";
 
 /** How a step is called on the page; a step that is not here is shown by its own name. */
 const titles: Record<string, string> = {
+  "terminal-window": "Waiting for the terminal",
+  "browser-window": "Waiting for the browser",
+  queue: "Waiting for a free place",
+  prepare: "Preparing",
+  adopt: "Finding the desktop again",
+  "guest-start": "Starting the guest",
+  "files-verified": "Reading the files back",
+  "environment-verified": "Reading the environment back",
+  "egress-canary": "Proving the way out",
   keeper: "Starting the keeper",
   namespaces: "Making namespaces",
   network: "Making the network",
@@ -42,7 +51,7 @@ export function stepTitle(name: string): string {
 }
 
 /** Steps of a usual creation; used only to give the bar a length. */
-const usualSteps = 16;
+const usualSteps = 22;
 
 /** How far a creation is, 0 to 1: finished steps of those seen or usual, a running one counted as half. Never whole before ready. */
 export function progressOf(steps: readonly Step[]): number {
