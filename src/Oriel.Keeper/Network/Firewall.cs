@@ -13,7 +13,10 @@ internal static class Firewall
     /// <summary>The name of the guest's link on the keeper's side, the same for every driver.</summary>
     public const string Link = "oriel0";
 
-    /// <summary>The ruleset. The ingress chain sees frames before anything else: only IPv4 and ARP get further.</summary>
+    /// <summary>
+    /// The ruleset. The ingress chain sees frames before anything else: only IPv4 and ARP get further. The guest's packets are judged after
+    /// the redirection and before routing, as routing would drop those for elsewhere without a count.
+    /// </summary>
     public static string Ruleset { get; } = $$"""
         table netdev oriel {
           counter dropped-ipv6 { }
@@ -44,16 +47,19 @@ internal static class Firewall
             ip daddr {{GuestNetwork.GatewayAddress}} tcp dport {{GuestNetwork.ProxyPort}} return
             meta l4proto tcp redirect to :{{GuestNetwork.TransparentPort}}
           }
-          chain input {
-            type filter hook input priority filter; policy drop;
-            iifname "lo" accept
-            iifname != "{{Link}}" drop
+          chain guest {
+            type filter hook prerouting priority filter; policy accept;
+            iifname != "{{Link}}" accept
             ip daddr != {{GuestNetwork.GatewayAddress}} jump refused
             tcp dport {{GuestNetwork.ProxyPort}} accept
             tcp dport {{GuestNetwork.TransparentPort}} ct status dnat accept
             meta l4proto { tcp, udp } th dport {{GuestNetwork.DnsPort}} accept
             tcp sport {{GuestNetwork.AgentPort}} ct state established ct direction reply accept
             jump refused
+          }
+          chain input {
+            type filter hook input priority filter; policy drop;
+            iifname { "lo", "{{Link}}" } accept
           }
           chain refused {
             meta l4proto udp counter name dropped-udp drop

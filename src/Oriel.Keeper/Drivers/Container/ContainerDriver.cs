@@ -28,6 +28,7 @@ internal sealed class ContainerDriver : IDriver
 
     private static readonly TimeSpan CreateDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(2);
 
     private readonly KeeperSpec _spec;
     private readonly string _work;
@@ -116,21 +117,24 @@ internal sealed class ContainerDriver : IDriver
 
     public async Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken)
     {
-        AdoptedChild? init = null;
+        Process? runtime = null;
+        ProcessHandle? init = null;
         await steps.RunAsync("container-create", CreateDeadline, async token =>
         {
             WriteConfig();
             var missing = _cgroup?.Limit(_spec.Limits.MemoryBytes, _spec.Limits.Cpus, _spec.Limits.Pids) ?? [];
-            await CreateAsync(console, token).ConfigureAwait(false);
-            init = AdoptedChild.Watch(int.Parse(await File.ReadAllTextAsync(PidFile, token).ConfigureAwait(false), CultureInfo.InvariantCulture));
+            runtime = StartRuntime(console, out var pump);
+            await WaitAsync(() => new FileInfo(PidFile) is { Exists: true, Length: > 0 }, runtime, pump, token).ConfigureAwait(false);
+            // crun writes the number in one piece, before it lets the first process run.
+            init = ProcessHandle.Open(int.Parse(await File.ReadAllTextAsync(PidFile, token).ConfigureAwait(false), CultureInfo.InvariantCulture));
             return missing.Count == 0 ? null : $"not limited: {string.Join(", ", missing)}";
         }, cancellationToken).ConfigureAwait(false);
         await steps.RunAsync("container-start", StartDeadline, async token =>
         {
-            await Commands.RunAsync("crun", [.. GlobalArguments, "start", ContainerId], null, token).ConfigureAwait(false);
+            await WaitAsync(() => HasBecomeTheAgent(init!.Pid), runtime!, Task.CompletedTask, token).ConfigureAwait(false);
             return null;
         }, cancellationToken).ConfigureAwait(false);
-        return new ContainerGuest(init!, _cgroup);
+        return new ContainerGuest(runtime!, init!, _cgroup);
     }
 
     public void Dispose()
@@ -138,8 +142,6 @@ internal sealed class ContainerDriver : IDriver
         _network?.Dispose();
         _cgroup?.Dispose();
     }
-
-    private string[] GlobalArguments => ["--root", StateDirectory, "--cgroup-manager=disabled"];
 
     // All that is needed to run, but not to keep: in memory, in this mount namespace only, gone with the keeper.
     private void PrepareWorkDirectory()
@@ -163,25 +165,49 @@ internal sealed class ContainerDriver : IDriver
         File.WriteAllBytes(Path.Combine(ConfigDirectory, "config.json"), JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig));
     }
 
-    private async Task CreateAsync(ConsoleLog console, CancellationToken cancellationToken)
+    // The shell puts both outputs on one pipe, which the guest's first process inherits, and itself into the guest's cgroup. crun stays as
+    // its parent and ends with its exit code (to be waited for here it would have to be a child of this process, and the runtime's own
+    // waiting for children does not leave such a one alone).
+    private Process StartRuntime(ConsoleLog console, out Task pump)
     {
-        // The shell puts both outputs on one pipe, which the guest's first process inherits, and itself into the guest's cgroup.
         var start = new ProcessStartInfo(
             "/bin/sh",
             [
                 "-c", "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; exec \"$@\" </dev/null 2>&1", _cgroup?.ProcsPath ?? "",
-                "crun", .. GlobalArguments, "create", "--bundle", ConfigDirectory, "--pid-file", PidFile, ContainerId,
+                "crun", "--root", StateDirectory, "--cgroup-manager=disabled", "run", "--bundle", ConfigDirectory, "--pid-file", PidFile, ContainerId,
             ])
         {
             RedirectStandardOutput = true,
         };
         var runtime = Process.Start(start)!;
-        var pump = console.PumpAsync(runtime.StandardOutput.BaseStream, CancellationToken.None);
-        await runtime.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
-        if (runtime.ExitCode != 0)
+        pump = console.PumpAsync(runtime.StandardOutput.BaseStream, CancellationToken.None);
+        return runtime;
+    }
+
+    private static async Task WaitAsync(Func<bool> condition, Process runtime, Task pump, CancellationToken cancellationToken)
+    {
+        while (!condition())
         {
-            await pump.WaitAsync(cancellationToken).ConfigureAwait(false);
-            throw new InvalidOperationException($"crun create exited with {runtime.ExitCode}; its words are the last lines of the console");
+            if (runtime.HasExited)
+            {
+                await pump.WaitAsync(cancellationToken).ConfigureAwait(false);
+                throw new InvalidOperationException($"crun ended with {runtime.ExitCode}; its words are the last lines of the console");
+            }
+
+            await Task.Delay(LookPause, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // Until it executes the agent, the container's first process is crun's own program (or its sealed copy of it in memory).
+    private static bool HasBecomeTheAgent(int pid)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{pid}/exe").LinkTarget is { } program && !program.Contains("crun", StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 

@@ -1,15 +1,20 @@
+using System.Diagnostics;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Children;
 
 namespace Oriel.Keeper.Drivers.Container;
 
 /// <summary>The container's first process; with it the kernel ends all others of its pid namespace.</summary>
-internal sealed class ContainerGuest(AdoptedChild init, Cgroup? cgroup) : IGuest
+internal sealed class ContainerGuest(Process runtime, ProcessHandle init, Cgroup? cgroup) : IGuest
 {
     private const int SigKill = 9;
     private const int SigTerm = 15;
 
-    public Task<GuestExit> Exited { get; } = WatchAsync(init, cgroup);
+    /// <summary>crun's exit code for a container ended by a signal is this and the signal, as a shell's.</summary>
+    private const int SignalBase = 128;
+    private const int HighestSignal = 64;
+
+    public Task<GuestExit> Exited { get; } = WatchAsync(runtime, cgroup);
 
     public bool CanPause => cgroup is { CanFreeze: true };
 
@@ -19,12 +24,13 @@ internal sealed class ContainerGuest(AdoptedChild init, Cgroup? cgroup) : IGuest
 
     public void SetPaused(bool paused) => cgroup!.Freeze(paused);
 
-    private static async Task<GuestExit> WatchAsync(AdoptedChild init, Cgroup? cgroup)
+    private static async Task<GuestExit> WatchAsync(Process runtime, Cgroup? cgroup)
     {
-        var exit = await init.Exited.ConfigureAwait(false);
-        if (exit.Signal is not { } signal)
+        await runtime.WaitForExitAsync().ConfigureAwait(false);
+        var signal = runtime.ExitCode - SignalBase;
+        if (signal is < 1 or > HighestSignal)
         {
-            return new GuestExit("guest-exited", $"exit code {exit.ExitCode}");
+            return new GuestExit("guest-exited", $"exit code {runtime.ExitCode}");
         }
 
         return signal == SigKill && cgroup?.OutOfMemoryKills() > 0

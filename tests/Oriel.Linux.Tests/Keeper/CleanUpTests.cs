@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Oriel.Desktops.Keepers;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Linux.Tests.Keeper;
+
+/// <summary>A keeper that ends by any means takes everything of its desktop with it.</summary>
+public sealed class CleanUpTests
+{
+    [Theory]
+    [InlineData("keeper")]
+    [InlineData("unshare")]
+    [InlineData("guest")]
+    public async Task Kill9_OfAnyOfThem_LeavesNothing(string victim)
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+        await keeper.RunAsync("echo kept > /root/file; mkdir -p /home/user/d; chown 1000:1000 /home/user/d; (setpriv --reuid 1000 --regid 1000 --clear-groups setsid sleep 600 >/dev/null 2>&1 &)");
+        var family = ProcessFamily.Of(keeper.Identity.Pid);
+        var networks = family[2..].Select(member => ProcessFamily.LinkOf($"/proc/{member.Pid}/ns/net"))
+            .Append(ProcessFamily.LinkOf($"/proc/{keeper.Identity.Pid}/ns/net")).OfType<string>().ToHashSet();
+        var interfaces = Interfaces();
+        Assert.Equal(2, networks.Count);
+
+        var target = victim switch
+        {
+            "unshare" => family[0],
+            "keeper" => family[1],
+            _ => family.First(member => File.ReadAllText($"/proc/{member.Pid}/cmdline").Contains("oriel-agent", StringComparison.Ordinal)),
+        };
+        using (var process = Process.GetProcessById(target.Pid))
+        {
+            process.Kill();
+        }
+
+        await Waiting.ForAsync(() => !family.Any(member => member.IsThere), $"the end of all of {string.Join(", ", family)}");
+        await Waiting.ForAsync(() => !ProcessFamily.NetworkNamespaces().Overlaps(networks), $"the end of {string.Join(", ", networks)}");
+        Assert.False(KeeperProcess.IsAlive(keeper.Identity));
+        Assert.Equal(interfaces, Interfaces());
+        Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo"));
+        Assert.DoesNotContain(Mounts(), line => line.Contains(keeper.Bundle, StringComparison.Ordinal));
+        if (victim == "guest")
+        {
+            var exit = await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit));
+            var last = JsonSerializer.Deserialize(exit, KeeperJsonContext.Default.KeeperEvent)!;
+            Assert.Equal(("guest-killed", "signal 9"), (last.Name, last.Detail));
+        }
+
+        Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, "scratch/upper/root/file")));
+        await ScratchRemover.RemoveAsync(keeper.Bundle, CancellationToken.None);
+        Assert.False(Directory.Exists(keeper.Bundle));
+    }
+
+    [Fact]
+    public async Task Kill9_OfTheKeeperWhileTheGuestStarts_LeavesNothing()
+    {
+        await using var keeper = await TestKeeper.StartAsync(untilRunning: false);
+        await keeper.WaitForAsync("step", "container-create");
+        var family = ProcessFamily.Of(keeper.Identity.Pid);
+
+        KeeperProcess.Kill(keeper.Identity);
+
+        await Waiting.ForAsync(() => !family.Any(member => member.IsThere), "the end of all");
+    }
+
+    [Fact]
+    public async Task Image_AfterADesktopWroteEverywhere_IsUnchanged()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+        var file = Path.Combine(keeper.Spec.ImagePath, "rootfs/etc/hostname");
+        var before = (File.Exists(file), Directory.GetLastWriteTimeUtc(Path.Combine(keeper.Spec.ImagePath, "rootfs/etc")));
+
+        await keeper.RunAsync("echo changed > /etc/hostname; rm -rf /usr/share/doc; touch /etc/new");
+
+        Assert.Equal(before, (File.Exists(file), Directory.GetLastWriteTimeUtc(Path.Combine(keeper.Spec.ImagePath, "rootfs/etc"))));
+        Assert.False(File.Exists(Path.Combine(keeper.Spec.ImagePath, "rootfs/etc/new")));
+    }
+
+    private static IEnumerable<string> Interfaces() => Directory.EnumerateDirectories("/sys/class/net").Order();
+
+    // Every mount namespace that this user may look into.
+    private static IEnumerable<string> Mounts()
+    {
+        foreach (var directory in Directory.EnumerateDirectories("/proc"))
+        {
+            string[] lines;
+            try
+            {
+                lines = File.ReadAllLines(Path.Combine(directory, "mountinfo"));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                continue;
+            }
+
+            foreach (var line in lines)
+            {
+                yield return line;
+            }
+        }
+    }
+}

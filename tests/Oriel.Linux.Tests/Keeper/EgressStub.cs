@@ -1,0 +1,82 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using System.Threading.Channels;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Linux.Tests.Keeper;
+
+/// <summary>The server's end of the egress socket: reads the preamble, then all that the guest sends until its end, then answers and closes.</summary>
+internal sealed class EgressStub : IDisposable
+{
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Channel<(EgressPreamble, string)> _seen = Channel.CreateUnbounded<(EgressPreamble, string)>();
+    private readonly List<Socket> _held = [];
+    private readonly bool _hold;
+
+    /// <param name="hold">Keeps each connection open without reading on.</param>
+    public EgressStub(string path, bool hold = false)
+    {
+        _hold = hold;
+        _listener.Bind(new UnixDomainSocketEndPoint(path));
+        _listener.Listen(2048);
+        _ = AcceptAsync();
+    }
+
+    public int Connections { get; private set; }
+
+    /// <summary>The next connection that has come to its end, and what the guest sent.</summary>
+    public async Task<(EgressPreamble Preamble, string Sent)> NextAsync()
+    {
+        using var limit = new CancellationTokenSource(KeeperRing.Deadline);
+        return await _seen.Reader.ReadAsync(limit.Token);
+    }
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        lock (_held)
+        {
+            _held.ForEach(socket => socket.Dispose());
+        }
+    }
+
+    private async Task AcceptAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                var socket = await _listener.AcceptAsync();
+                lock (_held)
+                {
+                    _held.Add(socket);
+                    Connections++;
+                }
+
+                if (!_hold)
+                {
+                    _ = ServeAsync(socket);
+                }
+            }
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // The test is over.
+        }
+    }
+
+    private async Task ServeAsync(Socket socket)
+    {
+        using var all = new MemoryStream();
+        await using var stream = new NetworkStream(socket, ownsSocket: true);
+        await stream.CopyToAsync(all);
+        var bytes = all.ToArray();
+        var end = Array.IndexOf(bytes, (byte)'\n');
+        var preamble = JsonSerializer.Deserialize(bytes.AsSpan(0, end), KeeperJsonContext.Default.EgressPreamble)!;
+        var sent = Encoding.UTF8.GetString(bytes.AsSpan(end + 1));
+        // Answered only after the guest's half-close, so an answer that arrives proves that each direction ends by itself.
+        await stream.WriteAsync(Encoding.UTF8.GetBytes($"{preamble.Kind} took {sent.Length}\n"));
+        _seen.Writer.TryWrite((preamble, sent));
+    }
+}

@@ -1,0 +1,135 @@
+using System.Text.Json;
+using Oriel.Desktops.Keepers;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Linux.Tests.Keeper;
+
+public sealed class LifecycleTests
+{
+    [Fact]
+    public async Task Start_OfAContainer_TellsEachStepInOrderWithItsTime()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+
+        var steps = keeper.Seen.Where(seen => seen.Type == "step").ToList();
+        string[] names = ["namespaces", "network", "scratch", "container-create", "container-start", "agent-link"];
+        Assert.Equal(names.SelectMany(name => (string[])[$"{name} running", $"{name} done"]), steps.Select(step => $"{step.Name} {step.State}"));
+        Assert.All(steps.Where(step => step.State == "done"), step => Assert.InRange(step.ElapsedUs, 1, 60_000_000));
+        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps.Where(step => step.State == "done").Select(step => $"{step.Name} {step.ElapsedUs / 1000.0:0.0} ms")));
+    }
+
+    [Fact]
+    public async Task Connect_OfASecondServer_GetsAllEventsAgain()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+        var before = keeper.Seen.Where(seen => seen.Type != "console").ToList();
+
+        await keeper.ConnectAsync();
+        await keeper.WaitForAsync("running");
+
+        Assert.Equal(before, keeper.Seen.Where(seen => seen.Type != "console"));
+        Assert.Equal(keeper.Identity, await KeeperProcess.ReadIdentityAsync(keeper.Bundle, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Stop_OfARunningGuest_EndsItOrderlyAndThenTheKeeper()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+
+        await keeper.SendAsync(new KeeperCommand("stop", 30_000));
+        var exited = await keeper.WaitForAsync("exited");
+        await keeper.WaitForEndAsync();
+
+        Assert.Equal(("guest-exited", "exit code 7"), (exited.Name, exited.Detail));
+        var kept = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit)), KeeperJsonContext.Default.KeeperEvent);
+        Assert.Equal(exited, kept);
+        Assert.False(File.Exists(Path.Combine(keeper.Bundle, BundleLayout.KeeperSocket)));
+        Assert.Contains("terminated", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog)));
+    }
+
+    [Fact]
+    public async Task Stop_OfAGuestThatDoesNotEnd_KillsItAtTheDeadline()
+    {
+        // An init without a handler for SIGTERM is not ended by it.
+        await using var deaf = await TestKeeper.StartAsync(await DeafGuestAsync());
+        await deaf.SendAsync(new KeeperCommand("stop", 200));
+        var exited = await deaf.WaitForAsync("exited");
+
+        Assert.Equal(("guest-killed", "signal 9"), (exited.Name, exited.Detail));
+    }
+
+    [Fact]
+    public async Task Start_OfAnImageWithoutAgent_FailsNamingTheStepAndTheRuntimesWords()
+    {
+        KeeperRing.Require();
+        var broken = Path.GetTempFileName();
+        await File.WriteAllTextAsync(broken, "#!/no/such/interpreter\n");
+        try
+        {
+            await using var keeper = await TestKeeper.StartAsync(broken, untilRunning: false);
+            var exited = await keeper.WaitForAsync("exited");
+
+            Assert.Equal("start-failed", exited.Name);
+            Assert.Contains(keeper.Seen, seen => seen is { Type: "step", State: "failed" });
+        }
+        finally
+        {
+            File.Delete(broken);
+        }
+    }
+
+    [Fact]
+    public async Task IsAlive_OfAnIdentityOfAnotherStartOrBoot_IsFalse()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+
+        Assert.True(KeeperProcess.IsAlive(keeper.Identity));
+        Assert.False(KeeperProcess.IsAlive(keeper.Identity with { StartTicks = keeper.Identity.StartTicks + 1 }));
+        Assert.False(KeeperProcess.IsAlive(keeper.Identity with { BootId = "11111111-1111-1111-1111-111111111111" }));
+        Assert.Contains("oriel-keeper", await File.ReadAllTextAsync($"/proc/{keeper.Identity.Pid}/cmdline"));
+    }
+
+    [Fact]
+    public async Task StartAsync_OfASpecThatTheKeeperRefuses_SaysWhy()
+    {
+        KeeperRing.Require();
+        var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
+        try
+        {
+            var spec = new KeeperSpec(
+                "d-abcdefghij", Path.Combine(directory, "b") + "/../b", "container", "/nowhere", "sha256:x", "/nowhere", [], [], "h", new KeeperLimits(0, 0, 0, null));
+            var fault = await Assert.ThrowsAsync<KeeperLaunchException>(
+                () => new KeeperLauncher("/nonexistent/oriel-keeper").StartAsync(spec, CancellationToken.None));
+            Assert.Contains("/nonexistent/oriel-keeper", fault.Message);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Console_OfAGuestThatFloods_IsBounded()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+
+        await keeper.RunAsync("head -c 6000000 /dev/zero | tr \"\\0\" x | fold -w 99 > /proc/1/fd/1; echo the-end > /proc/1/fd/1");
+
+        var log = Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog);
+        await Waiting.ForAsync(() => File.ReadAllText(log).Contains("the-end", StringComparison.Ordinal), "the flood's end in console.log");
+        Assert.InRange(new FileInfo(log).Length, 1, 1024 * 1024);
+        Assert.InRange(new FileInfo(log + ".1").Length, 1, 1024 * 1024);
+        await keeper.ConnectAsync();
+        await keeper.WaitForConsoleAsync("the-end");
+        Assert.InRange(keeper.Seen.Count(seen => seen.Type == "console"), 1, 200);
+    }
+
+    private static async Task<string> DeafGuestAsync()
+    {
+        KeeperRing.Require();
+        var script = await File.ReadAllTextAsync(KeeperRing.GuestScript);
+        var path = Path.GetTempFileName();
+        await File.WriteAllTextAsync(path, script.Replace("$SIG{TERM} = sub { print \"terminated\\n\"; exit 7 };", "", StringComparison.Ordinal));
+        return path;
+    }
+}

@@ -1,0 +1,178 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Oriel.Desktops.Keepers;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Linux.Tests.Keeper;
+
+/// <summary>A real keeper with a real container whose first process is guest.pl.</summary>
+internal sealed class TestKeeper : IAsyncDisposable
+{
+    public const string DesktopId = "d-abcdefghij";
+
+    private readonly string _directory;
+    private Socket? _control;
+    private StreamReader? _events;
+
+    private TestKeeper(string directory, KeeperSpec spec)
+    {
+        _directory = directory;
+        Spec = spec;
+    }
+
+    public KeeperSpec Spec { get; }
+
+    public KeeperIdentity Identity { get; private set; } = null!;
+
+    public string Bundle => Spec.Bundle;
+
+    /// <summary>Events read so far.</summary>
+    public List<KeeperEvent> Seen { get; } = [];
+
+    /// <summary>Starts a keeper, connects to it, and waits until its guest runs unless told otherwise.</summary>
+    public static async Task<TestKeeper> StartAsync(string? agent = null, bool untilRunning = true, KeeperLimits? limits = null)
+    {
+        KeeperRing.Require();
+        var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
+        // The keeper's environment is the launcher's: one variable for all tests of this process.
+        agent ??= KeeperRing.GuestScript;
+        var copy = Path.Combine(directory, "agent");
+        File.Copy(agent, copy);
+        File.SetUnixFileMode(copy, (UnixFileMode)0b111_101_101);
+        var bundle = Path.Combine(directory, "desktop");
+        var spec = new KeeperSpec(
+            DesktopId, bundle, "container", KeeperRing.Image, "sha256:test", Path.Combine(directory, "egress.sock"),
+            Enumerable.Repeat((byte)7, 32).ToArray(), Enumerable.Repeat((byte)9, 32).ToArray(), "testing", limits ?? new KeeperLimits(0, 0, 0, null));
+        var keeper = new TestKeeper(directory, spec);
+        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy)).StartAsync(spec, TestContext.Current.CancellationToken);
+        await keeper.ConnectAsync();
+        if (untilRunning)
+        {
+            await keeper.WaitForAsync("running");
+        }
+
+        return keeper;
+    }
+
+    /// <summary>Connects (again) to keeper.sock; what was seen before is forgotten, as the replay tells it anew.</summary>
+    public async Task ConnectAsync()
+    {
+        _control?.Dispose();
+        Seen.Clear();
+        _control = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await _control.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(Bundle, BundleLayout.KeeperSocket)));
+        _events = new StreamReader(new NetworkStream(_control), Encoding.UTF8);
+    }
+
+    public Task SendAsync(KeeperCommand command) =>
+        _control!.SendAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(command, KeeperJsonContext.Default.KeeperCommand) + "\n"));
+
+    /// <summary>Reads events until one of this type (and name) has come.</summary>
+    public async Task<KeeperEvent> WaitForAsync(string type, string? name = null)
+    {
+        using var limit = new CancellationTokenSource(KeeperRing.Deadline);
+        try
+        {
+            while (await _events!.ReadLineAsync(limit.Token) is { } line)
+            {
+                var happened = JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperEvent)!;
+                Seen.Add(happened);
+                if (happened.Type == type && (name is null || happened.Name == name))
+                {
+                    return happened;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException($"No {type} {name} within {KeeperRing.Deadline.TotalSeconds} s; {Describe()}");
+        }
+
+        throw new EndOfStreamException($"The keeper ended before {type} {name}; {Describe()}");
+    }
+
+    public async Task WaitForConsoleAsync(string text)
+    {
+        while (!Seen.Any(seen => seen.Type == "console" && seen.Detail!.Contains(text, StringComparison.Ordinal) && !seen.Detail.StartsWith("command:", StringComparison.Ordinal)))
+        {
+            await WaitForAsync("console");
+        }
+    }
+
+    public async Task<IReadOnlyDictionary<string, long>> CountersAsync()
+    {
+        await SendAsync(new KeeperCommand("counters"));
+        var last = Seen.Count;
+        await WaitForAsync("counter", "dns-malformed");
+        return Seen.Skip(last).Where(seen => seen.Type == "counter").ToDictionary(seen => seen.Name!, seen => seen.Value);
+    }
+
+    /// <summary>A connection through agent.sock to the guest's first process.</summary>
+    public async Task<Socket> DialAgentAsync()
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(Bundle, BundleLayout.AgentSocket)));
+        return socket;
+    }
+
+    /// <summary>Runs a shell command in the guest, as its root.</summary>
+    public async Task<(int Code, string Output)> RunAsync(string command)
+    {
+        using var limit = new CancellationTokenSource(KeeperRing.Deadline);
+        using var socket = await DialAgentAsync();
+        await using var stream = new NetworkStream(socket);
+        await stream.WriteAsync(Encoding.UTF8.GetBytes(command.ReplaceLineEndings(" ") + "\n"), limit.Token);
+        using var reader = new StreamReader(stream);
+        var output = new StringBuilder();
+        while (await reader.ReadLineAsync(limit.Token) is { } line)
+        {
+            if (line.StartsWith("rc ", StringComparison.Ordinal))
+            {
+                return (int.Parse(line.AsSpan(3), System.Globalization.CultureInfo.InvariantCulture), output.ToString());
+            }
+
+            output.Append(line).Append('\n');
+        }
+
+        throw new EndOfStreamException($"The guest's connection ended in: {command}\n{output}");
+    }
+
+    /// <summary>Runs Perl in the guest, with sockets loaded; single quotes must not occur in it.</summary>
+    public Task<(int Code, string Output)> RunPerlAsync(string script) => RunAsync($"perl -MSocket -MIO::Socket::INET -e '{script}'");
+
+    public async Task WaitForEndAsync()
+    {
+        using var limit = new CancellationTokenSource(KeeperRing.Deadline);
+        while (KeeperProcess.IsAlive(Identity))
+        {
+            await Task.Delay(5, limit.Token);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _control?.Dispose();
+        KeeperProcess.Kill(Identity);
+        await WaitForEndAsync();
+        await ScratchRemover.RemoveAsync(Bundle, CancellationToken.None);
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private string Describe()
+    {
+        var console = Path.Combine(Bundle, BundleLayout.ConsoleLog);
+        var log = Path.Combine(Bundle, BundleLayout.KeeperLog);
+        return $"seen: {string.Join("; ", Seen.TakeLast(8))}\nconsole: {(File.Exists(console) ? File.ReadAllText(console) : "none")}"
+            + $"\nkeeper: {(File.Exists(log) ? File.ReadAllText(log) : "none")}";
+    }
+
+    // Each keeper gets an agent of its own without a change to the environment of this process, which other tests share.
+    private static async Task<string> WrapperAsync(string directory, string agent)
+    {
+        var path = Path.Combine(directory, "keeper");
+        await File.WriteAllTextAsync(path, $"#!/bin/sh\nORIEL_AGENT_BINARY={agent} exec {KeeperRing.KeeperPath} \"$@\"\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        return path;
+    }
+}
