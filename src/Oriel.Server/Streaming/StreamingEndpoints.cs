@@ -2,6 +2,7 @@ using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.OpenApi;
 using Oriel.Protocol;
 using Oriel.Streaming;
 
@@ -20,23 +21,35 @@ internal static class StreamingEndpoints
     {
         var group = app.MapGroup("/api/desktops/{id}").WithTags("Streaming").ProducesProblem(StatusCodes.Status404NotFound);
         group.MapPost("/whep", PostWhepAsync).WithName("whepOffer").WithSummary("Start watching: SDP offer in, SDP answer out.")
-            .Accepts<string>(SdpType).Produces<string>(StatusCodes.Status201Created, SdpType)
+            .TakesBody(SdpType, typeof(string)).Produces<string>(StatusCodes.Status201Created, SdpType)
             .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
             .ProducesProblem(StatusCodes.Status422UnprocessableEntity).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         group.MapPatch("/whep/{viewer}", PatchWhepAsync).WithName("whepPatch").WithSummary("Trickle candidates or restart ICE.")
-            .Accepts<string>(FragmentType).Produces<string>(StatusCodes.Status200OK, FragmentType).Produces(StatusCodes.Status204NoContent)
+            .TakesBody(FragmentType, typeof(string)).Produces<string>(StatusCodes.Status200OK, FragmentType).Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status412PreconditionFailed).ProducesProblem(StatusCodes.Status422UnprocessableEntity);
         group.MapDelete("/whep/{viewer}", DeleteWhepAsync).WithName("whepDelete").WithSummary("Stop watching.").Produces(StatusCodes.Status200OK);
         group.MapPost("/webrtc/offer", PostOffer).WithName("webrtcOffer").WithSummary("Let the server make the offer.")
             .Produces<OfferResponse>().ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         group.MapPost("/webrtc/answer", PostAnswerAsync).WithName("webrtcAnswer").WithSummary("Answer the server's offer, or offer and be answered.")
-            .Accepts<AnswerRequest>("application/json").Produces<AnswerResponse>().Produces(StatusCodes.Status204NoContent)
+            .TakesBody("application/json", typeof(AnswerRequest)).Produces<AnswerResponse>().Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
             .ProducesProblem(StatusCodes.Status422UnprocessableEntity).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         group.MapGet("/stream", GetStreamAsync).WithName("stream").WithSummary("H.264 and input over a WebSocket.").ExcludeFromDescription();
         return app;
     }
+
+    /// <summary>Describes the body without the routing's own 415, which carries no reason.</summary>
+    private static RouteHandlerBuilder TakesBody(this RouteHandlerBuilder endpoint, string contentType, Type schema) =>
+        endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
+            operation.RequestBody = new OpenApiRequestBody
+            {
+                Required = true,
+                Content = new Dictionary<string, OpenApiMediaType>
+                {
+                    [contentType] = new() { Schema = await context.GetOrCreateSchemaAsync(schema, null, cancellationToken) },
+                },
+            });
 
     private static async Task<IResult> PostWhepAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
     {
