@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Feeds;
@@ -14,6 +13,9 @@ namespace Oriel.Streaming;
 /// </summary>
 internal sealed class DesktopStream : IAsyncDisposable
 {
+    /// <summary>Between the last notice and the end of the connections, so that it arrives.</summary>
+    private static readonly TimeSpan LastWord = TimeSpan.FromMilliseconds(500);
+
     private readonly FeedContext _context;
     private readonly Action<DesktopStream> _ended;
     private readonly CancellationTokenSource _stop = new();
@@ -22,20 +24,27 @@ internal sealed class DesktopStream : IAsyncDisposable
     private readonly Dictionary<string, Viewer> _viewers = [];
     private readonly Dictionary<Codec, VideoFeed> _feeds = [];
     private readonly WatchFeed _watch;
+    private readonly DesktopOrders _orders;
+    private readonly Task _notices;
     private readonly Task _run;
+    private volatile byte[]? _notice;
     private bool _closed;
-    private (int Width, int Height)? _resize;
-    private string? _clipboard;
 
     public DesktopStream(FeedContext context, Action<DesktopStream> ended)
     {
         _context = context;
         _ended = ended;
         _watch = new WatchFeed(context);
+        _orders = new DesktopOrders(context, _watch, Wake);
+        Gate = new PageGate(context, _orders);
+        _notices = Task.Run(NoticeAsync);
         _run = Task.Run(RunAsync);
     }
 
     public Oriel.Protocol.DesktopId Desktop => _context.Desktop;
+
+    /// <summary>Where the messages of pages arrive.</summary>
+    public PageGate Gate { get; }
 
     /// <summary>No viewer can join any more.</summary>
     public bool IsClosed
@@ -102,75 +111,9 @@ internal sealed class DesktopStream : IAsyncDisposable
         viewer.SendControl(ServerMessages.Write(
             new HelloMessage(_context.Desktop.ToString(), viewer.Id, codec, width, height), StreamingJsonContext.Default.HelloMessage));
         _watch.Greet(viewer);
-    }
-
-    public void OnPointer(Viewer viewer, PointerMessage pointer)
-    {
-        if (MayControl(viewer) && viewer.Input?.Pointer(pointer) == true)
+        if (_notice is { } notice)
         {
-            viewer.LastPointerAt = _context.Time.GetTimestamp();
-        }
-    }
-
-    public void OnInput(Viewer viewer, PageMessage? message)
-    {
-        if (message is null || InputParser.Parse(message) is not { } input)
-        {
-            _context.Metrics.BadMessages.Add(1);
-            return;
-        }
-
-        // Letting go is always allowed: whoever has lost the lease must not leave a key down.
-        if (!MayControl(viewer) && input.KindCase != InputEvent.KindOneofCase.ReleaseAll)
-        {
-            return;
-        }
-
-        if (input.KindCase is InputEvent.KindOneofCase.Button or InputEvent.KindOneofCase.Wheel)
-        {
-            viewer.LastPointerAt = _context.Time.GetTimestamp();
-        }
-
-        viewer.Input?.Add(input);
-    }
-
-    /// <param name="clipboard">The viewer's clipboard text, when this message completed one.</param>
-    public void OnControl(Viewer viewer, PageMessage? message, string? clipboard)
-    {
-        switch (message)
-        {
-            case { T: "ping", Id: { } id }:
-                viewer.SendControl(ServerMessages.Write(new PongMessage(id), StreamingJsonContext.Default.PongMessage));
-                break;
-            case { T: "visible", Visible: { } visible }:
-                viewer.Visible = visible;
-                if (!visible)
-                {
-                    viewer.Input?.Add(new InputEvent { ReleaseAll = true });
-                }
-
-                break;
-            case { T: "fps", Max: { } max } when InputParser.Number(max, 1, _context.Options.MaxFps) is { } fps:
-                viewer.MaxFps = fps;
-                break;
-            case { T: "resize", Width: { } width, Height: { } height }
-                when InputParser.Number(width, 0, 16384) is { } w and >= 160 and <= 7680 && InputParser.Number(height, 0, 16384) is { } h and >= 120 and <= 4320:
-                if (MayControl(viewer))
-                {
-                    Order(() => _resize = (w, h));
-                }
-
-                break;
-            case { T: "clipboard", Text: not null }:
-                if (clipboard is not null && MayControl(viewer))
-                {
-                    Order(() => _clipboard = clipboard);
-                }
-
-                break;
-            default:
-                _context.Metrics.BadMessages.Add(1);
-                break;
+            viewer.SendControl(notice);
         }
     }
 
@@ -179,19 +122,6 @@ internal sealed class DesktopStream : IAsyncDisposable
         await _stop.CancelAsync();
         await _run;
         _stop.Dispose();
-    }
-
-    /// <summary>The one place where a lease is asked for: in this version every viewer may type.</summary>
-    private static bool MayControl(Viewer viewer) => viewer.Input is not null;
-
-    private void Order(Action set)
-    {
-        lock (_gate)
-        {
-            set();
-        }
-
-        Wake();
     }
 
     private void Wake() => _signal.Writer.TryWrite(true);
@@ -223,7 +153,7 @@ internal sealed class DesktopStream : IAsyncDisposable
 
                 _watch.SetViewers(viewers);
                 var due = await AlignAsync(viewers);
-                await ApplyOrdersAsync();
+                await _orders.ApplyAsync(_stop.Token);
                 await WaitAsync(emptySince == 0 ? due : _context.Options.Grace - _context.Time.GetElapsedTime(emptySince));
             }
         }
@@ -239,6 +169,31 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
 
         await EndAsync();
+    }
+
+    /// <summary>Tells the viewers what becomes of the desktop; when it is gone, ends with them.</summary>
+    private async Task NoticeAsync()
+    {
+        try
+        {
+            await foreach (var notice in _context.Links.WatchAsync(Desktop, _stop.Token))
+            {
+                _notice = ServerMessages.Write(
+                    new StateMessage(notice.State, notice.ReasonCode is { } code ? new StateReason(code, notice.ReasonMessage ?? "") : null),
+                    StreamingJsonContext.Default.StateMessage);
+                Array.ForEach(Snapshot(), viewer => viewer.SendControl(_notice));
+                if (notice.IsGone)
+                {
+                    await Task.Delay(LastWord, _context.Time, _stop.Token);
+                    await _stop.CancelAsync();
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The stream ends for another reason.
+        }
     }
 
     /// <summary>Starts, sets and stops encoders. Returns when the next one falls due to be stopped, if one does.</summary>
@@ -317,47 +272,6 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
     }
 
-    /// <summary>The latest resize and clipboard that a viewer asked for.</summary>
-    private async Task ApplyOrdersAsync()
-    {
-        (int Width, int Height)? resize;
-        string? clipboard;
-        lock (_gate)
-        {
-            (resize, clipboard) = (_resize, _clipboard);
-            (_resize, _clipboard) = (null, null);
-        }
-
-        if (resize is null && clipboard is null)
-        {
-            return;
-        }
-
-        try
-        {
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-            deadline.CancelAfter(TimeSpan.FromSeconds(5));
-            var agent = await _context.Links.ConnectAsync(_context.Desktop, deadline.Token);
-            if (resize is { } size && size != _watch.Size)
-            {
-                await agent.Display.ResizeAsync(
-                    new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height }, cancellationToken: deadline.Token);
-            }
-
-            if (clipboard is not null)
-            {
-                _watch.NoteClipboard(clipboard);
-                await agent.Display.SetClipboardAsync(new Clipboard { Text = clipboard }, cancellationToken: deadline.Token);
-            }
-        }
-#pragma warning disable CA1031 // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
-        catch (Exception fault) when (!_stop.IsCancellationRequested)
-#pragma warning restore CA1031
-        {
-            _context.Logger.LogDebug(fault, "{Desktop}: resize or clipboard failed.", _context.Desktop);
-        }
-    }
-
     private async Task WaitAsync(TimeSpan? due)
     {
         if (due is not { } wait)
@@ -410,6 +324,8 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
 
         await _watch.DisposeAsync();
+        await _stop.CancelAsync();
+        await _notices;
         _ended(this);
     }
 }

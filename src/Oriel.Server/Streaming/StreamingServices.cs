@@ -5,12 +5,13 @@ namespace Oriel.Server.Streaming;
 
 internal static class StreamingServices
 {
-    /// <summary>Adds media: the endpoint is bound when the host starts. Needs an <see cref="IAgentLinks"/> among the services.</summary>
+    /// <summary>Adds media: the endpoint is bound when the host starts. Watches this node's desktops unless another <see cref="IAgentLinks"/> is there.</summary>
     public static IServiceCollection AddStreaming(this IServiceCollection services, StreamingOptions options)
     {
         services.AddSingleton(options);
         services.AddSingleton<StreamingMetrics>();
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<IAgentLinks, DesktopAgentLinks>();
         services.AddSingleton<StreamingService>();
         services.AddHostedService<StreamingHost>();
         return services;

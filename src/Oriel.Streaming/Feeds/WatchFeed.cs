@@ -28,9 +28,6 @@ internal sealed class WatchFeed : IAsyncDisposable
 
     public (int Width, int Height) Size => _size is { } size ? ((int)size.Width, (int)size.Height) : (0, 0);
 
-    /// <summary>The largest size that the screen can be given; 0 when not known.</summary>
-    public (int Width, int Height) MaxSize => _size is { } size ? ((int)size.MaxWidth, (int)size.MaxHeight) : (0, 0);
-
     public void SetViewers(Viewer[] viewers) => _viewers = viewers;
 
     /// <summary>Tells a viewer whose control channel has just opened what is so now.</summary>
@@ -85,6 +82,7 @@ internal sealed class WatchFeed : IAsyncDisposable
                 break;
             case DisplayEvent.KindOneofCase.Size:
                 _size = change.Size;
+                _context.Links.Resized(_context.Desktop, (int)change.Size.Width, (int)change.Size.Height);
                 SendAll(ServerMessages.Write(new SizeMessage(change.Size.Width, change.Size.Height), StreamingJsonContext.Default.SizeMessage));
                 break;
             case DisplayEvent.KindOneofCase.Position:

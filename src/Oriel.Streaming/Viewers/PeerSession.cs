@@ -61,12 +61,12 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, Stream
                 {
                     if (PointerMessage.TryParse(data.Span, out var pointer))
                     {
-                        stream.OnPointer(viewer, pointer);
+                        stream.Gate.OnPointer(viewer, pointer);
                     }
                 };
                 break;
             case "input":
-                channel.MessageReceived += (data, _) => stream.OnInput(viewer, PageMessage.Parse(data.Span));
+                channel.MessageReceived += (data, _) => stream.Gate.OnInput(viewer, PageMessage.Parse(data.Span));
                 break;
             case "control":
                 viewer.UseControl(channel);
@@ -83,6 +83,6 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, Stream
     private void OnControl(DesktopStream stream, PeerViewer viewer, PageMessage? message)
     {
         var clipboard = message is { T: "clipboard", Text: { } piece } ? _clipboard.Add(piece, message.More == true) : null;
-        stream.OnControl(viewer, message, clipboard);
+        stream.Gate.OnControl(viewer, message, clipboard);
     }
 }

@@ -202,17 +202,17 @@ internal sealed class SocketViewer : Viewer
         switch (message)
         {
             case { C: "pointer", M: { } move } when InputParser.Point(move) is { } at:
-                stream.OnPointer(this, new PointerMessage(++_sequence, (ushort)at.X, (ushort)at.Y));
+                stream.Gate.OnPointer(this, new PointerMessage(++_sequence, (ushort)at.X, (ushort)at.Y));
                 break;
             case { C: "ack", M.CaptureUs: { } captureUs }:
                 Acknowledge(captureUs);
                 break;
             case { C: "control", M: { } control }:
                 var clipboard = control is { T: "clipboard", Text: { } piece } ? _clipboard.Add(piece, control.More == true) : null;
-                stream.OnControl(this, control, clipboard);
+                stream.Gate.OnControl(this, control, clipboard);
                 break;
             default:
-                stream.OnInput(this, message is { C: "input" } ? message.M : null);
+                stream.Gate.OnInput(this, message is { C: "input" } ? message.M : null);
                 break;
         }
     }

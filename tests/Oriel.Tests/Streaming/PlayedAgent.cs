@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
+using System.Threading.Channels;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.AspNetCore.Builder;
@@ -19,6 +21,7 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("oriel-agent").FullName;
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly SemaphoreSlim _opening = new(1, 1);
+    private readonly Channel<DesktopNotice> _notices = Channel.CreateUnbounded<DesktopNotice>();
     private WebApplication? _host;
     private AgentConnection? _connection;
 
@@ -29,6 +32,10 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
     public volatile DesktopAvailability Availability = DesktopAvailability.Ready;
 
     public int Viewers;
+
+    public int Uses;
+
+    public (int Width, int Height) Size { get; private set; }
 
     private string SocketPath => Path.Combine(_directory, "agent.sock");
 
@@ -78,6 +85,26 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
             _opening.Release();
         }
     }
+
+    public async IAsyncEnumerable<DesktopNotice> WatchAsync(DesktopId id, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        yield return new DesktopNotice("ready", null, null, IsGone: false);
+        await foreach (var notice in _notices.Reader.ReadAllAsync(cancellationToken))
+        {
+            yield return notice;
+        }
+    }
+
+    /// <summary>The desktop fails, as the registry would tell.</summary>
+    public void Fail()
+    {
+        Availability = DesktopAvailability.Gone;
+        _notices.Writer.TryWrite(new DesktopNotice("failed", "guest-died", "The guest ended.", IsGone: true));
+    }
+
+    public void Used(DesktopId id) => Interlocked.Increment(ref Uses);
+
+    public void Resized(DesktopId id, int width, int height) => Size = (width, height);
 
     public void ViewerJoined(DesktopId id) => Interlocked.Increment(ref Viewers);
 

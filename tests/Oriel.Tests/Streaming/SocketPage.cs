@@ -17,6 +17,7 @@ internal sealed class SocketPage : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _sending = new(1, 1);
     private volatile bool _acknowledgeAll;
+    private Task _reading = Task.CompletedTask;
 
     public int FramesWaiting => _frames.Reader.Count;
 
@@ -26,7 +27,7 @@ internal sealed class SocketPage : IDisposable
         page._socket.Options.AddSubProtocol("oriel.v1");
         var address = new UriBuilder(server.Address) { Scheme = "ws", Path = server.DesktopPath + "/stream" }.Uri;
         await page._socket.ConnectAsync(address, TestContext.Current.CancellationToken);
-        _ = page.ReadAsync();
+        page._reading = page.ReadAsync();
         return page;
     }
 
@@ -73,6 +74,9 @@ internal sealed class SocketPage : IDisposable
             }
         }
     }
+
+    /// <summary>Waits for the server to close the connection.</summary>
+    public Task EndAsync() => _reading.WaitAsync(TimeSpan.FromSeconds(30));
 
     public void Dispose()
     {

@@ -186,6 +186,20 @@ public sealed class SocketStreamTests
     }
 
     [Fact]
+    public async Task Stream_DesktopFails_TellsTheReasonAndEnds()
+    {
+        await using var server = await StreamingServer.StartAsync();
+        using var page = await SocketPage.ConnectAsync(server);
+        Assert.Equal("ready", (await page.NextTextAsync("state")).GetProperty("state").GetString());
+        server.Agent.Fail();
+        var state = await page.NextTextAsync("state");
+        Assert.Equal("failed", state.GetProperty("state").GetString());
+        Assert.Equal("guest-died", state.GetProperty("reason").GetProperty("code").GetString());
+        await page.EndAsync();
+        await server.Agent.Display.UntilAsync(() => !server.Agent.Display.Live.Any(), "the encoder ends");
+    }
+
+    [Fact]
     public async Task Stream_FpsAndResize_ReachTheAgent()
     {
         await using var server = await StreamingServer.StartAsync();
