@@ -21,7 +21,7 @@ export class CreationView extends LitElement {
       progress::-webkit-progress-value { background: var(--accent); border-radius: 8px; transition: inline-size 0.3s ease-out; }
       progress::-moz-progress-bar { background: var(--accent); border-radius: 8px; }
       .now { font-weight: 600; min-height: 1.5em; }
-      ol { list-style: none; margin: 0; padding: 12px 0 0; border-top: 1px solid var(--line); display: grid; gap: 6px; font-size: 14px; }
+      ol { list-style: none; margin: 0; padding: 12px 0 0; border-top: 1px solid var(--line); display: grid; gap: 4px; font-size: 13.5px; max-height: max(200px, calc(100dvh - 330px)); overflow-y: auto; scrollbar-width: thin; }
       li { display: flex; gap: 10px; align-items: center; }
       li svg { width: 16px; height: 16px; color: var(--good); flex: none; }
       li.running { color: var(--text); font-weight: 600; }
@@ -38,6 +38,11 @@ export class CreationView extends LitElement {
     this.online = true;
   }
 
+  override updated(): void {
+    const list = this.renderRoot.querySelector("ol");
+    if (list) list.scrollTop = list.scrollHeight;
+  }
+
   override render(): TemplateResult {
     const running = this.steps.filter(({ state }) => state === "running").at(-1);
     const now = running ? stepTitle(running.name) : this.steps.length === 0 ? "Asking for a desktop" : "Going on";
@@ -47,7 +52,7 @@ export class CreationView extends LitElement {
       <progress data-testid="progress" max="100" value=${Math.round(part * 100)} aria-label="Progress of the new desktop"></progress>
       <div class="now" role="status" aria-live="polite" data-testid="step-name">${now}…</div>
       ${this.online ? nothing : html`<p class="muted small" role="status">The server does not answer just now; the progress goes on as soon as it does.</p>`}
-      <ol data-testid="steps">${this.steps.map((step) => this.#step(step))}</ol>
+      <ol data-testid="steps" tabindex="0" aria-label="Steps">${this.steps.map((step) => this.#step(step))}</ol>
     </section>`;
   }
 

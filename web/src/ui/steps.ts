@@ -6,6 +6,7 @@ const titles: Record<string, string> = {
   "browser-window": "Waiting for the browser",
   queue: "Waiting for a free place",
   prepare: "Preparing",
+  "screen-size": "Setting the screen's size",
   adopt: "Finding the desktop again",
   "guest-start": "Starting the guest",
   "files-verified": "Reading the files back",
