@@ -21,6 +21,11 @@ export const shellStyles = css`
   aside { width: min(440px, 45vw); flex: none; display: flex; flex-direction: column; min-height: 0; background: var(--surface); border-left: 1px solid var(--line); }
   aside > :last-child { flex: 1; min-height: 0; overflow: auto; }
   .side-head { display: flex; align-items: center; padding: 8px 8px 8px 16px; border-bottom: 1px solid var(--line); }
+  /* In full screen the toolbar waits behind the upper edge. */
+  :host([fullscreen]) .toolbar { position: fixed; z-index: 6; top: 0; left: 0; right: 0; transform: translateY(calc(-100% + var(--edge))); transition: transform 0.18s; opacity: 0.02; }
+  :host([fullscreen]) .toolbar:is(:hover, :focus-within) { transform: none; opacity: 1; box-shadow: var(--shadow-high); }
+  :host { --edge: 3px; }
+  @media (pointer: coarse) { :host { --edge: 18px; } }
   @media (max-width: 700px) {
     .toolbar { flex-wrap: wrap; height: auto; padding: 4px 6px; gap: 2px 8px; }
     .tools { width: 100%; justify-content: space-between; overflow-x: auto; }

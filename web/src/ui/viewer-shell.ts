@@ -126,6 +126,7 @@ export class ViewerShell extends LitElement {
   /** In full screen the browser can be asked for the keys that it keeps (Esc, Super, Ctrl+W, Alt+Tab). */
   #fullscreenChanged(): void {
     this.fullscreen = document.fullscreenElement !== null;
+    this.toggleAttribute("fullscreen", this.fullscreen);
     if (this.fullscreen) lockKeyboard();
     else unlockKeyboard();
   }
