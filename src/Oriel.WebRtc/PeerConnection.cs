@@ -59,6 +59,7 @@ public sealed class PeerConnection : IAsyncDisposable
     /// <summary>The peer opened a channel. Its messages are delivered after the handler has returned.</summary>
     public event Action<DataChannel>? DataChannelOpened;
 
+    internal CongestionControl.BandwidthEstimator Bandwidth => _transport.Bandwidth;
     internal uint Ssrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue);
     internal uint RtxSsrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue) | 0x8000_0000;
 

@@ -2,29 +2,169 @@ using Oriel.WebRtc.Rtcp;
 
 namespace Oriel.WebRtc.CongestionControl;
 
-/// <summary>How much the path to one peer takes.</summary>
+/// <summary>
+/// How much the path to one peer takes. With transport-wide feedback it is estimated here, from the standing queue, loss and the dispersion of packet
+/// trains; else the peer's own estimate (REMB) is followed. Decision 0011 has the measurements.
+/// </summary>
 internal sealed class BandwidthEstimator(int start, int min, int max)
 {
     private const double RembShare = 0.9;
-    private const double PacingFactor = 2.5;
+    private const double CapacityShare = 0.85;
+    private const double BlindPacingFactor = 2.5;
+    private const double PacingFactor = 1.2;
+    private const double PacingCapacityShare = 0.95;
+
+    // Bits a second. A measured train cannot say more than this: arrivals are told in steps of 250 µs.
+    private const double FastestPacing = 200e6;
+
+    private const long OveruseQueue = 40_000;
+    private const long CalmQueue = 15_000;
+    private const double DecreaseTo = 0.85;
+    private const double LargestDecrease = 0.5;
+    private const double HeavyLoss = 0.10;
+    private const long HoldAfterDecrease = 800_000;
+    private const long SilenceLimit = 1_000_000;
+
+    // Until the first feedback, and at least: a router's queue takes that much, and most of a key frame goes at once.
+    private const int SmallestWindow = 96 * 1024;
+    private const long WindowTime = 250_000;
+
+    private readonly SentPackets _sent = new();
+    private readonly DelayTracker _delay = new();
+    private readonly CapacityProbe _probe = new();
+    private readonly DeliveryRate _delivered = new();
+    private double _target = Math.Clamp(start, min, max);
+    private double _loss;
+    private long _lastDecrease = long.MinValue / 2;
+    private long _lastUpdate;
+    private long _roundTrip = 100_000;
 
     /// <summary>Bits a second that the encoder should make.</summary>
-    public int Target { get; private set; } = Math.Clamp(start, min, max);
+    public int Target => (int)_target;
 
     /// <summary>Bits a second at which packets leave.</summary>
-    public long PacingRate => (long)(Target * PacingFactor);
+    public long PacingRate => _probe.Capacity == 0
+        ? (long)(_target * BlindPacingFactor)
+        : (long)Math.Min(FastestPacing, Math.Max(_target * PacingFactor, _probe.Capacity * PacingCapacityShare));
 
-    public void OnSent(ushort transportSequence, int bytes, long now)
-    {
-    }
+    /// <summary>Bits a second that packet trains show; 0 before the first ones.</summary>
+    public double Capacity => _probe.Capacity;
+
+    /// <summary>Microseconds that never drain of late.</summary>
+    public long StandingQueue => _delay.StandingQueue;
+
+    /// <summary>The share of packets lost, by feedback; 0 to 1.</summary>
+    public double Loss => _loss;
+
+    /// <summary>Microseconds from sending to feedback, the least of late.</summary>
+    public long RoundTrip => _roundTrip;
+
+    /// <summary>Transport-wide feedback was negotiated.</summary>
+    public bool ExpectsFeedback { get; set; }
+
+    /// <summary>False while so much is under way without an answer that more would only queue up.</summary>
+    public bool MaySend(long now) =>
+        !ExpectsFeedback || _sent.InFlight(now) <= Math.Max(SmallestWindow, PacingRate / 8e6 * (_roundTrip + WindowTime));
+
+    public void OnSent(ushort transportSequence, int bytes, long now) => _sent.Add(transportSequence, bytes, now);
 
     public void OnFeedback(List<Arrival> arrivals, long now)
     {
+        _sent.OnFeedback(now);
+        long newestSent = 0;
+        foreach (var arrival in arrivals)
+        {
+            if (!_sent.TryAnswer(arrival.Sequence, out var packet))
+            {
+                continue;
+            }
+
+            newestSent = Math.Max(newestSent, packet.At);
+            if (!arrival.Received)
+            {
+                _delivered.OnLost();
+                continue;
+            }
+
+            _delivered.OnReceived(packet.Bytes, arrival.Microseconds);
+            _delay.Add(packet.At, arrival.Microseconds);
+            _probe.Add(packet, arrival.Microseconds);
+        }
+
+        if (newestSent != 0)
+        {
+            var trip = now - newestSent;
+            _roundTrip = Math.Min(trip, _roundTrip + (trip - _roundTrip) / 8);
+            Update(now);
+        }
     }
 
-    public void OnRemb(long bitrate) => Target = (int)Math.Clamp(bitrate * RembShare, min, max);
-
-    public void OnLoss(double fraction, long now)
+    /// <summary>Once in a while, so that silence is noticed.</summary>
+    public void OnTick(long now)
     {
+        if (ExpectsFeedback && _sent.IsSilent(now, SilenceLimit) && now - _lastDecrease > SilenceLimit)
+        {
+            Decrease(_target * LargestDecrease, now);
+        }
+    }
+
+    /// <summary>The peer's own estimate; used only from a peer that sends no transport-wide feedback.</summary>
+    public void OnRemb(long bitrate)
+    {
+        if (!_sent.HasFeedback)
+        {
+            _target = Math.Clamp(bitrate * RembShare, min, max);
+        }
+    }
+
+    private void Update(long now)
+    {
+        var elapsed = Math.Clamp((now - _lastUpdate) / 1e6, 0, 0.2);
+        _lastUpdate = now;
+        _loss = _delivered.TakeLoss() ?? _loss;
+        var queue = _delay.StandingQueue;
+        var delivered = _delivered.BitsPerSecond;
+        var mayDecrease = now - _lastDecrease > _roundTrip + 200_000;
+        if (queue > OveruseQueue)
+        {
+            if (mayDecrease)
+            {
+                // What was delivered says little while little was sent.
+                _probe.Limit(delivered);
+                Decrease(Math.Max(delivered * DecreaseTo, _delivered.IsContinuous ? 0 : _target * LargestDecrease), now);
+            }
+        }
+        else if (_loss > HeavyLoss)
+        {
+            if (mayDecrease)
+            {
+                Decrease(_target * (1 - (_loss / 2)), now);
+            }
+        }
+        else if (queue < CalmQueue && now - _lastDecrease > HoldAfterDecrease)
+        {
+            Increase(delivered, elapsed);
+        }
+    }
+
+    private void Decrease(double to, long now)
+    {
+        _target = Math.Clamp(Math.Min(_target, to), min, max);
+        _lastDecrease = now;
+    }
+
+    private void Increase(double delivered, double elapsed)
+    {
+        var known = _probe.Capacity * CapacityShare;
+        if (known > _target)
+        {
+            _target = Math.Min(known, _target * (1 + (2.5 * elapsed))); // half as much again in 200 ms
+        }
+        else if (delivered > _target * 0.6)
+        {
+            _target += ((_target * 0.08) + 50_000) * elapsed; // beyond what trains show: feel the way
+        }
+
+        _target = Math.Clamp(_target, min, max);
     }
 }

@@ -313,6 +313,7 @@ internal sealed class PeerTransport
         }
 
         AnnouncePath();
+        Bandwidth.OnTick(now);
         if (Sender is not null && now >= _nextReport)
         {
             _nextReport = now + Second;

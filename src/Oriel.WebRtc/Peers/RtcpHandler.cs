@@ -82,7 +82,6 @@ internal sealed class RtcpHandler(PeerTransport transport, PeerClock clock)
             }
 
             Loss = block.FractionLost / 256.0;
-            transport.Bandwidth.OnLoss(Loss, now);
             if (block.LastReport != 0)
             {
                 // In units of 1/65536 s (RFC 3550 section 6.4.1).

@@ -16,6 +16,7 @@ internal sealed class VideoSender
     private const int HistoryMask = HistorySize - 1;
     private const byte MaxResends = 8;
     private const long HistoryTime = 3_000_000;
+    private const long WindowWait = 20_000;
 
     private readonly VideoParameters _parameters;
     private readonly SrtpContext _srtp;
@@ -43,6 +44,7 @@ internal sealed class VideoSender
         _bandwidth = bandwidth;
         _send = send;
         _packets = new VideoPackets(parameters);
+        bandwidth.ExpectsFeedback = parameters.TransportFeedback && _packets.HasTransportSequence;
         _maxPayload = MaxPacket - _packets.HeaderLength - 2 - SrtpCipher.MaxOverhead;
         Ssrc = ssrc;
         RtxSsrc = rtxSsrc;
@@ -118,6 +120,11 @@ internal sealed class VideoSender
                 return now + _pacer.MicrosecondsToBudget(_bandwidth.PacingRate);
             }
 
+            if (!_bandwidth.MaySend(now))
+            {
+                return now + WindowWait; // feedback wakes the loop before that
+            }
+
             if (_resends.Count > 0)
             {
                 Resend(_resends.Take(), now);
@@ -146,7 +153,7 @@ internal sealed class VideoSender
             ref var packet = ref _history[index & HistoryMask];
             var isKept = index >= _oldest && index < _next && _end - index <= HistorySize && now - packet.FirstSent < HistoryTime;
             // A request that crossed the last resend on its way is not a new loss.
-            if (!isKept || packet.Resends >= MaxResends || (packet.Resends > 0 && now - packet.LastSent < Math.Max(roundTrip, 10_000)) || !_resends.TryAdd(index))
+            if (!isKept || packet.Resends >= MaxResends || (packet.Resends > 0 && now - packet.LastSent < Math.Max(roundTrip / 2, 5_000)) || !_resends.TryAdd(index))
             {
                 Counters.ResendsRefused++;
                 continue;

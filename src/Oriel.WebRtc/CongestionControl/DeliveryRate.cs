@@ -1,0 +1,53 @@
+namespace Oriel.WebRtc.CongestionControl;
+
+/// <summary>Bytes that arrived in the last half second of the peer's clock, and how many packets were lost meanwhile.</summary>
+internal sealed class DeliveryRate
+{
+    private const int Buckets = 10;
+    private const long BucketTime = 50_000;
+    private const int FewestForLoss = 20;
+
+    private readonly long[] _bytes = new long[Buckets];
+    private long _newest = long.MinValue;
+    private int _received;
+    private int _lost;
+
+    /// <summary>Bits a second.</summary>
+    public double BitsPerSecond => _bytes.Sum() * 8.0 * 1_000_000 / (Buckets * BucketTime);
+
+    /// <summary>True when packets came all the time, so that the rate is the path's and not the encoder's.</summary>
+    public bool IsContinuous => _bytes.Count(b => b > 0) >= Buckets - 2;
+
+    public void OnReceived(int bytes, long arrived)
+    {
+        var bucket = arrived / BucketTime;
+        if (bucket < _newest - Buckets || _newest == long.MinValue || bucket > _newest + Buckets)
+        {
+            Array.Clear(_bytes);
+            _newest = bucket;
+        }
+
+        for (; _newest < bucket; _newest++)
+        {
+            _bytes[(_newest + 1) % Buckets] = 0;
+        }
+
+        _bytes[bucket % Buckets] += bytes;
+        _received++;
+    }
+
+    public void OnLost() => _lost++;
+
+    /// <summary>The share lost of the packets since the last call; null while there are too few.</summary>
+    public double? TakeLoss()
+    {
+        if (_received + _lost < FewestForLoss)
+        {
+            return null;
+        }
+
+        var loss = (double)_lost / (_received + _lost);
+        (_received, _lost) = (0, 0);
+        return loss;
+    }
+}
