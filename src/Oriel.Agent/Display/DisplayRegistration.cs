@@ -1,3 +1,4 @@
+using Oriel.Agent.Input;
 using Oriel.Agent.Session;
 
 namespace Oriel.Agent.Display;
@@ -8,6 +9,7 @@ internal static class DisplayRegistration
     internal static IServiceCollection AddDisplay(this IServiceCollection services)
     {
         Microsoft.Extensions.DependencyInjection.Extensions.ServiceCollectionDescriptorExtensions.TryAddSingleton<XDisplay>(services);
+        services.AddSingleton<PointerPosition>();
         services.AddSingleton<ScreenMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<ScreenMonitor>());
         return services;

@@ -9,9 +9,9 @@ using Oriel.Protocol.Display;
 namespace Oriel.Agent.Display;
 
 /// <summary>The Display service of display.proto. Every call waits until the X server is there.</summary>
-internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
+internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, PointerPosition pointer, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
 {
-    private const int MaxThumbnailWidth = 16384;
+    private const int MaxSide = 16384;
 
     public override async Task Video(IAsyncStreamReader<VideoControl> requestStream, IServerStreamWriter<VideoFrame> responseStream, ServerCallContext context)
     {
@@ -53,7 +53,7 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
     public override async Task<InputSummary> Input(IAsyncStreamReader<InputEvent> requestStream, ServerCallContext context)
     {
         var address = await display.Ready.WaitAsync(context.CancellationToken);
-        using var session = new InputSession(address);
+        using var session = new InputSession(address, pointer);
         try
         {
             while (await requestStream.MoveNext(context.CancellationToken))
@@ -98,19 +98,45 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
         }
     }
 
-    public override async Task<ScreenshotReply> Screenshot(ScreenshotRequest request, ServerCallContext context)
+    public override async Task<ScreenSize> Resize(ResizeRequest request, ServerCallContext context)
     {
         var address = await display.Ready.WaitAsync(context.CancellationToken);
+        if (request.Width is 0 or > MaxSide || request.Height is 0 or > MaxSide)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"a screen of {request.Width}x{request.Height} is not possible"));
+        }
+
         try
         {
-            // Off the request's thread: compression takes tens of milliseconds.
-            return await Task.Run(() => Screenshots.Take(address, (int)Math.Min(request.MaxWidth, MaxThumbnailWidth)), context.CancellationToken);
+            return Convert(XScreenSize.Resize(address.Name, address.AuthorityPath, (int)request.Width, (int)request.Height));
         }
         catch (XException e)
         {
             throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
         }
     }
+
+    public override async Task<ScreenshotReply> Screenshot(ScreenshotRequest request, ServerCallContext context)
+    {
+        var address = await display.Ready.WaitAsync(context.CancellationToken);
+        try
+        {
+            // Off the request's thread: compression takes tens of milliseconds.
+            return await Task.Run(() => Screenshots.Take(address, (int)Math.Min(request.MaxWidth, MaxSide)), context.CancellationToken);
+        }
+        catch (XException e)
+        {
+            throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
+        }
+    }
+
+    internal static ScreenSize Convert(XScreenSize size) => new()
+    {
+        Width = (uint)size.Width,
+        Height = (uint)size.Height,
+        MaxWidth = (uint)size.MaxWidth,
+        MaxHeight = (uint)size.MaxHeight,
+    };
 
     private static async Task SendFramesAsync(VideoStream stream, IServerStreamWriter<VideoFrame> output, CancellationToken cancel)
     {

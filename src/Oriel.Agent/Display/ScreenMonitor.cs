@@ -1,4 +1,7 @@
+using Google.Protobuf;
+using Oriel.Agent.Input;
 using Oriel.Agent.Session;
+using Oriel.Linux.Png;
 using Oriel.Linux.Posix;
 using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
@@ -9,7 +12,7 @@ namespace Oriel.Agent.Display;
 /// Follows the screen's size, windows and cursor on one thread with one connection, for all watchers. A watcher gets the newest of
 /// each kind: one who lags sees fewer changes, never a queue.
 /// </summary>
-internal sealed partial class ScreenMonitor(XDisplay display, ILogger<ScreenMonitor> logger) : BackgroundService
+internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition pointer, ILogger<ScreenMonitor> logger) : BackgroundService
 {
     private readonly Lock _gate = new();
     private readonly List<ScreenWatch> _watches = [];
@@ -75,15 +78,36 @@ internal sealed partial class ScreenMonitor(XDisplay display, ILogger<ScreenMoni
     {
         if (watcher.Changes.HasFlag(XChanges.Size))
         {
-            var (width, height) = watcher.ReadSize();
-            Publish(new DisplayEvent { Size = new ScreenSize { Width = (uint)width, Height = (uint)height } });
+            Publish(new DisplayEvent { Size = DisplayService.Convert(watcher.ReadSize()) });
         }
 
         if (watcher.Changes.HasFlag(XChanges.Windows))
         {
             Publish(new DisplayEvent { Windows = Convert(watcher.ReadWindows()) });
         }
+
+        if (watcher.Changes.HasFlag(XChanges.Cursor) && watcher.ReadCursor() is { } cursor)
+        {
+            Publish(new DisplayEvent { Cursor = Convert(cursor) });
+        }
+
+        var (x, y) = watcher.ReadPointer();
+        if (pointer.IsMovedByGuest(x, y, Poller.NowUs))
+        {
+            Publish(new DisplayEvent { Position = new CursorPosition { X = x, Y = y } });
+        }
     }
+
+    private static Cursor Convert(XCursorImage image) => new()
+    {
+        Serial = image.Serial,
+        Width = (uint)image.Width,
+        Height = (uint)image.Height,
+        HotX = (uint)image.HotX,
+        HotY = (uint)image.HotY,
+        Png = UnsafeByteOperations.UnsafeWrap(PngEncoder.EncodeBgra(image.Pixels, image.Width, image.Height)),
+        Name = image.Name,
+    };
 
     private static WindowList Convert(IReadOnlyList<XWindowInfo> windows)
     {
@@ -102,7 +126,7 @@ internal sealed partial class ScreenMonitor(XDisplay display, ILogger<ScreenMoni
         return list;
     }
 
-    private void Publish(DisplayEvent state)
+    internal void Publish(DisplayEvent state)
     {
         lock (_gate)
         {

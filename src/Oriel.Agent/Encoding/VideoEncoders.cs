@@ -1,4 +1,6 @@
 using Oriel.Linux.Codecs;
+using Oriel.Linux.H264;
+using Oriel.Linux.Native;
 using Oriel.Linux.Vpx;
 using Oriel.Protocol.Display;
 
@@ -7,11 +9,12 @@ namespace Oriel.Agent.Encoding;
 /// <summary>The encoders of this agent, by the codec that a viewer asked for.</summary>
 internal static class VideoEncoders
 {
-    internal static bool IsSupported(Codec codec) => codec is Codec.Vp8;
+    internal static bool IsSupported(Codec codec) => codec is Codec.Vp8 || codec is Codec.H264 && NativeLibraries.IsAvailable(NativeLibraries.OpenH264);
 
     internal static IVideoEncoder Create(Codec codec, int width, int height, int bitrate, int maxFps) => codec switch
     {
         Codec.Vp8 => new Vp8Encoder(width, height, bitrate, maxFps),
+        Codec.H264 => new OpenH264Encoder(width, height, bitrate, maxFps),
         _ => throw new ArgumentOutOfRangeException(nameof(codec), codec, null),
     };
 

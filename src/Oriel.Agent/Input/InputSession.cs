@@ -1,11 +1,12 @@
 using Oriel.Agent.Session;
+using Oriel.Linux.Posix;
 using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
 
 namespace Oriel.Agent.Input;
 
 /// <summary>One Input call: applies its events in order and lifts all that it holds down when it ends, however it ends.</summary>
-internal sealed class InputSession(XDisplayAddress address) : IDisposable
+internal sealed class InputSession(XDisplayAddress address, PointerPosition pointer) : IDisposable
 {
     /// <summary>A text event is cut at this many UTF-16 units.</summary>
     internal const int MaxTextLength = 16 * 1024;
@@ -18,6 +19,11 @@ internal sealed class InputSession(XDisplayAddress address) : IDisposable
     internal void Apply(InputEvent e)
     {
         Events++;
+        if (PositionOf(e) is { } position)
+        {
+            pointer.Inject(position.X, position.Y, Poller.NowUs);
+        }
+
         switch (e.KindCase)
         {
             case InputEvent.KindOneofCase.Move:
@@ -42,6 +48,14 @@ internal sealed class InputSession(XDisplayAddress address) : IDisposable
     }
 
     public void Dispose() => _input.Dispose();
+
+    private static (int X, int Y)? PositionOf(InputEvent e) => e.KindCase switch
+    {
+        InputEvent.KindOneofCase.Move => (Clamp(e.Move.X), Clamp(e.Move.Y)),
+        InputEvent.KindOneofCase.Button => (Clamp(e.Button.X), Clamp(e.Button.Y)),
+        InputEvent.KindOneofCase.Wheel => (Clamp(e.Wheel.X), Clamp(e.Wheel.Y)),
+        _ => null,
+    };
 
     private static int Clamp(int value) => Math.Clamp(value, 0, MaxCoordinate);
 }

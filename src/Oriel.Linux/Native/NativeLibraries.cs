@@ -11,7 +11,10 @@ namespace Oriel.Linux.Native;
 public static class NativeLibraries
 {
     internal const string X11 = "X11", Xext = "Xext", Xdamage = "Xdamage", Xfixes = "Xfixes", Xtst = "Xtst", Xrandr = "Xrandr";
-    internal const string Vpx = "vpx", Yuv = "yuv", OpenH264 = "openh264", X264 = "x264";
+    internal const string Vpx = "vpx", Yuv = "yuv", X264 = "x264";
+
+    /// <summary>Cisco's H.264 (BSD licence).</summary>
+    public const string OpenH264 = "openh264";
 
     private static readonly Dictionary<string, string[]> Sonames = new()
     {

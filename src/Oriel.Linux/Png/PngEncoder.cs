@@ -58,8 +58,8 @@ public static class PngEncoder
                 var left = i >= channels ? current[i - channels] : 0;
                 sub[i + 1] = (byte)(current[i] - left);
                 up[i + 1] = (byte)(current[i] - previous[i]);
-                sumSub += Math.Abs((sbyte)sub[i + 1]);
-                sumUp += Math.Abs((sbyte)up[i + 1]);
+                sumSub += Math.Abs((int)(sbyte)sub[i + 1]);
+                sumUp += Math.Abs((int)(sbyte)up[i + 1]);
             }
 
             output.Write(sumUp <= sumSub ? up : sub);

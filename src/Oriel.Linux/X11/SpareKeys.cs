@@ -1,13 +1,17 @@
+using Oriel.Linux.Posix;
+
 namespace Oriel.Linux.X11;
 
 /// <summary>
 /// Keycodes without a meaning in the guest's layout, lent to characters that the layout does not have. The longest unused one is
-/// lent anew when all are taken.
+/// lent anew when all are taken; not before clients had time to read what it meant the last time, since they look a key up when they
+/// handle its event, not when it was pressed.
 /// </summary>
 internal sealed unsafe class SpareKeys(XConnection x)
 {
-    private const int MaxSpares = 16, LevelsWritten = 2;
-    private readonly LinkedList<(byte Keycode, uint KeySym)> _keys = new();
+    private const int MaxSpares = 64, LevelsWritten = 2;
+    private const long ReuseUs = 200_000;
+    private readonly LinkedList<Spare> _keys = new();
     private bool _found;
 
     /// <summary>The keycode that gives <paramref name="keysym"/> on each level once this returns.</summary>
@@ -18,35 +22,51 @@ internal sealed unsafe class SpareKeys(XConnection x)
             Find();
         }
 
-        for (var node = _keys.First; node is not null; node = node.Next)
+        var node = _keys.First;
+        while (node is not null && node.Value.KeySym != keysym)
         {
-            if (node.Value.KeySym == keysym)
-            {
-                _keys.Remove(node);
-                _keys.AddLast(node);
-                return node.Value.Keycode;
-            }
+            node = node.Next;
         }
 
-        var oldest = _keys.First ?? throw new XException("the keyboard has no spare keycode");
-        _keys.RemoveFirst();
-        Write(oldest.Value.Keycode, keysym);
-        _keys.AddLast((oldest.Value.Keycode, keysym));
-        return oldest.Value.Keycode;
+        node ??= Lend(keysym);
+        node.Value = node.Value with { UsedUs = Poller.NowUs };
+        _keys.Remove(node);
+        _keys.AddLast(node);
+        return node.Value.Keycode;
+    }
+
+    /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
+    internal bool Owns(int keycode) => _keys.Any(spare => spare.Keycode == keycode);
+
+    /// <summary>The layout was changed by someone else: nothing that was lent is there any more.</summary>
+    internal void Forget()
+    {
+        _keys.Clear();
+        _found = false;
     }
 
     internal void Restore()
     {
-        foreach (var (keycode, keysym) in _keys)
+        foreach (var spare in _keys.Where(spare => spare.KeySym != 0))
         {
-            if (keysym != 0)
-            {
-                Write(keycode, 0);
-            }
+            Write(spare.Keycode, 0);
         }
 
-        _keys.Clear();
-        _found = false;
+        Forget();
+    }
+
+    private LinkedListNode<Spare> Lend(uint keysym)
+    {
+        var node = _keys.First ?? throw new XException("the keyboard has no spare keycode");
+        if (node.Value.KeySym != 0 && Poller.NowUs - node.Value.UsedUs < ReuseUs)
+        {
+            using var poller = new Poller();
+            poller.Wait(-1, node.Value.UsedUs + ReuseUs);
+        }
+
+        Write(node.Value.Keycode, keysym);
+        node.Value = node.Value with { KeySym = keysym };
+        return node;
     }
 
     private void Find()
@@ -64,7 +84,7 @@ internal sealed unsafe class SpareKeys(XConnection x)
         {
             if (new ReadOnlySpan<nuint>(syms + (keycode - min) * perCode, perCode).IndexOfAnyExcept((nuint)0) < 0)
             {
-                _keys.AddLast(((byte)keycode, 0));
+                _keys.AddLast(new Spare((byte)keycode, 0, 0));
             }
         }
 
@@ -78,4 +98,6 @@ internal sealed unsafe class SpareKeys(XConnection x)
         _ = Xlib.XChangeKeyboardMapping(x.Handle, keycode, LevelsWritten, levels, 1);
         x.Sync();
     }
+
+    private readonly record struct Spare(byte Keycode, uint KeySym, long UsedUs);
 }

@@ -4,27 +4,29 @@ namespace Oriel.Linux.X11;
 
 /// <summary>
 /// Keys by XTEST. A key goes by its place unless the guest's layout gives another character there than the user meant;
-/// then, and for text, the character is put on a spare keycode (<see cref="SpareKeys"/>) and typed there.
+/// then, and for text, the character is typed where the layout has it, or put on a spare keycode (<see cref="SpareKeys"/>).
 /// </summary>
 internal sealed unsafe class XKeyboard
 {
-    private const int KeymapBytes = 32, CoreKeyboard = 0x100;
-    private const uint ShiftMask = 1, LockMask = 2, ControlMask = 4, AltMask = 8, SuperMask = 64, LevelThreeMask = 128;
+    private const int KeymapBytes = 32, CoreKeyboard = 0x100, MappingNotify = 34, MappingKeyboard = 1;
+    private const uint ShiftMask = 1, ControlMask = 4, AltMask = 8, SuperMask = 64, ModifierBits = 0xFF;
     private readonly XConnection _x;
     private readonly SpareKeys _spares;
+    private readonly LayoutCharacters _layout;
     private readonly Dictionary<string, byte> _held = new(StringComparer.Ordinal);
 
     internal XKeyboard(XConnection x)
     {
         _x = x;
         _spares = new(x);
+        _layout = new(x);
         int opcode, eventBase, errorBase, major = 1, minor = 0;
         _ = Xlib.XkbQueryExtension(x.Handle, &opcode, &eventBase, &errorBase, &major, &minor);
     }
 
     internal void Down(string code, string key)
     {
-        var keycode = KeyCodes.Find(code);
+        ReadMappingChanges();
         if (_held.TryGetValue(code, out var before))
         {
             // A repeat: the same key again, whatever it was mapped to.
@@ -32,14 +34,13 @@ internal sealed unsafe class XKeyboard
             return;
         }
 
+        var keycode = KeyCodes.Find(code);
         if (TryReadCharacter(key, out var character))
         {
             var state = ReadState();
             if ((state & (ControlMask | AltMask | SuperMask)) == 0 && (keycode == 0 || !Gives(keycode, state, character)))
             {
-                var spare = _spares.Map(KeySyms.FromCharacter(character));
-                PressPlain(spare, state, code);
-                return;
+                keycode = _spares.Map(KeySyms.FromCharacter(character));
             }
         }
 
@@ -60,16 +61,24 @@ internal sealed unsafe class XKeyboard
 
     internal void Type(string text)
     {
+        ReadMappingChanges();
+        var state = ReadState();
         foreach (var rune in text.EnumerateRunes())
         {
-            var state = ReadState();
-            var keycode = rune.Value switch
+            switch (rune.Value)
             {
-                '\n' or '\r' => KeyCodes.Find("Enter"),
-                '\t' => KeyCodes.Find("Tab"),
-                _ => _spares.Map(KeySyms.FromCharacter(rune)),
-            };
-            PressPlain(keycode, state, heldAs: null);
+                case '\n':
+                    Tap(KeyCodes.Find("Enter"), withShift: false);
+                    break;
+                case '\t':
+                    Tap(KeyCodes.Find("Tab"), withShift: false);
+                    break;
+                case < 0x20 or 0x7F:
+                    break;
+                default:
+                    TypeCharacter(rune, state);
+                    break;
+            }
         }
     }
 
@@ -90,18 +99,54 @@ internal sealed unsafe class XKeyboard
 
     internal void RestoreSpareKeys() => _spares.Restore();
 
-    // A spare key has its character on both levels, so Shift does no harm; but what is held stays held.
-    private void PressPlain(byte keycode, uint state, string? heldAs)
+    private void TypeCharacter(Rune character, uint state)
     {
-        _ = state;
-        Press(keycode, true);
-        if (heldAs is null)
+        foreach (var (keycode, shift) in _layout.Find(character))
         {
-            Press(keycode, false);
+            var wanted = shift ? state | ShiftMask : state & ~ShiftMask;
+            // A Shift that somebody holds is not lifted for one character: a spare key has it on both levels.
+            if ((shift || (state & ShiftMask) == 0) && Gives(keycode, wanted, character))
+            {
+                Tap(keycode, shift && (state & ShiftMask) == 0);
+                return;
+            }
         }
-        else
+
+        Tap(_spares.Map(KeySyms.FromCharacter(character)), withShift: false);
+    }
+
+    private void Tap(byte keycode, bool withShift)
+    {
+        var shift = KeyCodes.Find("ShiftLeft");
+        if (withShift)
         {
-            _held[heldAs] = keycode;
+            Press(shift, true);
+        }
+
+        Press(keycode, true);
+        Press(keycode, false);
+        if (withShift)
+        {
+            Press(shift, false);
+        }
+    }
+
+    // Each change, also one made by SpareKeys, comes back as an event after which Xlib reads the mapping anew.
+    private void ReadMappingChanges()
+    {
+        while (_x.TryReadEvent(out var e))
+        {
+            if (e.Type != MappingNotify)
+            {
+                continue;
+            }
+
+            _ = Xlib.XRefreshKeyboardMapping(&e);
+            if (e.MappingRequest == MappingKeyboard && !(e.MappingCount == 1 && _spares.Owns(e.MappingFirst)))
+            {
+                _spares.Forget();
+                _layout.Forget();
+            }
         }
     }
 
@@ -109,24 +154,22 @@ internal sealed unsafe class XKeyboard
     {
         uint consumed;
         nuint keysym;
-        var mask = state & (ShiftMask | LockMask | LevelThreeMask | 16) | state & 0x6000;
-        return Xlib.XkbLookupKeySym(_x.Handle, keycode, mask, &consumed, &keysym) != 0 && KeySyms.IsCharacter((uint)keysym, character);
+        return Xlib.XkbLookupKeySym(_x.Handle, keycode, state, &consumed, &keysym) != 0 && KeySyms.IsCharacter((uint)keysym, character);
     }
 
+    // The core state: eight modifiers, and the group (layout) in bits 13 and 14.
     private uint ReadState()
     {
-        // XkbStateRec: group, locked_group, base_group (16 bits), latched_group (16 bits), mods ...
+        // XkbStateRec: group, locked_group (8 bits), base_group, latched_group (16 bits), mods (8 bits) ...
         var state = stackalloc byte[64];
         _ = Xlib.XkbGetState(_x.Handle, CoreKeyboard, state);
         _x.ThrowIfBroken("the keyboard's state");
-        return state[6] | (uint)(state[0] & 3) << 13;
+        return state[6] & ModifierBits | (uint)(state[0] & 3) << 13;
     }
 
     private void Press(byte keycode, bool down) => _ = Xlib.XTestFakeKeyEvent(_x.Handle, keycode, down ? 1 : 0, 0);
 
-    private static bool TryReadCharacter(string key, out Rune character)
-    {
-        character = default;
-        return Rune.DecodeFromUtf16(key, out character, out var length) == System.Buffers.OperationStatus.Done && length == key.Length && character.Value >= 0x20 && character.Value != 0x7F;
-    }
+    private static bool TryReadCharacter(string key, out Rune character) =>
+        Rune.DecodeFromUtf16(key, out character, out var length) == System.Buffers.OperationStatus.Done && length == key.Length
+        && character.Value >= 0x20 && character.Value != 0x7F;
 }

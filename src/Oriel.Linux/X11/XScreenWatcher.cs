@@ -9,11 +9,13 @@ public sealed class XScreenWatcher : IDisposable
     private const int StructureNotifyMask = 1 << 17, PropertyChangeMask = 1 << 22;
     private readonly XConnection _x;
     private readonly XWindowReader _windows;
+    private readonly XCursorReader _cursor;
 
     private XScreenWatcher(XConnection x)
     {
         _x = x;
         _windows = new(x);
+        _cursor = new(x);
         _ = Xlib.XSelectInput(x.Handle, x.Root, StructureNotifyMask | PropertyChangeMask);
         x.Sync();
     }
@@ -21,7 +23,7 @@ public sealed class XScreenWatcher : IDisposable
     public int Descriptor => _x.Descriptor;
 
     /// <summary>What may have changed since it was last read; everything at first.</summary>
-    public XChanges Changes { get; private set; } = XChanges.Size | XChanges.Windows;
+    public XChanges Changes { get; private set; } = XChanges.Size | XChanges.Windows | XChanges.Cursor;
 
     /// <exception cref="XException">No server there.</exception>
     public static XScreenWatcher Open(string display, string? authorityPath)
@@ -47,6 +49,10 @@ public sealed class XScreenWatcher : IDisposable
             {
                 Changes |= XChanges.Size;
             }
+            else if (_cursor.Concerns(e))
+            {
+                Changes |= XChanges.Cursor;
+            }
             else if (_windows.Concerns(e))
             {
                 Changes |= XChanges.Windows;
@@ -56,11 +62,21 @@ public sealed class XScreenWatcher : IDisposable
         _x.ThrowIfBroken("watching the screen");
     }
 
-    public (int Width, int Height) ReadSize()
+    public XScreenSize ReadSize()
     {
         Changes &= ~XChanges.Size;
-        return _x.ReadScreenSize();
+        return XScreenSize.Read(_x);
     }
+
+    /// <summary>Null while no cursor is shown.</summary>
+    public XCursorImage? ReadCursor()
+    {
+        Changes &= ~XChanges.Cursor;
+        return _cursor.Read();
+    }
+
+    /// <summary>Where the pointer is, asked from the server.</summary>
+    public (int X, int Y) ReadPointer() => _cursor.ReadPosition();
 
     public IReadOnlyList<XWindowInfo> ReadWindows()
     {

@@ -37,6 +37,8 @@ internal struct XEvent
 
     // MappingNotify
     [FieldOffset(40)] public int MappingRequest;
+    [FieldOffset(44)] public int MappingFirst;
+    [FieldOffset(48)] public int MappingCount;
 
     // Key and button events, as test clients read them
     [FieldOffset(64)] public int X;

@@ -18,6 +18,8 @@ internal static unsafe partial class Xlib
     [LibraryImport(NativeLibraries.X11)] internal static partial int XFlush(nint display);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XSync(nint display, int discard);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XFree(nint data);
+    [LibraryImport(NativeLibraries.X11)] internal static partial int XGrabServer(nint display);
+    [LibraryImport(NativeLibraries.X11)] internal static partial int XUngrabServer(nint display);
     [LibraryImport(NativeLibraries.X11)] internal static partial nint XSetErrorHandler(delegate* unmanaged<nint, XErrorEvent*, int> handler);
     [LibraryImport(NativeLibraries.X11)] internal static partial nint XSetIOErrorHandler(delegate* unmanaged<nint, int> handler);
     [LibraryImport(NativeLibraries.X11)] internal static partial void XSetIOErrorExitHandler(nint display, delegate* unmanaged<nint, nint, void> handler, nint data);

@@ -17,7 +17,7 @@ internal sealed class XServer : IAsyncDisposable
 
     internal int ProcessId => _process.Id;
 
-    /// <param name="width">Size once it is up; the server itself starts at 3840x2160 as in a guest.</param>
+    /// <summary>The size is also the largest that the screen can become.</summary>
     internal static async Task<XServer> StartAsync(int width = 640, int height = 480)
     {
         if (!File.Exists("/usr/bin/Xvfb"))
@@ -28,7 +28,6 @@ internal sealed class XServer : IAsyncDisposable
         var directory = Directory.CreateTempSubdirectory("oriel-x-").FullName;
         var authority = Path.Combine(directory, "Xauthority");
         await File.WriteAllBytesAsync(authority, XAuthority.FormatCookie(":0", RandomNumberGenerator.GetBytes(16)));
-        // The shell passes its standard output on as descriptor 3 for -displayfd.
         var start = new ProcessStartInfo("/usr/bin/Xvfb", ["-displayfd", "1", "-screen", "0", $"{width}x{height}x24", "-nolisten", "tcp", "-auth", authority, "-noreset"])
         {
             RedirectStandardOutput = true,
@@ -46,6 +45,21 @@ internal sealed class XServer : IAsyncDisposable
         // The cookie's entry holds for any display of this file.
         await File.WriteAllBytesAsync(authority, ReplaceNumber(await File.ReadAllBytesAsync(authority, deadline.Token), number), deadline.Token);
         return new XServer(process, directory, new XDisplayAddress($":{number}", authority));
+    }
+
+    internal async Task SetLayoutAsync(string layout)
+    {
+        if (!File.Exists("/usr/bin/setxkbmap"))
+        {
+            Assert.Skip("setxkbmap is not installed (package x11-xkb-utils)");
+        }
+
+        using var process = Process.Start(new ProcessStartInfo("/usr/bin/setxkbmap", ["-layout", layout])
+        {
+            Environment = { ["DISPLAY"] = Address.Name, ["XAUTHORITY"] = Address.AuthorityPath },
+        })!;
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
     }
 
     internal void Kill() => _process.Kill();
