@@ -63,21 +63,13 @@ internal sealed unsafe class XKeyboard
     {
         ReadMappingChanges();
         var state = ReadState();
-        foreach (var rune in text.EnumerateRunes())
+        var runes = text.EnumerateRunes().ToArray();
+        for (var at = 0; at < runes.Length;)
         {
-            switch (rune.Value)
+            var end = LendTo(runes, at, state);
+            for (; at < end; at++)
             {
-                case '\n':
-                    Tap(KeyCodes.Find("Enter"), withShift: false);
-                    break;
-                case '\t':
-                    Tap(KeyCodes.Find("Tab"), withShift: false);
-                    break;
-                case < 0x20 or 0x7F:
-                    break;
-                default:
-                    TypeCharacter(rune, state);
-                    break;
+                TypeRune(runes[at], state);
             }
         }
     }
@@ -99,7 +91,55 @@ internal sealed unsafe class XKeyboard
 
     internal void RestoreSpareKeys() => _spares.Restore();
 
-    private void TypeCharacter(Rune character, uint state)
+    /// <summary>Puts the characters from <paramref name="at"/> on that need it on spare keys, as many as one change can; where they end.</summary>
+    private int LendTo(Rune[] runes, int at, uint state)
+    {
+        var wanted = new HashSet<uint>();
+        var room = 0;
+        var end = at;
+        for (; end < runes.Length; end++)
+        {
+            if (!IsControl(runes[end]) && FindPlace(runes[end], state) is null && !wanted.Contains(KeySyms.FromCharacter(runes[end])))
+            {
+                room = room == 0 ? _spares.LongestRun : room;
+                if (wanted.Count == room)
+                {
+                    break;
+                }
+
+                wanted.Add(KeySyms.FromCharacter(runes[end]));
+            }
+        }
+
+        if (wanted.Count > 0)
+        {
+            _spares.Lend(wanted);
+        }
+
+        return end;
+    }
+
+    private void TypeRune(Rune rune, uint state)
+    {
+        if (rune.Value is '\n' or '\t')
+        {
+            Tap(KeyCodes.Find(rune.Value == '\n' ? "Enter" : "Tab"), withShift: false);
+        }
+        else if (IsControl(rune))
+        {
+            // Characters that no key gives.
+        }
+        else if (FindPlace(rune, state) is { } place)
+        {
+            Tap(place.Keycode, place.Shift && (state & ShiftMask) == 0);
+        }
+        else
+        {
+            Tap(_spares.Map(KeySyms.FromCharacter(rune)), withShift: false);
+        }
+    }
+
+    private (byte Keycode, bool Shift)? FindPlace(Rune character, uint state)
     {
         foreach (var (keycode, shift) in _layout.Find(character))
         {
@@ -107,13 +147,14 @@ internal sealed unsafe class XKeyboard
             // A Shift that somebody holds is not lifted for one character: a spare key has it on both levels.
             if ((shift || (state & ShiftMask) == 0) && Gives(keycode, wanted, character))
             {
-                Tap(keycode, shift && (state & ShiftMask) == 0);
-                return;
+                return (keycode, shift);
             }
         }
 
-        Tap(_spares.Map(KeySyms.FromCharacter(character)), withShift: false);
+        return null;
     }
+
+    private static bool IsControl(Rune rune) => rune.Value is < 0x20 or 0x7F;
 
     private void Tap(byte keycode, bool withShift)
     {
@@ -142,7 +183,7 @@ internal sealed unsafe class XKeyboard
             }
 
             _ = Xlib.XRefreshKeyboardMapping(&e);
-            if (e.MappingRequest == MappingKeyboard && !(e.MappingCount == 1 && _spares.Owns(e.MappingFirst)))
+            if (e.MappingRequest == MappingKeyboard && !_spares.Owns(e.MappingFirst))
             {
                 _spares.Forget();
                 _layout.Forget();

@@ -79,9 +79,9 @@ public sealed class InputTests
         await desk.SendAsync(new InputEvent { Text = Text });
 
         var typed = "";
-        while (typed.Length < Text.Length)
+        while (typed.Length < Text.Length && desk.TryReadText() is { } next)
         {
-            typed += desk.ReadText();
+            typed += next;
         }
 
         Assert.Equal(Text, typed);
@@ -214,16 +214,19 @@ public sealed class InputTests
             }
         }
 
-        internal string ReadText()
+        internal string ReadText() => TryReadText() ?? throw new TimeoutException($"no text within {Deadline}");
+
+        internal string? TryReadText()
         {
-            while (true)
+            while (_painter.ReadInput(Deadline) is { } e)
             {
-                var e = Read();
                 if (e is { Kind: "key", Down: true, Text.Length: > 0 })
                 {
                     return e.Text;
                 }
             }
+
+            return null;
         }
 
         public async ValueTask DisposeAsync()
