@@ -1,3 +1,4 @@
+using Oriel.Agent.Clipboard;
 using Oriel.Agent.Input;
 using Oriel.Agent.Session;
 
@@ -12,6 +13,8 @@ internal static class DisplayRegistration
         services.AddSingleton<PointerPosition>();
         services.AddSingleton<ScreenMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<ScreenMonitor>());
+        services.AddSingleton<ClipboardMonitor>();
+        services.AddHostedService(provider => provider.GetRequiredService<ClipboardMonitor>());
         return services;
     }
 

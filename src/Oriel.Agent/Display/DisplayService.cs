@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Oriel.Agent.Capture;
+using Oriel.Agent.Clipboard;
 using Oriel.Agent.Encoding;
 using Oriel.Agent.Input;
 using Oriel.Agent.Session;
@@ -9,7 +10,7 @@ using Oriel.Protocol.Display;
 namespace Oriel.Agent.Display;
 
 /// <summary>The Display service of display.proto. Every call waits until the X server is there.</summary>
-internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, PointerPosition pointer, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
+internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, ClipboardMonitor clipboard, PointerPosition pointer, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
 {
     private const int MaxSide = 16384;
 
@@ -114,6 +115,18 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
         {
             throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
         }
+    }
+
+    public override async Task<ClipboardReply> SetClipboard(Protocol.Display.Clipboard request, ServerCallContext context)
+    {
+        if (System.Text.Encoding.UTF8.GetByteCount(request.Text) > XClipboard.MaxBytes)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"a clipboard text of more than {XClipboard.MaxBytes} bytes"));
+        }
+
+        await display.Ready.WaitAsync(context.CancellationToken);
+        clipboard.SetText(request.Text);
+        return new ClipboardReply();
     }
 
     public override async Task<ScreenshotReply> Screenshot(ScreenshotRequest request, ServerCallContext context)

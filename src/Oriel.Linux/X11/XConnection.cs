@@ -94,7 +94,10 @@ public sealed unsafe class XConnection : IDisposable
         return text;
     }
 
-    /// <summary>The next event if one is there; never blocks.</summary>
+    /// <summary>
+    /// The next event if one is there; never blocks. Sends what is buffered. Call it until it gives none as the last thing before a wait
+    /// on <see cref="Descriptor"/>: any other call may have taken events in.
+    /// </summary>
     internal bool TryReadEvent(out XEvent e)
     {
         e = default;
