@@ -1,6 +1,8 @@
 using Oriel.Agent.Attestation;
 using Oriel.Agent.Configuration;
 using Oriel.Agent.Display;
+using Oriel.Agent.Exec;
+using Oriel.Agent.Files;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
 using Oriel.Linux.Processes;
@@ -20,6 +22,8 @@ var builder = WebApplication.CreateSlimBuilder();
 builder.AddGuestHosting(guest);
 builder.Services.AddDesktopSession();
 builder.Services.AddConfiguration();
+builder.Services.AddExec();
+builder.Services.AddFiles();
 builder.Services.AddAttestation();
 builder.Services.AddDisplay();
 

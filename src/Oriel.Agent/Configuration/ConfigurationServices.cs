@@ -1,11 +1,8 @@
-using Oriel.Agent.Exec;
-
 namespace Oriel.Agent.Configuration;
 
 internal static class ConfigurationServices
 {
     public static IServiceCollection AddConfiguration(this IServiceCollection services) => services
-        .AddSingleton<CommandRunner>()
         .AddSingleton<SystemIdentity>()
         .AddSingleton<TrustStore>()
         .AddSingleton<ScreenSetup>()

@@ -13,8 +13,6 @@ internal static class AgentHosting
 
     private const int StreamWindowBytes = 1024 * 1024;
 
-    private static readonly TimeSpan _shutdownDeadline = TimeSpan.FromSeconds(10);
-
     public static void AddGuestHosting(this WebApplicationBuilder builder, GuestBoot guest)
     {
         builder.Logging.ClearProviders();
@@ -23,7 +21,9 @@ internal static class AgentHosting
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Logging.AddFilter("Grpc", LogLevel.Warning);
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, guest));
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = _shutdownDeadline);
+        // All services at once: a call that streams the screen ends when the X server does, not before.
+        builder.Services.Configure<HostOptions>(host => host.ServicesStopConcurrently = true);
+        builder.Services.AddSingleton<GuestEnding>();
         builder.Services.AddSingleton(guest);
         builder.Services.AddSingleton(guest.Clock);
         builder.Services.AddSingleton(guest.Console);

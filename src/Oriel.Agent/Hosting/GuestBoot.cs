@@ -12,6 +12,7 @@ internal sealed class GuestBoot : IDisposable
     private const int MaxBootConfigBytes = 64 * 1024;
     private const int SigTerm = 15;
     private const int SigKill = 9;
+    private static readonly TimeSpan _leftoversDeadline = TimeSpan.FromSeconds(1);
 
     private GuestBoot(TimeProvider clock, GuestConsole console, StepJournal steps, ChildReaper reaper, AgentOptions options, BootConfig config) =>
         (Clock, Console, Steps, Reaper, Options, Config) = (clock, console, steps, reaper, options, config);
@@ -77,7 +78,9 @@ internal sealed class GuestBoot : IDisposable
         {
             if (IsInit)
             {
+                // What the session left: programs of their own sessions, and what exec started.
                 ChildReaper.SignalAll(SigTerm);
+                await Reaper.Childless.WaitAsync(_leftoversDeadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 ChildReaper.SignalAll(SigKill);
             }
 

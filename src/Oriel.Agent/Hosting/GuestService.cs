@@ -2,6 +2,8 @@ using Google.Protobuf;
 using Grpc.Core;
 using Oriel.Agent.Attestation;
 using Oriel.Agent.Configuration;
+using Oriel.Agent.Exec;
+using Oriel.Agent.Files;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
@@ -15,6 +17,9 @@ internal sealed class GuestService(
     StepJournal steps,
     GuestConfigurator configurator,
     Attestor attestor,
+    ExecService exec,
+    FileTransfers files,
+    GuestEnding guestEnding,
     IHostApplicationLifetime lifetime) : Guest.GuestBase
 {
     private static readonly string _version = typeof(GuestService).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
@@ -63,9 +68,22 @@ internal sealed class GuestService(
     public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context) =>
         attestor.AttestAsync(request, context.CancellationToken);
 
+    public override Task Exec(IAsyncStreamReader<ExecInput> requestStream, IServerStreamWriter<ExecOutput> responseStream, ServerCallContext context) =>
+        exec.RunAsync(requestStream, responseStream, context.CancellationToken);
+
+    public override Task<Protocol.Guest.FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requestStream, ServerCallContext context) =>
+        files.PutAsync(requestStream, context.CancellationToken);
+
+    public override Task GetFile(GetFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
+        files.GetAsync(request, responseStream, context.CancellationToken);
+
+    public override Task<Protocol.Guest.FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
+        Task.FromResult(files.Stat(request.Path));
+
+    /// <summary>Answers at once; that the guest has ended is seen by its keeper.</summary>
     public override Task<ShutdownReply> Shutdown(ShutdownRequest request, ServerCallContext context)
     {
-        lifetime.StopApplication();
+        guestEnding.Begin(request.DeadlineMs);
         return Task.FromResult(new ShutdownReply());
     }
 }

@@ -14,20 +14,21 @@ internal sealed class DesktopSession(
     XDisplay display,
     SessionEnvironment environment,
     SessionGate gate,
-    ChildOutput output) : BackgroundService
+    ChildOutput output,
+    GuestEnding ending) : BackgroundService
 {
     private const int SigTerm = 15;
     private static readonly TimeSpan _busDeadline = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan _endDeadline = TimeSpan.FromSeconds(3);
 
     private readonly Stack<(string Name, Child Process)> _started = new();
 
+    /// <summary>Last started, first ended; what does not end while there is time is killed.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
         while (_started.TryPop(out var part))
         {
-            await EndAsync(part.Name, part.Process, cancellationToken);
+            await EndAsync(part.Name, part.Process);
         }
     }
 
@@ -163,14 +164,14 @@ internal sealed class DesktopSession(
         guest.Steps.Begin("session").Fail($"{name} (pid {process.Pid}) ended: {await ended}");
     }
 
-    private async Task EndAsync(string name, Child process, CancellationToken cancellationToken)
+    private async Task EndAsync(string name, Child process)
     {
         process.SignalGroup(SigTerm);
         try
         {
-            await process.Exited.WaitAsync(_endDeadline, guest.Clock, cancellationToken);
+            await process.Exited.WaitAsync(ending.Left, guest.Clock);
         }
-        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        catch (TimeoutException)
         {
             guest.Console.Write("warn", "agent", $"{name} did not end in time and is killed");
             process.KillSession();

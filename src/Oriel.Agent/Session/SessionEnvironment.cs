@@ -28,6 +28,9 @@ internal sealed class SessionEnvironment
         environment["XDG_MENU_PREFIX"] = "xfce-";
         environment["DESKTOP_SESSION"] = "xfce";
         environment["XDG_CONFIG_DIRS"] = "/etc/xdg";
+        // There is no accessibility bus; without this GTK looks for one first.
+        environment["NO_AT_BRIDGE"] = "1";
+        environment["GTK_A11Y"] = "none";
         environment["XDG_DATA_DIRS"] = "/usr/local/share:/usr/share";
         foreach (var (name, value) in EnvironmentFile.Read(SystemFile))
         {

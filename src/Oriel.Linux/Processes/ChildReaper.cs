@@ -18,6 +18,7 @@ public sealed unsafe class ChildReaper
 
     private readonly Lock _gate = new();
     private readonly Dictionary<int, Child> _children = [];
+    private readonly List<TaskCompletionSource> _childless = [];
     private readonly AutoResetEvent _spawned = new(false);
     private readonly string _executable;
     private readonly string[] _prefix;
@@ -27,6 +28,22 @@ public sealed unsafe class ChildReaper
 
     /// <summary>Processes collected that this process had not started.</summary>
     public long OrphansReaped => Interlocked.Read(ref _orphans);
+
+    /// <summary>Completes when no process is left under this one; a new task each time it is asked for.</summary>
+    public Task Childless
+    {
+        get
+        {
+            var waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            lock (_gate)
+            {
+                _childless.Add(waiter);
+            }
+
+            _spawned.Set();
+            return waiter.Task;
+        }
+    }
 
     /// <param name="executable">What runs <see cref="ChildBootstrap"/>; default this executable.</param>
     /// <param name="prefix">Arguments before the bootstrap's own (a managed assembly's path under the dotnet host).</param>
@@ -187,6 +204,7 @@ public sealed unsafe class ChildReaper
             {
                 if (Marshal.GetLastPInvokeError() == Errno.ECHILD)
                 {
+                    TellChildless();
                     _spawned.WaitOne(_childlessWait);
                 }
 
@@ -215,6 +233,15 @@ public sealed unsafe class ChildReaper
         }
 
         child?.SetExit(ChildExit.FromWaitStatus(status));
+    }
+
+    private void TellChildless()
+    {
+        lock (_gate)
+        {
+            _childless.ForEach(waiter => waiter.TrySetResult());
+            _childless.Clear();
+        }
     }
 
     private static void Check(int error, string call)

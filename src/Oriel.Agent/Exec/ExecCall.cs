@@ -1,0 +1,191 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using Grpc.Core;
+using Oriel.Linux;
+using Oriel.Linux.Polling;
+using Oriel.Linux.Processes;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Exec;
+
+/// <summary>
+/// One command from its start to its exit. Output is read only as fast as the caller takes it, so a command that writes more waits; input
+/// is buffered up to <see cref="MaxWaitingInput"/> messages, then the caller waits. When the caller goes away or the time is over, the
+/// command's whole session is killed. When the command has ended, what it wrote is sent and the call ends: processes that it left in
+/// the background live on, but nobody reads what they write.
+/// </summary>
+internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest request, IServerStreamWriter<ExecOutput> output, TimeProvider clock) : IDisposable
+{
+    private const int MaxWaitingInput = 32;
+    private const int BufferBytes = 32 * 1024;
+    private const byte EndOfTransmission = 4;
+
+    /// <summary>What a pipe can hold (pipe(7)): no more than this can have been written before the command ended.</summary>
+    private const int PipeBytes = 64 * 1024;
+
+    /// <summary>The kernel hangs a terminal up when its session's leader has ended; this is for one that it does not.</summary>
+    private static readonly TimeSpan _hangUpDeadline = TimeSpan.FromSeconds(2);
+
+    private readonly SemaphoreSlim _writing = new(1, 1);
+    private readonly Channel<ReadOnlyMemory<byte>> _stdin = Channel.CreateBounded<ReadOnlyMemory<byte>>(
+        new BoundedChannelOptions(MaxWaitingInput) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
+
+    public async Task RunAsync(IAsyncStreamReader<ExecInput> input, CancellationToken cancellationToken)
+    {
+        using var ended = new CancellationTokenSource();
+        using var inputs = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ended.Token);
+        var writing = WriteStdinAsync(inputs.Token);
+        var reading = ReadInputAsync(input, inputs.Token);
+        var pumps = Task.CompletedTask;
+        try
+        {
+            await SendAsync(new ExecOutput { Pid = child.Pid }, cancellationToken);
+            pumps = Task.WhenAll(
+                PumpAsync(streams.Stdout, bytes => new ExecOutput { Stdout = bytes }, ended.Token, cancellationToken),
+                streams.Stderr is { } stderr ? PumpAsync(stderr, bytes => new ExecOutput { Stderr = bytes }, ended.Token, cancellationToken) : Task.CompletedTask);
+            var (exit, timedOut) = await WaitAsync(pumps, cancellationToken);
+            if (request.Pty)
+            {
+                ended.CancelAfter(_hangUpDeadline);
+            }
+            else
+            {
+                await ended.CancelAsync();
+            }
+
+            await pumps;
+            await SendAsync(new ExecOutput { Exit = new ExecExit { ExitCode = exit.ExitCode, TimedOut = timedOut } }, cancellationToken);
+        }
+        finally
+        {
+            if (!child.Exited.IsCompleted)
+            {
+                child.KillSession();
+            }
+
+            await ended.CancelAsync();
+            await Task.WhenAll(writing, reading, pumps).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    public void Dispose()
+    {
+        streams.Dispose();
+        _writing.Dispose();
+    }
+
+    private async Task<(ChildExit Exit, bool TimedOut)> WaitAsync(Task pumps, CancellationToken cancellationToken)
+    {
+        var deadline = request.Timeout is { } timeout ? Task.Delay(timeout, clock, cancellationToken) : Task.Delay(Timeout.Infinite, cancellationToken);
+        // A pump that fails (the caller is gone) ends the wait as well.
+        var failed = pumps.ContinueWith(task => task, cancellationToken, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default).Unwrap();
+        var first = await Task.WhenAny(child.Exited, deadline, failed);
+        if (first == child.Exited)
+        {
+            return (await child.Exited, false);
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        child.KillSession();
+        if (first == failed && !failed.IsCanceled)
+        {
+            await failed;
+        }
+
+        return (await child.Exited.WaitAsync(cancellationToken), true);
+    }
+
+    /// <summary>Reads to the end; or, once the command has ended, what is there.</summary>
+    private async Task PumpAsync(AsyncDescriptor reader, Func<ByteString, ExecOutput> wrap, CancellationToken ended, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[BufferBytes];
+        try
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(ended, cancellationToken);
+            while (!ended.IsCancellationRequested && await reader.ReadAsync(buffer, either.Token) is > 0 and var n)
+            {
+                await SendAsync(wrap(ByteString.CopyFrom(buffer, 0, n)), cancellationToken);
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The command has ended; the rest follows.
+        }
+
+        for (var left = PipeBytes; left > 0 && reader.TryRead(buffer.AsSpan(0, Math.Min(left, buffer.Length))) is > 0 and var n; left -= n)
+        {
+            await SendAsync(wrap(ByteString.CopyFrom(buffer, 0, n)), cancellationToken);
+        }
+    }
+
+    private async Task ReadInputAsync(IAsyncStreamReader<ExecInput> input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (await input.MoveNext(cancellationToken))
+            {
+                switch (input.Current.KindCase)
+                {
+                    case ExecInput.KindOneofCase.Stdin:
+                        await _stdin.Writer.WriteAsync(input.Current.Stdin.Memory, cancellationToken);
+                        break;
+                    case ExecInput.KindOneofCase.EndOfStdin:
+                        _stdin.Writer.TryComplete();
+                        break;
+                    case ExecInput.KindOneofCase.Window:
+                        streams.Terminal?.Resize(ExecRequest.Window(input.Current.Window.Columns, request.Columns), ExecRequest.Window(input.Current.Window.Rows, request.Rows));
+                        break;
+                    case ExecInput.KindOneofCase.Signal when input.Current.Signal is > 0 and <= 64:
+                        child.SignalGroup(input.Current.Signal);
+                        break;
+                }
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or ChannelClosedException or InvalidOperationException)
+        {
+            // The command has ended, or the caller went away; the other side of the call says so.
+        }
+        finally
+        {
+            _stdin.Writer.TryComplete();
+        }
+    }
+
+    private async Task WriteStdinAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var bytes in _stdin.Reader.ReadAllAsync(cancellationToken))
+            {
+                await streams.Stdin.WriteAsync(bytes, cancellationToken);
+            }
+
+            if (request.Pty)
+            {
+                await streams.Stdin.WriteAsync(new[] { EndOfTransmission }, cancellationToken);
+            }
+            else
+            {
+                streams.Stdin.Dispose();
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or LinuxException or ObjectDisposedException)
+        {
+            // The command no longer reads.
+            _stdin.Writer.TryComplete();
+        }
+    }
+
+    private async Task SendAsync(ExecOutput message, CancellationToken cancellationToken)
+    {
+        await _writing.WaitAsync(cancellationToken);
+        try
+        {
+            await output.WriteAsync(message, cancellationToken);
+        }
+        finally
+        {
+            _writing.Release();
+        }
+    }
+}

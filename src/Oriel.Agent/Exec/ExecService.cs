@@ -1,0 +1,70 @@
+using Grpc.Core;
+using Oriel.Agent.Session;
+using Oriel.Linux;
+using Oriel.Linux.Processes;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Exec;
+
+/// <summary>Starts commands for callers, at most <see cref="MaxConcurrent"/> at a time.</summary>
+internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environment, TimeProvider clock, IHostApplicationLifetime lifetime)
+{
+    public const int MaxConcurrent = 64;
+    private const int NotFound = 127;
+    private const int NotExecutable = 126;
+
+    private readonly SemaphoreSlim _places = new(MaxConcurrent, MaxConcurrent);
+
+    /// <exception cref="RpcException">InvalidArgument: names the field. ResourceExhausted: too many at a time.</exception>
+    public async Task RunAsync(IAsyncStreamReader<ExecInput> input, IServerStreamWriter<ExecOutput> output, CancellationToken cancellationToken)
+    {
+        if (!await input.MoveNext(cancellationToken) || input.Current.KindCase != ExecInput.KindOneofCase.Start)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, "the first message must be start"));
+        }
+
+        var (request, fault) = ExecRequest.Create(input.Current.Start, environment, UserAccounts.Find);
+        if (request is null)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, fault));
+        }
+
+        if (!await _places.WaitAsync(TimeSpan.Zero, cancellationToken))
+        {
+            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"{MaxConcurrent} commands are running"));
+        }
+
+        try
+        {
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
+            await RunAsync(request, input, output, ending.Token);
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    private async Task RunAsync(ExecRequest request, IAsyncStreamReader<ExecInput> input, IServerStreamWriter<ExecOutput> output, CancellationToken cancellationToken)
+    {
+        ExecStreams? streams = null;
+        Child child;
+        try
+        {
+            (streams, var spec) = ExecStreams.Open(request);
+            // Spawn blocks for some milliseconds.
+            child = await Task.Run(() => reaper.Spawn(spec), cancellationToken);
+            streams.CloseChildEnds();
+        }
+        catch (IOException e)
+        {
+            streams?.Dispose();
+            var code = e is SpawnException { Errno: Errno.ENOENT } ? NotFound : NotExecutable;
+            await output.WriteAsync(new ExecOutput { Exit = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" } }, cancellationToken);
+            return;
+        }
+
+        using var call = new ExecCall(streams, child, request, output, clock);
+        await call.RunAsync(input, cancellationToken);
+    }
+}

@@ -1,0 +1,6 @@
+namespace Oriel.Agent.Files;
+
+internal static class FileServices
+{
+    public static IServiceCollection AddFiles(this IServiceCollection services) => services.AddSingleton<FileTransfers>();
+}

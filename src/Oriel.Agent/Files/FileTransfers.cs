@@ -1,0 +1,200 @@
+using System.Collections.Concurrent;
+using Google.Protobuf;
+using Grpc.Core;
+using Oriel.Agent.Configuration;
+using Oriel.Agent.Session;
+using Oriel.Linux;
+using Oriel.Linux.Files;
+using Oriel.Protocol.Guest;
+using FileInfo = Oriel.Protocol.Guest.FileInfo;
+
+namespace Oriel.Agent.Files;
+
+/// <summary>
+/// Files in and out of the guest, as root, under one rule: no component of a path may be a symbolic link (docs/decisions/0041). A put is
+/// seen whole or not at all; what an interrupted one had sent is kept beside and can be continued.
+/// </summary>
+internal sealed class FileTransfers
+{
+    private const int ChunkBytes = 64 * 1024;
+    private const uint MaxMode = 0xfff;
+    private const int ENOSPC = 28;
+
+    private readonly ConcurrentDictionary<string, bool> _puts = new(StringComparer.Ordinal);
+
+    /// <exception cref="RpcException">
+    /// InvalidArgument: the header. OutOfRange: the offset lies behind what is kept. Aborted: another put of this path is under way.
+    /// FailedPrecondition: a symbolic link, a directory, or fewer bytes than announced (what came is kept). ResourceExhausted: disk full.
+    /// </exception>
+    public async Task<FileInfo> PutAsync(IAsyncStreamReader<PutFileChunk> chunks, CancellationToken cancellationToken)
+    {
+        if (!await chunks.MoveNext(cancellationToken) || chunks.Current.KindCase != PutFileChunk.KindOneofCase.Header)
+        {
+            throw Invalid("the first message must be header");
+        }
+
+        var header = chunks.Current.Header;
+        var owner = FileOwner.TryParse(header.Owner, UserAccounts.Desktop()) ?? throw Invalid("owner: not user, root or uid:gid");
+        CheckPath(header.Path);
+        if (header.Mode > MaxMode || header.Offset < 0 || header.TotalSize < -1)
+        {
+            throw Invalid("mode: at most 07777; offset: from 0; total_size: from -1");
+        }
+
+        if (!_puts.TryAdd(header.Path, true))
+        {
+            throw new RpcException(new Status(StatusCode.Aborted, "another put of this path is under way"));
+        }
+
+        try
+        {
+            using var file = PartialFile.Open(header.Path, header.Offset, owner.Uid, owner.Gid);
+            await ReceiveAsync(file, header.TotalSize, chunks, cancellationToken);
+            var (hash, status) = file.Complete(owner.Uid, owner.Gid, header.Mode == 0 ? ConfigurationPlan.DefaultMode : header.Mode);
+            var info = Describe(header.Path, status);
+            info.Sha256 = ByteString.CopyFrom(hash);
+            return info;
+        }
+        catch (IOException e)
+        {
+            throw Refusal(e);
+        }
+        finally
+        {
+            _puts.TryRemove(header.Path, out _);
+        }
+    }
+
+    /// <exception cref="RpcException">NotFound, FailedPrecondition (a symbolic link, a directory), OutOfRange: the offset lies behind the end.</exception>
+    public async Task GetAsync(GetFileRequest request, IServerStreamWriter<FileChunk> output, CancellationToken cancellationToken)
+    {
+        CheckPath(request.Path);
+        if (request.Offset < 0 || request.Length < 0)
+        {
+            throw Invalid("offset, length: from 0");
+        }
+
+        try
+        {
+            using var directory = DirectoryHandle.Open(Path.GetDirectoryName(request.Path)!);
+            using var file = directory.OpenRegular(Path.GetFileName(request.Path));
+            var status = DirectoryHandle.Status(file);
+            if (request.Offset > status.Size)
+            {
+                throw new RpcException(new Status(StatusCode.OutOfRange, $"the file has {status.Size} bytes"));
+            }
+
+            var buffer = new byte[ChunkBytes];
+            var chunk = new FileChunk { Info = Describe(request.Path, status) };
+            var end = request.Length == 0 || request.Length > long.MaxValue - request.Offset ? long.MaxValue : request.Offset + request.Length;
+            for (var position = request.Offset; ; chunk = new FileChunk())
+            {
+                var n = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - position)), position);
+                if (n == 0)
+                {
+                    break;
+                }
+
+                chunk.Data = ByteString.CopyFrom(buffer, 0, n);
+                await output.WriteAsync(chunk, cancellationToken);
+                position += n;
+            }
+
+            if (chunk.Info is not null)
+            {
+                await output.WriteAsync(chunk, cancellationToken);
+            }
+        }
+        catch (IOException e)
+        {
+            throw Refusal(e);
+        }
+    }
+
+    /// <summary>Of a path where only an interrupted put is, the size is -1.</summary>
+    /// <exception cref="RpcException">NotFound: there is neither a file nor a part of one.</exception>
+    public FileInfo Stat(string path)
+    {
+        CheckPath(path);
+        try
+        {
+            using var directory = DirectoryHandle.Open(Path.GetDirectoryName(path)!);
+            var name = Path.GetFileName(path);
+            var kept = PartialFile.KeptOf(directory, name);
+            var status = directory.TryStatus(name);
+            if (status is { Kind: FileKind.SymbolicLink })
+            {
+                throw new SymbolicLinkException(path);
+            }
+
+            var info = status is { } found ? Describe(path, found)
+                : kept > 0 ? new FileInfo { Path = path, Size = -1 }
+                : throw new LinuxException("stat", Errno.ENOENT, path);
+            info.PartialSize = kept;
+            return info;
+        }
+        catch (IOException e)
+        {
+            throw Refusal(e);
+        }
+    }
+
+    private static async Task ReceiveAsync(PartialFile file, long total, IAsyncStreamReader<PutFileChunk> chunks, CancellationToken cancellationToken)
+    {
+        while (await chunks.MoveNext(cancellationToken))
+        {
+            if (chunks.Current.KindCase != PutFileChunk.KindOneofCase.Data)
+            {
+                throw Invalid("only data may follow the header");
+            }
+
+            if (total >= 0 && file.Length + chunks.Current.Data.Length > total)
+            {
+                throw Invalid($"more bytes than the announced {total}");
+            }
+
+            file.Append(chunks.Current.Data.Span);
+        }
+
+        if (total >= 0 && file.Length != total)
+        {
+            throw new RpcException(new Status(StatusCode.FailedPrecondition, $"the stream ended after {file.Length} of {total} bytes, which are kept"));
+        }
+    }
+
+    private static FileInfo Describe(string path, FileStatus status) => new()
+    {
+        Path = path,
+        Size = status.Size,
+        Mode = status.Mode,
+        Uid = status.Uid,
+        Gid = status.Gid,
+        ModifiedUs = status.ModifiedUs,
+        IsDirectory = status.Kind == FileKind.Directory,
+    };
+
+    private static void CheckPath(string path)
+    {
+        if (PathRules.Check(path) is { } fault)
+        {
+            throw Invalid($"path: {fault}");
+        }
+    }
+
+    private static RpcException Invalid(string fault) => new(new Status(StatusCode.InvalidArgument, fault));
+
+    private static RpcException Refusal(IOException e) => new(new Status(
+        e switch
+        {
+            SymbolicLinkException => StatusCode.FailedPrecondition,
+            PartialOffsetException => StatusCode.OutOfRange,
+            LinuxException { Errno: Errno.ENOENT } => StatusCode.NotFound,
+            LinuxException { Errno: Errno.ENOTDIR or Errno.EISDIR or Errno.EINVAL or Errno.EBUSY } => StatusCode.FailedPrecondition,
+            LinuxException { Errno: Errno.EACCES or Errno.EPERM } => StatusCode.PermissionDenied,
+            LinuxException { Errno: ENOSPC } => StatusCode.ResourceExhausted,
+            // What RandomAccess throws carries errno in its HResult.
+            { HResult: ENOSPC } => StatusCode.ResourceExhausted,
+            _ => StatusCode.Internal,
+        },
+        e.Message));
+}
