@@ -76,10 +76,17 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
 
     private async Task<(ChildExit Exit, bool TimedOut)> WaitAsync(Task pumps, CancellationToken cancellationToken)
     {
-        var deadline = request.Timeout is { } timeout ? Task.Delay(timeout, clock, cancellationToken) : Task.Delay(Timeout.Infinite, cancellationToken);
-        // A pump that fails (the caller is gone) ends the wait as well.
-        var failed = pumps.ContinueWith(task => task, cancellationToken, TaskContinuationOptions.NotOnRanToCompletion, TaskScheduler.Default).Unwrap();
-        var first = await Task.WhenAny(child.Exited, deadline, failed);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var deadline = Task.Delay(request.Timeout ?? Timeout.InfiniteTimeSpan, clock, over.Token);
+        var first = await Task.WhenAny(child.Exited, pumps, deadline);
+        if (first == pumps)
+        {
+            // The caller is gone when they failed; otherwise the command has closed its output, and may well run on.
+            await pumps;
+            first = await Task.WhenAny(child.Exited, deadline);
+        }
+
+        await over.CancelAsync();
         if (first == child.Exited)
         {
             return (await child.Exited, false);
@@ -87,11 +94,6 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
 
         cancellationToken.ThrowIfCancellationRequested();
         child.KillSession();
-        if (first == failed && !failed.IsCanceled)
-        {
-            await failed;
-        }
-
         return (await child.Exited.WaitAsync(cancellationToken), true);
     }
 
