@@ -174,6 +174,22 @@ public sealed class LeakTests
     }
 
     [Fact]
+    public async Task FirstProcess_OfTheGuest_InheritsNothingOfTheKeeper()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+
+        var (_, environment) = await keeper.RunAsync("tr \"\\0\" \"\\n\" < /proc/1/environ | cut -d= -f1 | sort | tr \"\\n\" \" \"");
+        var (_, descriptors) = await keeper.RunAsync("for f in /proc/1/fd/*; do readlink $f; done | cut -d: -f1 | sort | uniq -c");
+        var (_, mounts) = await keeper.RunAsync("cat /proc/self/mountinfo");
+
+        Assert.Equal("PATH container ", environment.Trim() + " ");
+        // /dev/null, both outputs on one pipe, its script, its listener (and the connection that it is accepting).
+        Assert.DoesNotMatch("keeper|anon_inode|net\\b|/proc", descriptors);
+        Assert.DoesNotContain("keeper.sock", mounts);
+        Assert.DoesNotContain("cgroup", mounts);
+    }
+
+    [Fact]
     public async Task TwoDesktops_SideBySide_DoNotSeeEachOther()
     {
         await using var one = await TestKeeper.StartAsync();

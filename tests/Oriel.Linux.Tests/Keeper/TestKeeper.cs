@@ -141,14 +141,7 @@ internal sealed class TestKeeper : IAsyncDisposable
     /// <summary>Runs Perl in the guest, with sockets loaded; single quotes must not occur in it.</summary>
     public Task<(int Code, string Output)> RunPerlAsync(string script) => RunAsync($"perl -MSocket -MIO::Socket::INET -e '{script}'");
 
-    public async Task WaitForEndAsync()
-    {
-        using var limit = new CancellationTokenSource(KeeperRing.Deadline);
-        while (KeeperProcess.IsAlive(Identity))
-        {
-            await Task.Delay(5, limit.Token);
-        }
-    }
+    public Task WaitForEndAsync() => Waiting.ForAsync(() => !KeeperProcess.IsAlive(Identity), "the keeper's end");
 
     public async ValueTask DisposeAsync()
     {

@@ -2,6 +2,8 @@ namespace Oriel.Linux.Tests.Keeper;
 
 internal static class Waiting
 {
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
+
     /// <summary>Looks until the condition holds; there is no event to wait for where another process is watched.</summary>
     public static async Task ForAsync(Func<bool> condition, string what)
     {
@@ -13,7 +15,7 @@ internal static class Waiting
                 throw new TimeoutException($"Not seen within {KeeperRing.Deadline.TotalSeconds} s: {what}");
             }
 
-            await Task.Delay(10, CancellationToken.None);
+            await Task.Delay(Pause, CancellationToken.None);
         }
     }
 }

@@ -1,0 +1,133 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Oriel.Keeper.Drivers.Container;
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Network;
+using Oriel.Keeper.Relays;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Tests.Keeper;
+
+public sealed class KeeperTests
+{
+    [Fact]
+    public void Spec_AsJson_ComesBackTheSame()
+    {
+        var spec = new KeeperSpec(
+            "d-abcdefghij", "/data/desktops/d-abcdefghij", "container", "/data/images/x", "sha256:ab", "/data/run/egress.sock", [1, 2], [3], "host",
+            new KeeperLimits(1L << 32, 1.5, 4096, "/sys/fs/cgroup/oriel/x"));
+
+        var json = JsonSerializer.Serialize(spec, KeeperJsonContext.Default.KeeperSpec);
+        var back = JsonSerializer.Deserialize(json, KeeperJsonContext.Default.KeeperSpec)!;
+
+        Assert.Equal(spec with { EgressKey = back.EgressKey, AgentKey = back.AgentKey }, back);
+        Assert.Equal((spec.EgressKey, spec.AgentKey), (back.EgressKey, back.AgentKey), (one, other) => one.Item1.SequenceEqual(other.Item1) && one.Item2.SequenceEqual(other.Item2));
+    }
+
+    [Fact]
+    public void OciConfig_OfAContainer_IsTheOneReviewed()
+    {
+        var paths = new ContainerPaths("/b/scratch/run/rootfs", "/proc/1/fd/9", "/b/scratch/run/sys", "/b/scratch/run/boot.json", null);
+        var config = OciConfigBuilder.Build(paths, "desk", 65536);
+
+        var actual = JsonSerializer.Serialize(config, new OciJsonContext(new JsonSerializerOptions(OciJsonContext.Default.Options) { WriteIndented = true }).OciConfig);
+        var reviewed = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Keeper", "oci-config.json"));
+
+        if (actual != reviewed.Trim())
+        {
+            var path = Path.Combine(Path.GetTempPath(), "oci-config.json");
+            File.WriteAllText(path, actual + "\n");
+            Assert.Fail($"A change of the configuration is a change of what a guest may do: review {path}, then put it in place of tests/Oriel.Tests/Keeper/oci-config.json.");
+        }
+    }
+
+    [Fact]
+    public void HostIdentity_OfAProcessWithAnyName_IsParsed()
+    {
+        var fields = string.Join(' ', Enumerable.Range(4, 47));
+
+        var identity = HostIdentity.Parse($"4711 (a) (b c) S {fields}", "boot-id\n");
+
+        Assert.Equal(new KeeperIdentity(4711, 22, "boot-id", HostIdentity.ProtocolVersion), identity);
+        Assert.Throws<InvalidDataException>(() => HostIdentity.Parse("nonsense", ""));
+    }
+
+    [Fact]
+    public void Firewall_CountersOfNft_AreRead()
+    {
+        const string json = """{"nftables":[{"metainfo":{"version":"1.0.6"}},{"counter":{"family":"ip","name":"dropped-udp","table":"oriel","handle":2,"packets":3,"bytes":90}}]}""";
+
+        Assert.Equal([new("dropped-udp", 3)], Firewall.ParseCounters(json));
+    }
+
+    [Fact]
+    public void EgressRelay_SocketAddressOfTheKernel_IsRead() =>
+        Assert.Equal(new IPEndPoint(IPAddress.Parse("203.0.113.9"), 8443), EgressRelay.ParseSocketAddress([2, 0, 0x20, 0xFB, 203, 0, 113, 9, 0, 0, 0, 0, 0, 0, 0, 0]));
+
+    [Fact]
+    public void Console_OfBytesOfAnyKind_BecomesBoundedPrintableLines()
+    {
+        var directory = Directory.CreateTempSubdirectory("oriel-console-").FullName;
+        try
+        {
+            var events = new EventLog(TimeProvider.System);
+            using (var console = new ConsoleLog(Path.Combine(directory, "console.log"), events))
+            {
+                console.Append("plain\r\n\n"u8);
+                console.Append([0x1B, (byte)'[', 0xFF, (byte)'\n']);
+                console.Append(Encoding.ASCII.GetBytes(new string('x', 5000) + "\n"));
+            }
+
+            var lines = events.LastConsoleLines(10);
+            Assert.Equal(["plain", "\uFFFD[\uFFFD", new string('x', 2000), new string('x', 2000), new string('x', 1000)], lines);
+            Assert.Equal(lines, File.ReadAllLines(Path.Combine(directory, "console.log")));
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void EventLog_OfASlowSubscriber_CutsItOffAndKeepsTheSteps()
+    {
+        var events = new EventLog(TimeProvider.System);
+        events.Publish("step", "namespaces", "done");
+        var slow = events.Subscribe();
+        for (var i = 0; i < EventLog.SubscriberBacklog + 10; i++)
+        {
+            events.Publish("console", detail: $"{i}");
+        }
+
+        var received = 0;
+        while (slow.TryRead(out _))
+        {
+            received++;
+        }
+
+        Assert.True(slow.Completion.IsCompleted);
+        Assert.Equal(EventLog.SubscriberBacklog + 1, received);
+        var replay = events.Subscribe();
+        Assert.True(replay.TryRead(out var first));
+        Assert.Equal("namespaces", first.Name);
+        Assert.Equal(1 + EventLog.ConsoleLinesKept, replay.Count + 1);
+    }
+
+    [Fact]
+    public async Task EventLog_AfterTheEnd_TellsItToWhoComesLate()
+    {
+        var events = new EventLog(TimeProvider.System);
+        events.End("guest-exited", "exit code 0");
+        events.Publish("console", detail: "too late");
+
+        var all = new List<KeeperEvent>();
+        await foreach (var happened in events.Subscribe().ReadAllAsync(TestContext.Current.CancellationToken))
+        {
+            all.Add(happened);
+        }
+
+        Assert.Equal(["exited"], all.Select(happened => happened.Type));
+    }
+}
