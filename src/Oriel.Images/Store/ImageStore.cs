@@ -107,9 +107,9 @@ public sealed class ImageStore
         return ImageRemoval.Removed;
     }
 
-    /// <summary>Puts the boot test's outcome into the manifest, atomically.</summary>
+    /// <summary>Puts the boot test's outcome into the manifest, atomically; null = it has had none.</summary>
     /// <exception cref="InvalidOperationException">There is no such image.</exception>
-    public ImageManifest RecordBootTest(string digest, ImageBootTest outcome)
+    public ImageManifest RecordBootTest(string digest, ImageBootTest? outcome)
     {
         var directory = PathOf(digest);
         var manifest = (Read(directory) ?? throw new InvalidOperationException($"There is no image {digest}.")) with { BootTest = outcome };

@@ -16,18 +16,18 @@ internal static class ImageCommand
         Recursive = true,
     };
 
-    public static Command Create(Func<IServiceProvider?, IImageBootTest?>? bootTest = null)
+    public static Command Create()
     {
         var command = new Command("image", "Golden images: build, list, verify, remove");
         command.Options.Add(Data);
-        command.Subcommands.Add(Build(bootTest ?? (_ => null)));
+        command.Subcommands.Add(Build());
         command.Subcommands.Add(List());
         command.Subcommands.Add(Verify());
         command.Subcommands.Add(Remove());
         return command;
     }
 
-    private static Command Build(Func<IServiceProvider?, IImageBootTest?> bootTest)
+    private static Command Build()
     {
         var recipe = new Argument<string>("recipe") { Description = "Folder of the recipe, images/desktop" };
         var agent = new Option<string?>("--agent") { Description = "The oriel-agent to bake in" };
@@ -50,9 +50,11 @@ internal static class ImageCommand
                 var image = parsed.GetValue(ifMissing) ? builder.FindBuilt(request) : null;
                 image ??= await builder.BuildAsync(request, cancellation);
                 Report($"{image.Name} {image.Digest}: {image.Packages.Count} packages, {image.Entries} entries, {image.Size / 1e6:0} MB");
-                if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest) && bootTest(null) is { } test)
+                if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest))
                 {
-                    image = store.RecordBootTest(image.Digest, await test.RunAsync(image, store.PathOf(image.Digest), Report, cancellation));
+                    store.RecordBootTest(image.Digest, null);
+                    var outcome = await new Server.Images.DesktopBootTest(data, TimeProvider.System).RunAsync(image, store.PathOf(image.Digest), Report, cancellation);
+                    image = store.RecordBootTest(image.Digest, outcome);
                 }
 
                 Console.WriteLine(image.Digest);

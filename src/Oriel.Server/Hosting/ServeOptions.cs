@@ -43,6 +43,9 @@ public sealed record ServeOptions
     /// <summary>Image store; default: images in the data directory.</summary>
     public string? ImagesDirectory { get; init; }
 
+    /// <summary>For the boot test itself and for development; null = what ORIEL_ALLOW_UNTESTED_IMAGE says.</summary>
+    public bool? AllowUntestedImages { get; init; }
+
     /// <summary>The oriel-keeper executable; default: beside the program.</summary>
     public string? KeeperPath { get; init; }
 

@@ -1,0 +1,229 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using Grpc.Core;
+using Oriel.Desktops;
+using Oriel.Desktops.Agents;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Templates;
+using Oriel.Images;
+using Oriel.Protocol.Display;
+using Oriel.Protocol.Guest;
+using Oriel.Server.Hosting;
+using StepState = Oriel.Desktops.Lifecycle.StepState;
+
+namespace Oriel.Server.Images;
+
+/// <summary>
+/// Makes a desktop of the image in a server of its own (its own data directory, any free ports): the desktop must become ready, which proves its
+/// session, a terminal, a browser, a first frame and its way out; then a screenshot, and keys typed into the terminal must arrive at its shell.
+/// </summary>
+internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) : IImageBootTest
+{
+    private const int Width = 1280;
+    private const int Height = 720;
+
+    /// <summary>A PNG of an empty screen of this size is a tenth of it; panel, terminal and browser make more.</summary>
+    private const int LeastScreenshotBytes = 8 * 1024;
+
+    /// <summary>Far more than a busy machine of two cores needs; each step of the creation has a deadline of its own.</summary>
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(4);
+
+    private static readonly TimeSpan KeyboardDeadline = TimeSpan.FromSeconds(45);
+
+    public async Task<ImageBootTest> RunAsync(ImageManifest image, string imageDirectory, Action<string> report, CancellationToken cancellationToken)
+    {
+        var steps = new List<ImageBootStep>();
+        var place = Path.Combine(dataDirectory, ".boot-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)));
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Deadline);
+        string? reason;
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(place, "images"));
+            // A store with this one image: it is not usable yet, and the test must not take another of that name.
+            Directory.CreateSymbolicLink(Path.Combine(place, "images", Path.GetFileName(imageDirectory)), imageDirectory);
+            await using var host = await OrielHost.StartAsync(
+                new ServeOptions { DataDirectory = place, Port = 0, MediaPort = 0, MaxDesktops = 1, AllowUntestedImages = true },
+                clock, logging => logging.SetMinimumLevel(LogLevel.None), null, limit.Token);
+            reason = await TryDesktopAsync(host, image, steps, report, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            reason = $"it did not end within {Deadline.TotalMinutes:0} minutes; last passed: {(steps.Count == 0 ? "nothing" : steps[^1].Name)}";
+        }
+        finally
+        {
+            Directory.Delete(place, recursive: true);
+        }
+
+        report(reason is null ? "boot test passed" : $"boot test failed: {reason}");
+        return new ImageBootTest(reason is null, clock.GetUtcNow(), steps, reason);
+    }
+
+    /// <returns>Why it failed, or null.</returns>
+    private static async Task<string?> TryDesktopAsync(OrielHost host, ImageManifest image, List<ImageBootStep> steps, Action<string> report, CancellationToken cancellationToken)
+    {
+        var created = host.Desktops.Create(Spec(image));
+        if (created.Desktop is not { } desktop)
+        {
+            return created.Message;
+        }
+
+        try
+        {
+            var reason = await ReadyAsync(desktop, report, cancellationToken);
+            steps.AddRange(desktop.Snapshot.Steps.Select(step => new ImageBootStep(step.Name, step.State == StepState.Done, step.ElapsedMs, step.Detail)));
+            if (reason is not null)
+            {
+                return reason;
+            }
+
+            var agent = await host.Desktops.ConnectAgentAsync(desktop.Id, cancellationToken);
+            return await StepAsync("screenshot", steps, report, () => ScreenshotAsync(agent, cancellationToken))
+                ?? await StepAsync("keyboard", steps, report, () => KeyboardAsync(agent, cancellationToken));
+        }
+        finally
+        {
+            await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "The boot test is over."), CancellationToken.None);
+            await desktop.Destroyed;
+        }
+    }
+
+    private static DesktopSpec Spec(ImageManifest image) => new()
+    {
+        Template = DesktopTemplate.DefaultName,
+        Name = "boot-test",
+        Image = image.Name,
+        Width = Width,
+        Height = Height,
+        Hostname = "boot-test",
+        TimeZone = "UTC",
+        KeyboardLayout = "us",
+        Egress = DesktopTemplate.Default.Egress,
+        Limits = DesktopTemplate.Default.Limits,
+    };
+
+    private static async Task<string?> ReadyAsync(Desktop desktop, Action<string> report, CancellationToken cancellationToken)
+    {
+        await foreach (var happened in desktop.Events.ReadAsync(0, cancellationToken))
+        {
+            switch (happened.Data)
+            {
+                case StepEvent { State: StepState.Done } step:
+                    report(string.Create(CultureInfo.InvariantCulture, $"boot test: {step.Name} {step.ElapsedMs:0} ms"));
+                    break;
+                case StateEvent { State: DesktopState.Ready }:
+                    return null;
+                case StateEvent { State: DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed } state:
+                    return state.Reason is { } why
+                        ? $"{why.Message}{(why.LastSeen is { } seen ? $" Last seen: {seen}." : "")}{string.Concat(why.Log.Select(line => "\n    " + line))}"
+                        : "the desktop ended";
+            }
+        }
+
+        return "the desktop's events ended";
+    }
+
+    private static async Task<string?> ScreenshotAsync(AgentConnection agent, CancellationToken cancellationToken)
+    {
+        var shot = await agent.Display.ScreenshotAsync(new ScreenshotRequest(), cancellationToken: cancellationToken);
+        if ((shot.Width, shot.Height) != (Width, Height))
+        {
+            return $"the screen is {shot.Width}x{shot.Height}, not {Width}x{Height}";
+        }
+
+        return shot.Png.Length >= LeastScreenshotBytes ? null : $"the screenshot has {shot.Png.Length} bytes: next to nothing is drawn";
+    }
+
+    /// <summary>A shell waits on a pipe that only keys typed into the terminal write to.</summary>
+    private static async Task<string?> KeyboardAsync(AgentConnection agent, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(KeyboardDeadline);
+        var word = "oriel" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
+        var seen = "";
+        try
+        {
+            var terminal = await TerminalAsync(agent, limit.Token);
+            using var exec = agent.Guest.Exec(cancellationToken: limit.Token);
+            await exec.RequestStream.WriteAsync(new ExecInput
+            {
+                Start = new ExecStart { Command = "/bin/sh", Args = { "-c", "mkfifo /tmp/keys && echo waiting && cat /tmp/keys && rm /tmp/keys" }, TimeoutMs = (long)KeyboardDeadline.TotalMilliseconds },
+            }, limit.Token);
+            await exec.RequestStream.WriteAsync(new ExecInput { EndOfStdin = true }, limit.Token);
+            using var input = agent.Display.Input(cancellationToken: limit.Token);
+            await foreach (var output in exec.ResponseStream.ReadAllAsync(limit.Token))
+            {
+                switch (output.KindCase)
+                {
+                    case ExecOutput.KindOneofCase.Stdout:
+                        var first = seen.Length == 0;
+                        seen += output.Stdout.ToStringUtf8();
+                        if (first)
+                        {
+                            await TypeAsync(input.RequestStream, terminal, $"echo {word} > /tmp/keys", limit.Token);
+                        }
+
+                        break;
+                    case ExecOutput.KindOneofCase.Exit:
+                        await input.RequestStream.CompleteAsync();
+                        return seen.Contains(word, StringComparison.Ordinal) ? null : $"the typed line did not arrive; seen: '{seen.Trim()}', exit code {output.Exit.ExitCode}";
+                }
+            }
+
+            return $"exec ended without an exit code; seen: '{seen.Trim()}'";
+        }
+        catch (Exception e) when (e is RpcException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        {
+            return $"keys typed into the terminal did not reach its shell; seen: '{seen.Trim()}' ({(e as RpcException)?.Status.Detail ?? $"after {KeyboardDeadline.TotalSeconds:0} s"})";
+        }
+    }
+
+    private static async Task<Window> TerminalAsync(AgentConnection agent, CancellationToken cancellationToken)
+    {
+        using var watch = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
+        await foreach (var happened in watch.ResponseStream.ReadAllAsync(cancellationToken))
+        {
+            if (happened.Windows?.Windows.FirstOrDefault(window => window.Mapped && window.Title == "CLI Terminal") is { } terminal)
+            {
+                return terminal;
+            }
+        }
+
+        throw new OperationCanceledException();
+    }
+
+    private static async Task TypeAsync(IClientStreamWriter<InputEvent> input, Window terminal, string line, CancellationToken cancellationToken)
+    {
+        // Near its left edge, where no other window lies over it: the click gives it the keyboard.
+        var (x, y) = (terminal.X + 40, terminal.Y + ((int)terminal.Height / 2));
+        await input.WriteAsync(new InputEvent { Move = new PointerMove { X = x, Y = y } }, cancellationToken);
+        await input.WriteAsync(new InputEvent { Button = new PointerButton { X = x, Y = y, Button = 0, Down = true } }, cancellationToken);
+        await input.WriteAsync(new InputEvent { Button = new PointerButton { X = x, Y = y, Button = 0, Down = false } }, cancellationToken);
+        await input.WriteAsync(new InputEvent { Text = line }, cancellationToken);
+        await input.WriteAsync(new InputEvent { Key = new Key { Code = "Enter", Key_ = "Enter", Down = true } }, cancellationToken);
+        await input.WriteAsync(new InputEvent { Key = new Key { Code = "Enter", Key_ = "Enter", Down = false } }, cancellationToken);
+    }
+
+    private static async Task<string?> StepAsync(string name, List<ImageBootStep> steps, Action<string> report, Func<Task<string?>> step)
+    {
+        var started = Stopwatch.GetTimestamp();
+        string? problem;
+        try
+        {
+            problem = await step();
+        }
+        catch (RpcException e)
+        {
+            problem = e.Status.Detail;
+        }
+
+        var elapsed = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        steps.Add(new ImageBootStep(name, problem is null, elapsed, problem));
+        report(string.Create(CultureInfo.InvariantCulture, $"boot test: {name} {elapsed:0} ms"));
+        return problem is null ? null : $"{name}: {problem}";
+    }
+}
