@@ -14,7 +14,7 @@ export interface FeedOptions {
 
 /** Follows an event stream until aborted or its `end` event, and picks it up where it broke (Last-Event-ID). */
 export async function followFeed(url: string, target: FeedTarget, signal: AbortSignal, options: FeedOptions = {}): Promise<void> {
-  const backoff = options.backoff ?? new Backoff(300, 5000);
+  const backoff = options.backoff ?? new Backoff(300, 2500);
   const get = options.fetch ?? fetch;
   let lastId = "";
   while (!signal.aborted) {

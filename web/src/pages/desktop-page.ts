@@ -10,6 +10,7 @@ import { withStep } from "../ui/steps.js";
 import { base } from "../ui/styles.js";
 import "../ui/creation-view.js";
 import "../ui/viewer-shell.js";
+import type { ViewerShell } from "../ui/viewer-shell.js";
 import type { LogPanel } from "../ui/log-panel.js";
 import "../ui/log-panel.js";
 
@@ -97,6 +98,7 @@ export class DesktopPage extends LitElement {
         event: (event) => this.#event(event),
         online: (online, error) => {
           this.online = online;
+          this.renderRoot.querySelector<ViewerShell>("viewer-shell")?.serverSeen(online);
           if (error?.final) this.#fail(error);
           // After a gap the state may have changed without an event that this page saw.
           if (online) void this.#load(signal);

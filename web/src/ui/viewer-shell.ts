@@ -100,6 +100,12 @@ export class ViewerShell extends LitElement {
     if (!matchMedia("(pointer: coarse)").matches) this.#element?.focus({ preventScroll: true });
   }
 
+  /** The page has lost the server's events, so the picture may be about to freeze; or has them again, so it may be had again. */
+  serverSeen(online: boolean): void {
+    if (!online) this.#element?.probe();
+    else if (this.viewer?.state === "reconnecting") this.#element?.retry();
+  }
+
   get #element(): OrielDesktopElement | null {
     return this.renderRoot.querySelector("oriel-desktop");
   }

@@ -4,7 +4,7 @@ export class Backoff {
 
   constructor(
     readonly firstMs = 250,
-    readonly mostMs = 8000,
+    readonly mostMs = 3000,
     private readonly random: () => number = Math.random,
   ) {}
 

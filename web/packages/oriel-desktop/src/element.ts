@@ -85,6 +85,11 @@ export class OrielDesktopElement extends HTMLElement {
     else this.#session.retry();
   }
 
+  /** Looks at the connection now, for a page that has noticed by other means that the server may be gone. */
+  probe(): void {
+    void this.#session?.probe();
+  }
+
   /** Gives the keyboard to the desktop. */
   override focus(options?: FocusOptions): void {
     this.#view.keys.focus(options);

@@ -6,7 +6,7 @@ import { containedBox, desktopSizeFor, type Box, type Size } from "./geometry.js
 import { KeyboardInput } from "./keyboard.js";
 import { LatencyStages } from "./latency.js";
 import { LatencyView, ratesOf } from "./latencyView.js";
-import type { CodecChoice, LinkSample, ShownFrame, TransportChoice } from "./link.js";
+import type { CodecChoice, Link, LinkSample, ShownFrame, TransportChoice } from "./link.js";
 import type { ControlEvent, InputMessage, Reason } from "./messages.js";
 import { PointerInput } from "./pointer.js";
 import { Scope } from "./scope.js";
@@ -32,6 +32,7 @@ export interface SessionEvents {
 }
 
 const pongMs = 300;
+const probeMs = 1500;
 const resizePauseMs = 150;
 const sampleMs = 1000;
 /** Pings (one a second) without an answer after which the path is held for broken. */
@@ -108,6 +109,12 @@ export class Session {
 
   retry(): void {
     this.#connection.wake(true);
+  }
+
+  /** There is a hint that the server is gone: no answer to a ping now means that the path is broken. */
+  async probe(): Promise<void> {
+    const link = this.#connection.link;
+    if (link && !(await this.#ping(link, probeMs)) && this.#connection.link === link) link.check(true);
   }
 
   send(messages: InputMessage[]): void {
@@ -272,15 +279,20 @@ export class Session {
     const link = this.#connection.link;
     if (!link) return;
     for (const piece of toPieces(text)) link.control(piece);
+    await this.#ping(link, pongMs);
+  }
+
+  /** Answers whether a pong came in time. */
+  #ping(link: Link, ms: number): Promise<boolean> {
     const id = ++this.#pings;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => answered(), pongMs);
-      const answered = () => {
+    return new Promise((resolve) => {
+      const end = (answered: boolean) => {
         clearTimeout(timer);
         this.#pongs.delete(id);
-        resolve();
+        resolve(answered);
       };
-      this.#pongs.set(id, answered);
+      const timer = setTimeout(() => end(false), ms);
+      this.#pongs.set(id, () => end(true));
       link.control({ t: "ping", id });
     });
   }
