@@ -76,7 +76,11 @@ internal sealed class DesktopStream : IAsyncDisposable
         viewer.KeyFrameWanted += OnKeyFrameWanted;
         _context.Metrics.Viewers.Add(1);
         _context.Links.ViewerJoined(_context.Desktop);
-        OnKeyFrameWanted(viewer);
+        if (viewer.IsLive)
+        {
+            OnKeyFrameWanted(viewer);
+        }
+
         Wake();
         return true;
     }
@@ -266,7 +270,7 @@ internal sealed class DesktopStream : IAsyncDisposable
             }
         }
 
-        if (revived)
+        if (revived && Array.Exists(viewers, viewer => viewer.IsLive))
         {
             feed.RequestKeyFrame();
         }

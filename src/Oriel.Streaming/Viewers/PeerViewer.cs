@@ -25,7 +25,7 @@ internal sealed class PeerViewer : Viewer
         };
     }
 
-    public PeerConnection Peer => _peer;
+    public override bool IsLive => _peer.State == PeerState.Connected;
 
     /// <summary>The page has opened its control channel.</summary>
     public void UseControl(DataChannel channel) => _control = channel;

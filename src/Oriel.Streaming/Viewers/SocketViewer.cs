@@ -43,6 +43,8 @@ internal sealed class SocketViewer : Viewer
         _rateChangedAt = time.GetTimestamp();
     }
 
+    public override bool IsLive => true;
+
     /// <summary>Serves the page until it goes or the token is cancelled. Never throws for what the page does.</summary>
     public async Task RunAsync(DesktopStream stream, CancellationToken cancellationToken)
     {

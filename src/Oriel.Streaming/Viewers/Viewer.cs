@@ -65,6 +65,9 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
         }
     }
 
+    /// <summary>Frames reach it. One that is still connecting asks for its key frame itself, later: asking now would only use up the interval.</summary>
+    public abstract bool IsLive { get; }
+
     public ViewerInput? Input { get; set; }
 
     /// <summary>When this viewer last moved or clicked, as a timestamp of the system's clock.</summary>

@@ -27,8 +27,6 @@ internal enum Intake
 internal sealed class InboundData(SctpOptions options, Action<InboundMessage> deliver)
 {
     private const int MaxAhead = 16384;
-    private const int MaxGaps = 256;
-    private const int MaxDuplicates = 32;
     private const int MaxPieces = 4096;
     private const int PieceOverhead = 64;
 
@@ -48,16 +46,15 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
         public Dictionary<ushort, InboundMessage> Held { get; } = [];
     }
 
-    private readonly List<(uint Start, uint End)> _gaps = [];
-    private readonly List<uint> _duplicates = [];
+    private readonly TsnTracker _seen = new();
     private readonly List<Fragment> _fragments = [];
     private readonly Dictionary<ushort, Stream> _streams = [];
     private long _buffered;
     private int _held;
 
-    public uint CumulativeTsn { get; private set; }
+    public uint CumulativeTsn => _seen.Cumulative;
 
-    public bool HasGaps => _gaps.Count > 0;
+    public bool HasGaps => _seen.HasGaps;
 
     public long BufferedBytes => _buffered;
 
@@ -65,9 +62,7 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
 
     public void Start(uint initialTsn)
     {
-        CumulativeTsn = initialTsn - 1;
-        _gaps.Clear();
-        _duplicates.Clear();
+        _seen.Start(initialTsn);
         _fragments.Clear();
         _streams.Clear();
         _buffered = 0;
@@ -91,13 +86,9 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
             return Intake.NoUserData;
         }
 
-        if (IsKnown(tsn))
+        if (_seen.IsKnown(tsn))
         {
-            if (_duplicates.Count < MaxDuplicates)
-            {
-                _duplicates.Add(tsn);
-            }
-
+            _seen.NoteDuplicate(tsn);
             return Intake.Duplicate;
         }
 
@@ -113,7 +104,7 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
             return Intake.OutOfResource;
         }
 
-        if (!Note(tsn))
+        if (!_seen.Note(tsn))
         {
             return Intake.Dropped;
         }
@@ -145,14 +136,7 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
             return Intake.Malformed;
         }
 
-        CumulativeTsn = point;
-        _gaps.RemoveAll(gap => !Serial.Less(point, gap.End));
-        if (_gaps.Count > 0 && !Serial.Less(point + 1, _gaps[0].Start))
-        {
-            CumulativeTsn = _gaps[0].End;
-            _gaps.RemoveAt(0);
-        }
-
+        _seen.Forward(point);
         var stale = _fragments.FindIndex(fragment => Serial.Less(point, fragment.Tsn));
         RemoveFragments(0, stale < 0 ? _fragments.Count : stale);
         for (var rest = value[4..]; rest.Length >= 4; rest = rest[4..])
@@ -182,100 +166,7 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
 
     public IEnumerable<ushort> KnownStreams => _streams.Keys;
 
-    public void WriteSack(PacketWriter writer)
-    {
-        var room = Math.Max(0, (writer.Room - 12) / 4);
-        var gaps = Math.Min(_gaps.Count, Math.Max(room, 16));
-        while (gaps > 0 && _gaps[gaps - 1].End - CumulativeTsn > ushort.MaxValue)
-        {
-            gaps--;
-        }
-
-        var duplicates = Math.Min(_duplicates.Count, Math.Max(0, room - gaps));
-        var value = writer.Add(ChunkType.Sack, 0, 12 + (4 * (gaps + duplicates)));
-        BinaryPrimitives.WriteUInt32BigEndian(value, CumulativeTsn);
-        BinaryPrimitives.WriteUInt32BigEndian(value[4..], Window);
-        BinaryPrimitives.WriteUInt16BigEndian(value[8..], (ushort)gaps);
-        BinaryPrimitives.WriteUInt16BigEndian(value[10..], (ushort)duplicates);
-        value = value[12..];
-        for (var i = 0; i < gaps; i++, value = value[4..])
-        {
-            BinaryPrimitives.WriteUInt16BigEndian(value, (ushort)(_gaps[i].Start - CumulativeTsn));
-            BinaryPrimitives.WriteUInt16BigEndian(value[2..], (ushort)(_gaps[i].End - CumulativeTsn));
-        }
-
-        for (var i = 0; i < duplicates; i++, value = value[4..])
-        {
-            BinaryPrimitives.WriteUInt32BigEndian(value, _duplicates[i]);
-        }
-
-        _duplicates.Clear();
-    }
-
-    private bool IsKnown(uint tsn)
-    {
-        if (!Serial.Less(CumulativeTsn, tsn))
-        {
-            return true;
-        }
-
-        foreach (var (start, end) in _gaps)
-        {
-            if (!Serial.Less(tsn, start) && !Serial.Less(end, tsn))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private bool Note(uint tsn)
-    {
-        if (tsn == CumulativeTsn + 1)
-        {
-            CumulativeTsn = tsn;
-            if (_gaps.Count > 0 && _gaps[0].Start == tsn + 1)
-            {
-                CumulativeTsn = _gaps[0].End;
-                _gaps.RemoveAt(0);
-            }
-
-            return true;
-        }
-
-        var at = 0;
-        while (at < _gaps.Count && Serial.Less(_gaps[at].End, tsn))
-        {
-            at++;
-        }
-
-        var joinsLeft = at > 0 && _gaps[at - 1].End + 1 == tsn;
-        var joinsRight = at < _gaps.Count && _gaps[at].Start == tsn + 1;
-        switch (joinsLeft, joinsRight)
-        {
-            case (true, true):
-                _gaps[at - 1] = (_gaps[at - 1].Start, _gaps[at].End);
-                _gaps.RemoveAt(at);
-                break;
-            case (true, false):
-                _gaps[at - 1] = (_gaps[at - 1].Start, tsn);
-                break;
-            case (false, true):
-                _gaps[at] = (tsn, _gaps[at].End);
-                break;
-            default:
-                if (_gaps.Count >= MaxGaps)
-                {
-                    return false;
-                }
-
-                _gaps.Insert(at, (tsn, tsn));
-                break;
-        }
-
-        return true;
-    }
+    public void WriteSack(PacketWriter writer) => _seen.WriteSack(writer, Window);
 
     private Intake Assemble(Fragment fragment)
     {

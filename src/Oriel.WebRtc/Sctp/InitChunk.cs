@@ -10,7 +10,7 @@ internal readonly record struct InitChunk(uint Tag, uint Window, ushort Outbound
     private const ushort UnrecognizedParameter = 8;
     private const ushort SupportedExtensions = 0x8008;
     private const ushort ForwardTsnSupported = 0xC000;
-    private const int MaxUnrecognized = 256;
+    private const int MaxUnrecognized = 128;
 
     public bool SupportsForwardTsn { get; init; }
 

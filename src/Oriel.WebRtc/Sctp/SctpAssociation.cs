@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 
 namespace Oriel.WebRtc.Sctp;
@@ -36,17 +35,12 @@ internal sealed class SctpAssociation : IDisposable
     private readonly StreamReset _reset;
     private readonly ChannelTable _channels;
     private readonly Handshake _handshake;
+    private readonly Heartbeat _heartbeat;
+    private readonly Acknowledgement _acks;
     private readonly AssociationClock _clock;
     private AssociationState _state;
     private double _shutdownDeadline = double.PositiveInfinity;
-    private double _sackDeadline = double.PositiveInfinity;
-    private double _heartbeatDeadline = double.PositiveInfinity;
     private int _shutdownErrors;
-    private int _heartbeatErrors;
-    private ulong _heartbeatNonce;
-    private int _unackedPackets;
-    private bool _ackNow;
-    private bool _dataInPacket;
 
     public SctpAssociation(SctpOptions options, Action<ReadOnlyMemory<byte>> sendPacket, TimeProvider time)
     {
@@ -63,6 +57,8 @@ internal sealed class SctpAssociation : IDisposable
         _reset.OwnReset += _channels.OnOwnReset;
         _reset.ResetWished += _channels.OnResetWished;
         _handshake = new Handshake(options, _writer, _rto);
+        _heartbeat = new Heartbeat(options, _rto);
+        _acks = new Acknowledgement(options, _inbound);
         _clock = new AssociationClock(time, OnTimer);
     }
 
@@ -201,7 +197,7 @@ internal sealed class SctpAssociation : IDisposable
     private void Process(ReadOnlySpan<byte> packet, double now)
     {
         var tag = BinaryPrimitives.ReadUInt32BigEndian(packet[4..]);
-        _dataInPacket = false;
+        _acks.BeginPacket();
         var chunks = new TlvReader(packet[SctpWire.HeaderLength..]);
         while (_state != AssociationState.Ended && chunks.Read())
         {
@@ -220,12 +216,7 @@ internal sealed class SctpAssociation : IDisposable
             }
         }
 
-        if (_dataInPacket)
-        {
-            _unackedPackets++;
-            _ackNow |= _unackedPackets >= 2 || _inbound.HasGaps;
-            _sackDeadline = Math.Min(_sackDeadline, now + _options.DelayedAck.TotalMilliseconds);
-        }
+        _acks.EndPacket(now);
     }
 
     /// <returns>False to leave the rest of the packet unread.</returns>
@@ -285,7 +276,7 @@ internal sealed class SctpAssociation : IDisposable
                 value.CopyTo(_writer.Add(ChunkType.HeartbeatAck, 0, value.Length));
                 return true;
             case ChunkType.HeartbeatAck:
-                OnHeartbeatAck(value, now);
+                _heartbeat.OnAck(value, now);
                 return true;
             case ChunkType.ReConfig:
                 return _reset.Receive(value, now, _writer);
@@ -296,7 +287,13 @@ internal sealed class SctpAssociation : IDisposable
                 OnShutdown(type, value, now);
                 return true;
             default:
-                return OnUnknownChunk(type, flags, value);
+                // The two highest bits say what to do with a chunk that is not known (RFC 9260 section 3.2).
+                if ((type & 0x40) != 0)
+                {
+                    ErrorChunk.WriteUnrecognized(_writer, type, flags, value);
+                }
+
+                return (type & 0x80) != 0;
         }
     }
 
@@ -340,27 +337,19 @@ internal sealed class SctpAssociation : IDisposable
     {
         _handshake.Stop();
         _state = AssociationState.Established;
-        _heartbeatDeadline = now + _options.HeartbeatInterval.TotalMilliseconds;
+        _heartbeat.Start(now);
         _effects.AddCall(() => Established?.Invoke());
     }
 
     private bool OnIntake(Intake intake, ReadOnlySpan<byte> value, bool immediate)
     {
-        _dataInPacket = true;
-        _ackNow |= immediate;
+        _acks.NoteData(immediate || intake is Intake.Duplicate or Intake.Dropped);
         switch (intake)
         {
-            case Intake.Accepted:
-                return true;
-            case Intake.Duplicate or Intake.Dropped:
-                _ackNow = true;
+            case Intake.Accepted or Intake.Duplicate or Intake.Dropped:
                 return true;
             case Intake.InvalidStream:
-                var cause = _writer.Add(ChunkType.Error, 0, 8);
-                BinaryPrimitives.WriteUInt16BigEndian(cause, ErrorCause.InvalidStream);
-                BinaryPrimitives.WriteUInt16BigEndian(cause[2..], 8);
-                value.Slice(4, 2).CopyTo(cause[4..]);
-                cause[6..].Clear();
+                ErrorChunk.WriteInvalidStream(_writer, BinaryPrimitives.ReadUInt16BigEndian(value[4..]));
                 return true;
             case Intake.NoUserData:
                 Abort(ErrorCause.NoUserData, "a DATA chunk without data");
@@ -371,33 +360,6 @@ internal sealed class SctpAssociation : IDisposable
             default:
                 Abort(ErrorCause.ProtocolViolation, $"a bad DATA or FORWARD TSN chunk ({intake})");
                 return false;
-        }
-    }
-
-    private bool OnUnknownChunk(byte type, byte flags, ReadOnlySpan<byte> value)
-    {
-        if ((type & 0x40) != 0)
-        {
-            var quoted = Math.Min(value.Length, 64);
-            var cause = _writer.Add(ChunkType.Error, 0, 8 + quoted);
-            BinaryPrimitives.WriteUInt16BigEndian(cause, ErrorCause.UnrecognizedChunk);
-            BinaryPrimitives.WriteUInt16BigEndian(cause[2..], (ushort)(8 + quoted));
-            cause[4] = type;
-            cause[5] = flags;
-            BinaryPrimitives.WriteUInt16BigEndian(cause[6..], (ushort)(4 + value.Length));
-            value[..quoted].CopyTo(cause[8..]);
-        }
-
-        return (type & 0x80) != 0;
-    }
-
-    private void OnHeartbeatAck(ReadOnlySpan<byte> value, double now)
-    {
-        if (value.Length >= 20 && BinaryPrimitives.ReadUInt64BigEndian(value[4..]) == _heartbeatNonce && _heartbeatNonce != 0)
-        {
-            _rto.Measure(Math.Max(0, now - BinaryPrimitives.ReadDoubleBigEndian(value[12..])));
-            _heartbeatNonce = 0;
-            _heartbeatErrors = 0;
         }
     }
 
@@ -462,7 +424,6 @@ internal sealed class SctpAssociation : IDisposable
                 _transmitter.OnTimeout(now);
             }
 
-            _ackNow |= now >= _sackDeadline;
             if (now >= _shutdownDeadline)
             {
                 _shutdownErrors++;
@@ -470,12 +431,12 @@ internal sealed class SctpAssociation : IDisposable
                 SendShutdown(_state, now);
             }
 
-            if (now >= _heartbeatDeadline && _state == AssociationState.Established)
+            if (now >= _heartbeat.Deadline && _state == AssociationState.Established)
             {
-                SendHeartbeat(now);
+                _heartbeat.Send(now, _writer);
             }
 
-            if (Math.Max(_transmitter.Errors, Math.Max(_shutdownErrors, Math.Max(_heartbeatErrors, _reset.Errors))) > _options.MaxRetransmissions)
+            if (Math.Max(_transmitter.Errors, Math.Max(_shutdownErrors, Math.Max(_heartbeat.Errors, _reset.Errors))) > _options.MaxRetransmissions)
             {
                 Abort(ErrorCause.ProtocolViolation, "too many retransmissions");
             }
@@ -484,24 +445,6 @@ internal sealed class SctpAssociation : IDisposable
         }
 
         _effects.Drain();
-    }
-
-    private void SendHeartbeat(double now)
-    {
-        if (_heartbeatNonce != 0)
-        {
-            _heartbeatErrors++;
-        }
-
-        Span<byte> nonce = stackalloc byte[8];
-        RandomNumberGenerator.Fill(nonce);
-        _heartbeatNonce = BinaryPrimitives.ReadUInt64BigEndian(nonce) | 1;
-        var value = _writer.Add(ChunkType.Heartbeat, 0, 20);
-        BinaryPrimitives.WriteUInt16BigEndian(value, 1);
-        BinaryPrimitives.WriteUInt16BigEndian(value[2..], 20);
-        BinaryPrimitives.WriteUInt64BigEndian(value[4..], _heartbeatNonce);
-        BinaryPrimitives.WriteDoubleBigEndian(value[12..], now);
-        _heartbeatDeadline = now + _options.HeartbeatInterval.TotalMilliseconds;
     }
 
     /// <summary>After anything has happened: acknowledge, send what may be sent, move on in a shutdown, set the timer.</summary>
@@ -514,14 +457,7 @@ internal sealed class SctpAssociation : IDisposable
 
         if (_state >= AssociationState.Established)
         {
-            if (_ackNow && _state != AssociationState.ShutdownAckSent)
-            {
-                _inbound.WriteSack(_writer);
-                _ackNow = false;
-                _unackedPackets = 0;
-                _sackDeadline = double.PositiveInfinity;
-            }
-
+            _acks.SendIfDue(now, _writer);
             _reset.Transmit(now, _writer);
             _transmitter.Transmit(now, _writer);
             if (_transmitter.IsIdle && _state == AssociationState.ShutdownPending)
@@ -535,7 +471,7 @@ internal sealed class SctpAssociation : IDisposable
         }
 
         _writer.Flush();
-        var next = Math.Min(Math.Min(_handshake.Deadline, _transmitter.Deadline), Math.Min(_sackDeadline, _heartbeatDeadline));
+        var next = Math.Min(Math.Min(_handshake.Deadline, _transmitter.Deadline), Math.Min(_acks.Deadline, _heartbeat.Deadline));
         _clock.Arm(Math.Min(next, Math.Min(_shutdownDeadline, _reset.Deadline)));
     }
 

@@ -9,22 +9,17 @@ namespace Oriel.WebRtc.Sctp;
 internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto, int maxPayload)
 {
     private const int MissesBeforeRetransmit = 3;
-    private const int MaxForwardedStreams = 64;
 
     private readonly List<OutboundChunk> _outstanding = [];
+    private readonly CongestionWindow _window = new(options.MaxPacketSize);
     private uint _nextTsn;
     private uint _cumulativeAck;
     private uint _advancedAck;
     private long _flight;
     private long _peerWindow;
-    private double _congestionWindow;
-    private double _slowStartThreshold;
-    private double _partialBytesAcked;
-    private bool _fastRecovery;
     private bool _fastRetransmitPending;
     private bool _forwardPending;
     private bool _peerForwards;
-    private uint _fastRecoveryExit;
 
     public SendQueue Queue { get; } = new();
 
@@ -42,8 +37,6 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
 
     public bool IsIdle => _outstanding.Count == 0 && Queue.IsEmpty;
 
-    public double CongestionWindow => _congestionWindow;
-
     public void Start(uint initialTsn, uint peerWindow, bool peerForwards)
     {
         _outstanding.Clear();
@@ -52,10 +45,8 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         _flight = 0;
         _peerWindow = peerWindow;
         _peerForwards = peerForwards;
-        _congestionWindow = Math.Min(4 * options.MaxPacketSize, Math.Max(2 * options.MaxPacketSize, 4380));
-        _slowStartThreshold = peerWindow;
-        _partialBytesAcked = 0;
-        _fastRecovery = _fastRetransmitPending = _forwardPending = false;
+        _window.Start(peerWindow);
+        _fastRetransmitPending = _forwardPending = false;
         Deadline = double.PositiveInfinity;
         Errors = 0;
         Recount();
@@ -74,12 +65,12 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         if (_forwardPending)
         {
             _forwardPending = false;
-            WriteForwardTsn(writer);
+            ForwardTsn.Write(writer, _outstanding, _cumulativeAck, _advancedAck);
             StartTimer(now);
         }
 
         Resend(now, writer);
-        while (_flight < _congestionWindow && Queue.Peek(now) is { } message)
+        while (_flight < _window.Size && Queue.Peek(now) is { } message)
         {
             var length = Math.Min(maxPayload, message.Payload.Length - message.SentBytes);
             if (length > _peerWindow && _flight > 0)
@@ -132,7 +123,11 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         }
 
         _peerWindow = Math.Max(0, window - _flight);
-        Grow(advanced, acked, flightBefore);
+        if (advanced)
+        {
+            _window.Grow(acked, flightBefore, _flight);
+        }
+
         AdvanceAckPoint();
         _forwardPending = Serial.Less(_cumulativeAck, _advancedAck);
         if (_outstanding.Count == 0)
@@ -165,10 +160,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         Errors++;
         rto.BackOff();
         Deadline = double.PositiveInfinity;
-        _slowStartThreshold = Math.Max(_congestionWindow / 2, 4 * options.MaxPacketSize);
-        _congestionWindow = options.MaxPacketSize;
-        _partialBytesAcked = 0;
-        _fastRecovery = false;
+        _window.OnTimeout();
         foreach (var chunk in _outstanding)
         {
             if (!chunk.Acked)
@@ -222,7 +214,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
                 continue;
             }
 
-            if (_flight >= _congestionWindow && allowance < chunk.Length)
+            if (_flight >= _window.Size && allowance < chunk.Length)
             {
                 break;
             }
@@ -248,11 +240,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
 
         _outstanding.RemoveRange(0, count);
         _cumulativeAck = cumulative;
-        if (_fastRecovery && !Serial.Less(cumulative, _fastRecoveryExit))
-        {
-            _fastRecovery = false;
-        }
-
+        _window.OnAdvance(cumulative);
         return acked;
     }
 
@@ -322,7 +310,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         var lost = false;
         foreach (var chunk in _outstanding)
         {
-            var reported = Serial.Less(chunk.Tsn, highestNew) || (_fastRecovery && advanced && Serial.Less(chunk.Tsn, _fastRecoveryExit));
+            var reported = Serial.Less(chunk.Tsn, highestNew) || (_window.InRecovery && advanced && _window.IsBeforeRecoveryExit(chunk.Tsn));
             if (!reported)
             {
                 break;
@@ -343,14 +331,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         }
 
         _fastRetransmitPending = true;
-        if (!_fastRecovery)
-        {
-            _fastRecovery = true;
-            _fastRecoveryExit = LastAssignedTsn;
-            _slowStartThreshold = Math.Max(_congestionWindow / 2, 4 * options.MaxPacketSize);
-            _congestionWindow = _slowStartThreshold;
-            _partialBytesAcked = 0;
-        }
+        _window.OnLoss(LastAssignedTsn);
     }
 
     private void MarkLost(OutboundChunk chunk, double now)
@@ -387,36 +368,6 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         }
     }
 
-    private void Grow(bool advanced, long acked, long flightBefore)
-    {
-        if (!advanced || _fastRecovery)
-        {
-            return;
-        }
-
-        if (_congestionWindow <= _slowStartThreshold)
-        {
-            if (flightBefore + options.MaxPacketSize > _congestionWindow)
-            {
-                _congestionWindow += Math.Min(acked, options.MaxPacketSize);
-            }
-
-            return;
-        }
-
-        _partialBytesAcked += acked;
-        if (_partialBytesAcked >= _congestionWindow && flightBefore + options.MaxPacketSize > _congestionWindow)
-        {
-            _partialBytesAcked -= _congestionWindow;
-            _congestionWindow += options.MaxPacketSize;
-        }
-
-        if (_flight == 0)
-        {
-            _partialBytesAcked = 0;
-        }
-    }
-
     /// <summary>RFC 3758 section 3.5: the point that the peer may skip to.</summary>
     private void AdvanceAckPoint()
     {
@@ -437,47 +388,6 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
                 _advancedAck = chunk.Tsn;
                 _forwardPending = true;
             }
-        }
-    }
-
-    private void WriteForwardTsn(PacketWriter writer)
-    {
-        Span<(ushort Stream, ushort Ssn)> skipped = stackalloc (ushort, ushort)[MaxForwardedStreams];
-        var count = 0;
-        var point = _cumulativeAck;
-        foreach (var chunk in _outstanding)
-        {
-            if (Serial.Less(_advancedAck, chunk.Tsn))
-            {
-                break;
-            }
-
-            if (!chunk.Message.Unordered)
-            {
-                var at = 0;
-                while (at < count && skipped[at].Stream != chunk.Message.Stream)
-                {
-                    at++;
-                }
-
-                if (at == MaxForwardedStreams)
-                {
-                    break;
-                }
-
-                skipped[at] = (chunk.Message.Stream, chunk.Message.Ssn);
-                count = Math.Max(count, at + 1);
-            }
-
-            point = chunk.Tsn;
-        }
-
-        var value = writer.Add(ChunkType.ForwardTsn, 0, 4 + (4 * count));
-        BinaryPrimitives.WriteUInt32BigEndian(value, point);
-        for (var i = 0; i < count; i++)
-        {
-            BinaryPrimitives.WriteUInt16BigEndian(value[(4 + (4 * i))..], skipped[i].Stream);
-            BinaryPrimitives.WriteUInt16BigEndian(value[(6 + (4 * i))..], skipped[i].Ssn);
         }
     }
 
