@@ -3,12 +3,13 @@ using System.Net;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// The lite side of ICE for one peer (RFC 8445 section 2.5): it answers checks, follows the nomination and counts consent.
+/// The lite side of ICE for one peer (RFC 8445 section 2.5): it answers checks, follows the nomination and counts consent. Times are microseconds.
 /// Called from the peer's loop only, apart from the credentials, which change under the peer's lock.
 /// </summary>
 internal sealed class IceAgent
 {
     private const int MaxPaths = 16;
+    private const long AliveTime = 4_000_000; // browsers check a good path every 2.5 s
     private readonly List<IcePath> _paths = [];
     private volatile IceCredentials _local = IceCredentials.Create();
     private volatile IceCredentials? _previous;
@@ -94,7 +95,10 @@ internal sealed class IceAgent
         if (check.Nominates && check.IsCurrent)
         {
             _previous = null;
-            (_selected, IsNominated) = (path, true);
+            if (TakesOver(path, now))
+            {
+                (_selected, IsNominated) = (path, true);
+            }
         }
         else if (_selected is null || (check.Nominates && !IsNominated))
         {
@@ -103,6 +107,10 @@ internal sealed class IceAgent
 
         return true;
     }
+
+    // Firefox nominates every pair that works and means the best: TCP does not displace a UDP path that is alive.
+    private bool TakesOver(IcePath path, long now) =>
+        _selected is not { } current || !IsNominated || !path.IsTcp || current.IsTcp || now - current.LastCheck > AliveTime;
 
     /// <summary>Drops the paths without a check since <paramref name="oldest"/>; when the selected one is among them, the freshest other takes its place.</summary>
     public void Expire(long oldest)

@@ -8,7 +8,7 @@ internal abstract class IcePath
     public abstract IPEndPoint Remote { get; }
     public abstract bool IsTcp { get; }
 
-    /// <summary>Time of the last valid check, in the clock's ticks. Only the peer's loop touches it.</summary>
+    /// <summary>Time of the last valid check, in microseconds. Only the peer's loop touches it.</summary>
     public long LastCheck { get; set; }
 
     /// <summary>Sends one packet; may be called from any thread. A packet that cannot go out is lost, as on any network.</summary>

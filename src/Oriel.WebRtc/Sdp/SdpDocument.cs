@@ -37,6 +37,10 @@ internal sealed class SdpMedia(string kind, int port, string protocol, string[] 
     public int Port => port;
     public string Protocol => protocol;
     public IReadOnlyList<string> Formats => formats;
+
+    /// <summary>Port 0 refuses a section, unless it is one that shall only exist in the bundle (RFC 9143 section 6): so Firefox offers all but the first.</summary>
+    public bool IsActive => Port != 0 || Has("bundle-only");
+
     public string Mid => Find("mid") ?? "";
 }
 

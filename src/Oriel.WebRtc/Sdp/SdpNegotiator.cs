@@ -62,9 +62,9 @@ internal static class SdpNegotiator
         return ufrag is null || password is null ? null : new IceCredentials(Checked(ufrag, 4, "ice-ufrag"), Checked(password, 22, "ice-pwd"));
     }
 
-    public static bool IsVideo(SdpMedia media) => media is { Kind: "video", Port: not 0 };
+    public static bool IsVideo(SdpMedia media) => media.Kind == "video" && media.IsActive;
 
-    public static bool IsData(SdpMedia media) => media is { Kind: "application", Port: not 0 } && media.Formats.Contains("webrtc-datachannel");
+    public static bool IsData(SdpMedia media) => media.Kind == "application" && media.IsActive && media.Formats.Contains("webrtc-datachannel");
 
     private static IceCredentials ReadIce(SdpDocument document, SdpMedia media) =>
         FindIce(document, media) ?? throw new SdpException("The session description has no ICE credentials (a=ice-ufrag and a=ice-pwd).");
