@@ -25,6 +25,7 @@ public sealed class PeerConnection : IAsyncDisposable
     private readonly ulong _sessionId = (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
     private volatile Negotiated? _negotiated;
     private volatile PeerState _state;
+    private volatile string? _oldUfrag;
     private bool _hasOffered;
 
     internal PeerConnection(WebRtcEndpoint endpoint, PeerOptions options, ILogger logger)
@@ -136,9 +137,9 @@ public sealed class PeerConnection : IAsyncDisposable
     /// <summary>Packetizes and paces; never blocks. Drops the frame when not connected or when the queue is over its bound (and then asks for a key frame).</summary>
     public void SendFrame(in EncodedVideo frame)
     {
-        if (_state == PeerState.Connected && frame.Data.Length > 0)
+        if (_state == PeerState.Connected && frame.Data.Length > 0 && !_loop.TryPost(new PeerItem { Kind = PeerItemKind.Frame, Frame = frame }))
         {
-            _loop.TryPost(new PeerItem { Kind = PeerItemKind.Frame, Frame = frame });
+            _transport.NoteLostFrame();
         }
     }
 
@@ -213,9 +214,9 @@ public sealed class PeerConnection : IAsyncDisposable
     internal IEnumerable<string> Ufrags()
     {
         yield return _ice.Local.Ufrag;
-        if (_ice.Previous is { } previous)
+        if (_oldUfrag is { } old)
         {
-            yield return previous.Ufrag;
+            yield return old;
         }
     }
 
@@ -233,10 +234,12 @@ public sealed class PeerConnection : IAsyncDisposable
             return false;
         }
 
-        if (_ice.Previous is { } forgotten)
+        if (_oldUfrag is { } forgotten)
         {
-            _endpoint.Unregister(forgotten.Ufrag, this);
+            _endpoint.Unregister(forgotten, this);
         }
+
+        _oldUfrag = _ice.Local.Ufrag;
 
         _endpoint.Register(_ice.Restart(remote).Ufrag, this);
         return true;

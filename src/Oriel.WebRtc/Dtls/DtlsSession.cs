@@ -106,8 +106,9 @@ internal sealed class DtlsSession : IDisposable
             _datagrams.IsPolled = true;
             return new DtlsOutcome(server.Profile, server.KeyingMaterial, transport, null);
         }
-        catch (Exception e) when (e is IOException or TlsException or InvalidOperationException or ArgumentException)
+        catch (Exception e)
         {
+            // Whatever bytes of a stranger made it throw, it ends this handshake and not the process.
             return new DtlsOutcome(null, null, null, e.Message);
         }
     }

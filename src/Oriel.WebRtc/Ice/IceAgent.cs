@@ -16,7 +16,6 @@ internal sealed class IceAgent
     private volatile IceCredentials? _remote;
 
     public IceCredentials Local => _local;
-    public IceCredentials? Previous => _previous;
     public IceCredentials? Remote => _remote;
 
     /// <summary>Where to send; null before the first valid check and after consent is lost.</summary>

@@ -33,6 +33,7 @@ internal sealed class PeerTransport
     private long _nextReport;
     private long _nextUpkeep;
     private int _announcedTarget;
+    private int _frameLost;
 
     public PeerTransport(WebRtcEndpoint endpoint, PeerConnection peer, PeerOptions options, IceAgent ice, ILogger logger)
     {
@@ -130,6 +131,9 @@ internal sealed class PeerTransport
         return Math.Min(Math.Min(due, _nextUpkeep), _keyFrames.Due);
     }
 
+    /// <summary>A frame did not fit the loop's queue. From any thread.</summary>
+    public void NoteLostFrame() => Interlocked.Exchange(ref _frameLost, 1);
+
     /// <summary>The peer asked for a key frame (PLI, FIR).</summary>
     public void AskKeyFrame() => _keyFrames.Ask();
 
@@ -203,6 +207,7 @@ internal sealed class PeerTransport
         AnnouncePath();
         if (_peer.State == PeerState.Disconnected && _srtp is not null)
         {
+            Sender?.RequireKeyFrame(); // frames of the meantime were not taken
             SetState(PeerState.Connected);
             _keyFrames.Ask();
         }
@@ -278,6 +283,12 @@ internal sealed class PeerTransport
         if (Sender is null || _peer.State != PeerState.Connected)
         {
             return;
+        }
+
+        if (Interlocked.Exchange(ref _frameLost, 0) == 1)
+        {
+            Sender.RequireKeyFrame();
+            Sender.Counters.FramesDropped++;
         }
 
         if (Sender.Enqueue(frame, _clock.Now) && frame.IsKeyFrame)

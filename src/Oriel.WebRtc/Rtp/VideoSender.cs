@@ -106,6 +106,9 @@ internal sealed class VideoSender
         return true;
     }
 
+    /// <summary>A frame was lost on its way here: what follows cannot be decoded before a key frame.</summary>
+    public void RequireKeyFrame() => _needsKeyFrame = true;
+
     /// <summary>True while frames are being dropped for want of a key frame and the queue is low enough to take one.</summary>
     public bool WantsKeyFrame => _needsKeyFrame && _pacer.IsNearlyEmpty(QueuedBytes, _bandwidth.PacingRate);
 

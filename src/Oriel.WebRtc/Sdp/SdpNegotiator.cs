@@ -150,7 +150,7 @@ internal static class SdpNegotiator
             Mid = video.Mid,
             Format = chosen.Parameters,
             Extensions = ReadExtensions(video),
-            Nack = feedback.Contains("nack"),
+            Nack = rtx is not null && feedback.Contains("nack"), // resends go by RTX only
             Pli = feedback.Contains("nack pli"),
             Fir = feedback.Contains("ccm fir"),
             Remb = feedback.Contains("goog-remb"),

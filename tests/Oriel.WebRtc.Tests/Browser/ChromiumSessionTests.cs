@@ -23,6 +23,25 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
     }
 
     [Fact]
+    public async Task TwoPages_OnOnePort_BothShowFrames()
+    {
+        await using var first = await chromium.OpenAsync();
+        await using var second = await chromium.OpenAsync();
+        await using var endpoint = await StartAsync(new WebRtcOptions());
+        await using var one = endpoint.CreatePeer(new PeerOptions());
+        await using var two = endpoint.CreatePeer(new PeerOptions { Codecs = [VideoCodec.H264] });
+        (first.Other, second.Other) = (one, two);
+        await first.AcceptAnswerAsync(one.AcceptOffer(await first.OfferAsync()));
+        await second.AcceptAnswerAsync(two.AcceptOffer(await second.OfferAsync()));
+        await using var playerOne = new ClipPlayer(one);
+        await using var playerTwo = new ClipPlayer(two);
+
+        await Task.WhenAll(first.WaitForFramesAsync(30), second.WaitForFramesAsync(30));
+
+        Assert.Equal(2, endpoint.PeerCount);
+    }
+
+    [Fact]
     public async Task PatchIce_NewCredentials_FramesGoOnInTheSameDtlsSession()
     {
         await using var browser = await chromium.OpenAsync();
