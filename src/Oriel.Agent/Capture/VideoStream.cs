@@ -169,7 +169,7 @@ internal sealed class VideoStream : IAsyncDisposable
             _keyFrameWanted = false;
         }
 
-        Span<PixelRectangle> areas = stackalloc PixelRectangle[changed ? capture.Changed.Count : 0];
+        Span<PixelRectangle> areas = stackalloc PixelRectangle[changed && _worstQuantizer <= VideoEncoders.LeaveOutQuantizer(_codec) ? capture.Changed.Count : 0];
         for (var i = 0; i < areas.Length; i++)
         {
             areas[i] = capture.Changed[i];

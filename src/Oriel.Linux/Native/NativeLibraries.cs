@@ -11,10 +11,13 @@ namespace Oriel.Linux.Native;
 public static class NativeLibraries
 {
     internal const string X11 = "X11", Xext = "Xext", Xdamage = "Xdamage", Xfixes = "Xfixes", Xtst = "Xtst", Xrandr = "Xrandr";
-    internal const string Vpx = "vpx", Yuv = "yuv", X264 = "x264";
+    internal const string Vpx = "vpx", Yuv = "yuv";
 
     /// <summary>Cisco's H.264 (BSD licence).</summary>
     public const string OpenH264 = "openh264";
+
+    /// <summary>VideoLAN's H.264 (GPL); never installed by Oriel itself.</summary>
+    public const string X264 = "x264";
 
     private static readonly Dictionary<string, string[]> Sonames = new()
     {

@@ -51,6 +51,17 @@ public sealed unsafe partial class I420Picture : IDisposable
 
     public ReadOnlySpan<byte> PlaneV => new(V, StrideUV * Height / 2);
 
+    /// <summary>Converts a rectangle of a whole screen of BGRX pixels (rows without padding) into the same place of this picture.</summary>
+    public void Convert(ReadOnlySpan<byte> screen, Codecs.PixelRectangle area)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(screen.Length, Width * Height * 4, nameof(screen));
+        // SAFETY: the screen has the picture's size, and the area is checked below.
+        fixed (byte* pixels = screen)
+        {
+            Convert(pixels + (area.Y * Width + area.X) * 4, Width * 4, area.X, area.Y, area.Width, area.Height);
+        }
+    }
+
     /// <summary>Converts a rectangle of 32-bit BGRX pixels (even position and size) into the same place of this picture.</summary>
     internal void Convert(byte* bgrx, int stride, int x, int y, int width, int height)
     {
