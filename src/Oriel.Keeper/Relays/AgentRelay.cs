@@ -14,6 +14,9 @@ internal sealed class AgentRelay
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A link that has just come up may lose the first packet, and TCP sends it again only after a second (RFC 6298 section 2).</summary>
+    private static readonly TimeSpan AttemptLimit = TimeSpan.FromMilliseconds(200);
+
     private readonly SemaphoreSlim _slots = new(MaxConnections);
 
     /// <summary>Waits until the agent accepts a connection; the guest has no other way to say that it listens.</summary>
@@ -24,15 +27,21 @@ internal sealed class AgentRelay
         for (var attempt = 1; ; attempt++)
         {
             using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            limit.CancelAfter(AttemptLimit);
             try
             {
-                await socket.ConnectAsync(Agent, cancellationToken).ConfigureAwait(false);
+                await socket.ConnectAsync(Agent, limit.Token).ConfigureAwait(false);
                 return attempt;
             }
             catch (SocketException)
             {
                 await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
                 pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Lost, not refused: tried again at once.
             }
         }
     }

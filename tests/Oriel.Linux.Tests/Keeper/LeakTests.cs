@@ -182,7 +182,7 @@ public sealed class LeakTests
         var (_, descriptors) = await keeper.RunAsync("for f in /proc/1/fd/*; do readlink $f; done | cut -d: -f1 | sort | uniq -c");
         var (_, mounts) = await keeper.RunAsync("cat /proc/self/mountinfo");
 
-        Assert.Equal("PATH container ", environment.Trim() + " ");
+        Assert.Equal("HOME PATH container", environment.Trim());
         // /dev/null, both outputs on one pipe, its script, its listener (and the connection that it is accepting).
         Assert.DoesNotMatch("keeper|anon_inode|net\\b|/proc", descriptors);
         Assert.DoesNotContain("keeper.sock", mounts);
