@@ -18,7 +18,8 @@ if (guest is null)
     return 1;
 }
 
-var builder = WebApplication.CreateSlimBuilder();
+// Empty: the other builders look for appsettings.json below the working directory and watch it for changes, and that is the whole disk here.
+var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
 builder.AddGuestHosting(guest);
 builder.Services.AddDesktopSession();
 builder.Services.AddConfiguration();

@@ -1,5 +1,7 @@
+using Oriel.Agent.Display;
 using Oriel.Agent.Exec;
 using Oriel.Agent.Session;
+using Oriel.Linux.X11;
 
 namespace Oriel.Agent.Configuration;
 
@@ -32,13 +34,19 @@ internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environme
     /// <exception cref="IOException">X is not there in time, or refuses the layout.</exception>
     public async Task ApplyAsync(ConfigurationPlan plan, UserAccount user, CancellationToken cancellationToken)
     {
+        XDisplayAddress address;
         try
         {
-            await display.Ready.WaitAsync(_deadline, cancellationToken);
+            address = await display.Ready.WaitAsync(_deadline, cancellationToken);
+            InitialScreenSize.Apply(address, plan.Width, plan.Height);
         }
         catch (TimeoutException)
         {
             throw new IOException($"The X server was not ready within {_deadline.TotalSeconds:0} s.");
+        }
+        catch (XException e)
+        {
+            throw new IOException($"The X server did not take the size {plan.Width}x{plan.Height}: {e.Message}");
         }
 
         (await commands.RunAsync(user, environment.For(user), _deadline, cancellationToken,

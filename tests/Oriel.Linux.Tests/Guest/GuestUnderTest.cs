@@ -17,6 +17,8 @@ internal sealed class GuestUnderTest : IAsyncDisposable
     /// <summary>A guest's start takes 2 s alone; this is for a machine that is busy with other tests.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(90);
 
+    private static readonly TimeSpan _lookAgain = TimeSpan.FromMilliseconds(20);
+
     private readonly Process _process;
     private readonly string _directory;
     private readonly List<string> _console = [];
@@ -98,7 +100,7 @@ internal sealed class GuestUnderTest : IAsyncDisposable
                 try
                 {
                     // There is no event for "somebody listens"; each turn looks again until the deadline.
-                    await Task.Delay(20, deadline.Token);
+                    await Task.Delay(_lookAgain, deadline.Token);
                 }
                 catch (OperationCanceledException)
                 {
