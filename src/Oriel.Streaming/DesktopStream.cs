@@ -239,7 +239,7 @@ internal sealed class DesktopStream : IAsyncDisposable
 
     private void Align(Codec codec, VideoFeed? feed, Viewer[] viewers)
     {
-        var visible = Array.FindAll(viewers, viewer => viewer.Visible);
+        var visible = Array.FindAll(viewers, viewer => viewer is { Visible: true, IsAway: false });
         var counted = visible.Length > 0 ? visible : viewers;
         var options = _context.Options;
         var bitrate = Math.Clamp(counted.Min(viewer => viewer.TargetBitrate), options.MinBitrate, options.MaxBitrate);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
@@ -41,11 +42,18 @@ public sealed class StreamingService : IAsyncDisposable
     public int Port => _endpoint?.Port ?? 0;
 
     /// <summary>Binds the media port.</summary>
-    /// <exception cref="System.Net.Sockets.SocketException">The port is taken.</exception>
+    /// <exception cref="IOException">The port is taken, or the address is not this host's.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var options = new WebRtcOptions { Listen = _options.Listen, PublicAddresses = _options.PublicAddresses, Time = _time };
-        _endpoint = await WebRtcEndpoint.StartAsync(options, _loggers, cancellationToken);
+        try
+        {
+            _endpoint = await WebRtcEndpoint.StartAsync(options, _loggers, cancellationToken);
+        }
+        catch (SocketException fault)
+        {
+            throw new IOException($"Media cannot be served on {_options.Listen}: {fault.Message}", fault);
+        }
     }
 
     /// <summary>The page offers; the answer is in <see cref="Signalled.Sdp"/>.</summary>
@@ -146,6 +154,7 @@ public sealed class StreamingService : IAsyncDisposable
         finally
         {
             _sockets.AddOrUpdate(desktop, 0, (_, count) => count - 1);
+            _sockets.TryRemove(new KeyValuePair<DesktopId, int>(desktop, 0));
             await stream.LeaveAsync(viewer);
         }
     }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol.Display;
+using Oriel.Streaming.Viewers;
 
 namespace Oriel.Streaming.Feeds;
 
@@ -10,7 +11,7 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
 
     private readonly Lock _gate = new();
     private (int Width, int Height)? _resize;
-    private string? _clipboard;
+    private (string Text, Viewer By)? _clipboard;
 
     public void Resize(int width, int height)
     {
@@ -22,11 +23,11 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
         wake();
     }
 
-    public void SetClipboard(string text)
+    public void SetClipboard(string text, Viewer by)
     {
         lock (_gate)
         {
-            _clipboard = text;
+            _clipboard = (text, by);
         }
 
         wake();
@@ -35,7 +36,7 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
     public async Task ApplyAsync(CancellationToken cancellationToken)
     {
         (int Width, int Height)? resize;
-        string? clipboard;
+        (string Text, Viewer By)? clipboard;
         lock (_gate)
         {
             (resize, clipboard) = (_resize, _clipboard);
@@ -58,10 +59,10 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
                     new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height }, cancellationToken: deadline.Token);
             }
 
-            if (clipboard is not null)
+            if (clipboard is var (text, by))
             {
-                watch.NoteClipboard(clipboard);
-                await agent.Display.SetClipboardAsync(new Clipboard { Text = clipboard }, cancellationToken: deadline.Token);
+                watch.NoteClipboard(text, by);
+                await agent.Display.SetClipboardAsync(new Clipboard { Text = text }, cancellationToken: deadline.Token);
             }
         }
 #pragma warning disable CA1031 // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.

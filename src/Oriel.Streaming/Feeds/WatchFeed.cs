@@ -49,8 +49,18 @@ internal sealed class WatchFeed : IAsyncDisposable
         }
     }
 
-    /// <summary>A viewer has put this text there itself: it need not be told.</summary>
-    public void NoteClipboard(string text) => _clipboard = text;
+    /// <summary>A viewer has put this text there itself: the others are told, and the agent's echo of it is passed over.</summary>
+    public void NoteClipboard(string text, Viewer by)
+    {
+        _clipboard = text;
+        foreach (var viewer in _viewers)
+        {
+            if (viewer != by)
+            {
+                SendClipboard(viewer, text);
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -75,7 +75,7 @@ internal sealed class PageGate(FeedContext context, DesktopOrders orders)
             case { T: "clipboard", Text: not null }:
                 if (clipboard is not null && MayControl(viewer))
                 {
-                    orders.SetClipboard(clipboard);
+                    orders.SetClipboard(clipboard, viewer);
                 }
 
                 break;

@@ -17,6 +17,7 @@ internal sealed class PeerViewer : Viewer
         peer.TargetBitrateChanged += bitrate => TargetBitrate = bitrate;
         peer.StateChanged += state =>
         {
+            NotifyChanged();
             // What was sent before there was a path is lost, and nothing comes while the screen is still.
             if (state == PeerState.Connected)
             {
@@ -26,6 +27,8 @@ internal sealed class PeerViewer : Viewer
     }
 
     public override bool IsLive => _peer.State == PeerState.Connected;
+
+    public override bool IsAway => _peer.State is PeerState.Disconnected or PeerState.Closed;
 
     /// <summary>The page has opened its control channel.</summary>
     public void UseControl(DataChannel channel) => _control = channel;

@@ -68,6 +68,9 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     /// <summary>Frames reach it. One that is still connecting asks for its key frame itself, later: asking now would only use up the interval.</summary>
     public abstract bool IsLive { get; }
 
+    /// <summary>Was connected and is not heard of now: its wishes do not count, as it may be a page that went without a word.</summary>
+    public virtual bool IsAway => false;
+
     public ViewerInput? Input { get; set; }
 
     /// <summary>When this viewer last moved or clicked, as a timestamp of the system's clock.</summary>
@@ -111,6 +114,8 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     protected bool NeedsKeyFrame => _needsKeyFrame;
 
     protected virtual void OnDropped() => WantKeyFrame();
+
+    protected void NotifyChanged() => Changed?.Invoke();
 
     protected void WantKeyFrame() => KeyFrameWanted?.Invoke(this);
 }

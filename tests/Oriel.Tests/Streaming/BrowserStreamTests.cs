@@ -171,6 +171,8 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         server.Agent.Display.Push(new DisplayEvent { Clipboard = new Clipboard { Text = "copied" } });
         await watcher.UntilAsync("oriel.control.some(m => m.t === 'position') && oriel.control.some(m => m.t === 'clipboard' && m.text === 'copied')");
         await mover.UntilAsync("oriel.control.some(m => m.t === 'clipboard')");
+        await mover.Page.EvaluateAsync("() => oriel.channel.send(JSON.stringify({ t: 'clipboard', text: 'pasted' }))");
+        await watcher.UntilAsync("oriel.control.some(m => m.t === 'clipboard' && m.text === 'pasted')");
         Assert.Equal("AQID", (await watcher.ControlAsync("cursor"))[0].GetProperty("png").GetString());
     }
 }
