@@ -20,6 +20,10 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     private const long OveruseQueue = 40_000;
     private const long CalmQueue = 15_000;
     private const double DecreaseTo = 0.85;
+
+    // At 0.85 a queue of half a second takes three seconds to drain, and all that time the picture is late.
+    private const long LongQueue = 150_000;
+    private const double DrainTo = 0.6;
     private const double LargestDecrease = 0.5;
     private const double HeavyLoss = 0.10;
     private const long HoldAfterDecrease = 800_000;
@@ -131,7 +135,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
             {
                 // What was delivered says little while little was sent.
                 _probe.Limit(delivered);
-                Decrease(Math.Max(delivered * DecreaseTo, _delivered.IsContinuous ? 0 : _target * LargestDecrease), now);
+                Decrease(Math.Max(delivered * (queue > LongQueue ? DrainTo : DecreaseTo), _delivered.IsContinuous ? 0 : _target * LargestDecrease), now);
             }
         }
         else if (_loss > HeavyLoss)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
 namespace Oriel.WebRtc.Srtp;
@@ -145,7 +146,14 @@ internal sealed class SrtpCounterMode : SrtpCipher
             block.TransformBlock(_counters, 0, blocks * 16, _stream, 0);
         }
 
-        for (var i = 0; i < data.Length; i++)
+        var words = MemoryMarshal.Cast<byte, ulong>(data);
+        var stream = MemoryMarshal.Cast<byte, ulong>(_stream);
+        for (var i = 0; i < words.Length; i++)
+        {
+            words[i] ^= stream[i];
+        }
+
+        for (var i = words.Length * sizeof(ulong); i < data.Length; i++)
         {
             data[i] ^= _stream[i];
         }

@@ -27,6 +27,40 @@ public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
     }
 
     [Fact]
+    public async Task Handshake_At20PercentLoss_Connects()
+    {
+        await using var path = await OpenAsync(new LinkOptions(0.2, 0, OneWay));
+        await using var player = path.Play();
+
+        await path.Browser.WaitForFramesAsync(10, 60);
+
+        await path.ReportAsync("loss 20 %");
+    }
+
+    [Fact]
+    public async Task Silence_ShortThenLong_ComesBackThenExpires()
+    {
+        var options = new WebRtcOptions { DisconnectedAfter = TimeSpan.FromSeconds(5), ConsentTimeout = TimeSpan.FromSeconds(15) };
+        await using var path = await OpenAsync(new LinkOptions(0, 0, OneWay), options: options);
+        await using var player = path.Play();
+        await path.Browser.WaitForFramesAsync(30, 60);
+        using var states = new System.Collections.Concurrent.BlockingCollection<PeerState>();
+        path.Peer.StateChanged += states.Add;
+
+        path.Relay.Up = path.Relay.Up with { Loss = 1 };
+        Assert.Equal(PeerState.Disconnected, Take(states));
+        path.Relay.Up = path.Relay.Up with { Loss = 0 };
+        Assert.Equal(PeerState.Connected, Take(states));
+        await path.Browser.WaitForFramesAsync(30, 60);
+        path.Relay.Up = path.Relay.Up with { Loss = 1 };
+
+        Assert.Equal(CloseReason.ConsentExpired, await path.Peer.Closed.WaitAsync(TimeSpan.FromSeconds(90), TestContext.Current.CancellationToken));
+    }
+
+    private static PeerState? Take(System.Collections.Concurrent.BlockingCollection<PeerState> states) =>
+        states.TryTake(out var state, 60_000, TestContext.Current.CancellationToken) ? state : null;
+
+    [Fact]
     public async Task ThinLink_TargetFallsBelowIt_ThenRisesWithIt()
     {
         await using var path = await OpenAsync(new LinkOptions(0, 1_500_000, OneWay));
@@ -48,11 +82,11 @@ public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
         await path.ReportAsync($"20 Mbit/s, 4 reached after {watch.Elapsed.TotalSeconds:F1} s");
     }
 
-    private async Task<TestPath> OpenAsync(LinkOptions down, int maxBitrate = 12_000_000)
+    private async Task<TestPath> OpenAsync(LinkOptions down, int maxBitrate = 12_000_000, WebRtcOptions? options = null)
     {
         var relay = new UdpRelay(down, new LinkOptions(0, 0, OneWay));
         var endpoint = await WebRtcEndpoint.StartAsync(
-            new WebRtcOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0), PublicPort = relay.Port, Tcp = false }, TestLogs.Factory, TestContext.Current.CancellationToken);
+            (options ?? new WebRtcOptions()) with { Listen = new IPEndPoint(IPAddress.Loopback, 0), PublicPort = relay.Port, Tcp = false }, TestLogs.Factory, TestContext.Current.CancellationToken);
         relay.Start(endpoint.Port);
         var browser = await chromium.OpenAsync();
         var peer = endpoint.CreatePeer(new PeerOptions { Codecs = [VideoCodec.Vp8], MaxBitrate = maxBitrate });

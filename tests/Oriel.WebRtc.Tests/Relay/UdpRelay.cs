@@ -34,6 +34,13 @@ public sealed class UdpRelay : IAsyncDisposable
         set => _down.Options = value;
     }
 
+    /// <summary>May be changed while the relay runs.</summary>
+    public LinkOptions Up
+    {
+        get => _up.Options;
+        set => _up.Options = value;
+    }
+
     /// <summary>Packets that reached the browsers, their bytes, and packets that did not.</summary>
     public (long Delivered, long Bytes, long Dropped) DownCounts => (_down.Delivered, _down.DeliveredBytes, _down.Dropped);
 

@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Oriel.WebRtc.Tests.Ice;
+
+public sealed class EndpointTests
+{
+    private static readonly string Offer = Fuzz.Fuzz.Seeds("sdp").Select(Encoding.UTF8.GetString).First(text => text.StartsWith("v=0\r\no=- 866", StringComparison.Ordinal));
+
+    [Fact]
+    public async Task Peers_ThreeHundred_CostNoThreadEach()
+    {
+        await using var endpoint = await StartAsync(new WebRtcOptions());
+        using var process = Process.GetCurrentProcess();
+        var before = process.Threads.Count;
+        for (var i = 0; i < 300; i++)
+        {
+            endpoint.CreatePeer(new PeerOptions()).AcceptOffer(Offer);
+        }
+
+        process.Refresh();
+        Assert.InRange(process.Threads.Count - before, -300, 50);
+        Assert.Equal(300, endpoint.PeerCount);
+    }
+
+    [Fact]
+    public async Task CreatePeer_BeyondTheBound_IsRefused()
+    {
+        await using var endpoint = await StartAsync(new WebRtcOptions { MaxPeers = 1 });
+        var peer = endpoint.CreatePeer(new PeerOptions());
+
+        Assert.Throws<InvalidOperationException>(() => endpoint.CreatePeer(new PeerOptions()));
+        await peer.DisposeAsync();
+        await endpoint.CreatePeer(new PeerOptions()).DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Peer_ThatNeverConnects_ClosesAfterTheTimeout()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var endpoint = await StartAsync(new WebRtcOptions { Time = time });
+        var peer = endpoint.CreatePeer(new PeerOptions());
+        peer.AcceptOffer(Offer);
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!peer.Closed.IsCompleted)
+        {
+            Assert.False(deadline.IsCancellationRequested, $"The peer did not close; last seen: {peer.GetStats()}");
+            time.Advance(TimeSpan.FromSeconds(1));
+            await Task.Yield();
+        }
+
+        Assert.Equal(CloseReason.ConnectTimeout, await peer.Closed);
+        Assert.Throws<InvalidOperationException>(() => peer.PatchIce("a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n"));
+    }
+
+    [Fact]
+    public async Task Tcp_FirstFrameOfAStranger_EndsTheConnection()
+    {
+        await using var endpoint = await StartAsync(new WebRtcOptions());
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, endpoint.Port), TestContext.Current.CancellationToken);
+
+        await client.SendAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray(), SocketFlags.None, TestContext.Current.CancellationToken);
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        int read;
+        try
+        {
+            read = await client.ReceiveAsync(new byte[16], SocketFlags.None, deadline.Token);
+        }
+        catch (SocketException)
+        {
+            read = 0; // reset, since bytes were left unread
+        }
+
+        Assert.Equal(0, read);
+    }
+
+    [Fact]
+    public async Task Udp_Garbage_HarmsNothing()
+    {
+        await using var endpoint = await StartAsync(new WebRtcOptions());
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+        var random = new Random(1);
+        var packet = new byte[600];
+        for (var i = 0; i < 2000; i++)
+        {
+            random.NextBytes(packet);
+            client.SendTo(packet.AsSpan(0, random.Next(1, packet.Length)), new IPEndPoint(IPAddress.Loopback, endpoint.Port));
+        }
+
+        endpoint.CreatePeer(new PeerOptions()).AcceptOffer(Offer);
+        Assert.Equal(1, endpoint.PeerCount);
+    }
+
+    private static Task<WebRtcEndpoint> StartAsync(WebRtcOptions options) =>
+        WebRtcEndpoint.StartAsync(options, NullLoggerFactory.Instance, TestContext.Current.CancellationToken);
+}
