@@ -96,11 +96,6 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             report($"removing what an ended build left: {directory}");
             await MappedNamespace.RemoveTreeAsync(directory, cancellationToken);
         }
-
-        foreach (var partial in Directory.EnumerateFiles(cachePath, "*.partial"))
-        {
-            File.Delete(partial);
-        }
     }
 
     private void RequireSpace()
@@ -123,7 +118,8 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
 
         var temporary = Path.Combine(building, "tmp");
         Directory.CreateDirectory(temporary);
-        var partial = tar + ".partial";
+        // In the build's own directory, so that it goes with it when mmdebstrap fails or is ended.
+        var partial = Path.Combine(building, "base.tar");
         List<string> command =
         [
             "env", $"TMPDIR={temporary}", "SOURCE_DATE_EPOCH=" + SourceDate,
