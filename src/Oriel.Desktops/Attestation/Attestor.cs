@@ -82,9 +82,9 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
 
         var frame = call.ResponseStream.Current;
         progress.Seen($"{frame.Width}x{frame.Height}, {frame.Data.Length} bytes");
-        return frame is { KeyFrame: true, Data.Length: > 0 }
+        return frame is { KeyFrame: true, Data.Length: > 0 } && frame.Width == spec.Width && frame.Height == spec.Height
             ? new FrameAttestation("vp8", frame.Data.Length, frame.KeyFrame, frame.Width, frame.Height, progress.ElapsedMs)
-            : throw progress.Fail(ReasonCodes.StepFailed, "The first frame is not a key frame, or is empty.");
+            : throw progress.Fail(ReasonCodes.StepFailed, $"The first frame is no key frame of {spec.Width}x{spec.Height}.");
     }
 
     private async Task<AttestReply> AttestAsync(Task session, string nonce, CancellationToken cancellationToken)

@@ -5,6 +5,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
 
@@ -106,12 +107,24 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
             token => GuestSteps.FollowAsync(desktop, agent, session, context.Clock, token),
             async token =>
             {
+                await steps.RunAsync("screen-size", _deadlines.Configure, (progress, t) => ResizeAsync(agent, progress, t), token);
                 await steps.RunAsync("configure", _deadlines.Configure, (_, t) => ConfigureAsync(agent, t), token);
                 var proofs = await attestor.RunAsync(session.Task, token);
                 document = proofs.ToDocument(desktop.Snapshot, agent.AgentVersion, KeeperLiveness.ReadIdentity(desktop.Resources.Bundle)?.Pid ?? 0, startedAt, context.Clock.GetUtcNow());
             },
             cancellationToken);
         return document!;
+    }
+
+    /// <summary>Before the session starts, so that its programs lay themselves out once.</summary>
+    private async Task ResizeAsync(AgentConnection agent, StepProgress progress, CancellationToken cancellationToken)
+    {
+        var size = await agent.Display.ResizeAsync(new ResizeRequest { Width = (uint)spec.Width, Height = (uint)spec.Height }, cancellationToken: cancellationToken);
+        progress.Seen($"{size.Width}x{size.Height}");
+        if (size.Width != spec.Width || size.Height != spec.Height)
+        {
+            throw progress.Fail(ReasonCodes.StepFailed, $"The screen is {size.Width}x{size.Height}, {spec.Width}x{spec.Height} was asked for.");
+        }
     }
 
     private async Task ConfigureAsync(AgentConnection agent, CancellationToken cancellationToken)

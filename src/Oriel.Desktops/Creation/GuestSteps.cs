@@ -13,6 +13,9 @@ internal static class GuestSteps
     /// <summary>The step whose end means that the desktop session runs.</summary>
     public const string Session = "session";
 
+    /// <summary>Its part of what the server times as a whole under the same name.</summary>
+    private const string Configure = "configure";
+
     /// <summary>Follows until cancelled or the stream ends.</summary>
     /// <exception cref="StepFailedException">A step of the guest failed.</exception>
     public static async Task FollowAsync(Desktop desktop, AgentConnection agent, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
@@ -25,7 +28,7 @@ internal static class GuestSteps
                 var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
                 var elapsed = TimeSpan.FromMicroseconds(step.ElapsedUs);
                 var detail = step.Detail.Length == 0 ? null : step.Detail;
-                desktop.Report(new StepSnapshot(step.Name, state, clock.GetUtcNow() - elapsed, Math.Round(elapsed.TotalMilliseconds, 1), detail));
+                desktop.Report(new StepSnapshot(step.Name == Configure ? "guest-configure" : step.Name, state, clock.GetUtcNow() - elapsed, Math.Round(elapsed.TotalMilliseconds, 1), detail));
                 if (state == StepState.Failed)
                 {
                     throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, step.Name, $"The guest's step '{step.Name}' failed: {detail}", detail, []));

@@ -36,6 +36,10 @@ internal sealed class StepRunner(Desktop desktop, TimeProvider clock)
         {
             throw progress.Fail(ReasonCodes.StepDeadline, $"The step '{name}' was not done within {deadline.TotalSeconds:0.#} s.");
         }
+        catch (RpcException e) when (e.StatusCode == StatusCode.InvalidArgument)
+        {
+            throw progress.Fail(ReasonCodes.ConfigurationRefused, $"The guest refuses what was asked for: {e.Status.Detail}");
+        }
         catch (RpcException e) when (!cancellationToken.IsCancellationRequested)
         {
             throw progress.Fail(ReasonCodes.StepFailed, $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}");

@@ -25,6 +25,7 @@ public static class ReasonCodes
     public const string StepDeadline = "step-deadline";
     public const string AgentUntrusted = "agent-untrusted";
     public const string AgentUnreachable = "agent-unreachable";
+    public const string ConfigurationRefused = "configuration-refused";
     public const string FilesMismatch = "files-mismatch";
     public const string EnvironmentMismatch = "environment-mismatch";
     public const string CanaryFailed = "canary-failed";

@@ -114,7 +114,7 @@ internal static class ServeCommand
         IReadOnlyList<DesktopSnapshot> left;
         try
         {
-            await using var host = await OrielHost.StartAsync(options, TimeProvider.System, AddConsole, keepers: null, stop.Token);
+            await using var host = await OrielHost.StartAsync(options, new HostParts { Logging = AddConsole }, stop.Token);
             new ServerInstance(Environment.ProcessId, host.Url, host.CertificateFingerprint).Write(options.DataDirectory);
             await AnnounceAsync(host, stop.Token);
             await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, TaskScheduler.Default);

@@ -15,8 +15,16 @@ internal static partial class CreateRequestValidator
     public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160;
     public const int MaxFiles = 1000, MaxEnv = 500, MaxTrust = 50;
     public const long MaxFileBytes = 32L * 1024 * 1024;
+    private const int MaxPathPart = 255;
     private const int MaxName = 64, MaxPath = 4096, MaxEnvValue = 32 * 1024, MaxUrl = 2048, MaxPem = 64 * 1024;
     private const int MaxSeconds = 30 * 24 * 3600;
+    private const int MaxEnvBytes = 96 * 1024;
+
+    /// <summary>The guest kernel's and the agent's own.</summary>
+    private static readonly string[] SystemRoots = ["/proc", "/sys", "/dev", "/run/oriel"];
+
+    /// <summary>Written from env.</summary>
+    private static readonly string[] OwnFiles = ["/etc/environment", "/etc/profile.d/oriel.sh"];
 
     public static (DesktopSpec? Spec, string? Error) Validate(CreateDesktopRequest request, DesktopTemplate template)
     {
@@ -72,7 +80,12 @@ internal static partial class CreateRequestValidator
             return "a path must be absolute and name a file";
         }
 
-        return path.Split('/').Skip(1).Any(part => part is "" or "." or "..") ? "a path must not hold '//', '/./' or '/../'" : null;
+        if (path.Split('/').Skip(1).Any(part => part is "" or "." or ".." || Encoding.UTF8.GetByteCount(part) > MaxPathPart) || path.Any(char.IsControl))
+        {
+            return "a path must not hold '//', '/./', '/../', control characters or names of more than 255 bytes";
+        }
+
+        return SystemRoots.FirstOrDefault(root => path == root || path.StartsWith(root + "/", StringComparison.Ordinal)) is { } own ? $"{own} belongs to the system" : null;
     }
 
     /// <summary>Permission bits from octal text; null when it is none.</summary>
@@ -84,7 +97,7 @@ internal static partial class CreateRequestValidator
             return Default;
         }
 
-        return ModePattern().IsMatch(mode) ? Convert.ToUInt32(mode, 8) : null;
+        return ModePattern().IsMatch(mode) && Convert.ToUInt32(mode, 8) is > 0 and var bits ? bits : null;
     }
 
     public static bool IsOwner(string owner) => OwnerPattern().IsMatch(owner);
@@ -96,9 +109,9 @@ internal static partial class CreateRequestValidator
             return null;
         }
 
-        if (env.Count > MaxEnv)
+        if (env.Count > MaxEnv || env.Sum(e => Encoding.UTF8.GetByteCount(e.Key) + (long)(e.Value?.Length ?? 0)) > MaxEnvBytes)
         {
-            return $"env must have at most {MaxEnv} variables";
+            return $"env must have at most {MaxEnv} variables and {MaxEnvBytes} bytes";
         }
 
         foreach (var (name, value) in env)
@@ -111,6 +124,11 @@ internal static partial class CreateRequestValidator
             if (ExpectedEnvironment.Proxy.ContainsKey(name))
             {
                 return $"env: {name} is set by Oriel; what a desktop may reach is set by egress";
+            }
+
+            if (ExpectedEnvironment.OfTheSession.Contains(name))
+            {
+                return $"env: {name} is decided by the desktop's own session";
             }
 
             if (value is null || value.Length > MaxEnvValue || value.AsSpan().IndexOfAny('\0', '\n', '\r') >= 0)
@@ -129,7 +147,7 @@ internal static partial class CreateRequestValidator
         value is null || (value >= least && value <= most) ? null : $"{what} must be {least} to {most}";
 
     private static string? CheckTimeZone(string? zone) =>
-        zone is null || (ZonePattern().IsMatch(zone) && TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _)) ? null : "timeZone must be an IANA time zone, such as Europe/Paris";
+        zone is null || (ZonePattern().IsMatch(zone) && (!Directory.Exists("/usr/share/zoneinfo") || TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))) ? null : "timeZone must be an IANA time zone, such as Europe/Paris";
 
     private static string? CheckUrl(string? url) =>
         string.IsNullOrEmpty(url) || (url.Length <= MaxUrl && Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && !url.Any(char.IsControl))
@@ -166,6 +184,11 @@ internal static partial class CreateRequestValidator
                 return $"files: the owner of {file.Path} must be user, root or uid:gid";
             }
 
+            if (OwnFiles.Contains(file.Path))
+            {
+                return $"files: {file.Path} is written from env";
+            }
+
             total += file.Content.Length;
             if (total > MaxFileBytes)
             {
@@ -175,7 +198,21 @@ internal static partial class CreateRequestValidator
             files.Add(new FileSpec(file.Path!, file.Content, mode, file.Owner ?? "user"));
         }
 
-        return files.Select(f => f.Path).Distinct().Count() == files.Count ? null : "files: a path is there twice";
+        var paths = files.Select(f => f.Path).ToHashSet(StringComparer.Ordinal);
+        if (paths.Count != files.Count)
+        {
+            return "files: a path is there twice";
+        }
+
+        return files.Find(f => Parents(f.Path).Any(paths.Contains)) is { } inside ? $"files: {inside.Path} lies inside of another file" : null;
+    }
+
+    private static IEnumerable<string> Parents(string path)
+    {
+        for (var slash = path.LastIndexOf('/'); slash > 0; slash = path.LastIndexOf('/', slash - 1))
+        {
+            yield return path[..slash];
+        }
     }
 
     private static string? ReadTrust(IReadOnlyList<string>? pems, List<byte[]> trust)

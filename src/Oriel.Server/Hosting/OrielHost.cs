@@ -44,14 +44,13 @@ internal sealed class OrielHost : IAsyncDisposable
 
     public DesktopService Desktops => Services.GetRequiredService<DesktopService>();
 
-    /// <param name="keepers">Null = processes of this host.</param>
     /// <exception cref="IOException">The address is in use.</exception>
-    public static async Task<OrielHost> StartAsync(ServeOptions options, TimeProvider clock, Action<ILoggingBuilder> logging, IKeeperHost? keepers, CancellationToken cancellationToken)
+    public static async Task<OrielHost> StartAsync(ServeOptions options, HostParts parts, CancellationToken cancellationToken)
     {
         var host = new OrielHost(options);
         try
         {
-            await host.StartAsync(clock, logging, keepers, cancellationToken);
+            await host.StartAsync(parts, cancellationToken);
             return host;
         }
         catch
@@ -87,19 +86,19 @@ internal sealed class OrielHost : IAsyncDisposable
         _app = null;
     }
 
-    private async Task StartAsync(TimeProvider clock, Action<ILoggingBuilder> logging, IKeeperHost? keepers, CancellationToken cancellationToken)
+    private async Task StartAsync(HostParts parts, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.DataDirectory, PrivateFile.OwnerOnlyDirectory);
         Directory.CreateDirectory(Options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
-        logging(builder.Logging);
-        var certificate = Options.IsHttps ? ServerCertificate.Load(Options, clock) : null;
+        parts.Logging(builder.Logging);
+        var certificate = Options.IsHttps ? ServerCertificate.Load(Options, parts.Clock) : null;
         CertificateFingerprint = certificate is null ? null : ServerCertificate.Fingerprint(certificate);
         ConfigureKestrel(builder, certificate);
         var database = new DesktopDbContextFactory(Path.Combine(Options.DataDirectory, "oriel.db"));
         await database.MigrateAsync(cancellationToken);
-        AddServices(builder.Services, database, clock, keepers);
+        AddServices(builder.Services, database, parts);
         Oriel.Server.Hosting.Features.Add(builder, Options);
 
         _app = builder.Build();
@@ -141,8 +140,9 @@ internal sealed class OrielHost : IAsyncDisposable
         });
     });
 
-    private void AddServices(IServiceCollection services, DesktopDbContextFactory database, TimeProvider clock, IKeeperHost? keepers)
+    private void AddServices(IServiceCollection services, DesktopDbContextFactory database, HostParts parts)
     {
+        var clock = parts.Clock;
         services.AddRouting();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = StopDeadline);
         services.AddProblemDetails(problems => problems.CustomizeProblemDetails = context => context.ProblemDetails.Extensions.TryAdd("reason", ReasonOf(context.ProblemDetails.Status)));
@@ -152,9 +152,9 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton<DesktopStore>();
         services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.DataDirectory), clock));
         services.AddSingleton<SignInLimiter>();
-        services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
-        services.AddSingleton(new TemplateCatalog([]));
-        services.AddSingleton(keepers ?? new LocalKeeperHost(Options.Keeper, clock));
+services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
+        services.AddSingleton(new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name))));
+        services.AddSingleton(parts.Keepers ?? new LocalKeeperHost(Options.Keeper, clock));
         services.AddSingleton(provider => CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
         services.AddSingleton<DesktopMetrics>();
         services.AddSingleton(new DesktopOptions
@@ -162,6 +162,7 @@ internal sealed class OrielHost : IAsyncDisposable
             DataDirectory = Options.DataDirectory,
             Driver = Options.Driver == "auto" ? "container" : Options.Driver,
             MaxDesktops = Options.MaxDesktops,
+            Deadlines = parts.Deadlines,
         });
         services.AddSingleton(provider => EgressGateway.Start(EgressOptions(provider), clock, provider.GetRequiredService<ILogger<EgressGateway>>()));
         services.AddSingleton<DesktopService>();
@@ -205,4 +206,17 @@ internal sealed class OrielHost : IAsyncDisposable
         415 => "bad-request",
         _ => status >= 500 ? "internal" : "refused",
     };
+}
+
+/// <summary>What a server is made of beside its options.</summary>
+internal sealed record HostParts
+{
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
+    public required Action<ILoggingBuilder> Logging { get; init; }
+
+    /// <summary>Null = processes of this host.</summary>
+    public IKeeperHost? Keepers { get; init; }
+
+    public DesktopDeadlines Deadlines { get; init; } = new();
 }

@@ -1,0 +1,172 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+
+namespace Oriel.Tests.Server;
+
+public sealed class AccessTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("GET", "/", 302)]
+    [InlineData("GET", "/some/page", 302)]
+    [InlineData("GET", "/index.html", 302)]
+    [InlineData("GET", "/signin", 200)]
+    [InlineData("GET", "/api/session", 401)]
+    [InlineData("GET", "/api/desktops", 401)]
+    [InlineData("POST", "/api/desktops", 401)]
+    [InlineData("DELETE", "/api/desktops/d-aaaaaaaaaa", 401)]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/events", 401)]
+    [InlineData("POST", "/api/desktops/d-aaaaaaaaaa/whep", 401)]
+    [InlineData("GET", "/api/images", 401)]
+    [InlineData("GET", "/api/docs", 401)]
+    [InlineData("GET", "/openapi/v1.json", 401)]
+    [InlineData("GET", "/health/live", 200)]
+    [InlineData("GET", "/health/ready", 200)]
+    [InlineData("GET", "/metrics", 200)]
+    [InlineData("POST", "/signin", 401)]
+    public async Task Anybody_WithoutSignIn_GetsNothingButTheSignInPage(string method, string path, int status)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var response = await server.Anonymous.SendAsync(request, Token);
+
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal("nosniff", response.Headers.GetValues("X-Content-Type-Options").Single());
+        Assert.Contains("default-src 'none'", response.Headers.GetValues("Content-Security-Policy").Single());
+        if (status == 401)
+        {
+            Assert.Equal("signed-out", (await response.Content.ReadFromJsonAsync<JsonNode>(Token))!["reason"]!.GetValue<string>());
+        }
+    }
+
+    [Theory]
+    [InlineData("evil.example", 421)]
+    [InlineData("127.0.0.1.evil.example", 421)]
+    [InlineData("localhost", 200)]
+    [InlineData("localhost:1234", 200)]
+    [InlineData("desk.example", 200)]
+    public async Task Host_ThatIsNotOurs_IsRefused(string name, int status)
+    {
+        await using var server = await TestServer.StartAsync(change: o => o with { Hosts = ["desk.example"] });
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/health/live") { Headers = { Host = name } };
+        using var response = await server.Anonymous.SendAsync(request, Token);
+
+        Assert.Equal(status, (int)response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("Bearer wrong", 401)]
+    [InlineData("Basic d3Jvbmc6d3Jvbmc=", 401)]
+    [InlineData("Bearer", 401)]
+    public async Task Api_WithAWrongToken_IsRefused(string authorization, int status)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/desktops");
+        request.Headers.TryAddWithoutValidation("Authorization", authorization);
+        using var response = await server.Anonymous.SendAsync(request, Token);
+
+        Assert.Equal(status, (int)response.StatusCode);
+    }
+
+    [Fact]
+    public async Task SignIn_WithAOneTimeToken_WorksOnceAndSignOutEndsIt()
+    {
+        await using var server = await TestServer.StartAsync();
+        var token = await server.Host.NewSignInAsync(Token);
+        using var first = await server.Anonymous.PostAsJsonAsync("/api/session", new { token }, Token);
+        using var second = await server.Anonymous.PostAsJsonAsync("/api/session", new { token }, Token);
+
+        Assert.Equal(HttpStatusCode.NoContent, first.StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, second.StatusCode);
+        var header = first.Headers.GetValues("Set-Cookie").Single();
+        Assert.Contains("httponly", header, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("samesite=strict", header, StringComparison.OrdinalIgnoreCase);
+        var cookie = header.Split(';')[0];
+
+        Assert.Equal(200, await SendAsync(server, "GET", "/api/session", cookie));
+        Assert.Equal(204, await SendAsync(server, "DELETE", "/api/session", cookie, server.Url, "1"));
+        Assert.Equal(401, await SendAsync(server, "GET", "/api/session", cookie));
+    }
+
+    [Theory]
+    [InlineData("GET", null, null, 200)]
+    [InlineData("POST", null, null, 403)]
+    [InlineData("POST", null, "1", 403)]
+    [InlineData("POST", "own", null, 403)]
+    [InlineData("POST", "http://evil.example", "1", 403)]
+    [InlineData("POST", "null", "1", 403)]
+    [InlineData("POST", "own", "1", 415)]
+    public async Task Session_ThatChangesSomething_NeedsOwnOriginAndHeader(string method, string? origin, string? header, int status)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var signIn = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = server.Token }, Token);
+        var cookie = signIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+
+        Assert.Equal(status, await SendAsync(server, method, "/api/desktops", cookie, origin == "own" ? server.Url : origin, header));
+    }
+
+    [Fact]
+    public async Task SignIn_TooManyFailures_AreHeldOff()
+    {
+        await using var server = await TestServer.StartAsync();
+        var statuses = new List<HttpStatusCode>();
+        for (var i = 0; i < 12; i++)
+        {
+            using var response = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = "wrong" }, Token);
+            statuses.Add(response.StatusCode);
+        }
+
+        Assert.Equal(HttpStatusCode.Unauthorized, statuses[0]);
+        Assert.Contains(HttpStatusCode.TooManyRequests, statuses);
+    }
+
+    [Fact]
+    public async Task Secrets_AreNeverLogged()
+    {
+        await using var server = await TestServer.StartAsync(deadlines: TestServer.Short);
+        var oneTime = await server.Host.NewSignInAsync(Token);
+        using var signIn = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = oneTime }, Token);
+        var session = signIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0].Split('=')[1];
+        var desktop = await server.CreateAsync(new
+        {
+            env = new Dictionary<string, string> { ["API_KEY"] = "very-secret-value" },
+            egress = new { mode = "internet", upstream = new { type = "http", host = "proxy.example", port = 3128, username = "u", password = "upstream-password" } },
+        });
+        await server.WaitForStateAsync(desktop["id"]!.GetValue<string>(), "destroyed");
+
+        Assert.DoesNotContain("upstream-password", desktop.ToJsonString());
+        foreach (var secret in new[] { server.Token, oneTime, session, "very-secret-value", "upstream-password" })
+        {
+            Assert.DoesNotContain(secret, server.Log.Text);
+        }
+    }
+
+    [Fact]
+    public async Task TokenFile_BelongsToItsOwnerAlone()
+    {
+        await using var server = await TestServer.StartAsync();
+
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(server.Data, "token")));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(server.Data, "oriel.db")));
+    }
+
+    private static async Task<int> SendAsync(TestServer server, string method, string path, string cookie, string? origin = null, string? header = null)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        request.Headers.Add("Cookie", cookie);
+        if (origin is not null)
+        {
+            request.Headers.Add("Origin", origin);
+        }
+
+        if (header is not null)
+        {
+            request.Headers.Add("X-Oriel", header);
+        }
+
+        using var response = await server.Anonymous.SendAsync(request, Token);
+        return (int)response.StatusCode;
+    }
+}

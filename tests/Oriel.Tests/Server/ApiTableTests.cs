@@ -1,0 +1,171 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Oriel.Tests.Server;
+
+public sealed class ApiTableTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("\"text\"")]
+    [InlineData("{\"unknown\":1}")]
+    [InlineData("{\"width\":\"wide\"}")]
+    [InlineData("{\"width\":1}")]
+    [InlineData("{\"width\":100000}")]
+    [InlineData("{\"height\":-1}")]
+    [InlineData("{\"name\":\"\"}")]
+    [InlineData("{\"name\":\"a\\u0000b\"}")]
+    [InlineData("{\"hostname\":\"-bad\"}")]
+    [InlineData("{\"hostname\":\"two words\"}")]
+    [InlineData("{\"timeZone\":\"../../etc/passwd\"}")]
+    [InlineData("{\"timeZone\":\"Mars/Phobos\"}")]
+    [InlineData("{\"keyboardLayout\":\"de; rm\"}")]
+    [InlineData("{\"startUrl\":\"file:///etc/passwd\"}")]
+    [InlineData("{\"startUrl\":\"javascript:alert(1)\"}")]
+    [InlineData("{\"ttl\":0}")]
+    [InlineData("{\"ttl\":1.5}")]
+    [InlineData("{\"idleTimeout\":-5}")]
+    [InlineData("{\"env\":{\"BAD NAME\":\"1\"}}")]
+    [InlineData("{\"env\":{\"A\":\"two\\nlines\"}}")]
+    [InlineData("{\"env\":{\"A\":null}}")]
+    [InlineData("{\"env\":{\"HTTP_PROXY\":\"http://other\"}}")]
+    [InlineData("{\"env\":{\"HOME\":\"/\"}}")]
+    [InlineData("{\"files\":[null]}")]
+    [InlineData("{\"files\":[{}]}")]
+    [InlineData("{\"files\":[{\"path\":\"relative\",\"content\":\"\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a/../b\",\"content\":\"\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/proc/x\",\"content\":\"\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/etc/environment\",\"content\":\"\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a\",\"content\":\"***\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a\",\"content\":\"\",\"mode\":\"rw\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a\",\"content\":\"\",\"owner\":\"nobody\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a\",\"content\":\"\"},{\"path\":\"/a\",\"content\":\"\"}]}")]
+    [InlineData("{\"files\":[{\"path\":\"/a\",\"content\":\"\"},{\"path\":\"/a/b\",\"content\":\"\"}]}")]
+    [InlineData("{\"trust\":[\"no certificate\"]}")]
+    [InlineData("{\"egress\":{\"mode\":\"everything\"}}")]
+    [InlineData("{\"egress\":{\"mode\":\"list\",\"allow\":[{\"host\":\"a b\"}]}}")]
+    [InlineData("{\"egress\":{\"mode\":\"list\",\"allow\":[{\"host\":\"a.example\",\"ports\":[70000]}]}}")]
+    public async Task Create_WithABadBody_Is400AndMakesNothing(string body)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Api.PostAsync("/api/desktops", new StringContent(body, Encoding.UTF8, "application/json"), Token);
+
+        Assert.Equal((HttpStatusCode.BadRequest, "bad-request"), await ReasonAsync(response));
+        Assert.Empty((await server.Api.GetFromJsonAsync<JsonNode>("/api/desktops?all=true", Token))!["desktops"]!.AsArray());
+    }
+
+    [Theory]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/..%2f..", 404, "no-such-desktop")]
+    [InlineData("DELETE", "/api/desktops/d-aaaaaaaaaa", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/events", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/attestation", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/screenshot", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/files?path=/a", 404, "no-such-desktop")]
+    [InlineData("PUT", "/api/desktops/d-aaaaaaaaaa/files?path=/a", 404, "no-such-desktop")]
+    [InlineData("POST", "/api/desktops/d-aaaaaaaaaa/exec", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/egress", 404, "no-such-desktop")]
+    [InlineData("PUT", "/api/desktops/d-aaaaaaaaaa/egress", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/log", 404, "no-such-desktop")]
+    [InlineData("POST", "/api/desktops/d-aaaaaaaaaa/pause", 404, "no-such-desktop")]
+    [InlineData("GET", "/api/nothing", 404, "not-found")]
+    [InlineData("PATCH", "/api/desktops", 405, "method-not-allowed")]
+    [InlineData("GET", "/api/desktops?all=perhaps", 400, "bad-request")]
+    public async Task Request_ThatNamesNothing_SaysSo(string method, string path, int status, string reason)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        using var response = await server.Api.SendAsync(request, Token);
+
+        Assert.Equal(((HttpStatusCode)status, reason), await ReasonAsync(response));
+    }
+
+    [Theory]
+    [InlineData("GET", "attestation", null, 409, "not-ready")]
+    [InlineData("GET", "screenshot", null, 409, "not-ready")]
+    [InlineData("GET", "files?path=/a", null, 409, "not-ready")]
+    [InlineData("PUT", "files?path=/a", null, 409, "not-ready")]
+    [InlineData("POST", "exec", "{\"command\":\"id\"}", 409, "not-ready")]
+    [InlineData("POST", "pause", null, 409, "wrong-state")]
+    [InlineData("POST", "resume", null, 409, "wrong-state")]
+    [InlineData("PUT", "egress", "{\"mode\":\"bad\"}", 400, "bad-request")]
+    [InlineData("PUT", "egress", "{", 400, "bad-request")]
+    [InlineData("PUT", "egress", "{\"mode\":\"none\"}", 200, null)]
+    [InlineData("GET", "egress", null, 200, null)]
+    [InlineData("GET", "log", null, 200, null)]
+    public async Task Request_ToADesktopThatIsNotReady_SaysSo(string method, string part, string? body, int status, string? reason)
+    {
+        await using var server = await TestServer.StartAsync();
+        var id = (await server.CreateAsync())["id"]!.GetValue<string>();
+        using var request = new HttpRequestMessage(new HttpMethod(method), $"/api/desktops/{id}/{part}")
+        {
+            Content = body is null ? null : new StringContent(body, Encoding.UTF8, "application/json"),
+        };
+        using var response = await server.Api.SendAsync(request, Token);
+
+        Assert.Equal(status, (int)response.StatusCode);
+        if (reason is not null)
+        {
+            Assert.Equal(((HttpStatusCode)status, reason), await ReasonAsync(response));
+        }
+    }
+
+    [Fact]
+    public async Task Create_OfAnotherMediaType_Is415()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Api.PostAsync("/api/desktops", new StringContent("a=b", Encoding.UTF8, "application/x-www-form-urlencoded"), Token);
+
+        Assert.Equal((HttpStatusCode.UnsupportedMediaType, "bad-request"), await ReasonAsync(response));
+    }
+
+    [Fact]
+    public async Task Create_FromAnUnknownTemplate_Is404()
+    {
+        await using var server = await TestServer.StartAsync();
+        using var response = await server.Api.PostAsJsonAsync("/api/desktops", new { template = "none-such" }, Token);
+
+        Assert.Equal((HttpStatusCode.NotFound, "no-such-template"), await ReasonAsync(response));
+    }
+
+    [Fact]
+    public async Task Create_WithoutAnImage_Is409AndSaysHowToBuildOne()
+    {
+        await using var server = await TestServer.StartAsync(image: false);
+        using var response = await server.Api.PostAsJsonAsync("/api/desktops", new { }, Token);
+        var text = await response.Content.ReadAsStringAsync(Token);
+
+        Assert.Equal((HttpStatusCode.Conflict, "image-missing"), await ReasonAsync(response));
+        Assert.Contains("oriel image build", text);
+        using var ready = await server.Anonymous.GetAsync("/health/ready", Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+    }
+
+    [Fact]
+    public async Task Create_MoreThanTheMost_Is429UntilOneIsGone()
+    {
+        await using var server = await TestServer.StartAsync(maxDesktops: 2);
+        var first = (await server.CreateAsync())["id"]!.GetValue<string>();
+        await server.CreateAsync();
+        using var third = await server.Api.PostAsJsonAsync("/api/desktops", new { }, Token);
+        Assert.Equal((HttpStatusCode.TooManyRequests, "too-many-desktops"), await ReasonAsync(third));
+
+        using var gone = await server.Api.DeleteAsync($"/api/desktops/{first}", Token);
+        Assert.Equal(HttpStatusCode.Accepted, gone.StatusCode);
+        await server.CreateAsync();
+    }
+
+    private static async Task<(HttpStatusCode, string?)> ReasonAsync(HttpResponseMessage response)
+    {
+        var text = await response.Content.ReadAsStringAsync(Token);
+        return (response.StatusCode, text.Length == 0 ? "(empty)" : JsonNode.Parse(text)!["reason"]?.GetValue<string>());
+    }
+}

@@ -1,0 +1,112 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Text.Json;
+using Oriel.Desktops.Keepers;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Tests.Server;
+
+/// <summary>
+/// A second implementation of the keeper's side of the border, for what a real one cannot be made to do at will: a real process with a
+/// real identity file and socket, whose events the test decides. There is no guest behind it.
+/// </summary>
+internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, Played> _running = new();
+
+    /// <summary>What each keeper says on its socket from the start.</summary>
+    public IReadOnlyList<KeeperEvent> Script { get; set; } = [new KeeperEvent("step", 1, "namespaces", "done", 500)];
+
+    public int Running => _running.Count;
+
+    public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    {
+        var process = Process.Start("sleep", "600");
+        Assert.True(KeeperLiveness.TryReadStat(process.Id, out _, out var ticks));
+        await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Spec), JsonSerializer.SerializeToUtf8Bytes(spec, KeeperJsonContext.Default.KeeperSpec), cancellationToken);
+        var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(spec.Bundle, BundleLayout.KeeperSocket)));
+        listener.Listen();
+        var played = new Played(process, listener, Script);
+        _running[spec.Bundle] = played;
+        var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), 1);
+        await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
+    }
+
+    public async Task KillAsync(string bundle, CancellationToken cancellationToken)
+    {
+        if (_running.TryRemove(bundle, out var played))
+        {
+            await played.DisposeAsync();
+        }
+    }
+
+    public Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken)
+    {
+        if (Directory.Exists(bundle))
+        {
+            Directory.Delete(bundle, recursive: true);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>As kill -9 would: process and sockets go, nothing is said.</summary>
+    public Task DieAsync(string id) => KillAsync(_running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal)), CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var bundle in _running.Keys)
+        {
+            await KillAsync(bundle, CancellationToken.None);
+        }
+    }
+
+    private sealed class Played : IAsyncDisposable
+    {
+        private readonly Process _process;
+        private readonly Socket _listener;
+        private readonly ConcurrentBag<Socket> _accepted = [];
+        private readonly Task _accepting;
+
+        public Played(Process process, Socket listener, IReadOnlyList<KeeperEvent> script)
+        {
+            (_process, _listener) = (process, listener);
+            _accepting = AcceptAsync(script);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+            _process.Dispose();
+            _listener.Dispose();
+            await _accepting;
+            foreach (var socket in _accepted)
+            {
+                socket.Dispose();
+            }
+        }
+
+        private async Task AcceptAsync(IReadOnlyList<KeeperEvent> script)
+        {
+            try
+            {
+                while (true)
+                {
+                    var socket = await _listener.AcceptAsync();
+                    _accepted.Add(socket);
+                    foreach (var item in script)
+                    {
+                        await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);
+                    }
+                }
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // Killed.
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+using System.Collections.Concurrent;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops;
+using Oriel.Server.Hosting;
+
+namespace Oriel.Tests.Server;
+
+/// <summary>The real server on a free port of 127.0.0.1 and a data directory of its own; only the keepers are played.</summary>
+internal sealed class TestServer : IAsyncDisposable
+{
+    public static readonly DesktopDeadlines Short = new()
+    {
+        Keeper = TimeSpan.FromSeconds(1),
+        Agent = TimeSpan.FromSeconds(1),
+    };
+
+    private readonly bool _ownsData;
+    private readonly OrielHost _host;
+
+    private TestServer(OrielHost host, PlayedKeepers keepers, Lines log, string data, bool ownsData)
+    {
+        (_host, Keepers, Log, Data, _ownsData) = (host, keepers, log, data, ownsData);
+        Token = File.ReadAllText(Path.Combine(data, "token")).Trim();
+        Anonymous = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = new Uri(host.Url) };
+        Api = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = new Uri(host.Url) };
+        Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
+    }
+
+    public PlayedKeepers Keepers { get; }
+
+    public Lines Log { get; }
+
+    public string Data { get; }
+
+    public string Token { get; }
+
+    public string Url => _host.Url;
+
+    public OrielHost Host => _host;
+
+    /// <summary>Without any sign-in.</summary>
+    public HttpClient Anonymous { get; }
+
+    /// <summary>With the API token.</summary>
+    public HttpClient Api { get; }
+
+    public static async Task<TestServer> StartAsync(
+        string? data = null, PlayedKeepers? keepers = null, bool image = true, int maxDesktops = 8, DesktopDeadlines? deadlines = null, Func<ServeOptions, ServeOptions>? change = null)
+    {
+        var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
+        if (image)
+        {
+            AddImage(Path.Combine(directory, "images"));
+        }
+
+        var log = new Lines();
+        var played = keepers ?? new PlayedKeepers();
+        var options = new ServeOptions { DataDirectory = directory, Port = 0, MediaPort = 0, MaxDesktops = maxDesktops };
+        var parts = new HostParts
+        {
+            Logging = logging => logging.AddProvider(log).SetMinimumLevel(LogLevel.Debug),
+            Keepers = played,
+            Deadlines = deadlines ?? new DesktopDeadlines(),
+        };
+        var host = await OrielHost.StartAsync(change?.Invoke(options) ?? options, parts, TestContext.Current.CancellationToken);
+        return new TestServer(host, played, log, directory, ownsData: data is null);
+    }
+
+    public async Task<JsonNode> CreateAsync(object? request = null)
+    {
+        using var response = await Api.PostAsJsonAsync("/api/desktops", request ?? new { });
+        var body = await response.Content.ReadAsStringAsync();
+        Assert.True(response.StatusCode == System.Net.HttpStatusCode.Created, $"{response.StatusCode}: {body}");
+        return JsonNode.Parse(body)!;
+    }
+
+    /// <summary>Follows a desktop's events until one fits; the deadline says what was last seen.</summary>
+    public async Task<JsonNode> WaitForAsync(string id, string type, Func<JsonNode, bool> fits)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(60));
+        var last = "nothing";
+        try
+        {
+            await foreach (var (_, kind, data) in EventsAsync(id, null, limit.Token))
+            {
+                last = $"{kind} {data}";
+                if (kind == type && JsonNode.Parse(data) is { } node && fits(node))
+                {
+                    return node;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
+        {
+            // Told below.
+        }
+
+        throw new TimeoutException($"{id}: no such '{type}' event; last: {last}");
+    }
+
+    public Task<JsonNode> WaitForStateAsync(string id, string state) => WaitForAsync(id, "state", e => e["state"]!.GetValue<string>() == state);
+
+    public async IAsyncEnumerable<(string Id, string Kind, string Data)> EventsAsync(
+        string id, string? lastId, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/desktops/{id}/events");
+        if (lastId is not null)
+        {
+            request.Headers.Add("Last-Event-ID", lastId);
+        }
+
+        using var response = await Api.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        response.EnsureSuccessStatusCode();
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(stream).EnumerateAsync(cancellationToken))
+        {
+            yield return (item.EventId ?? "", item.EventType, item.Data);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Anonymous.Dispose();
+        Api.Dispose();
+        await _host.DisposeAsync();
+        if (_ownsData)
+        {
+            await Keepers.DisposeAsync();
+            Directory.Delete(Data, recursive: true);
+        }
+    }
+
+    /// <summary>An image as far as the store tells: played keepers never look inside.</summary>
+    private static void AddImage(string images)
+    {
+        var hex = new string('a', 64);
+        Directory.CreateDirectory(Path.Combine(images, hex, "rootfs"));
+        File.WriteAllText(Path.Combine(images, hex, "manifest.json"), $$"""
+            {"name":"desktop","digest":"sha256:{{hex}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-01T00:00:00+00:00",
+             "packages":[{"name":"bash","version":"5"}],"bootTest":{"passed":true,"at":"2026-01-01T00:00:00+00:00","steps":[],"reason":null}}
+            """);
+    }
+
+    /// <summary>Everything that was logged.</summary>
+    internal sealed class Lines : ILoggerProvider
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+
+        public string Text => string.Join('\n', _lines);
+
+        public ILogger CreateLogger(string categoryName) => new Line(categoryName, _lines);
+
+        public void Dispose()
+        {
+        }
+
+        private sealed class Line(string category, ConcurrentQueue<string> lines) : ILogger
+        {
+            public IDisposable? BeginScope<TState>(TState state)
+                where TState : notnull => null;
+
+            public bool IsEnabled(LogLevel logLevel) => true;
+
+            public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+                lines.Enqueue($"{logLevel} {category}: {formatter(state, exception)} {exception}");
+        }
+    }
+}
