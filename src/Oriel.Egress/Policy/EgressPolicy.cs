@@ -14,9 +14,10 @@ public sealed record EgressPolicy
     public EgressMode Mode { get; init; } = EgressMode.Internet;
 
     /// <summary>What <see cref="EgressMode.List"/> allows; unused in the other modes.</summary>
-    public IReadOnlyList<EgressRule> Allow { get; init; } = [];
+    public IReadOnlyList<EgressRule> Allow { get; init => field = value ?? []; } = [];
 
-    public IReadOnlyList<EgressRule> Deny { get; init; } = [];
+    // Source-generated JSON sets an init property that the text leaves out to null.
+    public IReadOnlyList<EgressRule> Deny { get; init => field = value ?? []; } = [];
 
     /// <summary>The proxy that allowed connections go through; null = dialled from this host.</summary>
     public UpstreamProxy? Upstream { get; init; }

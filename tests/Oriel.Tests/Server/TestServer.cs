@@ -141,8 +141,8 @@ internal sealed class TestServer : IAsyncDisposable
     {
         var hex = new string('a', 64);
         Directory.CreateDirectory(Path.Combine(images, hex, "rootfs"));
-        File.WriteAllText(Path.Combine(images, hex, "manifest.json"), $$"""
-            {"name":"desktop","digest":"sha256:{{hex}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-01T00:00:00+00:00",
+        File.WriteAllText(Path.Combine(images, hex, "manifest.json"), $$$"""
+            {"name":"desktop","digest":"sha256:{{{hex}}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-01T00:00:00+00:00",
              "packages":[{"name":"bash","version":"5"}],"bootTest":{"passed":true,"at":"2026-01-01T00:00:00+00:00","steps":[],"reason":null}}
             """);
     }

@@ -1,0 +1,189 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging.Abstractions;
+using Oriel.Desktops;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Store;
+using Oriel.Desktops.Templates;
+using Oriel.Egress;
+using Oriel.Egress.Policy;
+using Oriel.Images;
+
+namespace Oriel.Linux.Tests.Desktops;
+
+/// <summary>Desktops with the real keeper, image and agent; the server's part above them is the real one as well, without HTTP.</summary>
+public sealed class RealDesktopTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Desktop_ReadyThenServerGone_IsAdoptedByTheNextAndDestroyedWithoutTrace()
+    {
+        var data = NewDataDirectory();
+        Desktop desktop;
+        await using (var node = await NodeAsync(data))
+        {
+            desktop = node.Service.Create(Spec()).Desktop!;
+            await UntilAsync(desktop, DesktopState.Ready);
+            Assert.NotNull(desktop.Attestation);
+            Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("from the test"u8)), Assert.Single(desktop.Attestation!.Files).Sha256);
+        }
+
+        Assert.NotEmpty(ProcessesOf(data));
+        await using (var node = await NodeAsync(data))
+        {
+            Assert.True(node.Service.TryGet(desktop.Id, out var adopted));
+            await UntilAsync(adopted, DesktopState.Ready);
+            Assert.Equal(desktop.Attestation!.KeeperPid, adopted.Attestation!.KeeperPid);
+            await adopted.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "the test is done"), Token);
+            await UntilAsync(adopted, DesktopState.Destroyed);
+        }
+
+        AssertNothingLeft(data);
+    }
+
+    [Fact]
+    public async Task Keeper_Killed_FailsTheDesktopAndLeavesNothing()
+    {
+        var data = NewDataDirectory();
+        await using (var node = await NodeAsync(data))
+        {
+            var desktop = node.Service.Create(Spec()).Desktop!;
+            await UntilAsync(desktop, DesktopState.Configuring);
+            KeeperProcess.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
+            await UntilAsync(desktop, DesktopState.Destroyed);
+            Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, ReasonCodes.GuestDied, ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
+        }
+
+        AssertNothingLeft(data);
+    }
+
+    [Fact]
+    public async Task Server_GoneInTheMiddleOfCreating_NextServerFailsItAndLeavesNothing()
+    {
+        var data = NewDataDirectory();
+        Desktop desktop;
+        await using (var node = await NodeAsync(data))
+        {
+            desktop = node.Service.Create(Spec()).Desktop!;
+            await UntilAsync(desktop, DesktopState.Booting);
+        }
+
+        await using (var node = await NodeAsync(data))
+        {
+            Assert.True(node.Service.TryGet(desktop.Id, out var found));
+            await UntilAsync(found, DesktopState.Destroyed);
+            Assert.Equal(ReasonCodes.ServerRestarted, found.Snapshot.Reason!.Code);
+        }
+
+        AssertNothingLeft(data);
+    }
+
+    private static DesktopSpec Spec() => new()
+    {
+        Template = DesktopTemplate.DefaultName,
+        Name = "ring",
+        Image = "desktop",
+        Width = 1280,
+        Height = 720,
+        Hostname = "ring",
+        TimeZone = "Europe/Paris",
+        KeyboardLayout = "us",
+        Files = [new FileSpec("/home/user/from-the-test.txt", "from the test"u8.ToArray(), 0x180, "user")],
+        Environment = new Dictionary<string, string> { ["FROM_THE_TEST"] = "yes" },
+        Egress = EgressPolicy.None,
+        Limits = new DesktopLimits(0, 0, 0),
+    };
+
+    /// <summary>Waits for the state's own event; the deadline tells where it stood.</summary>
+    private static async Task UntilAsync(Desktop desktop, DesktopState state)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        limit.CancelAfter(TimeSpan.FromMinutes(4));
+        try
+        {
+            await foreach (var item in desktop.Events.ReadAsync(0, limit.Token))
+            {
+                var now = desktop.Snapshot;
+                if (now.State == state)
+                {
+                    return;
+                }
+
+                Assert.True(state == DesktopState.Destroyed || now.State is not (DesktopState.Failed or DesktopState.Destroyed), $"{now.State}: {now.Reason}\n{string.Join('\n', now.Reason?.Log ?? [])}");
+            }
+        }
+        catch (OperationCanceledException) when (!Token.IsCancellationRequested)
+        {
+            throw new TimeoutException($"The desktop is {desktop.Snapshot.State}, not {state}; last step: {desktop.Snapshot.Steps.LastOrDefault()}");
+        }
+
+        Assert.Equal(state, desktop.Snapshot.State);
+    }
+
+    private static string NewDataDirectory()
+    {
+        var (app, images) = (Environment.GetEnvironmentVariable("ORIEL_TEST_APP"), Environment.GetEnvironmentVariable("ORIEL_TEST_DATA"));
+        if (app is null || images is null)
+        {
+            Assert.Skip("ORIEL_TEST_APP (oriel-keeper) and ORIEL_TEST_DATA (an image) are not set: ./oriel test sets them.");
+        }
+
+        if (new ImageStore(Path.Combine(images, "images")).FindUsable("desktop") is null)
+        {
+            Assert.Skip($"{images} has no usable image 'desktop'.");
+        }
+
+        return Directory.CreateTempSubdirectory("oriel-real-").FullName;
+    }
+
+    private static async Task<Node> NodeAsync(string data)
+    {
+        var run = Directory.CreateDirectory(Path.Combine(data, "run")).FullName;
+        var database = new DesktopDbContextFactory(Path.Combine(data, "oriel.db"));
+        await database.MigrateAsync(Token);
+        var egress = EgressGateway.Start(new EgressOptions { SocketPath = Path.Combine(run, "egress.sock") }, TimeProvider.System, NullLogger<EgressGateway>.Instance);
+        var images = new ImageStore(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"));
+        var keepers = new LocalKeeperHost(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!, "oriel-keeper"), TimeProvider.System);
+        var service = new DesktopService(
+            new DesktopOptions { DataDirectory = data }, new DesktopStore(database), keepers, egress, images, new TemplateCatalog([]), CgroupDelegation.None, new DesktopMetrics(), TimeProvider.System, NullLoggerFactory.Instance);
+        await service.StartAsync(Token);
+        return new Node(service, egress);
+    }
+
+    private static void AssertNothingLeft(string data)
+    {
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(data, "desktops")));
+        Assert.Empty(ProcessesOf(data));
+        Assert.DoesNotContain(data, File.ReadAllText("/proc/self/mounts"));
+        Directory.Delete(data, recursive: true);
+    }
+
+    private static List<string> ProcessesOf(string data) =>
+        [.. Process.GetProcesses().Select(CommandLine).Where(line => line.Contains(data, StringComparison.Ordinal))];
+
+    private static string CommandLine(Process process)
+    {
+        try
+        {
+            using (process)
+            {
+                return File.ReadAllText($"/proc/{process.Id}/cmdline").Replace('\0', ' ');
+            }
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
+    private sealed record Node(DesktopService Service, EgressGateway Egress) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await Service.DisposeAsync();
+            await Egress.DisposeAsync();
+        }
+    }
+}
