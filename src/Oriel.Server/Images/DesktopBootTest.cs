@@ -47,7 +47,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
             Directory.CreateSymbolicLink(Path.Combine(place, "images", Path.GetFileName(imageDirectory)), imageDirectory);
             await using var host = await OrielHost.StartAsync(
                 new ServeOptions { DataDirectory = place, Port = 0, MediaPort = 0, MaxDesktops = 1, AllowUntestedImages = true },
-                clock, logging => logging.SetMinimumLevel(LogLevel.None), null, limit.Token);
+                new HostParts { Clock = clock, Logging = logging => logging.SetMinimumLevel(LogLevel.None) }, limit.Token);
             reason = await TryDesktopAsync(host, image, steps, report, limit.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
