@@ -80,8 +80,16 @@ public sealed partial class FirefoxTests
                 Environment = { ["HOME"] = profile, ["MOZ_DISABLE_CONTENT_SANDBOX"] = "1" },
             };
             var firefox = new Firefox(Process.Start(start)!, profile);
-            await firefox.ConnectAsync();
-            return firefox;
+            try
+            {
+                await firefox.ConnectAsync();
+                return firefox;
+            }
+            catch
+            {
+                await firefox.DisposeAsync();
+                throw;
+            }
         }
 
         /// <summary>The string that an expression, or its promise, gives.</summary>
