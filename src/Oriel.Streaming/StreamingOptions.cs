@@ -1,4 +1,5 @@
 using System.Net;
+using Oriel.WebRtc;
 
 namespace Oriel.Streaming;
 
@@ -16,6 +17,9 @@ public sealed record StreamingOptions
 
     /// <summary>Most frames a second that are asked of an encoder. Default 60.</summary>
     public int MaxFps { get; init; } = 60;
+
+    /// <summary>By preference. Default H.264, VP8: OpenH264 needs less than half of VP8's time for like quality (docs/decisions/0031).</summary>
+    public IReadOnlyList<VideoCodec> Codecs { get; init; } = [VideoCodec.H264, VideoCodec.Vp8];
 
     /// <summary>Bits a second, all for one encoder.</summary>
     public int StartBitrate { get; init; } = 6_000_000;

@@ -194,6 +194,7 @@ public sealed class StreamingService : IAsyncDisposable
         {
             var options = new PeerOptions
             {
+                Codecs = _options.Codecs,
                 StartBitrate = _options.StartBitrate,
                 MinBitrate = _options.MinBitrate,
                 MaxBitrate = _options.MaxBitrate,
