@@ -54,6 +54,12 @@ internal sealed unsafe class SpareKeys(XConnection x)
         }
     }
 
+    /// <summary>
+    /// Clients are about to be told of a new mapping by something else: XTEST's first key makes its keyboard the current one. The next
+    /// change keeps its distance from that, too.
+    /// </summary>
+    internal void ExpectChange() => _changedUs = Poller.NowUs;
+
     /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
     internal bool Owns(int keycode) => _keys.Exists(key => key.Keycode == keycode);
 

@@ -13,6 +13,7 @@ internal sealed unsafe class XKeyboard
     private readonly XConnection _x;
     private readonly SpareKeys _spares;
     private readonly LayoutCharacters _layout;
+    private bool _pressed;
     private readonly Dictionary<string, byte> _held = new(StringComparer.Ordinal);
 
     internal XKeyboard(XConnection x)
@@ -208,7 +209,16 @@ internal sealed unsafe class XKeyboard
         return state[6] & ModifierBits | (uint)(state[0] & 3) << 13;
     }
 
-    private void Press(byte keycode, bool down) => _ = Xlib.XTestFakeKeyEvent(_x.Handle, keycode, down ? 1 : 0, 0);
+    private void Press(byte keycode, bool down)
+    {
+        if (!_pressed)
+        {
+            _pressed = true;
+            _spares.ExpectChange();
+        }
+
+        _ = Xlib.XTestFakeKeyEvent(_x.Handle, keycode, down ? 1 : 0, 0);
+    }
 
     private static bool TryReadCharacter(string key, out Rune character) =>
         Rune.DecodeFromUtf16(key, out character, out var length) == System.Buffers.OperationStatus.Done && length == key.Length
