@@ -7,7 +7,7 @@ namespace Oriel.Desktop.Tests;
 internal static class Pointing
 {
     /// <summary>Points of the 1280x720 screen that the image's window placement leaves to the terminal and to the browser.</summary>
-    public static readonly (int X, int Y) Terminal = (60, 640), Browser = (1000, 400);
+    public static readonly (int X, int Y) Terminal = (200, 400), Browser = (1000, 500);
 
     public static async Task ClickGuestAsync(IPage page, (int X, int Y) point)
     {

@@ -15,7 +15,7 @@ public sealed class SignInTests(Ring ring)
         my $redirect = 'http://127.0.0.1:' . $listener->sockport . '/callback';
         my $verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'; my $challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
         my $url = "$issuer/authorize?response_type=code&client_id=native-app&scope=openid&state=s1&code_challenge=$challenge&code_challenge_method=S256&redirect_uri=$redirect";
-        system("DISPLAY=:0 setsid /usr/lib/oriel/browser '$url' >/dev/null 2>&1 &");
+        system("setsid /usr/bin/chromium '$url' >/dev/null 2>&1 &");
         while (my $client = $listener->accept) {
           my $line = <$client>;
           print $client "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nSigned in"; close $client;

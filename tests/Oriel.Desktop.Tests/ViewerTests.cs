@@ -53,7 +53,7 @@ public sealed class ViewerTests(Ring ring)
         var id = await ring.SharedDesktopAsync();
         ring.Site.Forget();
         var page = await ring.OpenViewerAsync(id);
-        await ring.Server.ShellAsync(id, $"DISPLAY=:0 setsid /usr/lib/oriel/browser {ring.Site.Url} >/dev/null 2>&1 &");
+        await ring.Server.ShellAsync(id, $"setsid /usr/bin/chromium {ring.Site.Url} >/dev/null 2>&1 &");
         await ring.Site.ToldAsync("load", _ => true);
         await Eyes.SeesAsync(page, TestSite.Loaded, 0.1, "the test site");
 
