@@ -73,10 +73,17 @@ internal static class Eyes
     /// <summary>Keeps a screenshot for whoever reads the failure, in the folder that ORIEL_TEST_OUTPUT names.</summary>
     public static async Task<string> KeepAsync(IPage page, string name)
     {
-        var folder = Environment.GetEnvironmentVariable("ORIEL_TEST_OUTPUT") ?? Path.Combine(Path.GetTempPath(), "oriel-test-output");
-        Directory.CreateDirectory(folder);
-        var path = Path.Combine(folder, string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')) + ".png");
+        var path = OutputPath(string.Concat(name.Select(c => char.IsAsciiLetterOrDigit(c) ? c : '-')) + ".png");
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = path });
         return path;
+    }
+
+    public static Task KeepTextAsync(string name, string text) => File.WriteAllTextAsync(OutputPath(name), text);
+
+    private static string OutputPath(string name)
+    {
+        var folder = Environment.GetEnvironmentVariable("ORIEL_TEST_OUTPUT") ?? Path.Combine(Path.GetTempPath(), "oriel-test-output");
+        Directory.CreateDirectory(folder);
+        return Path.Combine(folder, name);
     }
 }

@@ -98,11 +98,10 @@ public sealed class LifeTests(Ring ring)
         await OrielServer.EventuallyAsync(
             async () => (await ring.Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["state"]!.GetValue<string>() is "ready" ? null : "the desktop is not ready again",
             TimeSpan.FromSeconds(60));
-        await Pointing.ClickGuestAsync(page, Pointing.Terminal);
         await OrielServer.EventuallyAsync(
             async () => await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state") is "connected" ? null : $"the page is {await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state")}",
             TimeSpan.FromSeconds(90));
-        await page.Keyboard.TypeAsync("clear; for i in 1 2 3 4 5 6 7 8 9; do printf '\\033[48;2;10;160;160m%90s\\033[0m\\n' ' '; done\n");
+        await Terminal.RunAsync(ring.Server, page, id, Terminal.Paint(10, 160, 160));
         await Eyes.SeesAsync(page, (10, 160, 160), 0.02, "the picture after the server came back");
         await page.Context.CloseAsync();
     }

@@ -188,6 +188,7 @@ public sealed partial class OrielServer : IAsyncDisposable
             await _process.WaitForExitAsync();
         }
 
+        await Eyes.KeepTextAsync("server.log", Output);
         Directory.Delete(Data, recursive: true);
     }
 

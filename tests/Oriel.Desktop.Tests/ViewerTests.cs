@@ -39,10 +39,8 @@ public sealed class ViewerTests(Ring ring)
         SkipUnlessPrepared();
         var id = await ring.SharedDesktopAsync();
         var page = await ring.OpenViewerAsync(id);
-        await FocusTerminalAsync(page);
-        await page.Keyboard.TypeAsync("clear; for i in 1 2 3 4 5 6 7 8 9; do printf '\\033[48;2;220;20;60m%90s\\033[0m\\n' ' '; done\n", new KeyboardTypeOptions { Delay = 5 });
+        await Terminal.RunAsync(ring.Server, page, id, Terminal.Paint(220, 20, 60));
         await Eyes.SeesAsync(page, (220, 20, 60), 0.02, "the terminal's colour pattern");
-        await page.Keyboard.TypeAsync("clear\n", new KeyboardTypeOptions { Delay = 5 });
         await page.Context.CloseAsync();
     }
 
@@ -77,8 +75,7 @@ public sealed class ViewerTests(Ring ring)
         SkipUnlessPrepared();
         var id = await ring.SharedDesktopAsync();
         var page = await ring.OpenViewerAsync(id);
-        await FocusTerminalAsync(page);
-        await page.Keyboard.TypeAsync("cat > /tmp/typed\n", new KeyboardTypeOptions { Delay = 5 });
+        await Terminal.BeginAsync(ring.Server, page, id, "cat > /tmp/typed");
         await page.Keyboard.TypeAsync("Hello, World! ~@#$%^&*()_+{}|:\"<>?", new KeyboardTypeOptions { Delay = 5 });
         await page.Keyboard.PressAsync("Enter");
         await page.Keyboard.PressAsync("Control+d");
@@ -93,8 +90,7 @@ public sealed class ViewerTests(Ring ring)
         var id = await ring.SharedDesktopAsync();
         var page = await ring.OpenViewerAsync(id);
         await page.EvaluateAsync("() => navigator.clipboard.writeText('from the page: grüße 漢字')");
-        await FocusTerminalAsync(page);
-        await page.Keyboard.TypeAsync("cat > /tmp/pasted\n", new KeyboardTypeOptions { Delay = 5 });
+        await Terminal.BeginAsync(ring.Server, page, id, "cat > /tmp/pasted");
         await page.Keyboard.PressAsync("Control+Shift+V");
         await page.Keyboard.PressAsync("Enter");
         await page.Keyboard.PressAsync("Control+d");
@@ -120,9 +116,7 @@ public sealed class ViewerTests(Ring ring)
         var id = await ring.SharedDesktopAsync();
         var first = await ring.OpenViewerAsync(id);
         var second = await ring.OpenViewerAsync(id);
-        await ring.Server.ShellAsync(id, "echo");
-        await FocusTerminalAsync(first);
-        await first.Keyboard.TypeAsync("clear; for i in 1 2 3 4 5 6 7 8 9; do printf '\\033[48;2;90;10;200m%90s\\033[0m\\n' ' '; done\n", new KeyboardTypeOptions { Delay = 5 });
+        await Terminal.RunAsync(ring.Server, first, id, Terminal.Paint(90, 10, 200));
         await Eyes.SeesAsync(first, (90, 10, 200), 0.02, "the first viewer");
         await Eyes.SeesAsync(second, (90, 10, 200), 0.02, "the second viewer");
         var desktop = await ring.Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}");
@@ -145,9 +139,6 @@ public sealed class ViewerTests(Ring ring)
             },
             TimeSpan.FromSeconds(30));
     }
-
-    /// <summary>Clicks into the terminal, where the guest says that its window is.</summary>
-    private static Task FocusTerminalAsync(IPage page) => Pointing.ClickGuestAsync(page, Pointing.Terminal);
 
     private static async Task<float> BrowserPointAsync(IPage page, int axis)
     {
