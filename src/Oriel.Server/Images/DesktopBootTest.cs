@@ -155,23 +155,31 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
             }, limit.Token);
             await exec.RequestStream.WriteAsync(new ExecInput { EndOfStdin = true }, limit.Token);
             using var input = agent.Display.Input(cancellationToken: limit.Token);
-            await foreach (var output in exec.ResponseStream.ReadAllAsync(limit.Token))
+            using var arrived = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
+            var typing = Task.CompletedTask;
+            try
             {
-                switch (output.KindCase)
+                await foreach (var output in exec.ResponseStream.ReadAllAsync(limit.Token))
                 {
-                    case ExecOutput.KindOneofCase.Stdout:
-                        var first = seen.Length == 0;
-                        seen += output.Stdout.ToStringUtf8();
-                        if (first)
-                        {
-                            await TypeAsync(input.RequestStream, terminal, $"echo {word} > /tmp/keys", limit.Token);
-                        }
+                    switch (output.KindCase)
+                    {
+                        case ExecOutput.KindOneofCase.Stdout:
+                            if (seen.Length == 0)
+                            {
+                                typing = TypeUntilAsync(input.RequestStream, terminal, $"echo {word} > /tmp/keys", arrived.Token);
+                            }
 
-                        break;
-                    case ExecOutput.KindOneofCase.Exit:
-                        await input.RequestStream.CompleteAsync();
-                        return seen.Contains(word, StringComparison.Ordinal) ? null : $"the typed line did not arrive; seen: '{seen.Trim()}', exit code {output.Exit.ExitCode}";
+                            seen += output.Stdout.ToStringUtf8();
+                            break;
+                        case ExecOutput.KindOneofCase.Exit:
+                            return seen.Contains(word, StringComparison.Ordinal) ? null : $"the typed line did not arrive; seen: '{seen.Trim()}', exit code {output.Exit.ExitCode}";
+                    }
                 }
+            }
+            finally
+            {
+                await arrived.CancelAsync();
+                await typing;
             }
 
             return $"exec ended without an exit code; seen: '{seen.Trim()}'";
@@ -194,6 +202,27 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         }
 
         throw new OperationCanceledException();
+    }
+
+    /// <summary>
+    /// Clicks and types again until it has arrived: a browser that has just finished loading takes the keyboard from the terminal that was
+    /// clicked a moment before.
+    /// </summary>
+    private static async Task TypeUntilAsync(IClientStreamWriter<InputEvent> input, Window terminal, string line, CancellationToken arrived)
+    {
+        using var again = new PeriodicTimer(TimeSpan.FromSeconds(4));
+        try
+        {
+            do
+            {
+                await TypeAsync(input, terminal, line, arrived);
+            }
+            while (await again.WaitForNextTickAsync(arrived));
+        }
+        catch (Exception e) when (e is OperationCanceledException or RpcException or InvalidOperationException)
+        {
+            // It has arrived, or the deadline has passed: the reader says which.
+        }
     }
 
     private static async Task TypeAsync(IClientStreamWriter<InputEvent> input, Window terminal, string line, CancellationToken cancellationToken)
