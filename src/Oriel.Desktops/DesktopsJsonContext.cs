@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
 
 namespace Oriel.Desktops;
@@ -16,6 +17,6 @@ namespace Oriel.Desktops;
 [JsonSerializable(typeof(StepEvent))]
 [JsonSerializable(typeof(LogEvent))]
 [JsonSerializable(typeof(ViewersEvent))]
-[JsonSerializable(typeof(EgressEvent))]
+[JsonSerializable(typeof(EgressEntry))]
 [JsonSerializable(typeof(EndEvent))]
 public sealed partial class DesktopsJsonContext : JsonSerializerContext;

@@ -126,10 +126,11 @@ public sealed class LifeTests(Ring ring)
     {
         SkipUnlessPrepared();
         var id = await ring.SharedDesktopAsync();
-        await ring.Server.Api.PutAsync($"/api/desktops/{id}/files?path=/tmp/ca.pem", new StringContent(ring.Site.Authority), Token);
-        var (proxied, _, _) = await ring.Server.ShellAsync(id, $"test \"$(curl -sS --cacert /tmp/ca.pem {ring.Site.Url}plain)\" = plain");
-        Assert.Equal(0, proxied);
-        var (transparent, _, error) = await ring.Server.ShellAsync(id, $"test \"$(env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY curl -sS --cacert /tmp/ca.pem {ring.Site.Url}plain)\" = plain");
+        using var put = await ring.Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/ca.pem", new StringContent(ring.Site.Authority), Token);
+        Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync(Token));
+        var (proxied, _, proxyError) = await ring.Server.ShellAsync(id, $"test \"$(curl -sS --cacert /home/user/ca.pem {ring.Site.Url}plain)\" = plain");
+        Assert.True(proxied == 0, $"a program that honours the proxy settings: {proxyError}");
+        var (transparent, _, error) = await ring.Server.ShellAsync(id, $"test \"$(env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY curl -sS --cacert /home/user/ca.pem {ring.Site.Url}plain)\" = plain");
         Assert.True(transparent == 0, $"a program that ignores the proxy settings: {error}");
         var (metadata, text, _) = await ring.Server.ShellAsync(id, "curl -s -m 10 -o /dev/null -w '%{http_code}' http://169.254.169.254/");
         Assert.True(metadata != 0 || text == "403", $"the metadata address answered {text}");
@@ -138,7 +139,7 @@ public sealed class LifeTests(Ring ring)
 
         using var none = await ring.Server.Api.PutAsJsonAsync($"/api/desktops/{id}/egress", new { mode = "none" }, Token);
         Assert.True(none.IsSuccessStatusCode, await none.Content.ReadAsStringAsync(Token));
-        var (closed, _, _) = await ring.Server.ShellAsync(id, $"curl -sf -m 10 --cacert /tmp/ca.pem {ring.Site.Url}plain");
+        var (closed, _, _) = await ring.Server.ShellAsync(id, $"curl -sf -m 10 --cacert /home/user/ca.pem {ring.Site.Url}plain");
         Assert.NotEqual(0, closed);
         using var open = await ring.Server.Api.PutAsJsonAsync($"/api/desktops/{id}/egress", new { mode = "internet" }, Token);
         Assert.True(open.IsSuccessStatusCode);

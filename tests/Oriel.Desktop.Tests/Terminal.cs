@@ -30,7 +30,8 @@ internal static class Terminal
             var proof = $"/tmp/typed-{Interlocked.Increment(ref _count)}";
             await Pointing.ClickGuestAsync(page, Pointing.Terminal);
             await page.Keyboard.PressAsync("Control+c");
-            await page.Keyboard.TypeAsync(line(proof) + "\n", new KeyboardTypeOptions { Delay = 5 });
+            await TypeAsync(page, line(proof));
+            await page.Keyboard.PressAsync("Enter");
             try
             {
                 await OrielServer.EventuallyAsync(
@@ -42,6 +43,19 @@ internal static class Terminal
             {
                 TestContext.Current.SendDiagnosticMessage($"Typed again: {line(proof)}");
             }
+        }
+    }
+
+    /// <summary>Types as hands on a US keyboard do, with Shift where a character needs it.</summary>
+    private static async Task TypeAsync(IPage page, string text)
+    {
+        const string Shifted = "~!@#$%^&*()_+{}|:\"<>?";
+        const string Plain = "`1234567890-=[]\\;',./";
+        foreach (var c in text)
+        {
+            var at = Shifted.IndexOf(c);
+            var key = at < 0 ? c.ToString() : "Shift+" + Plain[at];
+            await page.Keyboard.PressAsync(c == ' ' ? "Space" : key);
         }
     }
 }

@@ -70,7 +70,7 @@ public sealed class ViewerTests(Ring ring)
     }
 
     [Fact]
-    public async Task Keyboard_TextOfManyScripts_ArrivesAsTyped()
+    public async Task Keyboard_EveryPrintableCharacter_ArrivesAsTyped()
     {
         SkipUnlessPrepared();
         var id = await ring.SharedDesktopAsync();
@@ -95,6 +95,14 @@ public sealed class ViewerTests(Ring ring)
         await page.Keyboard.PressAsync("Enter");
         await page.Keyboard.PressAsync("Control+d");
         await GuestFileIsAsync(id, "/tmp/pasted", "from the page: grüße 漢字\n");
+
+        // And back: what is selected in the guest and copied there is on the page's clipboard.
+        await Terminal.RunAsync(ring.Server, page, id, "clear; echo from-the-guest");
+        await page.Keyboard.PressAsync("Control+Shift+A");
+        await page.Keyboard.PressAsync("Control+Shift+C");
+        await OrielServer.EventuallyAsync(
+            async () => await page.EvaluateAsync<string>("() => navigator.clipboard.readText()") is var text && text.Contains("from-the-guest", StringComparison.Ordinal) ? null : $"the page's clipboard holds '{text}'",
+            TimeSpan.FromSeconds(20));
         await page.Context.CloseAsync();
     }
 

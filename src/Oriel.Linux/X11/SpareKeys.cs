@@ -70,13 +70,22 @@ internal sealed unsafe class SpareKeys(XConnection x)
         _found = false;
     }
 
+    /// <summary>Takes back all that is lent, neighbours by one change: each change makes every client fetch the mapping while another viewer may type.</summary>
     internal void Restore()
     {
         for (var index = 0; index < _keys.Count; index++)
         {
-            if (_keys[index].KeySym != 0)
+            var length = 0;
+            while (length < RunLength(index) && _keys[index + length].KeySym != 0)
             {
-                Write(index, [0]);
+                length++;
+            }
+
+            if (length > 0)
+            {
+                WaitUntil(_changedUs + ChangeDistanceUs);
+                Write(index, new uint[length]);
+                index += length - 1;
             }
         }
 

@@ -64,7 +64,8 @@ internal static class EventStream
                 }
 
                 var item = items.Current;
-                var json = JsonSerializer.Serialize(item.Data, DesktopsJsonContext.Default.GetTypeInfo(item.Data.GetType())!);
+                object data = item.Data is EgressEvent egress ? egress.Entry : item.Data;
+                var json = JsonSerializer.Serialize(data, DesktopsJsonContext.Default.GetTypeInfo(data.GetType())!);
                 await response.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"id: {item.Sequence}\nevent: {item.Type}\ndata: {json}\n\n"), cancellationToken);
                 next = items.MoveNextAsync().AsTask();
             }
