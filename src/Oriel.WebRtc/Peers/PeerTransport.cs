@@ -14,6 +14,7 @@ namespace Oriel.WebRtc.Peers;
 internal sealed class PeerTransport
 {
     private const long Second = 1_000_000;
+    private const long StillAfter = 2 * Second;
 
     private readonly WebRtcEndpoint _endpoint;
     private readonly PeerConnection _peer;
@@ -134,8 +135,17 @@ internal sealed class PeerTransport
     /// <summary>A frame did not fit the loop's queue. From any thread.</summary>
     public void NoteLostFrame() => Interlocked.Exchange(ref _frameLost, 1);
 
-    /// <summary>The peer asked for a key frame (PLI, FIR).</summary>
-    public void AskKeyFrame() => _keyFrames.Ask();
+    /// <summary>
+    /// The peer asked for a key frame (PLI, FIR). A browser also asks when it has seen no new frame for three seconds (Chromium's
+    /// max_wait_for_frame), and an answer would begin the next three: where it has all that was sent, a still screen stays silent.
+    /// </summary>
+    public void AskKeyFrame()
+    {
+        if (Sender?.IsAtRest(_clock.Now, StillAfter, _rtcp.HighestReceived, _rtcp.LastNack) != true)
+        {
+            _keyFrames.Ask();
+        }
+    }
 
     public void Close(CloseReason reason)
     {

@@ -14,6 +14,12 @@ internal sealed class RtcpHandler(PeerTransport transport, PeerClock clock)
     public long Remb { get; private set; }
     public long KeyFramesAsked { get; private set; }
 
+    /// <summary>Highest sequence number of the media that the peer's last report names; -1 before the first.</summary>
+    public int HighestReceived { get; private set; } = -1;
+
+    /// <summary>When the peer last said that something was missing.</summary>
+    public long LastNack { get; private set; } = long.MinValue / 2;
+
     public void Handle(ReadOnlySpan<byte> compound, long now)
     {
         var reader = new RtcpReader(compound);
@@ -28,6 +34,7 @@ internal sealed class RtcpHandler(PeerTransport transport, PeerClock clock)
                     var count = Feedback.ReadNack(packet, _lost);
                     if (Feedback.MediaSsrc(packet) == transport.Sender?.Ssrc)
                     {
+                        LastNack = now;
                         transport.Sender.OnNack(_lost.AsSpan(0, count), now, RoundTrip);
                     }
 
@@ -82,6 +89,7 @@ internal sealed class RtcpHandler(PeerTransport transport, PeerClock clock)
             }
 
             Loss = block.FractionLost / 256.0;
+            HighestReceived = (ushort)block.HighestSequence;
             if (block.LastReport != 0)
             {
                 // In units of 1/65536 s (RFC 3550 section 6.4.1).

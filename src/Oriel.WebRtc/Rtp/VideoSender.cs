@@ -29,6 +29,7 @@ internal sealed class VideoSender
     private readonly List<MediaPacket> _frame = [];
     private readonly byte[] _buffer = new byte[2048];
     private readonly int _maxPayload;
+    private long _lastMedia = long.MinValue / 2;
     private ulong _next;
     private ulong _end;
     private ulong _oldest;
@@ -176,6 +177,10 @@ internal sealed class VideoSender
         }
     }
 
+    /// <summary>Whether all that there was to send was sent longer ago than <paramref name="age"/>, up to the sequence number that the peer has.</summary>
+    public bool IsAtRest(long now, long age, int highestReceived, long lastNack) =>
+        _next == _end && _next > 0 && highestReceived == (ushort)(_next - 1) && now - Math.Max(_lastMedia, lastNack) > age;
+
     /// <summary>A sender report of now into <paramref name="buffer"/>; returns its length.</summary>
     public int WriteReport(Span<byte> buffer, long now, ulong ntp, ReadOnlySpan<byte> cname)
     {
@@ -186,7 +191,7 @@ internal sealed class VideoSender
     private void SendNext(long now)
     {
         ref var packet = ref _history[_next & HistoryMask];
-        packet.FirstSent = packet.LastSent = now;
+        packet.FirstSent = packet.LastSent = _lastMedia = now;
         QueuedBytes -= packet.PayloadLength;
         var length = Send(packet, _next, Ssrc, null, now);
         _next++;

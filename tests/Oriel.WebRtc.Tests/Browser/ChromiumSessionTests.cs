@@ -70,6 +70,31 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
     }
 
     [Fact]
+    public async Task StillPicture_BrowserAsksAfterThreeSeconds_NoKeyFrameIsRaised()
+    {
+        await using var browser = await chromium.OpenAsync();
+        await using var endpoint = await StartAsync(new WebRtcOptions());
+        await using var peer = endpoint.CreatePeer(new PeerOptions());
+        browser.Other = peer;
+        await browser.AcceptAnswerAsync(peer.AcceptOffer(await browser.OfferAsync()));
+        await using (new ClipPlayer(peer))
+        {
+            await browser.WaitForFramesAsync(30);
+        }
+
+        var (asked, raised) = (peer.GetStats().KeyFramesAsked, 0);
+        peer.KeyFrameRequested += () => Interlocked.Increment(ref raised);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (peer.GetStats().KeyFramesAsked == asked)
+        {
+            Assert.True(await timer.WaitForNextTickAsync(deadline.Token));
+        }
+
+        Assert.Equal(0, raised);
+    }
+
+    [Fact]
     public async Task DataChannels_BothWays_MessagesArrive()
     {
         await using var browser = await chromium.OpenAsync();
