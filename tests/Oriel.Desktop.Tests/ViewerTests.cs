@@ -133,6 +133,20 @@ public sealed class ViewerTests(Ring ring)
         await first.Context.CloseAsync();
     }
 
+    /// <summary>Takes the README's picture: run by its name with <c>-explicit only</c>, then copy readme.png from ORIEL_TEST_OUTPUT.</summary>
+    [Fact(Explicit = true)]
+    public async Task Picture_OfTheReadme_IsTaken()
+    {
+        SkipUnlessPrepared();
+        var id = Ring.IdOf(await ring.Server.CreateDesktopAsync(new { name = "research" }));
+        await ring.Server.WaitReadyAsync(id);
+        var page = await ring.OpenViewerAsync(id);
+        await Terminal.RunAsync(ring.Server, page, id, "clear; head -2 /etc/os-release; echo; env | grep -i ^https_proxy; echo; for c in 41 42 43 44 45 46; do printf '\\033[%sm        ' $c; done; printf '\\033[0m\\n'");
+        await Eyes.SeesAsync(page, (255, 255, 255), 0.15, "the browser's page");
+        await Eyes.KeepAsync(page, "readme");
+        await page.Context.CloseAsync();
+    }
+
     private void SkipUnlessPrepared() => Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
 
     private async Task<JsonArray> DesktopsAsync() => (await ring.Server.Api.GetFromJsonAsyncNode("/api/desktops"))!["desktops"]!.AsArray();
