@@ -147,6 +147,7 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         await using var page = await browser.OpenAsync(server);
         await page.WatchAsync("vp8");
         await page.PictureAsync();
+        await page.UntilAsync("oriel.channel.readyState === 'open'");
         for (var i = 0; i < 20; i++)
         {
             await page.Page.EvaluateAsync("() => { for (const v of [false, true]) oriel.channel.send(JSON.stringify({ t: 'visible', visible: v })); }");
@@ -167,6 +168,7 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         await watcher.WatchAsync("vp8");
         await mover.UntilAsync("oriel.control.some(m => m.t === 'cursor')");
         await watcher.UntilAsync("oriel.control.some(m => m.t === 'cursor')");
+        await mover.UntilAsync("oriel.pointer.readyState === 'open'");
         await mover.Page.EvaluateAsync("() => oriel.pointer.send(new Uint8Array([0, 0, 0, 1, 0, 5, 0, 5]).buffer)");
         await server.Agent.Display.UntilAsync(() => !server.Agent.Display.Inputs.IsEmpty, "the move");
         server.Agent.Display.Push(new DisplayEvent { Position = new CursorPosition { X = 5, Y = 5 } });
