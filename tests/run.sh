@@ -42,7 +42,7 @@ run_ring() {
     say ""
     say "== $program"
     command=(timeout --kill-after=30 "${minutes}m" "$root/artifacts/bin/$program/release/$program"
-        -noColor -noLogo -longRunning 120 -ctrf "$results/$ring.json")
+        -noColor -noLogo -parallel none -longRunning 120 -ctrf "$results/$ring.json")
     case $ring in
         linux | desktop)
             # Below a clone that the unprivileged user cannot read, nothing can be run: a copy.

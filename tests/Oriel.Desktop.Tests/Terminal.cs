@@ -50,12 +50,15 @@ internal static class Terminal
     private static async Task TypeAsync(IPage page, string text)
     {
         const string Shifted = "~!@#$%^&*()_+{}|:\"<>?";
-        const string Plain = "`1234567890-=[]\\;',./";
+        string[] codes =
+        [
+            "Backquote", "Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0", "Minus", "Equal",
+            "BracketLeft", "BracketRight", "Backslash", "Semicolon", "Quote", "Comma", "Period", "Slash",
+        ];
         foreach (var c in text)
         {
             var at = Shifted.IndexOf(c);
-            var key = at < 0 ? c.ToString() : "Shift+" + Plain[at];
-            await page.Keyboard.PressAsync(c == ' ' ? "Space" : key);
+            await page.Keyboard.PressAsync(c == ' ' ? "Space" : at < 0 ? c.ToString() : "Shift+" + codes[at]);
         }
     }
 }

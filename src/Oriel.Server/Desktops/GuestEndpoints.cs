@@ -20,7 +20,7 @@ internal static class GuestEndpoints
         group.MapPost("/{id}/exec", ExecAsync).WithName("Exec").WithSummary("Run a command and wait for it").Takes<ExecRequest>(MaxExecBody)
             .Produces<ExecResponse>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410).ProducesProblem(413).ProducesProblem(415);
         group.MapPut("/{id}/files", PutFileAsync).WithName("PutFile").WithSummary("Write a file from the raw body; offset continues an interrupted put")
-            .Accepts<Stream>("application/octet-stream").WithMetadata(new Microsoft.AspNetCore.Mvc.DisableRequestSizeLimitAttribute())
+            .Accepts<Stream>("*/*").WithMetadata(new Microsoft.AspNetCore.Mvc.DisableRequestSizeLimitAttribute())
             .Produces<FileResponse>().Produces<FileResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410);
         group.MapGet("/{id}/files", GetFileAsync).WithName("GetFile").WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured")
             .Produces<Stream>(200, "application/octet-stream").Produces<Stream>(206, "application/octet-stream").ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410).ProducesProblem(416);
