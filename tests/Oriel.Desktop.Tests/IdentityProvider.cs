@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Claims;
 using Microsoft.AspNetCore;
 using Microsoft.AspNetCore.Builder;
@@ -53,14 +54,20 @@ internal static class IdentityProvider
     public static void Map(WebApplication app)
     {
         app.UseAuthentication();
-        app.MapGet("/authorize", () => Results.Content(
-            $"<!doctype html><title>Sign in</title><style>*{{margin:0}}button{{position:fixed;inset:0;width:100%;height:100%;border:0;background:rgb({Button.R},{Button.G},{Button.B})}}</style><form method=post><button>Sign in</button></form>",
-            "text/html"));
-        app.MapPost("/authorize", (HttpContext _) =>
-        {
-            var identity = new ClaimsIdentity("test", Claims.Name, Claims.Role);
-            identity.SetClaim(Claims.Subject, "person-1").SetDestinations(_ => [Destinations.AccessToken]);
-            return Results.SignIn(new ClaimsPrincipal(identity), authenticationScheme: OpenIddictServerAspNetCoreDefaults.AuthenticationScheme);
-        });
+        app.MapGet("/authorize", (HttpContext context) => context.Request.Query.ContainsKey("approve") ? SignIn() : Results.Content(Form(context.Request.Query), "text/html"));
+    }
+
+    private static IResult SignIn()
+    {
+        var identity = new ClaimsIdentity("test", Claims.Name, Claims.Role);
+        identity.SetClaim(Claims.Subject, "person-1").SetDestinations(_ => [Destinations.AccessToken]);
+        return Results.SignIn(new ClaimsPrincipal(identity), authenticationScheme: OpenIddictServerAspNetCoreDefaults.AuthenticationScheme);
+    }
+
+    private static string Form(IQueryCollection query)
+    {
+        var kept = string.Concat(query.Select(field => $"<input type=hidden name=\"{WebUtility.HtmlEncode(field.Key)}\" value=\"{WebUtility.HtmlEncode(field.Value)}\">"));
+        var style = $"*{{margin:0}}button{{position:fixed;inset:0;width:100%;height:100%;border:0;background:rgb({Button.R},{Button.G},{Button.B})}}";
+        return $"<!doctype html><title>Sign in</title><style>{style}</style><form>{kept}<button name=approve value=yes>Sign in</button></form>";
     }
 }
