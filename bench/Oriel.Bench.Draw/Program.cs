@@ -40,7 +40,7 @@ for (var frame = 0; frame < fps * seconds; frame++)
         painter.Fill(new PixelRectangle(x, 300, 64, 64), 0x30a0f0);
     }
 
-    Stamp(DateTime.UtcNow.Ticks / (TimeSpan.TicksPerMicrosecond * UnitUs));
+    Stamp((DateTime.UtcNow - DateTime.UnixEpoch).Ticks / (TimeSpan.TicksPerMicrosecond * UnitUs));
 }
 
 return 0;

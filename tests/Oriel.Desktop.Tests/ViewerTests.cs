@@ -143,8 +143,9 @@ public sealed class ViewerTests(Ring ring)
         var id = Ring.IdOf(await ring.Server.CreateDesktopAsync(new { name = "research" }));
         await ring.Server.WaitReadyAsync(id);
         var page = await ring.OpenViewerAsync(id);
-        await Terminal.RunAsync(ring.Server, page, id, "clear; head -2 /etc/os-release; echo; env | grep -i ^https_proxy; echo; for c in 41 42 43 44 45 46; do printf '\\033[%sm        ' $c; done; printf '\\033[0m\\n'");
         await Eyes.SeesAsync(page, (255, 255, 255), 0.15, "the browser's page");
+        await Terminal.RunAsync(ring.Server, page, id, "clear; head -2 /etc/os-release; echo; env | grep -i ^https_proxy; echo; for c in 41 42 43 44 45 46; do printf '\\033[%sm        ' $c; done; printf '\\033[0m\\n'");
+        await Eyes.SeesAsync(page, (170, 0, 0), 0.0005, "the coloured line");
         await Eyes.KeepAsync(page, "readme");
         await page.Context.CloseAsync();
     }

@@ -15,6 +15,7 @@ public sealed unsafe partial class XPainter : IDisposable
     private readonly nint _context;
     private readonly int _width;
     private readonly int _height;
+    private readonly Queue<byte[]> _lines = new();
 
     /// <summary>Shows the window over everything and gives it the keyboard.</summary>
     public XPainter(string display, string? authorityPath, int width, int height)
@@ -43,35 +44,37 @@ public sealed unsafe partial class XPainter : IDisposable
         _x.Flush();
     }
 
-    /// <summary>Moves the picture below <paramref name="top"/> up by a line and writes the text into the free line at the bottom, twice over the width.</summary>
+    /// <summary>
+    /// Adds a line below all others, twice over the width, and draws the whole area below <paramref name="top"/> anew, as a terminal does
+    /// (a copied area would be one command of a protocol that knows copying).
+    /// </summary>
     public void ScrollText(string text, int top)
     {
         const int LineHeight = 16, Baseline = 12;
-        var bytes = System.Text.Encoding.ASCII.GetBytes(text);
-        _ = XCopyArea(_x.Handle, _window, _window, _context, 0, top + LineHeight, (uint)_width, (uint)(_height - top - LineHeight), 0, top);
-        Fill(new PixelRectangle(0, _height - LineHeight, _width, LineHeight), 0x202020);
-        _ = XSetForeground(_x.Handle, _context, 0xd0d0d0);
-        // SAFETY: Xlib copies the bytes before it returns.
-        fixed (byte* pointer = bytes)
+        _lines.Enqueue(System.Text.Encoding.ASCII.GetBytes(text));
+        while (_lines.Count > (_height - top) / LineHeight)
         {
-            for (var x = 4; x < _width; x += _width / 2)
+            _ = _lines.Dequeue();
+        }
+
+        Fill(new PixelRectangle(0, top, _width, _height - top), 0x202020);
+        _ = XSetForeground(_x.Handle, _context, 0xd0d0d0);
+        var y = top + Baseline;
+        foreach (var line in _lines)
+        {
+            // SAFETY: Xlib copies the bytes before it returns.
+            fixed (byte* pointer = line)
             {
-                _ = XDrawString(_x.Handle, _window, _context, x, _height - LineHeight + Baseline, pointer, bytes.Length);
+                for (var x = 4; x < _width; x += _width / 2)
+                {
+                    _ = XDrawString(_x.Handle, _window, _context, x, y, pointer, line.Length);
+                }
             }
+
+            y += LineHeight;
         }
 
         _x.Flush();
-    }
-
-    /// <summary>Names the window and lists it as the one client, as a window manager does.</summary>
-    public void List(string title, string windowClass)
-    {
-        SetText("_NET_WM_NAME", title);
-        SetText("WM_CLASS", $"test\0{windowClass}\0");
-        var window = _window;
-        const int WindowType = 33, Replace = 0;
-        _ = Xlib.XChangeProperty(_x.Handle, _x.Root, _x.Atom("_NET_CLIENT_LIST"), WindowType, 32, Replace, (byte*)&window, 1);
-        _x.Sync();
     }
 
     /// <summary>Waits until the server has painted all.</summary>
@@ -161,7 +164,6 @@ public sealed unsafe partial class XPainter : IDisposable
     [LibraryImport(NativeLibraries.X11)] private static partial nint XCreateGC(nint display, nuint drawable, nuint mask, nint values);
     [LibraryImport(NativeLibraries.X11)] private static partial int XSetForeground(nint display, nint context, nuint color);
     [LibraryImport(NativeLibraries.X11)] private static partial int XFillRectangle(nint display, nuint drawable, nint context, int x, int y, uint width, uint height);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XCopyArea(nint display, nuint source, nuint target, nint context, int sourceX, int sourceY, uint width, uint height, int x, int y);
     [LibraryImport(NativeLibraries.X11)] private static partial int XDrawString(nint display, nuint drawable, nint context, int x, int y, byte* text, int length);
     [LibraryImport(NativeLibraries.X11)] private static partial int XSetInputFocus(nint display, nuint window, int revertTo, nuint time);
     [LibraryImport(NativeLibraries.X11)] private static partial int XChangeWindowAttributes(nint display, nuint window, nuint mask, byte* attributes);
