@@ -82,8 +82,8 @@ internal static class LoadScenario
             double Delta(string field) => after[field]!.GetValue<double>() - before[field]!.GetValue<double>();
             rows.Add(
             [
-                name, (result["frames"]!.GetValue<double>() / bench.Seconds).ToString("F0", CultureInfo.InvariantCulture), BenchHost.Ms(result["p50"]), BenchHost.Ms(result["p95"]),
-                $"{Delta("freezes"):F0} ({Delta("freezeSeconds").ToString("F1", CultureInfo.InvariantCulture)} s)", (Delta("bytes") * 8 / 1e6 / bench.Seconds).ToString("F2", CultureInfo.InvariantCulture), $"{Delta("nacks"):F0}",
+                name, (result["frames"]!.GetValue<double>() / result["seconds"]!.GetValue<double>()).ToString("F0", CultureInfo.InvariantCulture), BenchHost.Ms(result["p50"]), BenchHost.Ms(result["p95"]),
+                $"{Delta("freezes"):F0} ({Delta("freezeSeconds").ToString("F1", CultureInfo.InvariantCulture)} s)", (Delta("bytes") * 8 / 1e6 / result["seconds"]!.GetValue<double>()).ToString("F2", CultureInfo.InvariantCulture), $"{Delta("nacks"):F0}",
             ]);
             await page.Context.CloseAsync();
         }

@@ -20,7 +20,7 @@
     return age * UNIT_MS;
   };
 
-  const run = { latencies: [], last: null, frames: 0, gaps: [], lastAt: 0 };
+  const run = { latencies: [], last: null, frames: 0, gaps: [], lastAt: 0, from: performance.now() };
   const see = stamp => {
     if (stamp === null || stamp === run.last) return;
     const now = performance.now();
@@ -33,7 +33,7 @@
   };
 
   const bench = window.orielBench = { run };
-  bench.reset = () => { Object.assign(run, { latencies: [], last: null, frames: 0, gaps: [], lastAt: 0 }); };
+  bench.reset = () => { Object.assign(run, { latencies: [], last: null, frames: 0, gaps: [], lastAt: 0, from: performance.now() }); };
 
   // A viewer of its own beside the page's: WHEP with one codec; optionally every candidate's port replaced by that of a relay.
   bench.connect = async ({ desktop, codec, port }) => {
@@ -96,6 +96,6 @@
   bench.result = () => {
     const sorted = [...run.latencies].sort((a, b) => a - b);
     const at = q => sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] : null;
-    return { frames: run.frames, p50: at(0.5), p95: at(0.95), longestGapMs: Math.max(0, ...run.gaps) };
+    return { frames: run.frames, seconds: Math.max(0.001, (run.lastAt - run.from) / 1000), p50: at(0.5), p95: at(0.95), longestGapMs: Math.max(0, ...run.gaps) };
   };
 })();
