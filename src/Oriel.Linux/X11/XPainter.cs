@@ -77,6 +77,17 @@ public sealed unsafe partial class XPainter : IDisposable
         _x.Flush();
     }
 
+    /// <summary>Names the window and lists it as the one client, as a window manager does.</summary>
+    public void List(string title, string windowClass)
+    {
+        SetText("_NET_WM_NAME", title);
+        SetText("WM_CLASS", $"test\0{windowClass}\0");
+        var window = _window;
+        const int WindowType = 33, Replace = 0;
+        _ = Xlib.XChangeProperty(_x.Handle, _x.Root, _x.Atom("_NET_CLIENT_LIST"), WindowType, 32, Replace, (byte*)&window, 1);
+        _x.Sync();
+    }
+
     /// <summary>Waits until the server has painted all.</summary>
     public void Sync() => _x.Sync();
 
