@@ -59,10 +59,11 @@ public sealed class ViewerTests(Ring ring)
         await OrielServer.EventuallyAsync(
             async () =>
             {
-                await page.Mouse.ClickAsync(await BrowserPointAsync(page, 0), await BrowserPointAsync(page, 1));
+                await Pointing.ClickGuestAsync(page, Pointing.Browser);
                 return ring.Site.HasTold("click") ? null : "the page was clicked and has not told so";
             },
             TimeSpan.FromSeconds(60));
+        await ring.Site.ToldAsync("click", value => value.StartsWith("0 ", StringComparison.Ordinal));
         await Eyes.SeesAsync(page, TestSite.Clicked, 0.1, "the click");
         await page.Keyboard.PressAsync("x");
         await Eyes.SeesAsync(page, TestSite.Keyed, 0.1, "the key");
@@ -169,11 +170,5 @@ public sealed class ViewerTests(Ring ring)
                 return content == wanted ? null : $"{path} holds \"{content}\", wanted \"{wanted}\"";
             },
             TimeSpan.FromSeconds(30));
-    }
-
-    private static async Task<float> BrowserPointAsync(IPage page, int axis)
-    {
-        var (x, y) = await Pointing.OnPageAsync(page, Pointing.Browser);
-        return axis == 0 ? x : y;
     }
 }
