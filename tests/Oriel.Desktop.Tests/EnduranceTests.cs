@@ -4,16 +4,15 @@ using System.Globalization;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>The stream that died within a minute was the fault that users of the earlier system met first.</summary>
-[Collection(RingCollection.Name)]
-public sealed class EnduranceTests(Ring ring)
+public sealed class EnduranceTests(Ring ring) : RingTests(ring)
 {
     [Fact]
     public async Task Connection_ThreeMinutesOfMovingPicture_NeverFreezes()
     {
-        Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
-        var id = await ring.SharedDesktopAsync();
-        var page = await ring.OpenViewerAsync(id);
-        await Terminal.BeginAsync(ring.Server, page, id, "while :; do date +%N; read -t 0.2 -n 1 && break; done");
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        var page = await Ring.OpenViewerAsync(id);
+        await Terminal.BeginAsync(Server, page, id, "while :; do date +%N; read -t 0.2 -n 1 && break; done");
 
         // A freeze: five seconds in which no new frame is decoded although the guest draws five times a second.
         var watch = Stopwatch.StartNew();
@@ -29,6 +28,5 @@ public sealed class EnduranceTests(Ring ring)
         }
 
         await page.Keyboard.PressAsync("q");
-        await page.Context.CloseAsync();
     }
 }

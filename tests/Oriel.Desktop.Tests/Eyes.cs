@@ -40,12 +40,21 @@ internal static class Eyes
     /// <summary>Waits until frames are decoded.</summary>
     public static Task PlaysAsync(IPage page, int seconds = 60) => AdvancesAsync(page, 0, "the first picture", seconds);
 
+    /// <summary>Waits until the page says that it is connected: from then on what a person does arrives.</summary>
+    public static Task IsConnectedAsync(IPage page, int seconds = 60) => OrielServer.EventuallyAsync(
+        async () =>
+        {
+            var state = await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state");
+            return state == "connected" ? null : $"the page says {state}";
+        },
+        TimeSpan.FromSeconds(seconds));
+
     /// <summary>Waits until more frames than the given number are decoded.</summary>
     public static Task AdvancesAsync(IPage page, long beyond, string what, int seconds = 60) => OrielServer.EventuallyAsync(
         async () =>
         {
             var frames = await FramesAsync(page);
-            return frames > beyond ? null : $"{what}: {frames} frames decoded, not beyond {beyond}";
+            return frames > beyond && (await SizeAsync(page))[0] > 0 ? null : $"{what}: {frames} frames decoded, not beyond {beyond}";
         },
         TimeSpan.FromSeconds(seconds));
 

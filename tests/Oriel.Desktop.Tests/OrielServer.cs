@@ -37,6 +37,8 @@ public sealed partial class OrielServer : IAsyncDisposable
 
     public int ProcessId => _process?.Id ?? 0;
 
+    public bool IsRunning => _process is { HasExited: false };
+
     public string Output
     {
         get
@@ -171,21 +173,28 @@ public sealed partial class OrielServer : IAsyncDisposable
         }
     }
 
+    /// <summary>Destroys every desktop but the given one, and waits until they are gone.</summary>
+    public async Task DestroyAllAsync(string? but)
+    {
+        foreach (var id in await OthersAsync())
+        {
+            await Api.DeleteAsync($"/api/desktops/{id}");
+        }
+
+        await EventuallyAsync(
+            async () => await OthersAsync() is { Length: > 0 } left ? $"desktops are left: {string.Join(", ", left)}" : null,
+            TimeSpan.FromSeconds(60));
+
+        async Task<string[]> OthersAsync() =>
+            [.. (await Api.GetFromJsonAsync<JsonObject>("/api/desktops"))!["desktops"]!.AsArray().Select(desktop => desktop!["id"]!.GetValue<string>()).Where(id => id != but)];
+    }
+
     public async ValueTask DisposeAsync()
     {
-        if (_process is { HasExited: false })
+        if (IsRunning)
         {
-            var list = await Api.GetFromJsonAsync<JsonObject>("/api/desktops");
-            foreach (var desktop in list!["desktops"]!.AsArray())
-            {
-                await Api.DeleteAsync($"/api/desktops/{desktop!["id"]}");
-            }
-
-            await EventuallyAsync(
-                async () => (await Api.GetFromJsonAsync<JsonObject>("/api/desktops"))!["desktops"]!.AsArray() is { Count: > 0 } left ? $"desktops are left: {left}" : null,
-                TimeSpan.FromSeconds(60));
-            _process.Kill(entireProcessTree: false);
-            await _process.WaitForExitAsync();
+            await DestroyAllAsync(but: null);
+            await KillAsync();
         }
 
         await Eyes.KeepTextAsync("server.log", Output);

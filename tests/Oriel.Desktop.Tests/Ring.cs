@@ -16,6 +16,7 @@ public sealed class Ring : IAsyncLifetime
     private readonly SemaphoreSlim _once = new(1, 1);
     private IPlaywright? _playwright;
     private IBrowser? _browser;
+    private readonly List<IBrowserContext> _contexts = [];
     private string? _shared;
 
     public OrielServer Server { get; private set; } = null!;
@@ -51,6 +52,7 @@ public sealed class Ring : IAsyncLifetime
             ViewportSize = new ViewportSize { Width = width, Height = height },
             Permissions = ["clipboard-read", "clipboard-write"],
         });
+        _contexts.Add(context);
         var page = await context.NewPageAsync();
         page.SetDefaultTimeout(60_000);
         await page.GotoAsync(await Server.NewSignInUrlAsync());
@@ -88,7 +90,42 @@ public sealed class Ring : IAsyncLifetime
         var page = await SignInAsync();
         await page.GotoAsync($"{Server.Address}desktops/{id}");
         await Eyes.PlaysAsync(page);
+        await Eyes.IsConnectedAsync(page);
         return page;
+    }
+
+    /// <summary>
+    /// Ends what a test has left: its pages, and every desktop but the shared one. A test that failed may have left that one in any state, so
+    /// then it goes as well, with a picture of each page kept.
+    /// </summary>
+    public async Task TidyAsync(bool failed)
+    {
+        foreach (var context in _contexts)
+        {
+            foreach (var page in context.Pages)
+            {
+                if (failed)
+                {
+                    await Eyes.KeepAsync(page, $"failed {TestContext.Current.TestMethod?.MethodName} {context.Pages.ToList().IndexOf(page)}");
+                }
+
+                // As a person leaves: the page tells the server that it goes.
+                await page.GotoAsync("about:blank");
+            }
+
+            await context.CloseAsync();
+        }
+
+        _contexts.Clear();
+        if (failed)
+        {
+            _shared = null;
+        }
+
+        if (Server.IsRunning)
+        {
+            await Server.DestroyAllAsync(but: _shared);
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -4,8 +4,7 @@ using System.Text.Json.Nodes;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>What Oriel is for: a person signs in somewhere with their own hands, inside the desktop.</summary>
-[Collection(RingCollection.Name)]
-public sealed class SignInTests(Ring ring)
+public sealed class SignInTests(Ring ring) : RingTests(ring)
 {
     /// <summary>A native app of the guest (RFC 8252): listens on loopback, opens the browser, trades the code for a token by curl.</summary>
     private const string NativeApp = """
@@ -27,12 +26,12 @@ public sealed class SignInTests(Ring ring)
     [Fact]
     public async Task AuthorizationCode_LoopbackRedirectInTheGuest_GivesAToken()
     {
-        Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
-        var id = await ring.SharedDesktopAsync();
-        using var put = await ring.Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/app.pl", new StringContent(NativeApp));
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        using var put = await Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/app.pl", new StringContent(NativeApp));
         Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync());
-        var page = await ring.OpenViewerAsync(id);
-        var app = ring.Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "/usr/bin/perl", args = new[] { "/home/user/app.pl", $"https://{IdentityProvider.Host}:{ring.Site.Port}" }, timeout = 90 });
+        var page = await Ring.OpenViewerAsync(id);
+        var app = Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "/usr/bin/perl", args = new[] { "/home/user/app.pl", $"https://{IdentityProvider.Host}:{Ring.Site.Port}" }, timeout = 90 });
 
         await Eyes.SeesAsync(page, IdentityProvider.Button, 0.1, "the provider's sign-in button");
         await Pointing.ClickGuestAsync(page, Pointing.Browser);
@@ -40,6 +39,5 @@ public sealed class SignInTests(Ring ring)
         var result = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.True(result["exitCode"]!.GetValue<int>() == 0, result.ToJsonString());
         Assert.Contains("access_token", result["stdout"]!.GetValue<string>());
-        await page.Context.CloseAsync();
     }
 }

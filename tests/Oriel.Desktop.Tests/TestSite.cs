@@ -84,8 +84,6 @@ public sealed class TestSite : IAsyncDisposable
         () => Task.FromResult(_told.Any(told => told.Kind == kind && wanted(told.Value)) ? null : $"The page has not told a wanted {kind}; it told: {string.Join(", ", _told)}"),
         TimeSpan.FromSeconds(seconds));
 
-    public bool HasTold(string kind) => _told.Any(told => told.Kind == kind);
-
     public void Forget() => _told.Clear();
 
     public async ValueTask DisposeAsync() => await _app.DisposeAsync();

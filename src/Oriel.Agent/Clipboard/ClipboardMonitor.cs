@@ -11,13 +11,23 @@ namespace Oriel.Agent.Clipboard;
 internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor monitor, ILogger<ClipboardMonitor> logger) : BackgroundService
 {
     // The newest text wins; one that nobody could paste in between is of no use.
-    private readonly Channel<string> _texts = Channel.CreateBounded<string>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+    private readonly Channel<Offer> _offers = Channel.CreateBounded<Offer>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest }, dropped => dropped.Done.TrySetResult());
+
     private readonly Poller _poller = new();
 
-    internal void SetText(string text)
+    /// <summary>Ends when the X server knows the text's owner, so that a paste key that follows finds it; or a newer text took its place.</summary>
+    /// <exception cref="InvalidOperationException">The X server is gone.</exception>
+    internal async Task SetTextAsync(string text, CancellationToken cancellationToken)
     {
-        _texts.Writer.TryWrite(text);
+        var offer = new Offer(text);
+        if (!_offers.Writer.TryWrite(offer))
+        {
+            throw new InvalidOperationException("The clipboard is not served any more.");
+        }
+
         _poller.Wake();
+        await offer.Done.Task.WaitAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -46,9 +56,10 @@ internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor m
                     monitor.Publish(new DisplayEvent { Clipboard = new Protocol.Display.Clipboard { Text = copied } });
                 }
 
-                if (_texts.Reader.TryRead(out var text))
+                if (_offers.Reader.TryRead(out var offer))
                 {
-                    clipboard.SetText(text);
+                    clipboard.SetText(offer.Text);
+                    offer.Done.TrySetResult();
                     continue;
                 }
 
@@ -59,6 +70,19 @@ internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor m
         {
             LogServerGone(e);
         }
+        finally
+        {
+            _offers.Writer.TryComplete();
+            while (_offers.Reader.TryRead(out var left))
+            {
+                left.Done.TrySetException(new InvalidOperationException("The clipboard is not served any more."));
+            }
+        }
+    }
+
+    private sealed record Offer(string Text)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The clipboard cannot be served any more")]

@@ -125,7 +125,15 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
         }
 
         await display.Ready.WaitAsync(context.CancellationToken);
-        clipboard.SetText(request.Text);
+        try
+        {
+            await clipboard.SetTextAsync(request.Text, context.CancellationToken);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
+        }
+
         return new ClipboardReply();
     }
 

@@ -91,7 +91,7 @@ public sealed unsafe class XClipboard : IDisposable
         return text;
     }
 
-    /// <summary>Offers a text to the programs of the guest. The one that is there already is left as it is.</summary>
+    /// <summary>Offers a text to the programs of the guest; on return they can ask for it. The one that is there already is left as it is.</summary>
     public void SetText(string text)
     {
         if (text == _text)
@@ -104,7 +104,7 @@ public sealed unsafe class XClipboard : IDisposable
         _fetch.Abandon();
         _offers.Set(Encoding.UTF8.GetBytes(text));
         _ = Xlib.XSetSelectionOwner(_x.Handle, _selection, _window, 0);
-        _x.Flush();
+        _x.Sync();
         _x.ThrowIfBroken("setting the clipboard");
     }
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol.Display;
+using Oriel.Streaming.Messages;
 using Oriel.Streaming.Viewers;
 
 namespace Oriel.Streaming.Feeds;
@@ -11,7 +12,7 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
 
     private readonly Lock _gate = new();
     private (int Width, int Height)? _resize;
-    private (string Text, Viewer By)? _clipboard;
+    private ClipboardOrder? _clipboard;
 
     public void Resize(int width, int height)
     {
@@ -23,11 +24,12 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
         wake();
     }
 
-    public void SetClipboard(string text, Viewer by)
+    /// <param name="id">Answered by a pong once the guest's programs can paste the text; null if the page does not wait for that.</param>
+    public void SetClipboard(string text, Viewer by, long? id)
     {
         lock (_gate)
         {
-            _clipboard = (text, by);
+            _clipboard = new ClipboardOrder(text, by, id);
         }
 
         wake();
@@ -36,7 +38,7 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
     public async Task ApplyAsync(CancellationToken cancellationToken)
     {
         (int Width, int Height)? resize;
-        (string Text, Viewer By)? clipboard;
+        ClipboardOrder? clipboard;
         lock (_gate)
         {
             (resize, clipboard) = (_resize, _clipboard);
@@ -59,10 +61,14 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
                     new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height }, cancellationToken: deadline.Token);
             }
 
-            if (clipboard is var (text, by))
+            if (clipboard is var (text, by, id))
             {
                 watch.NoteClipboard(text, by);
                 await agent.Display.SetClipboardAsync(new Clipboard { Text = text }, cancellationToken: deadline.Token);
+                if (id is { } asked)
+                {
+                    by.SendControl(ServerMessages.Write(new PongMessage(asked), StreamingJsonContext.Default.PongMessage));
+                }
             }
         }
 #pragma warning disable CA1031 // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
@@ -72,4 +78,6 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
             context.Logger.LogDebug(fault, "{Desktop}: resize or clipboard failed.", context.Desktop);
         }
     }
+
+    private sealed record ClipboardOrder(string Text, Viewer By, long? Id);
 }

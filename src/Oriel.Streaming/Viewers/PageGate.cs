@@ -75,7 +75,7 @@ internal sealed class PageGate(FeedContext context, DesktopOrders orders)
             case { T: "clipboard", Text: not null }:
                 if (clipboard is not null && MayControl(viewer))
                 {
-                    orders.SetClipboard(clipboard, viewer);
+                    orders.SetClipboard(clipboard, viewer, message.Id);
                 }
 
                 break;

@@ -46,8 +46,12 @@ export class ClipboardPanel extends LitElement {
 
   async #send(): Promise<void> {
     const text = this.renderRoot.querySelector<HTMLTextAreaElement>("#mine")?.value ?? "";
-    await this.element?.setClipboard(text);
-    this.said = "It is in the desktop's clipboard now: paste it there.";
+    try {
+      await this.element?.setClipboard(text);
+      this.said = "It is in the desktop's clipboard now: paste it there.";
+    } catch {
+      this.said = "The desktop did not take it: it is not connected just now. Try again in a moment.";
+    }
   }
 
   #type(): void {

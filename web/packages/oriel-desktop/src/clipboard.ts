@@ -1,9 +1,8 @@
 import { mostClipboard } from "./clipboardPieces.js";
 import { Scope } from "./scope.js";
 
-
 export interface ClipboardTarget {
-  /** Resolves when the guest has it. */
+  /** Resolves when the guest has it; throws when it did not get there. */
   toGuest(text: string): Promise<void>;
   /** Whether the person works in the viewer now. */
   focused(): boolean;
@@ -37,8 +36,8 @@ export class ClipboardSync {
 
   async toGuest(text: string): Promise<void> {
     const bounded = text.slice(0, mostClipboard);
-    this.#sent = bounded;
     await this.target.toGuest(bounded);
+    this.#sent = bounded;
   }
 
   /** On focus and on a press in the picture: write what waits, and read if that is allowed already. */

@@ -10,6 +10,7 @@ export interface ClipboardPiece {
   t: "clipboard";
   text: string;
   more?: true;
+  id?: number;
 }
 
 /** Never cuts between the halves of a surrogate pair, which would not survive UTF-8. */

@@ -5,7 +5,7 @@ import { textDiff } from "./textDiff.js";
 
 export interface KeyboardTarget {
   input(message: InputMessage): void;
-  /** The person pasted: resolves when the guest's clipboard holds the text. */
+  /** The person pasted: resolves when the guest's clipboard holds the text, throws when it does not. */
   paste(text: string): Promise<void>;
   /** The chord that leaves the viewer was pressed. */
   leave(): void;
@@ -106,15 +106,16 @@ export class KeyboardInput {
       this.#send(key);
       return;
     }
-    this.#held = key;
+    this.#held = [];
     void this.target.paste(text).then(
-      () => this.#letGo(),
-      () => this.#letGo(),
+      () => this.#letGo(key),
+      // Without the key: it would paste whatever the guest's clipboard held before.
+      () => this.#letGo([]),
     );
   }
 
-  #letGo(): void {
-    const messages = this.#held ?? [];
+  #letGo(first: InputMessage[]): void {
+    const messages = [...first, ...(this.#held ?? [])];
     this.#held = null;
     this.#send(messages);
   }

@@ -17,7 +17,8 @@ export type InputMessage =
 
 export type ControlRequest =
   | { t: "resize"; width: number; height: number }
-  | { t: "clipboard"; text: string; more?: true }
+  /** `id` on the last piece: a pong with it says that the guest's programs can paste the text. */
+  | { t: "clipboard"; text: string; more?: true; id?: number }
   | { t: "fps"; max: number }
   | { t: "ping"; id: number }
   | { t: "visible"; visible: boolean };

@@ -93,7 +93,14 @@ export class PeerLink implements Link {
     this.#session = session;
     if (only) session.answer = onlyTransport(session.answer, only);
     await this.#peer.setRemoteDescription({ type: "answer", sdp: session.answer });
-    return await this.#connected(connectMs, signal);
+    const opened = this.#opened();
+    return (await this.#connected(connectMs, signal)) && (await within(connectMs, AbortSignal.any([signal, this.#scope.signal]), opened));
+  }
+
+  /** All three data channels are open: from here on nothing that a person does is lost. */
+  async #opened(): Promise<void> {
+    const channels = [this.#pointerChannel, this.#inputChannel, this.#controlChannel];
+    await Promise.all(channels.map((channel) => new Promise((resolve) => this.#scope.on(channel, "open", resolve))));
   }
 
   #listen(video: HTMLVideoElement): void {
@@ -202,6 +209,16 @@ export class PeerLink implements Link {
     this.#peer.close();
     this.#end(why);
   }
+}
+
+/** Answers whether it came about in time. */
+function within(ms: number, signal: AbortSignal, event: Promise<void>): Promise<boolean> {
+  const late = AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+  return new Promise((resolve) => {
+    late.addEventListener("abort", () => resolve(false));
+    if (late.aborted) resolve(false);
+    void event.then(() => resolve(true));
+  });
 }
 
 function preferCodec(transceiver: RTCRtpTransceiver, codec: CodecChoice): void {

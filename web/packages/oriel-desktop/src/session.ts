@@ -31,7 +31,8 @@ export interface SessionEvents {
   leave(): void;
 }
 
-const pongMs = 300;
+/** For a text on its way into the guest's clipboard; then it is held for lost. */
+const pasteMs = 3000;
 const probeMs = 1500;
 const resizePauseMs = 150;
 const sampleMs = 1000;
@@ -162,6 +163,8 @@ export class Session {
     });
     scope.on(window, "online", () => this.#connection.wake(true));
     scope.on(window, "pageshow", () => this.#connection.wake(false));
+    // A page that goes says so: the server need not count it as a viewer until its consent expires. One that comes back connects anew.
+    scope.on(window, "pagehide", () => void this.#connection.link?.close());
     scope.on(this.view.stage, "pointerleave", () => this.#keyboardSafe());
     const timer = setInterval(() => void this.#measure(), sampleMs);
     scope.onClose(() => clearInterval(timer));
@@ -274,16 +277,22 @@ export class Session {
     void this.#clipboard.fromGuest(text);
   }
 
-  /** Resolves when the server has passed the text on (its pong comes after it), or soon after at the latest. */
+  /** Resolves when the guest's programs can paste the text; throws when it did not get there. */
   async #clipboardToGuest(text: string): Promise<void> {
     const link = this.#connection.link;
-    if (!link) return;
-    for (const piece of toPieces(text)) link.control(piece);
-    await this.#ping(link, pongMs);
+    const pieces = toPieces(text);
+    const last = pieces.pop();
+    if (!link || !last) throw new Error("Not connected.");
+    for (const piece of pieces) link.control(piece);
+    if (!(await this.#ask(pasteMs, (id) => link.control({ ...last, id })))) throw new Error("The guest did not take the text.");
   }
 
-  /** Answers whether a pong came in time. */
   #ping(link: Link, ms: number): Promise<boolean> {
+    return this.#ask(ms, (id) => link.control({ t: "ping", id }));
+  }
+
+  /** Sends what a pong answers; answers whether it came in time. */
+  #ask(ms: number, send: (id: number) => void): Promise<boolean> {
     const id = ++this.#pings;
     return new Promise((resolve) => {
       const end = (answered: boolean) => {
@@ -293,7 +302,7 @@ export class Session {
       };
       const timer = setTimeout(() => end(false), ms);
       this.#pongs.set(id, () => end(true));
-      link.control({ t: "ping", id });
+      send(id);
     });
   }
 
