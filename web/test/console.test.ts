@@ -6,7 +6,7 @@ import { loadPreferences } from "../src/ui/preferences.js";
 import { explain } from "../src/ui/reasons.js";
 import { base64, FieldError, requestOf, type NewDesktopForm } from "../src/ui/request.js";
 import { formatRules, parseRules } from "../src/ui/rules.js";
-import { progressOf, stepTitle, withStep } from "../src/ui/steps.js";
+import { phasesOf, progressOf, runningStep, stepTitle, withStep } from "../src/ui/steps.js";
 
 const empty: NewDesktopForm = {
   name: "", width: "", height: "", startUrl: "", env: "", mode: "internet", allow: "", deny: "", upstream: "", ttlMinutes: "", idleMinutes: "",
@@ -77,6 +77,19 @@ test("steps_Events_AreMergedByName", () => {
   expect(progressOf(steps)).toBeGreaterThan(0);
   const many = Array.from({ length: 40 }, (_, i) => ({ name: String(i), state: "done" as const }));
   expect(progressOf(many)).toBeLessThan(1);
+});
+
+test("phasesOf_OverlappingSteps_AreAllThereAndEndInOrder", () => {
+  const states = (...steps: Array<[string, "running" | "done" | "failed"]>) => phasesOf(steps.map(([name, state]) => ({ name, state }))).map(({ state }) => state);
+  expect(states()).toEqual(["waiting", "waiting", "waiting", "waiting", "waiting"]);
+  expect(states(["prepare", "done"])).toEqual(["running", "waiting", "waiting", "waiting", "waiting"]);
+  expect(states(["keeper", "running"], ["agent", "running"])).toEqual(["running", "running", "waiting", "waiting", "waiting"]);
+  expect(states(["prepare", "done"], ["adopt", "done"], ["first-frame", "failed"])).toEqual(["done", "done", "done", "failed", "waiting"]);
+});
+
+test("runningStep_SeveralRun_IsTheFirstBegun", () => {
+  expect(runningStep([{ name: "a", state: "done" }, { name: "b", state: "running" }, { name: "c", state: "running" }])?.name).toBe("b");
+  expect(runningStep([{ name: "a", state: "done" }])).toBeNull();
 });
 
 test("stepTitle_Unknown_IsReadable", () => {

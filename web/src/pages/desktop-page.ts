@@ -45,8 +45,8 @@ export class DesktopPage extends LitElement {
   static override styles = [
     base,
     css`
-      .page { max-width: 640px; margin: 0 auto; padding: 16px 20px 48px; display: grid; gap: 20px; }
-      header { display: flex; align-items: center; gap: 10px; padding: 0 0 4vh; }
+      .page { max-width: 640px; margin: 0 auto; padding: 4vh 20px 48px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 20px; }
+      header { display: flex; align-items: center; gap: 12px; max-width: 1200px; margin: 0 auto; padding: 16px 20px; }
       header a.home { display: inline-flex; align-items: center; gap: 10px; color: var(--text); text-decoration: none; font-weight: 700; font-size: 18px; }
       .log { height: 320px; overflow: hidden; }
     `,
@@ -175,10 +175,10 @@ export class DesktopPage extends LitElement {
       return html`<viewer-shell .desktop=${desktop} .viewers=${this.viewers} .lines=${this.lines} .page=${this}
         @desktop-gone=${() => this.#abort && void this.#load(this.#abort.signal)}></viewer-shell>`;
     }
-    return html`<div class="page">
+    return html`
       <header><a class="home" href="/">${logo()} Oriel</a><span class="grow"></span><a class="button quiet" href="/">${icon("back")} All desktops</a></header>
-      ${this.#body()}
-    </div>`;
+      <div class="page">${this.#body()}</div>
+    `;
   }
 
   #body(): TemplateResult {

@@ -42,9 +42,9 @@ export class DesktopsPage extends LitElement {
       .bar { display: flex; align-items: center; gap: 12px; flex-wrap: wrap; margin: 8px 0 22px; }
       .bar .connect { min-height: 44px; padding: 8px 22px; font-size: 15px; border-radius: 11px; box-shadow: none; }
       @media (max-width: 560px) {
-        .bar .grow { display: none; }
-        .bar h1 { flex: 1; }
-        .bar .button, .bar .connect { flex: 1 1 40%; min-height: 46px; padding: 8px; }
+        .bar { align-items: baseline; }
+        .bar .grow { flex-basis: 100%; }
+        .bar .button, .bar .connect { flex: 1 1 0; min-height: 46px; padding: 8px; white-space: nowrap; }
       }
       .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr)); gap: 20px; list-style: none; margin: 0; padding: 0; }
       .card { position: relative; overflow: hidden; transition: transform 0.15s, box-shadow 0.15s; }
@@ -63,7 +63,7 @@ export class DesktopsPage extends LitElement {
       .banner svg { flex: none; margin-top: 1px; }
       .banner button { min-height: 28px; padding: 2px 6px; }
       .banner.bad { background: var(--bad-soft); color: var(--bad); }
-      failure-card { margin-bottom: 22px; }
+      failure-card { max-width: 720px; margin: 0 auto 26px; }
     `,
   ];
 
@@ -85,6 +85,7 @@ export class DesktopsPage extends LitElement {
       async (signal) => {
         this.desktops = await api.desktops(signal);
         this.offline = false;
+        if (this.failure?.code === "server-unreachable") this.failure = null;
       },
       (error) => (this.offline = asError(error).reason === "server-unreachable"),
     );
@@ -125,10 +126,10 @@ export class DesktopsPage extends LitElement {
   override render(): TemplateResult {
     const desktops = this.desktops ?? [];
     return html`
-      ${this.offline ? html`<div class="banner bad" role="status">${icon("monitor")} The server does not answer. This page comes back by itself.</div>` : nothing}
+      ${this.offline ? html`<div class="banner bad" role="status" data-testid="server-away">${icon("monitor")} The server does not answer. This page comes back by itself.</div>` : nothing}
       ${this.#isolation(desktops)}
       ${this.failure
-        ? html`<failure-card .reason=${this.failure} ?busy=${this.busy} @next-step=${() => void this.#connect()}></failure-card>`
+        ? html`<failure-card here="list" .reason=${this.failure} ?busy=${this.busy} @next-step=${() => void this.#connect()}></failure-card>`
         : nothing}
       ${this.desktops === null ? nothing : desktops.length === 0 ? this.#empty() : this.#list(desktops)}
       <confirm-dialog></confirm-dialog>

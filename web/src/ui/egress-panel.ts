@@ -2,6 +2,7 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { Scope } from "@oriel/desktop/parts";
 import { api, asError } from "../api/client.js";
 import type { EgressEntry, EgressView, Policy } from "../api/types.js";
+import { clock, egressSummary, reasonText } from "./egress-words.js";
 import { bytes } from "./format.js";
 import { formatRules, parseRules } from "./rules.js";
 import { Poller } from "./poller.js";
@@ -142,7 +143,6 @@ export class EgressPanel extends LitElement {
   #body(view: EgressView): TemplateResult {
     const mode = this.draft?.mode ?? view.policy.mode;
     const names = { internet: "Internet", list: "Only a list", none: "Nothing" } as const;
-    const dropped = Object.entries(view.dropped ?? {}).filter(([, count]) => count > 0);
     return html`
       <fieldset ?disabled=${this.busy}>
         <legend class="visually-hidden">What this desktop may reach</legend>
@@ -151,10 +151,7 @@ export class EgressPanel extends LitElement {
         )}
       </fieldset>
       ${this.draft ? this.#form(this.draft) : html`<p class="small"><button class="quiet edit" @click=${() => this.#edit()}>Edit the lists…</button></p>`}
-      <p class="small muted">
-        ${view.connections} open · internet ${view.internet}
-        ${dropped.length > 0 ? html` · dropped ${dropped.map(([what, count]) => `${what} ${count}`).join(", ")}` : nothing}
-      </p>
+      <p class="small muted" data-testid="egress-summary">${egressSummary(view)}</p>
       ${view.log.length === 0 ? html`<p class="muted small">No connection yet.</p>` : this.#table(view.log)}
     `;
   }
@@ -173,14 +170,14 @@ export class EgressPanel extends LitElement {
 
   #table(log: readonly EgressEntry[]): TemplateResult {
     return html`<div class="scroll"><table>
-      <thead><tr><th>Host</th><th class="number">Port</th><th class="number">Up</th><th class="number">Down</th><th>Verdict</th></tr></thead>
+      <thead><tr><th>Time</th><th>Host</th><th class="number">Up</th><th class="number">Down</th><th>Verdict</th></tr></thead>
       <tbody>${log.map(
-        (entry) => html`<tr data-host=${entry.host}>
-          <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>${entry.host}</td>
-          <td class="number">${entry.port}</td>
+        (entry) => html`<tr data-host=${entry.host} data-verdict=${entry.verdict}>
+          <td class="muted">${clock(entry.at)}</td>
+          <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>${entry.host}<span class="muted">:${entry.port}</span></td>
           <td class="number">${bytes(entry.bytesUp)}</td>
           <td class="number">${bytes(entry.bytesDown)}</td>
-          <td><span class=${entry.verdict}>${entry.verdict}</span>${entry.reason ? html`<br /><span class="muted">${entry.reason}</span>` : nothing}</td>
+          <td><span class=${entry.verdict}>${entry.verdict}</span>${entry.reason ? html`<br /><span class="muted">${reasonText(entry.reason)}</span>` : nothing}</td>
         </tr>`,
       )}</tbody>
     </table></div>`;

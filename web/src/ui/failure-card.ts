@@ -6,9 +6,11 @@ import { stepTitle } from "./steps.js";
 
 /** A failure: what happened, where, what was last seen, and what to do next. Fires `next-step` with the chosen one. */
 export class FailureCard extends LitElement {
-  static override properties = { reason: { attribute: false }, busy: { type: Boolean } };
+  static override properties = { reason: { attribute: false }, busy: { type: Boolean }, here: { type: String } };
   declare reason: Reason | null;
   declare busy: boolean;
+  /** The next step that leads to where the card already is, so that it is not offered. */
+  declare here: NextStep | "";
 
   static override styles = [
     base,
@@ -28,6 +30,7 @@ export class FailureCard extends LitElement {
     super();
     this.reason = null;
     this.busy = false;
+    this.here = "";
   }
 
   override render(): TemplateResult {
@@ -35,12 +38,13 @@ export class FailureCard extends LitElement {
     const about = explain(reason);
     const calm = ["requested", "expired", "idle", "destroying", "server-shutdown", "signed-out"].includes(reason?.code ?? "");
     const log = (reason?.log ?? []).slice(-12);
+    const message = reason?.message?.replace(/\.$/, "") === about.title ? null : reason?.message;
     return html`
       <section class="card ${calm ? "calm" : ""}" role="alert">
         <h2>${about.title}</h2>
         ${about.text ? html`<p class="muted">${about.text}</p>` : nothing}
         <dl>
-          ${reason?.message ? this.#line("What happened", reason.message) : nothing}
+          ${message ? this.#line("What happened", message) : nothing}
           ${reason?.step ? this.#line("Step", stepTitle(reason.step)) : nothing}
           ${reason?.lastSeen ? this.#line("Last seen", reason.lastSeen) : nothing}
           <dt>Reason</dt>
@@ -48,7 +52,7 @@ export class FailureCard extends LitElement {
         </dl>
         ${log.length > 0 ? html`<pre aria-label="Last log lines" data-testid="error-log" tabindex="0">${log.join("\n")}</pre>` : nothing}
         ${about.command ? html`<div class="small muted">On the server: <code class="command">${about.command}</code></div>` : nothing}
-        <div class="actions">${about.next.map((step, index) => this.#action(step, index === 0))}</div>
+        <div class="actions">${about.next.filter((step) => step !== this.here).map((step, index) => this.#action(step, index === 0))}</div>
       </section>
     `;
   }

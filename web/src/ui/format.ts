@@ -10,8 +10,9 @@ export function duration(ms: number): string {
   return hours % 24 === 0 ? `${days} d` : `${days} d ${hours % 24} h`;
 }
 
-/** A step's own time: "840 ms", "2.4 s". */
+/** A step's own time: "< 0.1 ms", "840 ms", "2.4 s". */
 export function elapsed(ms: number): string {
+  if (ms < 0.1) return "< 0.1 ms";
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   return `${(ms / 1000).toFixed(1)} s`;

@@ -48,7 +48,7 @@ const known: Record<string, Explanation> = {
   requested: { title: "Destroyed", text: "The desktop was destroyed as asked; nothing of it is left.", next: ["new", "list"] },
   destroying: { title: "Going away", text: "The desktop is being destroyed.", next: ["list", "new"] },
   internal: { title: "The server failed", text: "This is the server's fault; its log says more.", next: ["new", "log", "list"] },
-  "server-unreachable": { title: "The server does not answer", text: "This page comes back by itself as soon as it does. Desktops live on without it.", command: "./oriel up", next: ["reload"] },
+  "server-unreachable": { title: "The server does not answer", text: "This page comes back by itself as soon as it does. Desktops live on without it.", command: "./oriel up", next: ["retry", "list"] },
   "bad-request": { title: "The server did not accept this", text: "", next: ["list"] },
 };
 

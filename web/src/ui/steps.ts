@@ -29,6 +29,7 @@ const titles: Record<string, string> = {
   dbus: "Starting the message bus",
   boot: "Booting",
   configure: "Configuring",
+  "guest-configure": "Writing files and settings",
   files: "Writing files",
   session: "Starting the session",
   display: "Starting the screen",
@@ -52,7 +53,7 @@ export function stepTitle(name: string): string {
 }
 
 /** Steps of a usual creation; used only to give the bar a length. */
-const usualSteps = 22;
+const usualSteps = 25;
 
 /** How far a creation is, 0 to 1: finished steps of those seen or usual, a running one counted as half. Never whole before ready. */
 export function progressOf(steps: readonly Step[]): number {
@@ -60,6 +61,37 @@ export function progressOf(steps: readonly Step[]): number {
   const running = steps.some(({ state }) => state === "running") ? 0.5 : 0;
   const all = Math.max(usualSteps, steps.length + 1);
   return Math.min(0.97, (done + running) / all);
+}
+
+/** The step to name while several run: the one that was begun first is the one that the others wait for. */
+export function runningStep(steps: readonly Step[]): Step | null {
+  return steps.find(({ state }) => state === "running") ?? null;
+}
+
+/** What the steps are for, in the order in which a creation comes to them. */
+const phases: ReadonlyArray<{ title: string; steps: readonly string[] }> = [
+  { title: "Prepare a place for it", steps: ["queue", "prepare", "keeper", "namespaces", "network", "nft", "scratch", "adopt"] },
+  { title: "Start the guest", steps: ["guest-start", "crun", "container-create", "container-start", "agent-link", "agent", "mounts", "boot-config", "boot", "runtime-dirs", "x-server"] },
+  { title: "Configure it", steps: ["screen-size", "configure", "guest-configure", "dbus", "session"] },
+  { title: "Open terminal and browser", steps: ["terminal-window", "browser-window", "first-frame"] },
+  { title: "Prove that it is as asked", steps: ["files-verified", "environment-verified", "egress-canary"] },
+];
+
+export interface Phase {
+  title: string;
+  state: "waiting" | "running" | "done" | "failed";
+}
+
+/** The phases, always all of them. Steps overlap, so a phase is done when none of its steps runs and a later one has begun. */
+export function phasesOf(steps: readonly Step[]): Phase[] {
+  const begun = phases.map((phase) => steps.filter(({ name }) => phase.steps.includes(name)));
+  return phases.map(({ title }, index) => {
+    const own = begun[index] ?? [];
+    const later = begun.slice(index + 1).some((others) => others.length > 0);
+    if (own.some(({ state }) => state === "failed")) return { title, state: "failed" };
+    if (own.length === 0) return { title, state: later ? "done" : "waiting" };
+    return { title, state: later && own.every(({ state }) => state === "done") ? "done" : "running" };
+  });
 }
 
 /** The steps with one event taken in; a step is known by its name. */

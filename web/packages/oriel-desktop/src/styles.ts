@@ -16,7 +16,8 @@ video, .picture { position: absolute; inset: 0; width: 100%; height: 100%; objec
   font-size: 16px; pointer-events: none; caret-color: transparent;
 }
 .ring { position: absolute; inset: 0; pointer-events: none; border: 2px solid transparent; }
-.keys:focus-visible ~ .ring { border-color: #7c9cff; }
+.keys:focus-visible ~ .ring { animation: settle 4s ease-in forwards; }
+@keyframes settle { 0%, 60% { border-color: #7c9cff; } to { border-color: rgb(124 156 255 / .4); } }
 .ghost { position: absolute; left: 0; top: 0; pointer-events: none; }
 .notice {
   position: absolute; left: 50%; top: 50%; transform: translate(-50%, -50%); box-sizing: border-box; width: min(360px, calc(100% - 32px));
