@@ -11,6 +11,7 @@ internal static class DisplayRegistration
     {
         Microsoft.Extensions.DependencyInjection.Extensions.ServiceCollectionDescriptorExtensions.TryAddSingleton<XDisplay>(services);
         services.AddSingleton<PointerPosition>();
+        services.AddSingleton<SharedKeys>();
         services.AddSingleton<ScreenMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<ScreenMonitor>());
         services.AddSingleton<ClipboardMonitor>();

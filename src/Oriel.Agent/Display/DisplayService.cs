@@ -10,7 +10,7 @@ using Oriel.Protocol.Display;
 namespace Oriel.Agent.Display;
 
 /// <summary>The Display service of display.proto. Every call waits until the X server is there.</summary>
-internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, ClipboardMonitor clipboard, PointerPosition pointer, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
+internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, ClipboardMonitor clipboard, PointerPosition pointer, SharedKeys keys, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
 {
     private const int MaxSide = 16384;
 
@@ -54,7 +54,7 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
     public override async Task<InputSummary> Input(IAsyncStreamReader<InputEvent> requestStream, ServerCallContext context)
     {
         var address = await display.Ready.WaitAsync(context.CancellationToken);
-        using var session = new InputSession(address, pointer);
+        using var session = new InputSession(address, pointer, keys);
         try
         {
             while (await requestStream.MoveNext(context.CancellationToken))

@@ -6,13 +6,13 @@ using Oriel.Protocol.Display;
 namespace Oriel.Agent.Input;
 
 /// <summary>One Input call: applies its events in order and lifts all that it holds down when it ends, however it ends.</summary>
-internal sealed class InputSession(XDisplayAddress address, PointerPosition pointer) : IDisposable
+internal sealed class InputSession(XDisplayAddress address, PointerPosition pointer, SharedKeys keys) : IDisposable
 {
     /// <summary>A text event is cut at this many UTF-16 units.</summary>
     internal const int MaxTextLength = 16 * 1024;
 
     private const int MaxCoordinate = 32767, MaxNameLength = 64;
-    private readonly XInput _input = XInput.Open(address.Name, address.AuthorityPath);
+    private readonly XInput _input = XInput.Open(address.Name, address.AuthorityPath, keys.Of(address));
 
     internal ulong Events { get; private set; }
 

@@ -3,7 +3,7 @@ using System.Text;
 namespace Oriel.Linux.X11;
 
 /// <summary>Where the guest's layout has a character without or with Shift (the first group of the core mapping).</summary>
-internal sealed unsafe class LayoutCharacters(XConnection x)
+internal sealed unsafe class LayoutCharacters(XConnection x, SpareKeys spares)
 {
     private const int Levels = 2;
     private readonly Dictionary<uint, List<(byte Keycode, bool Shift)>> _places = [];
@@ -47,7 +47,8 @@ internal sealed unsafe class LayoutCharacters(XConnection x)
 
     private void Add(uint keysym, byte keycode, bool shift)
     {
-        if (keysym == 0)
+        // What is lent to a character now may be lent to another when it is typed.
+        if (keysym == 0 || spares.Owns(keycode))
         {
             return;
         }

@@ -6,37 +6,89 @@ namespace Oriel.Linux.X11;
 /// Keycodes without a meaning in the guest's layout, lent to characters that the layout does not have; the longest unused ones are
 /// lent anew when all are taken. Two facts of clients bound how fast: they look a key up when they handle its event, not when it was
 /// pressed; and Xlib loses a change that arrives while it fetches the one before. So a keycode is lent anew only after a while, changes
-/// keep a distance, and the characters of a text are put on neighbouring keycodes by one change.
+/// keep a distance, and the characters of a text are put on neighbouring keycodes by one change. All who type on a display share one of
+/// these, each from its own thread; nothing is taken back when one of them goes, since that change, too, could cost another's keys.
 /// </summary>
-internal sealed unsafe class SpareKeys(XConnection x)
+public sealed unsafe class SpareKeys : IDisposable
 {
-    private const int MaxSpares = 64, LevelsWritten = 2;
+    private const int MaxSpares = 64, LevelsWritten = 2, MappingNotify = 34, MappingKeyboard = 1;
     private const long ReuseUs = 200_000, ChangeDistanceUs = 30_000;
+    private readonly Lock _gate = new();
     private readonly List<Spare> _keys = [];
+    private readonly XConnection _x;
     private long _changedUs;
     private bool _found;
+
+    private SpareKeys(XConnection x) => _x = x;
+
+    /// <exception cref="XException">No server there.</exception>
+    public static SpareKeys Open(string display, string? authorityPath) => new(XConnection.Open(display, authorityPath));
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _x.Dispose();
+        }
+    }
 
     /// <summary>How many characters one change can lend at most.</summary>
     internal int LongestRun
     {
         get
         {
-            Find();
-            return Enumerable.Range(0, _keys.Count).Max(RunLength);
+            lock (_gate)
+            {
+                Find();
+                return LongestOfAll();
+            }
         }
     }
 
     /// <summary>The keycode that gives <paramref name="keysym"/> on each level once this returns.</summary>
-    internal byte Map(uint keysym)
+    /// <param name="typist">Whose typed keys must be on their way while this waits.</param>
+    internal byte Map(uint keysym, XConnection typist)
     {
-        Lend([keysym]);
-        var spare = _keys.Find(key => key.KeySym == keysym)!;
-        spare.UsedUs = Poller.NowUs;
-        return spare.Keycode;
+        lock (_gate)
+        {
+            LendMissing([keysym], typist);
+            var spare = _keys.Find(key => key.KeySym == keysym)!;
+            spare.UsedUs = Poller.NowUs;
+            return spare.Keycode;
+        }
     }
 
     /// <summary>Lends keycodes to those that have none, up to <see cref="LongestRun"/> of them by one change.</summary>
-    internal void Lend(IReadOnlyCollection<uint> keysyms)
+    internal void Lend(IReadOnlyCollection<uint> keysyms, XConnection typist)
+    {
+        lock (_gate)
+        {
+            LendMissing(keysyms, typist);
+        }
+    }
+
+    /// <summary>
+    /// Clients are about to be told of a new mapping by something else: XTEST's first key makes its keyboard the current one. The next
+    /// change keeps its distance from that, too.
+    /// </summary>
+    internal void ExpectChange()
+    {
+        lock (_gate)
+        {
+            _changedUs = Poller.NowUs;
+        }
+    }
+
+    /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
+    internal bool Owns(int keycode)
+    {
+        lock (_gate)
+        {
+            return _keys.Exists(key => key.Keycode == keycode);
+        }
+    }
+
+    private void LendMissing(IReadOnlyCollection<uint> keysyms, XConnection typist)
     {
         Find();
         var missing = keysyms.Where(keysym => !_keys.Exists(key => key.KeySym == keysym)).ToArray();
@@ -48,61 +100,37 @@ internal sealed unsafe class SpareKeys(XConnection x)
         for (var done = 0; done < missing.Length;)
         {
             var (first, length) = FindWindow(missing.Length - done);
-            WaitUntil(Math.Max(_changedUs + ChangeDistanceUs, LastUse(first, length) + ReuseUs));
+            WaitUntil(Math.Max(_changedUs + ChangeDistanceUs, LastUse(first, length) + ReuseUs), typist);
             Write(first, missing.AsSpan(done, length));
             done += length;
         }
     }
 
-    /// <summary>
-    /// Clients are about to be told of a new mapping by something else: XTEST's first key makes its keyboard the current one. The next
-    /// change keeps its distance from that, too.
-    /// </summary>
-    internal void ExpectChange() => _changedUs = Poller.NowUs;
-
-    /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
-    internal bool Owns(int keycode) => _keys.Exists(key => key.Keycode == keycode);
-
-    /// <summary>The layout was changed by someone else: nothing that was lent is there any more.</summary>
-    internal void Forget()
+    /// <summary>A change by someone else (setxkbmap): nothing that was lent is there any more.</summary>
+    private void ForgetIfLayoutChanged()
     {
-        _keys.Clear();
-        _found = false;
-    }
-
-    /// <summary>Takes back all that is lent, neighbours by one change: each change makes every client fetch the mapping while another viewer may type.</summary>
-    internal void Restore()
-    {
-        for (var index = 0; index < _keys.Count; index++)
+        while (_x.TryReadEvent(out var e))
         {
-            var length = 0;
-            while (length < RunLength(index) && _keys[index + length].KeySym != 0)
+            if (e.Type == MappingNotify && e.MappingRequest == MappingKeyboard && !_keys.Exists(key => key.Keycode == e.MappingFirst))
             {
-                length++;
-            }
-
-            if (length > 0)
-            {
-                WaitUntil(_changedUs + ChangeDistanceUs);
-                Write(index, new uint[length]);
-                index += length - 1;
+                _keys.Clear();
+                _found = false;
             }
         }
-
-        Forget();
     }
 
     private void Find()
     {
+        ForgetIfLayoutChanged();
         if (_found)
         {
             return;
         }
 
         int min, max, perCode;
-        _ = Xlib.XDisplayKeycodes(x.Handle, &min, &max);
-        var syms = Xlib.XGetKeyboardMapping(x.Handle, (byte)min, max - min + 1, &perCode);
-        x.ThrowIfBroken("reading the keyboard mapping");
+        _ = Xlib.XDisplayKeycodes(_x.Handle, &min, &max);
+        var syms = Xlib.XGetKeyboardMapping(_x.Handle, (byte)min, max - min + 1, &perCode);
+        _x.ThrowIfBroken("reading the keyboard mapping");
         for (var keycode = min; syms != null && keycode <= max && _keys.Count < MaxSpares; keycode++)
         {
             // SAFETY: perCode keysyms for each of max - min + 1 keycodes.
@@ -127,7 +155,7 @@ internal sealed unsafe class SpareKeys(XConnection x)
     /// <summary>The longest run of neighbours that may be lent now; if there is none, the one of full length that may be soonest.</summary>
     private (int First, int Length) FindWindow(int wanted)
     {
-        var longest = Math.Min(wanted, LongestRun);
+        var longest = Math.Min(wanted, LongestOfAll());
         var now = Poller.NowUs;
         for (var length = longest; length > 0; length--)
         {
@@ -140,6 +168,8 @@ internal sealed unsafe class SpareKeys(XConnection x)
 
         return (OldestWindow(longest), longest);
     }
+
+    private int LongestOfAll() => Enumerable.Range(0, _keys.Count).Max(RunLength);
 
     private int OldestWindow(int length) => Enumerable.Range(0, _keys.Count).Where(index => RunLength(index) >= length).MinBy(index => LastUse(index, length));
 
@@ -156,12 +186,11 @@ internal sealed unsafe class SpareKeys(XConnection x)
 
     private long LastUse(int first, int length) => _keys.GetRange(first, length).Max(key => key.UsedUs);
 
-    private void WaitUntil(long us)
+    private static void WaitUntil(long us, XConnection typist)
     {
         if (us > Poller.NowUs)
         {
-            // What was typed so far must be on its way while this waits.
-            x.Flush();
+            typist.Flush();
             using var poller = new Poller();
             poller.Wait(-1, us);
         }
@@ -178,8 +207,8 @@ internal sealed unsafe class SpareKeys(XConnection x)
             _keys[first + i].UsedUs = now;
         }
 
-        _ = Xlib.XChangeKeyboardMapping(x.Handle, _keys[first].Keycode, LevelsWritten, levels, keysyms.Length);
-        x.Sync();
+        _ = Xlib.XChangeKeyboardMapping(_x.Handle, _keys[first].Keycode, LevelsWritten, levels, keysyms.Length);
+        _x.Sync();
         _changedUs = Poller.NowUs;
     }
 

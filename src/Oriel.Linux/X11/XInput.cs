@@ -11,7 +11,7 @@ public sealed unsafe class XInput : IDisposable
     private readonly HashSet<uint> _buttons = [];
     private readonly WheelAccumulator _wheelX = new(6, 7), _wheelY = new(4, 5);
 
-    private XInput(XConnection x)
+    private XInput(XConnection x, SpareKeys spares)
     {
         _x = x;
         int eventBase, errorBase, major, minor;
@@ -20,16 +20,17 @@ public sealed unsafe class XInput : IDisposable
             throw new XException("the X server has no XTEST");
         }
 
-        _keyboard = new(x);
+        _keyboard = new(x, spares);
     }
 
+    /// <param name="spares">Of the same display; shared with its other clients, and not disposed here.</param>
     /// <exception cref="XException">No server there, or one without XTEST.</exception>
-    public static XInput Open(string display, string? authorityPath)
+    public static XInput Open(string display, string? authorityPath, SpareKeys spares)
     {
         var x = XConnection.Open(display, authorityPath);
         try
         {
-            return new XInput(x);
+            return new XInput(x, spares);
         }
         catch
         {
@@ -117,7 +118,6 @@ public sealed unsafe class XInput : IDisposable
         try
         {
             ReleaseAll();
-            _keyboard.RestoreSpareKeys();
             _x.Sync();
         }
         catch (XException)

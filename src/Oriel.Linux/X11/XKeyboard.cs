@@ -16,11 +16,11 @@ internal sealed unsafe class XKeyboard
     private bool _pressed;
     private readonly Dictionary<string, byte> _held = new(StringComparer.Ordinal);
 
-    internal XKeyboard(XConnection x)
+    internal XKeyboard(XConnection x, SpareKeys spares)
     {
         _x = x;
-        _spares = new(x);
-        _layout = new(x);
+        _spares = spares;
+        _layout = new(x, spares);
         int opcode, eventBase, errorBase, major = 1, minor = 0;
         _ = Xlib.XkbQueryExtension(x.Handle, &opcode, &eventBase, &errorBase, &major, &minor);
     }
@@ -41,7 +41,7 @@ internal sealed unsafe class XKeyboard
             var state = ReadState();
             if ((state & (ControlMask | AltMask | SuperMask)) == 0 && (keycode == 0 || !Gives(keycode, state, character)))
             {
-                keycode = _spares.Map(KeySyms.FromCharacter(character));
+                keycode = _spares.Map(KeySyms.FromCharacter(character), _x);
             }
         }
 
@@ -90,8 +90,6 @@ internal sealed unsafe class XKeyboard
         _held.Clear();
     }
 
-    internal void RestoreSpareKeys() => _spares.Restore();
-
     /// <summary>Puts the characters from <paramref name="at"/> on that need it on spare keys, as many as one change can; where they end.</summary>
     private int LendTo(Rune[] runes, int at, uint state)
     {
@@ -114,7 +112,7 @@ internal sealed unsafe class XKeyboard
 
         if (wanted.Count > 0)
         {
-            _spares.Lend(wanted);
+            _spares.Lend(wanted, _x);
         }
 
         return end;
@@ -136,7 +134,7 @@ internal sealed unsafe class XKeyboard
         }
         else
         {
-            Tap(_spares.Map(KeySyms.FromCharacter(rune)), withShift: false);
+            Tap(_spares.Map(KeySyms.FromCharacter(rune), _x), withShift: false);
         }
     }
 
@@ -186,7 +184,6 @@ internal sealed unsafe class XKeyboard
             _ = Xlib.XRefreshKeyboardMapping(&e);
             if (e.MappingRequest == MappingKeyboard && !_spares.Owns(e.MappingFirst))
             {
-                _spares.Forget();
                 _layout.Forget();
             }
         }

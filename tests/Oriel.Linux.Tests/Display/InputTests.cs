@@ -87,6 +87,26 @@ public sealed class InputTests
         Assert.Equal(Text, typed);
     }
 
+    /// <summary>Both lend keycodes to characters that no layout has; each with keycodes of its own idea, one would change what the other types.</summary>
+    [Fact]
+    public async Task Input_TwoViewersTypeOtherScripts_NeitherLosesACharacter()
+    {
+        await using var desk = await InputDesk.StartAsync("us");
+        var han = string.Concat(Enumerable.Range(0, 60).Select(i => (char)('\u4E00' + i)));
+        var hangul = string.Concat(Enumerable.Range(0, 60).Select(i => (char)('\uAC00' + i)));
+        var others = Task.WhenAll(desk.TypeAsAnotherAsync(han), desk.TypeAsAnotherAsync(hangul));
+
+        var typed = "";
+        while (typed.Length < han.Length + hangul.Length && desk.TryReadText() is { } next)
+        {
+            typed += next;
+        }
+
+        await others;
+        Assert.Equal(han, string.Concat(typed.Where(c => c < '\uAC00')));
+        Assert.Equal(hangul, string.Concat(typed.Where(c => c >= '\uAC00')));
+    }
+
     [Fact]
     public async Task Input_Shortcut_GoesByThePlaceOfTheKey()
     {
@@ -172,6 +192,19 @@ public sealed class InputTests
         internal Task SendAsync(InputEvent e) => _call.RequestStream.WriteAsync(e, _stop.Token);
 
         internal Task SendKeyAsync(string code, string key, bool down) => SendAsync(new InputEvent { Key = new Key { Code = code, Key_ = key, Down = down } });
+
+        /// <summary>Types in a call of its own, a few characters an event, and ends it.</summary>
+        internal async Task TypeAsAnotherAsync(string text)
+        {
+            using var call = _host.Client.Input(cancellationToken: _stop.Token);
+            foreach (var part in text.Chunk(3))
+            {
+                await call.RequestStream.WriteAsync(new InputEvent { Text = new string(part) }, _stop.Token);
+            }
+
+            await call.RequestStream.CompleteAsync();
+            await call.ResponseAsync;
+        }
 
         internal void Break() => _stop.Cancel();
 
