@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
@@ -59,7 +60,7 @@ public sealed partial class DesktopService
 
         _logger.LogInformation("Desktop {Desktop}: adopting (was {State})", desktop.Id, was.Name());
         desktop.Resources.Adopt(spec!, stored.Egress);
-        desktop.Start((d, token) => was == DesktopState.Paused ? Task.CompletedTask : ReattestAsync(d, token));
+        desktop.Start((d, token) => was == DesktopState.Paused ? WatchAsync(d, token) : ReattestAsync(d, token));
     }
 
     private static Task Condemn(Desktop desktop, DesktopState was, string bundle)
@@ -94,7 +95,17 @@ public sealed partial class DesktopService
             await call.ResponseStream.MoveNext(token);
         }, cancellationToken);
         await desktop.ProvenAsync(null, cancellationToken);
+        await WatchAsync(desktop, cancellationToken);
     }
+
+    private async Task CreateAsync(DesktopCreation creation, Desktop desktop, CancellationToken cancellationToken)
+    {
+        await creation.RunAsync(desktop, cancellationToken);
+        await WatchAsync(desktop, cancellationToken);
+    }
+
+    private Task WatchAsync(Desktop desktop, CancellationToken cancellationToken) =>
+        GuestWatch.FollowAsync(desktop, Options.Deadlines.Adopt, _context.Clock, cancellationToken);
 
     private void RemoveRemains(Desktop gone)
     {

@@ -101,7 +101,7 @@ public sealed partial class DesktopService : IAsyncDisposable
             };
             var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
             _desktops[desktop.Id] = desktop;
-            desktop.Start(new DesktopCreation(request, _images.PathOf(image.Digest), _context).RunAsync);
+            desktop.Start((d, token) => CreateAsync(new DesktopCreation(request, _images.PathOf(image.Digest), _context), d, token));
             return CreateResult.Of(desktop);
         }
     }

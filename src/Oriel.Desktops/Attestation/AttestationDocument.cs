@@ -22,6 +22,12 @@ public sealed record AttestationDocument
     public required WindowAttestation Browser { get; init; }
     public required FrameAttestation FirstFrame { get; init; }
     public required CanaryAttestation Canary { get; init; }
+
+    /// <summary>
+    /// <c>reachable</c>, <c>unreachable</c> or <c>unknown</c>, as the desktop's own last connection to a public address found it. No proof of
+    /// readiness: nothing is probed for it and nothing waits for it.
+    /// </summary>
+    public string Internet { get; init; } = "unknown";
 }
 
 /// <param name="Sha256">Hex, of the content read afresh from the guest's disk.</param>

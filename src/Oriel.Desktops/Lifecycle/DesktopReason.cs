@@ -16,11 +16,10 @@ public static class ReasonCodes
     public const string Requested = "requested";
     public const string Expired = "expired";
     public const string Idle = "idle";
-    public const string ServerShutdown = "server-shutdown";
     public const string ServerRestarted = "server-restarted";
     public const string KeeperNotStarted = "keeper-not-started";
     public const string KeeperDied = "keeper-died";
-    public const string GuestDied = "guest-died";
+    public const string SessionDied = "session-died";
     public const string StepFailed = "step-failed";
     public const string StepDeadline = "step-deadline";
     public const string AgentUntrusted = "agent-untrusted";

@@ -21,6 +21,7 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
     public DesktopDbContext CreateDbContext() => new(_options);
 
     /// <summary>Creates the file (0600) or brings it to the newest schema.</summary>
+    /// <exception cref="IOException">The file is no database of Oriel's, or one of a newer Oriel; it is left as it is.</exception>
     public async Task MigrateAsync(CancellationToken cancellationToken)
     {
         if (!File.Exists(Path))
@@ -34,8 +35,30 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
         }
 
         await using var db = CreateDbContext();
-        await db.Database.MigrateAsync(cancellationToken);
-        await db.Database.ExecuteSqlRawAsync("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", cancellationToken);
+        try
+        {
+            await RefuseForeignAsync(db, cancellationToken);
+            await db.Database.MigrateAsync(cancellationToken);
+            await db.Database.ExecuteSqlRawAsync("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", cancellationToken);
+        }
+        catch (SqliteException e)
+        {
+            throw new IOException($"The database {Path} cannot be used: {e.Message} Move it away to start with an empty one.", e);
+        }
+    }
+
+    private async Task RefuseForeignAsync(DesktopDbContext db, CancellationToken cancellationToken)
+    {
+        var applied = (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).ToList();
+        if (applied.Except(db.Database.GetMigrations()).LastOrDefault() is { } unknown)
+        {
+            throw new IOException($"The database {Path} was made by a newer Oriel (migration {unknown}): run that one, or move the file away to start with an empty one.");
+        }
+
+        if (applied.Count == 0 && await db.Database.SqlQueryRaw<int>("SELECT COUNT(*) AS Value FROM sqlite_master").SingleAsync(cancellationToken) > 0)
+        {
+            throw new IOException($"The database {Path} is not Oriel's: move it away to start with an empty one.");
+        }
     }
 }
 

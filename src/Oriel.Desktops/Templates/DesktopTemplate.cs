@@ -17,6 +17,9 @@ public sealed record DesktopTemplate(
 {
     public const string DefaultName = "default";
 
+    /// <summary>What a screen, and a time to live or an idle time-out in seconds, may be.</summary>
+    public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160, MaxSeconds = 30 * 24 * 3600;
+
     public static DesktopTemplate Default { get; } =
         new(DefaultName, "desktop", 1280, 720, EgressPolicy.Internet, new DesktopLimits(3L << 30, 2, 4096));
 }

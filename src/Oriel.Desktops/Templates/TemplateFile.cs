@@ -9,6 +9,8 @@ public static class TemplateFile
 {
     public const string Name = "templates.json";
 
+    private const int MaxName = 64;
+
     /// <returns>Nothing when there is no such file.</returns>
     /// <exception cref="IOException">The file is there and is wrong; the message says how.</exception>
     public static IReadOnlyList<DesktopTemplate> Read(string path)
@@ -34,8 +36,17 @@ public static class TemplateFile
     {
         var d = DesktopTemplate.Default;
         var policy = entry.Egress ?? d.Egress;
-        return policy.Validate() is { } error
-            ? throw new IOException($"The template '{entry.Name}': egress: {error}.")
+        var error = (policy.Validate() is { } wrong ? "egress: " + wrong : null)
+            ?? (entry.Name.Length is > 0 and <= MaxName ? null : $"name must have 1 to {MaxName} characters")
+            ?? Check("width", entry.Width, DesktopTemplate.MinWidth, DesktopTemplate.MaxWidth)
+            ?? Check("height", entry.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
+            ?? Check("ttl", entry.Ttl, 1, DesktopTemplate.MaxSeconds)
+            ?? Check("idleTimeout", entry.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
+            ?? Check("memoryBytes", entry.MemoryBytes, 0, long.MaxValue)
+            ?? Check("pids", entry.Pids, 0, long.MaxValue)
+            ?? (entry.Cpus is null or >= 0 and < 10_000 ? null : "cpus must be a number of cores, or 0 for no limit");
+        return error is not null
+            ? throw new IOException($"The template '{entry.Name}' in {Name}: {error}.")
             : new DesktopTemplate(
                 entry.Name,
                 entry.Image ?? d.Image,
@@ -46,6 +57,9 @@ public static class TemplateFile
                 entry.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : null,
                 entry.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : null);
     }
+
+    private static string? Check(string what, long? value, long least, long most) =>
+        value is not { } given || (given >= least && given <= most) ? null : most == long.MaxValue ? $"{what} must be at least {least}" : $"{what} must be {least} to {most}";
 }
 
 /// <param name="Ttl">Seconds.</param>

@@ -12,12 +12,10 @@ namespace Oriel.Server.Desktops;
 /// <summary>Turns a request and its template into a spec, or says what is wrong with it.</summary>
 internal static partial class CreateRequestValidator
 {
-    public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160;
     public const int MaxFiles = 1000, MaxEnv = 500, MaxTrust = 50;
     public const long MaxFileBytes = 32L * 1024 * 1024;
     private const int MaxPathPart = 255;
     private const int MaxName = 64, MaxPath = 4096, MaxEnvValue = 32 * 1024, MaxUrl = 2048, MaxPem = 64 * 1024;
-    private const int MaxSeconds = 30 * 24 * 3600;
     private const int MaxEnvBytes = 96 * 1024;
 
     /// <summary>The guest kernel's and the agent's own.</summary>
@@ -34,14 +32,14 @@ internal static partial class CreateRequestValidator
         var trust = new List<byte[]>();
         var policy = request.Egress ?? template.Egress;
         var error = CheckName(name)
-            ?? Range("width", request.Width, MinWidth, MaxWidth)
-            ?? Range("height", request.Height, MinHeight, MaxHeight)
+            ?? Range("width", request.Width, DesktopTemplate.MinWidth, DesktopTemplate.MaxWidth)
+            ?? Range("height", request.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
             ?? (HostnamePattern().IsMatch(hostname) ? null : "hostname must be 1 to 63 letters, digits and hyphens, and begin and end with none of the latter")
             ?? CheckTimeZone(request.TimeZone)
             ?? (LayoutPattern().IsMatch(request.KeyboardLayout ?? "us") ? null : "keyboardLayout must be an XKB layout, such as us or de(nodeadkeys)")
             ?? CheckUrl(request.StartUrl)
-            ?? Range("ttl", request.Ttl, 1, MaxSeconds)
-            ?? Range("idleTimeout", request.IdleTimeout, 1, MaxSeconds)
+            ?? Range("ttl", request.Ttl, 1, DesktopTemplate.MaxSeconds)
+            ?? Range("idleTimeout", request.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
             ?? CheckEnvironment(request.Env)
             ?? ReadFiles(request.Files, files)
             ?? ReadTrust(request.Trust, trust)

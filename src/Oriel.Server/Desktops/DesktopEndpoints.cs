@@ -104,7 +104,7 @@ internal static class DesktopEndpoints
         }
 
         return desktop.Attestation is { } document
-            ? Results.Json(document, DesktopsApiJsonContext.Default.AttestationDocument)
+            ? Results.Json(document with { Internet = desktop.Egress?.Internet ?? document.Internet }, DesktopsApiJsonContext.Default.AttestationDocument)
             : Problems.Of(StatusCodes.Status409Conflict, "not-ready", "The desktop was not ready yet, so nothing is proven.");
     }
 

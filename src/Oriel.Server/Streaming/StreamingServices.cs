@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Oriel.Server.Health;
 using Oriel.Streaming;
 
 namespace Oriel.Server.Streaming;
@@ -13,8 +14,17 @@ internal static class StreamingServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<IAgentLinks, DesktopAgentLinks>();
         services.AddSingleton<StreamingService>();
+        services.AddSingleton<IHealthProbe, MediaPortProbe>();
         services.AddHostedService<StreamingHost>();
         return services;
+    }
+
+    private sealed class MediaPortProbe(StreamingService streaming) : IHealthProbe
+    {
+        public string Name => "media";
+
+        public ValueTask<string?> CheckAsync(CancellationToken cancellationToken) =>
+            ValueTask.FromResult(streaming.Port == 0 ? "The media port is not bound: nobody could see a desktop." : null);
     }
 
     private sealed class StreamingHost(StreamingService streaming, ILogger<StreamingHost> logger) : IHostedService

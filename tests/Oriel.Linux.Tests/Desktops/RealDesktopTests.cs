@@ -53,7 +53,7 @@ public sealed class RealDesktopTests
             await UntilAsync(desktop, DesktopState.Configuring);
             KeeperProcess.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
             await UntilAsync(desktop, DesktopState.Destroyed);
-            Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, ReasonCodes.GuestDied, ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
+            Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
         }
 
         await AssertNothingLeftAsync(data);

@@ -58,13 +58,13 @@ public sealed class DesktopLifeTests
     public async Task Keeper_ThatSaysWhyItEnds_PassesItsReasonOn()
     {
         await using var server = await TestServer.StartAsync();
-        server.Keepers.Script = [new KeeperEvent("step", 1, "container-start", "failed", 1, "no such file"), new KeeperEvent("exited", 2, "guest-died", Detail: "crun: no such file")];
+        server.Keepers.Script = [new KeeperEvent("step", 1, "container-start", "failed", 1, "no such file"), new KeeperEvent("exited", 2, "guest-exited", Detail: "crun: no such file")];
         var id = (await server.CreateAsync())["id"]!.GetValue<string>();
         await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "container-start");
         await server.Keepers.DieAsync(id);
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
 
-        Assert.Equal("guest-died", reason["code"]!.GetValue<string>());
+        Assert.Equal("guest-exited", reason["code"]!.GetValue<string>());
         Assert.Equal("container-start", reason["step"]!.GetValue<string>());
         Assert.Equal("crun: no such file", reason["message"]!.GetValue<string>());
     }

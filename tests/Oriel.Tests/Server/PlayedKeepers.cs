@@ -18,6 +18,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>What each keeper says on its socket from the start.</summary>
     public IReadOnlyList<KeeperEvent> Script { get; set; } = [new KeeperEvent("step", 1, "namespaces", "done", 500)];
 
+    /// <summary>What answers behind each keeper; none unless given. The keeper says that it runs before anything in <see cref="Script"/>.</summary>
+    public Func<PlayedGuest>? Guest { get; init; }
+
     public int Running => _running.Count;
 
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
@@ -28,7 +31,13 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(spec.Bundle, BundleLayout.KeeperSocket)));
         listener.Listen();
-        var played = new Played(process, listener, Script);
+        var guest = Guest?.Invoke();
+        if (guest is not null)
+        {
+            await guest.ListenAsync(spec, cancellationToken);
+        }
+
+        var played = new Played(process, listener, guest, guest is null ? Script : [new KeeperEvent("running", 0), .. Script], () => KillAsync(spec.Bundle, CancellationToken.None));
         _running[spec.Bundle] = played;
         var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), 1);
         await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
@@ -67,12 +76,14 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     {
         private readonly Process _process;
         private readonly Socket _listener;
+        private readonly PlayedGuest? _guest;
+        private readonly Func<Task> _stop;
         private readonly ConcurrentBag<Socket> _accepted = [];
         private readonly Task _accepting;
 
-        public Played(Process process, Socket listener, IReadOnlyList<KeeperEvent> script)
+        public Played(Process process, Socket listener, PlayedGuest? guest, IReadOnlyList<KeeperEvent> script, Func<Task> stop)
         {
-            (_process, _listener) = (process, listener);
+            (_process, _listener, _guest, _stop) = (process, listener, guest, stop);
             _accepting = AcceptAsync(script);
         }
 
@@ -83,9 +94,35 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             _process.Dispose();
             _listener.Dispose();
             await _accepting;
+            if (_guest is not null)
+            {
+                await _guest.DisposeAsync();
+            }
+
             foreach (var socket in _accepted)
             {
                 socket.Dispose();
+            }
+        }
+
+        /// <summary>Ends when it is told to stop; other commands have nothing to act on here.</summary>
+        private async Task ObeyAsync(Socket socket)
+        {
+            try
+            {
+                using var reader = new StreamReader(new NetworkStream(socket));
+                while (await reader.ReadLineAsync() is { } line)
+                {
+                    if (JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand)?.Type == "stop")
+                    {
+                        await _stop();
+                        return;
+                    }
+                }
+            }
+            catch (Exception e) when (e is IOException or ObjectDisposedException)
+            {
+                // Killed.
             }
         }
 
@@ -97,6 +134,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                 {
                     var socket = await _listener.AcceptAsync();
                     _accepted.Add(socket);
+                    _ = ObeyAsync(socket);
                     foreach (var item in script)
                     {
                         await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops;
+using Oriel.Protocol.Keeper;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Tests.Server;
@@ -50,7 +52,8 @@ internal sealed class TestServer : IAsyncDisposable
     public HttpClient Api { get; }
 
     public static async Task<TestServer> StartAsync(
-        string? data = null, PlayedKeepers? keepers = null, bool image = true, int maxDesktops = 8, DesktopDeadlines? deadlines = null, Func<ServeOptions, ServeOptions>? change = null)
+        string? data = null, PlayedKeepers? keepers = null, bool image = true, int maxDesktops = 8, DesktopDeadlines? deadlines = null, Func<ServeOptions, ServeOptions>? change = null,
+        bool ownsData = false)
     {
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         if (image)
@@ -68,7 +71,7 @@ internal sealed class TestServer : IAsyncDisposable
             Deadlines = deadlines ?? new DesktopDeadlines(),
         };
         var host = await OrielHost.StartAsync(change?.Invoke(options) ?? options, parts, TestContext.Current.CancellationToken);
-        return new TestServer(host, played, log, directory, ownsData: data is null);
+        return new TestServer(host, played, log, directory, ownsData: ownsData || data is null);
     }
 
     public async Task<JsonNode> CreateAsync(object? request = null)
@@ -101,7 +104,7 @@ internal sealed class TestServer : IAsyncDisposable
             // Told below.
         }
 
-        throw new TimeoutException($"{id}: no such '{type}' event; last: {last}");
+        throw new TimeoutException($"{id}: no such '{type}' event; last: {last}\n{Log.Text}");
     }
 
     public Task<JsonNode> WaitForStateAsync(string id, string state) => WaitForAsync(id, "state", e => e["state"]!.GetValue<string>() == state);
@@ -122,6 +125,19 @@ internal sealed class TestServer : IAsyncDisposable
         {
             yield return (item.EventId ?? "", item.EventType, item.Data);
         }
+    }
+
+    /// <summary>What a CONNECT to the target through this desktop's proxy is answered with: the head, handed over as its keeper does.</summary>
+    public async Task<string> ConnectThroughProxyAsync(string id, string target)
+    {
+        var spec = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "desktops", id, BundleLayout.Spec)))!;
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(Data, "run", "egress.sock")));
+        await using var stream = new NetworkStream(socket);
+        var preamble = new EgressPreamble(id, Convert.FromBase64String(spec["egressKey"]!.GetValue<string>()), "proxy");
+        await stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(preamble, KeeperJsonContext.Default.EgressPreamble));
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"\nCONNECT {target} HTTP/1.1\r\n\r\n"));
+        return await Egress.HttpProxyTests.ReadHeadAsync(stream);
     }
 
     public async ValueTask DisposeAsync()

@@ -99,7 +99,7 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
     public void Fail()
     {
         Availability = DesktopAvailability.Gone;
-        _notices.Writer.TryWrite(new DesktopNotice("failed", "guest-died", "The guest ended.", IsGone: true));
+        _notices.Writer.TryWrite(new DesktopNotice("failed", "guest-exited", "The guest ended.", IsGone: true));
     }
 
     public void Used(DesktopId id) => Interlocked.Increment(ref Uses);

@@ -36,6 +36,9 @@ internal sealed class PlayedDisplay : Display.DisplayBase
 
     public ConcurrentQueue<string> Clipboards { get; } = new();
 
+    /// <summary>Told to each watcher at once; none unless given.</summary>
+    public IReadOnlyList<Window> Windows { get; init; } = [];
+
     public int Watches;
 
     public int InputCallsEnded;
@@ -131,6 +134,11 @@ internal sealed class PlayedDisplay : Display.DisplayBase
         var channel = _watchers[id] = Channel.CreateUnbounded<DisplayEvent>();
         channel.Writer.TryWrite(new DisplayEvent { Size = new ScreenSize { Width = Recording.Width, Height = Recording.Height, MaxWidth = 3840, MaxHeight = 2160 } });
         channel.Writer.TryWrite(new DisplayEvent { Cursor = new Cursor { Serial = 1, Width = 1, Height = 1, Png = ByteString.CopyFrom(1, 2, 3) } });
+        if (Windows.Count > 0)
+        {
+            channel.Writer.TryWrite(new DisplayEvent { Windows = new WindowList { Windows = { Windows } } });
+        }
+
         Changed();
         try
         {

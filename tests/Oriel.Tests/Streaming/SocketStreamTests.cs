@@ -195,7 +195,7 @@ public sealed class SocketStreamTests
         server.Agent.Fail();
         var state = await page.NextTextAsync("state");
         Assert.Equal("failed", state.GetProperty("state").GetString());
-        Assert.Equal("guest-died", state.GetProperty("reason").GetProperty("code").GetString());
+        Assert.Equal("guest-exited", state.GetProperty("reason").GetProperty("code").GetString());
         await page.EndAsync();
         await server.Agent.Display.UntilAsync(() => !server.Agent.Display.Live.Any(), "the encoder ends");
     }

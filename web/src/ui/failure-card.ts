@@ -36,7 +36,7 @@ export class FailureCard extends LitElement {
   override render(): TemplateResult {
     const reason = this.reason;
     const about = explain(reason);
-    const calm = ["requested", "expired", "idle", "destroying", "server-shutdown", "signed-out"].includes(reason?.code ?? "");
+    const calm = ["requested", "expired", "idle", "destroying", "signed-out"].includes(reason?.code ?? "");
     const log = (reason?.log ?? []).slice(-12);
     const message = reason?.message?.replace(/\.$/, "") === about.title ? null : reason?.message;
     return html`

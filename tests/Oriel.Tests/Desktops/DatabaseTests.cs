@@ -1,0 +1,106 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Oriel.Desktops.Store;
+
+namespace Oriel.Tests.Desktops;
+
+/// <summary>The database file as a server finds it at its start.</summary>
+public sealed class DatabaseTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("oriel-db-").FullName;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private string Path => System.IO.Path.Combine(_directory, "oriel.db");
+
+    public void Dispose()
+    {
+        SqliteConnection.ClearAllPools();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task MigrateAsync_NoFileOrAnEmptyOne_MakesTheNewestSchema(bool empty)
+    {
+        if (empty)
+        {
+            await File.WriteAllBytesAsync(Path, [], Token);
+        }
+
+        await new DesktopDbContextFactory(Path).MigrateAsync(Token);
+
+        Assert.Empty(await new DesktopStore(new DesktopDbContextFactory(Path)).LoadAsync(DateTimeOffset.UnixEpoch, Token));
+        await using var db = new DesktopDbContextFactory(Path).CreateDbContext();
+        Assert.Equal(db.Database.GetMigrations(), await db.Database.GetAppliedMigrationsAsync(Token));
+    }
+
+    [Fact]
+    public async Task MigrateAsync_OfItsOwnFileAgain_ChangesNothing()
+    {
+        await new DesktopDbContextFactory(Path).MigrateAsync(Token);
+        var schema = await SchemaAsync();
+        await new DesktopDbContextFactory(Path).MigrateAsync(Token);
+
+        Assert.Equal(schema, await SchemaAsync());
+    }
+
+    [Fact]
+    public async Task MigrateAsync_NoDatabase_SaysSoAndLeavesIt()
+    {
+        var text = new string('x', 4096);
+        await File.WriteAllTextAsync(Path, text, Token);
+        var fault = await Assert.ThrowsAsync<IOException>(() => new DesktopDbContextFactory(Path).MigrateAsync(Token));
+
+        Assert.Contains(Path, fault.Message);
+        Assert.Contains("not a database", fault.Message);
+        Assert.Equal(text, await File.ReadAllTextAsync(Path, Token));
+    }
+
+    [Fact]
+    public async Task MigrateAsync_DatabaseOfAnotherProgram_SaysSoAndLeavesIt()
+    {
+        await SqlAsync("CREATE TABLE recipes (name TEXT)");
+        var fault = await Assert.ThrowsAsync<IOException>(() => new DesktopDbContextFactory(Path).MigrateAsync(Token));
+
+        Assert.Contains("is not Oriel's", fault.Message);
+        Assert.Equal(["recipes"], await SchemaAsync());
+    }
+
+    [Fact]
+    public async Task MigrateAsync_DatabaseOfANewerOriel_NamesItsMigration()
+    {
+        await new DesktopDbContextFactory(Path).MigrateAsync(Token);
+        await SqlAsync("""INSERT INTO "__EFMigrationsHistory" VALUES ('29990101000000_Future', '99.0.0')""");
+        var fault = await Assert.ThrowsAsync<IOException>(() => new DesktopDbContextFactory(Path).MigrateAsync(Token));
+
+        Assert.Contains("29990101000000_Future", fault.Message);
+        Assert.Contains("newer Oriel", fault.Message);
+    }
+
+    private async Task SqlAsync(string sql)
+    {
+        await using var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
+        await connection.OpenAsync(Token);
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        await command.ExecuteNonQueryAsync(Token);
+    }
+
+    private async Task<List<string>> SchemaAsync()
+    {
+        await using var connection = new SqliteConnection($"Data Source={Path};Pooling=False");
+        await connection.OpenAsync(Token);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT name FROM sqlite_master ORDER BY name";
+        await using var reader = await command.ExecuteReaderAsync(Token);
+        var names = new List<string>();
+        while (await reader.ReadAsync(Token))
+        {
+            names.Add(reader.GetString(0));
+        }
+
+        return names;
+    }
+}

@@ -1,0 +1,167 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Agents;
+using Oriel.Egress;
+using Oriel.Protocol;
+using Oriel.Protocol.Display;
+using Oriel.Protocol.Guest;
+using Oriel.Protocol.Keeper;
+using Oriel.Tests.Streaming;
+
+namespace Oriel.Tests.Server;
+
+/// <summary>
+/// A second implementation of the agent's contract, for what a real one never does: it answers on the bundle's agent socket with the key of
+/// the spec, keeps what it is configured with and attests exactly that, unless a test makes it answer otherwise. Nothing runs in it.
+/// </summary>
+internal sealed class PlayedGuest : IAsyncDisposable
+{
+    public const int Width = Recording.Width;
+    public const int Height = Recording.Height;
+
+    private readonly List<GuestStep> _steps = [new GuestStep { Name = "x-server", State = StepState.Done }];
+    private TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private WebApplication? _host;
+
+    public PlayedDisplay Display { get; } = new()
+    {
+        Windows =
+        [
+            new Window { Id = 1, Title = "CLI Terminal", WindowClass = "xfce4-terminal", Width = 100, Height = 100, Mapped = true },
+            new Window { Id = 2, Title = "New Tab", WindowClass = "chromium", Width = 100, Height = 100, Mapped = true },
+        ],
+    };
+
+    /// <summary>Changes an attestation before it is sent.</summary>
+    public Action<AttestReply> Attesting { get; init; } = _ => { };
+
+    /// <summary>The session ends, as the agent tells it.</summary>
+    public void EndSession() => Tell(new GuestStep { Name = "session", State = StepState.Failed, Detail = "X server (pid 7) ended: exit code 1" });
+
+    public async Task ListenAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(
+            Path.Combine(spec.Bundle, BundleLayout.AgentSocket), listen => listen.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = AgentConnection.MaxMessageBytes);
+        builder.Services.AddSingleton(Display);
+        builder.Services.AddSingleton(new Service(this, spec));
+        _host = builder.Build();
+        _host.MapGrpcService<PlayedDisplay>();
+        _host.MapGrpcService<Service>();
+        await _host.StartAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_host is { } host)
+        {
+            await host.StopAsync(new CancellationToken(canceled: true));
+            await host.DisposeAsync();
+        }
+    }
+
+    private void Tell(GuestStep step)
+    {
+        lock (_steps)
+        {
+            _steps.Add(step);
+            _told.TrySetResult();
+            _told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    private sealed class Service(PlayedGuest guest, KeeperSpec spec) : Guest.GuestBase
+    {
+        private ConfigureRequest _configured = new();
+
+        public override Task<HelloReply> Hello(HelloRequest request, ServerCallContext context)
+        {
+            var session = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
+            var proof = AgentProof.OfAgent(spec.AgentKey, request.ClientNonce.Span, session);
+            return Task.FromResult(new HelloReply { Session = ByteString.CopyFrom(session), Proof = ByteString.CopyFrom(proof), AgentVersion = "played", DesktopId = spec.DesktopId });
+        }
+
+        public override async Task WatchSteps(WatchStepsRequest request, IServerStreamWriter<GuestStep> responses, ServerCallContext context)
+        {
+            try
+            {
+                for (var next = 0; ;)
+                {
+                    GuestStep[] fresh;
+                    Task more;
+                    lock (guest._steps)
+                    {
+                        fresh = [.. guest._steps.Skip(next)];
+                        more = guest._told.Task;
+                    }
+
+                    foreach (var step in fresh)
+                    {
+                        await responses.WriteAsync(step, context.CancellationToken);
+                    }
+
+                    next += fresh.Length;
+                    await more.WaitAsync(context.CancellationToken);
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)
+            {
+                // The server looks no more.
+            }
+        }
+
+        public override Task<ConfigureReply> Configure(ConfigureRequest request, ServerCallContext context)
+        {
+            _configured = request;
+            guest.Tell(new GuestStep { Name = "session", State = StepState.Done });
+            var reply = new ConfigureReply();
+            reply.Files.AddRange(request.Files.Select(Proof));
+            return Task.FromResult(reply);
+        }
+
+        public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context)
+        {
+            var environment = Oriel.Desktops.Attestation.ExpectedEnvironment.Proxy.Concat(_configured.Env).ToDictionary();
+            var reply = new AttestReply
+            {
+                Hostname = _configured.Hostname,
+                TimeZone = _configured.TimeZone,
+                KeyboardLayout = _configured.KeyboardLayout,
+                CanaryStatus = 200,
+                CanaryBody = EgressSession.CanaryBody(spec.EgressKey, request.CanaryNonce),
+            };
+            reply.Files.AddRange(_configured.Files.Where(file => request.Paths.Contains(file.Path)).Select(Proof));
+            foreach (var name in request.EnvNames.Where(environment.ContainsKey))
+            {
+                var seen = new ObservedEnv { Name = name };
+                foreach (var observer in (string[])["login", "session", "exec"])
+                {
+                    seen.SeenBy[observer] = environment[name];
+                }
+
+                reply.Env.Add(seen);
+            }
+
+            guest.Attesting(reply);
+            return Task.FromResult(reply);
+        }
+
+        private static FileProof Proof(ConfiguredFile file) => new()
+        {
+            Path = file.Path,
+            Sha256 = ByteString.CopyFrom(SHA256.HashData(file.Content.Span)),
+            Size = file.Content.Length,
+            Mode = file.Mode,
+            Uid = file.Owner == "root" ? 0u : 1000u,
+            Gid = file.Owner == "root" ? 0u : 1000u,
+        };
+    }
+}
