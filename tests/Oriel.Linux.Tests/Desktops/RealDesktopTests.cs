@@ -9,6 +9,7 @@ using Oriel.Desktops.Templates;
 using Oriel.Egress;
 using Oriel.Egress.Policy;
 using Oriel.Images;
+using Oriel.Protocol.Guest;
 
 namespace Oriel.Linux.Tests.Desktops;
 
@@ -53,10 +54,46 @@ public sealed class RealDesktopTests
             await UntilAsync(desktop, DesktopState.Configuring);
             KeeperProcess.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
             await UntilAsync(desktop, DesktopState.Destroyed);
-            Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
+            Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, "guest-killed", ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
         }
 
         await AssertNothingLeftAsync(data);
+    }
+
+    /// <summary>By the server that made it, and by one that adopted it.</summary>
+    [Fact]
+    public async Task Session_ThatEnds_FailsTheReadyDesktopNamingWhatEnded()
+    {
+        var data = NewDataDirectory();
+        Desktop kept;
+        await using (var node = await NodeAsync(data))
+        {
+            var desktop = node.Service.Create(Spec()).Desktop!;
+            kept = node.Service.Create(Spec()).Desktop!;
+            await UntilAsync(desktop, DesktopState.Ready);
+            await UntilAsync(kept, DesktopState.Ready);
+            await EndSessionAsync(node, desktop);
+        }
+
+        await using (var node = await NodeAsync(data))
+        {
+            Assert.True(node.Service.TryGet(kept.Id, out var adopted));
+            await UntilAsync(adopted, DesktopState.Ready);
+            await EndSessionAsync(node, adopted);
+        }
+
+        await AssertNothingLeftAsync(data);
+    }
+
+    private static async Task EndSessionAsync(Node node, Desktop desktop)
+    {
+        var agent = await node.Service.ConnectAgentAsync(desktop.Id, Token);
+        using var exec = agent.Guest.Exec(cancellationToken: Token);
+        await exec.RequestStream.WriteAsync(
+            new ExecInput { Start = new ExecStart { Command = "/bin/sh", Args = { "-c", "for p in /proc/[0-9]*; do read name <$p/comm && [ \"$name\" = xfce4-session ] && kill -9 ${p#/proc/}; done" } } }, Token);
+        await UntilAsync(desktop, DesktopState.Destroyed);
+        Assert.Equal(ReasonCodes.SessionDied, desktop.Snapshot.Reason!.Code);
+        Assert.Contains("xfce4-session", desktop.Snapshot.Reason.Message, StringComparison.Ordinal);
     }
 
     [Fact]
