@@ -14,6 +14,10 @@ internal static class Host
         return [.. parents.Keys.Where(pid => Ancestors(pid, parents).Any(roots.Contains))];
     }
 
+    /// <summary>The guest's first process: the agent, in the container of a desktop.</summary>
+    public static int GuestOf(string data, string id) =>
+        ProcessesOf(data, id).Single(pid => CommandLineOf(pid).Trim().EndsWith("oriel-agent", StringComparison.Ordinal));
+
     /// <summary>The real uid, in the host's user namespace.</summary>
     public static int UidOf(int pid)
     {

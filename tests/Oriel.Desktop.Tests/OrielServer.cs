@@ -205,7 +205,8 @@ public sealed partial class OrielServer : IAsyncDisposable
     {
         var app = Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!;
         var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
-        string[] arguments = [Path.Combine(app, "oriel.dll"), "serve", "--data", Data, "--images", images, "--bind", "127.0.0.1", "--port", $"{port}", "--media-port", "0", .. _options];
+        string[] store = _options.Contains("--images") ? [] : ["--images", images];
+        string[] arguments = [Path.Combine(app, "oriel.dll"), "serve", "--data", Data, .. store, "--bind", "127.0.0.1", "--port", $"{port}", "--media-port", "0", .. _options];
         var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         var ready = new TaskCompletionSource<Match>(TaskCreationOptions.RunContinuationsAsynchronously);
         _process = Process.Start(start)!;

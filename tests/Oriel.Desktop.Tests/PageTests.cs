@@ -4,14 +4,13 @@ using Microsoft.Playwright;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>The way from Connect to a picture as the page shows it.</summary>
-[Collection(RingCollection.Name)]
-public sealed class PageTests(Ring ring)
+public sealed class PageTests(Ring ring) : RingTests(ring)
 {
     [Fact]
     public async Task Connect_Pressed_NamesEachRunningStep()
     {
-        Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
-        var page = await ring.SignInAsync();
+        SkipUnlessPrepared();
+        var page = await Ring.SignInAsync();
         await Recorder.StartAsync(page, "steps", """
             one('[data-testid=progress]') ? JSON.stringify({
               Named: text('[data-testid=step-name]')[0], Bar: one('[data-testid=progress]').value, Spoken: one('[data-testid=progress]').ariaValueText ?? one('[data-testid=progress]').getAttribute('aria-valuetext'),
@@ -33,8 +32,6 @@ public sealed class PageTests(Ring ring)
         Assert.True(named.Select(said => said.Named).Distinct().Count() >= 3, "steps named by the page: " + string.Join(", ", seen.Select(said => said.Named).Distinct()));
         Assert.Equal(seen.Select(said => said.Bar).Order(), seen.Select(said => said.Bar));
         Assert.Single(seen.Select(said => said.Height).Distinct());
-        using var deleted = await ring.Server.Api.DeleteAsync($"/api/desktops/{id}", TestContext.Current.CancellationToken);
-        await page.Context.CloseAsync();
     }
 
     private sealed record Progress(string Named, double Bar, string Spoken, string[] Running, int Height);

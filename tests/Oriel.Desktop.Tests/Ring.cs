@@ -45,18 +45,26 @@ public sealed class Ring : IAsyncLifetime
     }
 
     /// <summary>A signed-in page in a context (cookies, clipboard) of its own.</summary>
-    public async Task<IPage> SignInAsync(int width = 1400, int height = 860)
+    public Task<IPage> SignInAsync(int width = 1400, int height = 860) =>
+        SignInAsync(Server, new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = width, Height = height } });
+
+    /// <summary>The same for any server and kind of browser window.</summary>
+    public async Task<IPage> SignInAsync(OrielServer server, BrowserNewContextOptions window)
     {
-        var context = await _browser!.NewContextAsync(new BrowserNewContextOptions
-        {
-            ViewportSize = new ViewportSize { Width = width, Height = height },
-            Permissions = ["clipboard-read", "clipboard-write"],
-        });
+        var page = await OpenAsync(window);
+        await page.GotoAsync(await server.NewSignInUrlAsync());
+        await page.GetByTestId("connect").First.WaitForAsync();
+        return page;
+    }
+
+    /// <summary>An empty page in a context of its own.</summary>
+    public async Task<IPage> OpenAsync(BrowserNewContextOptions window)
+    {
+        window.Permissions = ["clipboard-read", "clipboard-write"];
+        var context = await _browser!.NewContextAsync(window);
         _contexts.Add(context);
         var page = await context.NewPageAsync();
         page.SetDefaultTimeout(60_000);
-        await page.GotoAsync(await Server.NewSignInUrlAsync());
-        await page.GetByTestId("connect").First.WaitForAsync();
         return page;
     }
 

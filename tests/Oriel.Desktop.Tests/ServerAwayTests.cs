@@ -3,22 +3,21 @@ using Microsoft.Playwright;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>What pages say while the server is gone, and that they come back by themselves.</summary>
-[Collection(RingCollection.Name)]
-public sealed class ServerAwayTests(Ring ring)
+public sealed class ServerAwayTests(Ring ring) : RingTests(ring)
 {
     [Fact]
     public async Task ServerGone_OpenPages_SaySoAndComeBack()
     {
-        Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
-        var id = await ring.SharedDesktopAsync();
-        var viewer = await ring.OpenViewerAsync(id);
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        var viewer = await Ring.OpenViewerAsync(id);
         var list = await viewer.Context.NewPageAsync();
-        await list.GotoAsync(ring.Server.Address.ToString());
+        await list.GotoAsync(Server.Address.ToString());
         await list.GetByTestId("desktop-card").First.WaitForAsync();
         await Recorder.StartAsync(viewer, "chip", "one('[data-testid=state-chip]')?.dataset.state");
         await Recorder.StartAsync(viewer, "notice", "text('[data-testid=viewer-notice]')[0]");
 
-        await ring.Server.KillAsync();
+        await Server.KillAsync();
         try
         {
             await ChipIsAsync(viewer, "reconnecting");
@@ -35,7 +34,7 @@ public sealed class ServerAwayTests(Ring ring)
         }
         finally
         {
-            await ring.Server.RestartAsync();
+            await Server.RestartAsync();
         }
 
         await ChipIsAsync(viewer, "connected");
@@ -46,7 +45,6 @@ public sealed class ServerAwayTests(Ring ring)
         var reconnecting = Array.IndexOf(chip, "reconnecting");
         Assert.True(interrupted > 0 && reconnecting > interrupted, "the chip said " + string.Join(", ", chip));
         Assert.Contains(await Recorder.SeenAsync(viewer, "notice"), text => text.Contains("interrupted", StringComparison.Ordinal));
-        await viewer.Context.CloseAsync();
     }
 
     private static Task ChipIsAsync(IPage page, string wanted) => OrielServer.EventuallyAsync(

@@ -26,7 +26,7 @@ export class OrielApp extends LitElement {
       header a.home { display: inline-flex; align-items: center; gap: 10px; color: var(--text); text-decoration: none; font-weight: 700; font-size: 18px; letter-spacing: -0.01em; }
       main { max-width: 1200px; margin: 0 auto; padding: 8px 20px 48px; }
       .wide { max-width: none; padding: 0; }
-      .out { max-width: 480px; margin: 12vh auto 0; }
+      .out { max-width: 480px; margin: 8vh auto 0; }
     `,
   ];
 
@@ -94,7 +94,8 @@ export class OrielApp extends LitElement {
   #signedOut(): TemplateResult {
     // The page to come back to after signing in.
     sessionStorage.setItem("oriel.return", location.pathname);
-    return html`<main class="out"><failure-card .reason=${{ code: "signed-out" }}></failure-card></main>`;
+    return html`<header><a class="home" href="/">${logo()} Oriel</a></header>
+      <main class="out"><failure-card .reason=${{ code: "signed-out" }}></failure-card></main>`;
   }
 }
 

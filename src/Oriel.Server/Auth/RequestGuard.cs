@@ -119,7 +119,8 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             return Problems.WriteAsync(context, StatusCodes.Status401Unauthorized, "signed-out", "Sign in, or send the token as Authorization: Bearer (oriel token).");
         }
 
-        context.Response.Redirect(PublicPaths.SignIn);
+        // The sign-in page leads back to where somebody wanted to go.
+        context.Response.Redirect(path == "/" ? PublicPaths.SignIn : $"{PublicPaths.SignIn}?return={Uri.EscapeDataString(path)}");
         return Task.CompletedTask;
     }
 

@@ -3,6 +3,8 @@ import { returnPath, tokenFrom } from "./token.js";
 const form = document.querySelector<HTMLFormElement>("#form");
 const field = document.querySelector<HTMLInputElement>("#token");
 const button = document.querySelector<HTMLButtonElement>("#submit");
+/** Where the server sent us here from. */
+const wanted = new URLSearchParams(location.search).get("return");
 const status = document.querySelector<HTMLElement>("#status");
 
 function say(text: string, calm = false): void {
@@ -28,7 +30,7 @@ async function signIn(token: string): Promise<void> {
       body: JSON.stringify({ token }),
     });
     if (response.ok) {
-      location.replace(returnPath(sessionStorage.getItem("oriel.return")));
+      location.replace(returnPath(wanted ?? sessionStorage.getItem("oriel.return")));
       return;
     }
     say(refusal(response.status));
@@ -49,7 +51,7 @@ form?.addEventListener("submit", (event) => {
 const given = tokenFrom(location.hash, location.search);
 if (given) {
   // Out of the address bar and the history before anything else happens with it.
-  history.replaceState(null, "", location.pathname);
+  history.replaceState(null, "", location.pathname + (wanted === null ? "" : `?return=${encodeURIComponent(wanted)}`));
   void signIn(given);
 } else {
   field?.focus();

@@ -57,6 +57,12 @@ export class FailureCard extends LitElement {
     `;
   }
 
+  /** The newest lines are the ones that tell. */
+  override updated(): void {
+    const log = this.renderRoot.querySelector("pre");
+    if (log) log.scrollTop = log.scrollHeight;
+  }
+
   #line(name: string, value: string): TemplateResult {
     return html`<dt>${name}</dt><dd>${value}</dd>`;
   }
