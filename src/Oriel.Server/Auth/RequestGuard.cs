@@ -1,4 +1,3 @@
-using System.Net;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Server.Auth;
@@ -7,10 +6,12 @@ namespace Oriel.Server.Auth;
 /// What every request passes before anything else: a Host that is ours (against DNS rebinding), security headers, a token or a session,
 /// and for the session's state changes an Origin that is ours and the header X-Oriel (against cross-site requests).
 /// </summary>
-internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, ServeOptions options, SignInLimiter limiter)
+internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, ServeOptions options)
 {
     public const string Cookie = "oriel-session";
     public const string CsrfHeader = "X-Oriel";
+    private const string Bearer = "Bearer ";
+    private const string SocketBearer = "oriel.bearer.";
     private const string Csp =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
         + "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -32,7 +33,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             return;
         }
 
-        if (context.WebSockets.IsWebSocketRequest && !HasOwnOrigin(context, required: !HasBearer(context)))
+        if (context.WebSockets.IsWebSocketRequest && !HasOwnOrigin(context, required: BearerOf(context) is null))
         {
             await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, "wrong-origin", "A WebSocket must come from this server's own page.");
             return;
@@ -68,7 +69,18 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
 
     private static bool ChangesState(string method) => !(HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method));
 
-    private static bool HasBearer(HttpContext context) => context.Request.Headers.Authorization.ToString().StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase);
+    /// <summary>The token of the header, or of a WebSocket's subprotocol: a page cannot give a WebSocket headers.</summary>
+    private static string? BearerOf(HttpContext context)
+    {
+        var authorization = context.Request.Headers.Authorization.ToString();
+        if (authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+        {
+            return authorization[Bearer.Length..].Trim();
+        }
+
+        var protocols = context.WebSockets.IsWebSocketRequest ? context.WebSockets.WebSocketRequestedProtocols : [];
+        return protocols.FirstOrDefault(protocol => protocol.StartsWith(SocketBearer, StringComparison.Ordinal))?[SocketBearer.Length..];
+    }
 
     private static bool HasOwnOrigin(HttpContext context, bool required)
     {
@@ -93,17 +105,11 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
 
     private async ValueTask<Caller> AuthenticateAsync(HttpContext context)
     {
-        var authorization = context.Request.Headers.Authorization.ToString();
-        if (authorization.Length > 0)
+        var bearer = BearerOf(context);
+        if (bearer is not null || context.Request.Headers.Authorization.Count > 0)
         {
-            var address = context.Connection.RemoteIpAddress ?? IPAddress.None;
-            var ok = HasBearer(context) && limiter.MayTry(address) && tokens.IsApiToken(authorization["Bearer ".Length..].Trim());
-            if (!ok)
-            {
-                limiter.Failed(address);
-            }
-
-            return ok ? Caller.Token : Caller.Nobody;
+            // Not limited: 256 bits cannot be guessed, and who fails on purpose must not lock out who shares the address.
+            return bearer is not null && tokens.IsApiToken(bearer) ? Caller.Token : Caller.Nobody;
         }
 
         return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted) ? Caller.Session : Caller.Nobody;

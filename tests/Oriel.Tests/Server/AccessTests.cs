@@ -70,6 +70,23 @@ public sealed class AccessTests
         Assert.Equal(status, (int)response.StatusCode);
     }
 
+    /// <summary>The desktop is not there: 404 is what a caller gets who may ask.</summary>
+    [Theory]
+    [InlineData(true, 404)]
+    [InlineData(false, 401)]
+    public async Task WebSocket_TokenAsASubprotocol_CountsAsBearer(bool right, int status)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var socket = new System.Net.WebSockets.ClientWebSocket();
+        socket.Options.CollectHttpResponseDetails = true;
+        socket.Options.AddSubProtocol("oriel.v1");
+        socket.Options.AddSubProtocol("oriel.bearer." + (right ? server.Token : "wrong"));
+        var address = new UriBuilder(server.Api.BaseAddress!) { Scheme = "ws", Path = "/api/desktops/d-aaaaaaaaaa/stream" }.Uri;
+        await Assert.ThrowsAsync<System.Net.WebSockets.WebSocketException>(() => socket.ConnectAsync(address, Token));
+
+        Assert.Equal(status, (int)socket.HttpStatusCode);
+    }
+
     [Fact]
     public async Task SignIn_WithAOneTimeToken_WorksOnceAndSignOutEndsIt()
     {
@@ -120,6 +137,10 @@ public sealed class AccessTests
 
         Assert.Equal(HttpStatusCode.Unauthorized, statuses[0]);
         Assert.Contains(HttpStatusCode.TooManyRequests, statuses);
+
+        // Who fails on purpose does not lock out the holder of the token behind the same address.
+        using var held = await server.Api.GetAsync("/api/desktops", Token);
+        Assert.Equal(HttpStatusCode.OK, held.StatusCode);
     }
 
     [Fact]
