@@ -51,7 +51,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         var cgroup = context.Cgroups.Create(desktop.Id.ToString());
         if (cgroup is not null)
         {
-            _cleanup.Push("cgroup", () => context.Cgroups.RemoveAsync(cgroup));
+            _cleanup.Push("cgroup", () => CgroupDelegation.RemoveAsync(cgroup));
         }
 
         return cgroup;
@@ -92,7 +92,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         _cleanup.Push("bundle", () => context.Keepers.RemoveBundleAsync(Bundle, CancellationToken.None));
         if (spec?.Limits.Cgroup is { } cgroup)
         {
-            _cleanup.Push("cgroup", () => context.Cgroups.RemoveAsync(cgroup));
+            _cleanup.Push("cgroup", () => CgroupDelegation.RemoveAsync(cgroup));
         }
 
         _cleanup.Push("keeper", () => context.Keepers.KillAsync(Bundle, CancellationToken.None));

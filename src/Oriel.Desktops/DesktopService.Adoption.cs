@@ -124,7 +124,7 @@ public sealed partial class DesktopService
             await _context.Keepers.KillAsync(bundle, cancellationToken);
             if (KeeperLiveness.ReadSpec(bundle)?.Limits.Cgroup is { } cgroup)
             {
-                await _context.Cgroups.RemoveAsync(cgroup);
+                await CgroupDelegation.RemoveAsync(cgroup);
             }
 
             await _context.Keepers.RemoveBundleAsync(bundle, cancellationToken);

@@ -57,7 +57,7 @@ public sealed class CgroupDelegation
     }
 
     /// <summary>Kills what is still in the group and removes it.</summary>
-    internal async Task RemoveAsync(string path)
+    internal static async Task RemoveAsync(string path)
     {
         if (!Directory.Exists(path))
         {

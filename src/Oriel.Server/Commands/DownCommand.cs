@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.Diagnostics;
+using Oriel.Desktops;
 using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Store;
 using Oriel.Images;
 using Oriel.Server.Hosting;
 
@@ -28,8 +31,7 @@ internal static class DownCommand
             return 1;
         }
 
-        // With the server gone and its lock in our hand nobody else touches the bundles. The next server finds the records without
-        // bundles and closes them.
+        // With the server gone and its lock in our hand nobody else touches bundles and records.
         Directory.CreateDirectory(options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
         using var held = ServerLock.TryTake(options.DataDirectory);
         if (held is null)
@@ -38,11 +40,37 @@ internal static class DownCommand
             return 1;
         }
 
-        var desktops = Path.Combine(options.DataDirectory, "desktops");
-        var keepers = new LocalKeeperHost(options.Keeper, TimeProvider.System);
-        var ended = await Task.WhenAll((Directory.Exists(desktops) ? Directory.GetDirectories(desktops) : []).Select(bundle => EndAsync(keepers, bundle, cancellationToken)));
-        Console.WriteLine(ended.Length == 0 ? "No desktop was left." : $"{ended.Count(e => e)} of {ended.Length} desktops ended.");
-        return ended.All(e => e) ? 0 : 1;
+        var clearance = new NodeClearance(
+            await StoreAsync(options, cancellationToken), new LocalKeeperHost(options.Keeper, TimeProvider.System), Path.Combine(options.DataDirectory, "desktops"), TimeProvider.System);
+        var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (oriel down)."), cancellationToken);
+        foreach (var (id, problem) in ended.OrderBy(desktop => desktop.Id, StringComparer.Ordinal))
+        {
+            (problem is null ? Console.Out : Console.Error).WriteLine($"  {id}: {problem ?? "ended"}");
+        }
+
+        Console.WriteLine(ended.Count == 0 ? "No desktop was left." : $"{ended.Count(desktop => desktop.Problem is null)} of {ended.Count} desktops ended.");
+        return ended.All(desktop => desktop.Problem is null) ? 0 : 1;
+    }
+
+    /// <summary>Null where no server has ever run, or where its database cannot be used: what runs is ended all the same.</summary>
+    private static async Task<DesktopStore?> StoreAsync(ServeOptions options, CancellationToken cancellationToken)
+    {
+        var database = new DesktopDbContextFactory(Path.Combine(options.DataDirectory, "oriel.db"));
+        if (!File.Exists(database.Path))
+        {
+            return null;
+        }
+
+        try
+        {
+            await database.MigrateAsync(cancellationToken);
+            return new DesktopStore(database);
+        }
+        catch (IOException e)
+        {
+            Console.Error.WriteLine("oriel: " + e.Message);
+            return null;
+        }
     }
 
     private static async Task<bool> StopServerAsync(ServeOptions options, CancellationToken cancellationToken)
@@ -87,22 +115,6 @@ internal static class DownCommand
         }
         catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
         {
-            return false;
-        }
-    }
-
-    private static async Task<bool> EndAsync(LocalKeeperHost keepers, string bundle, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await keepers.KillAsync(bundle, cancellationToken);
-            await keepers.RemoveBundleAsync(bundle, cancellationToken);
-            Console.WriteLine($"  {Path.GetFileName(bundle)}: ended");
-            return true;
-        }
-        catch (Exception e) when (e is IOException or InvalidOperationException or UnauthorizedAccessException)
-        {
-            Console.Error.WriteLine($"  {Path.GetFileName(bundle)}: {e.Message}");
             return false;
         }
     }

@@ -54,6 +54,11 @@ public sealed partial class SpecificationTests
             return File.Exists(file) && (tail == "test" || File.ReadAllText(file).Contains($"test(\"{tail}\"", StringComparison.Ordinal));
         }
 
+        if (place == "script")
+        {
+            return SourceTree.Read("tests/script.sh").Contains($"\n{name}() {{", StringComparison.Ordinal);
+        }
+
         // A test is a method with an attribute; the file that declares its class is where it must stand.
         return Directory.Exists(Path.Combine(SourceTree.Root, "tests", place)) && SourceTree.Sources($"tests/{place}").Select(SourceTree.Read).Any(text =>
             Regex.IsMatch(text, $@"\bclass {Regex.Escape(head)}\b")
@@ -71,10 +76,10 @@ public sealed partial class SpecificationTests
     [GeneratedRegex(@"^\|\s*(.*?)\s*\|\s*([^|]*?)\s*\|\s*$")]
     private static partial Regex Row();
 
-    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|bench/[\w.]+)(?:: ([\w.]+))?`")]
+    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|bench/[\w.]+)(?:: ([\w.]+))?`")]
     private static partial Regex Reference();
 
-    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|bench/[\w.]+(: \w+)?)`)*$")]
+    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|script: \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|script: \w+|bench/[\w.]+(: \w+)?)`)*$")]
     private static partial Regex OnlyReferences();
 
     [GeneratedRegex(@"^pending: \S")]

@@ -12,12 +12,13 @@ internal static class HostChecks
     /// <summary>Long enough for a busy host; a nested KVM that hangs in KVM_RUN hangs for good.</summary>
     private static readonly TimeSpan KvmDeadline = TimeSpan.FromSeconds(10);
 
-    public static DoctorFinding Cgroup()
+    /// <param name="proc">Where the mounts and the group of this process are told.</param>
+    public static DoctorFinding Cgroup(string proc = "/proc/self")
     {
         const string Name = "cgroup v2 delegation";
         const string Mend = "without it desktops have no memory and CPU limits. Run Oriel as a systemd service with Delegate=yes (as a user: systemd-run --user --scope -p Delegate=yes ./oriel up)";
-        var root = File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).FirstOrDefault(fields => fields is [_, _, "cgroup2", ..])?[1];
-        var own = File.ReadLines("/proc/self/cgroup").FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
+        var root = File.ReadLines(Path.Combine(proc, "mounts")).Select(line => line.Split(' ')).FirstOrDefault(fields => fields is [_, _, "cgroup2", ..])?[1];
+        var own = File.ReadLines(Path.Combine(proc, "cgroup")).FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
         if (root is null || own is null)
         {
             return DoctorFinding.Warn(Name, "no cgroup2 is mounted", Mend);
@@ -26,9 +27,10 @@ internal static class HostChecks
         var directory = root + own;
         var file = Path.Combine(directory, "cgroup.controllers");
         var controllers = File.Exists(file) ? File.ReadAllText(file).Trim() : "";
-        if (!controllers.Split(' ').Contains("memory"))
+        string[] missing = [.. new[] { "cpu", "memory", "pids" }.Except(controllers.Split(' '))];
+        if (missing.Length > 0)
         {
-            return DoctorFinding.Warn(Name, $"{directory} has {(controllers.Length == 0 ? "no controllers" : $"only: {controllers}")}", Mend);
+            return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", Mend);
         }
 
         var probe = Path.Combine(directory, "oriel-doctor");
@@ -44,13 +46,13 @@ internal static class HostChecks
         }
     }
 
-    public static DoctorFinding Tun()
+    public static DoctorFinding Tun(string device = "/dev/net/tun")
     {
         const string Name = "tun";
         try
         {
-            using var tun = File.OpenHandle("/dev/net/tun", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-            return DoctorFinding.Ok(Name, "/dev/net/tun opens");
+            using var tun = File.OpenHandle(device, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            return DoctorFinding.Ok(Name, $"{device} opens");
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
@@ -85,12 +87,14 @@ internal static class HostChecks
         return problem is null ? 0 : 1;
     }
 
-    public static DoctorFinding Disk(string data)
+    public static DoctorFinding Disk(string data) => Disk(data, new DriveInfo(data).AvailableFreeSpace);
+
+    /// <param name="free">Bytes.</param>
+    internal static DoctorFinding Disk(string data, long free)
     {
         const string Name = "disk";
         const long Least = 2L << 30;
         const long Comfortable = 8L << 30;
-        var free = new DriveInfo(data).AvailableFreeSpace;
         var seen = string.Create(CultureInfo.InvariantCulture, $"{free / (double)(1 << 30):0.0} GiB free at {data}");
         const string Mend = "a golden image takes 1 GiB (5 GiB while it is built), a desktop what it writes: make room or take --data elsewhere";
         return free < Least ? DoctorFinding.Fail(Name, seen, Mend) : free < Comfortable ? DoctorFinding.Warn(Name, seen, Mend) : DoctorFinding.Ok(Name, seen);

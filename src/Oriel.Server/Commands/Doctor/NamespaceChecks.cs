@@ -5,20 +5,22 @@ internal static class NamespaceChecks
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
 
-    public static async Task<DoctorFinding> UserNamespacesAsync(CancellationToken cancellationToken)
+    /// <param name="settings">Where the kernel's settings are.</param>
+    /// <param name="probe">What makes a namespace; default: unshare.</param>
+    public static async Task<DoctorFinding> UserNamespacesAsync(CancellationToken cancellationToken, string settings = "/proc/sys", params string[] probe)
     {
         const string Name = "user namespaces";
-        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, "unshare", "--map-root-user", "id", "-u");
+        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, probe.Length > 0 ? probe : ["unshare", "--map-root-user", "id", "-u"]);
         if (tried.Succeeded)
         {
             return DoctorFinding.Ok(Name, "an ordinary user can make one");
         }
 
-        var mend = ReadSetting("/proc/sys/kernel/unprivileged_userns_clone") == "0"
+        var mend = ReadSetting(settings, "kernel/unprivileged_userns_clone") == "0"
             ? "sudo sysctl -w kernel.unprivileged_userns_clone=1 (and in /etc/sysctl.d)"
-            : ReadSetting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1"
+            : ReadSetting(settings, "kernel/apparmor_restrict_unprivileged_userns") == "1"
                 ? "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (and in /etc/sysctl.d)"
-                : ReadSetting("/proc/sys/user/max_user_namespaces") == "0"
+                : ReadSetting(settings, "user/max_user_namespaces") == "0"
                     ? "sudo sysctl -w user.max_user_namespaces=15000 (and in /etc/sysctl.d)"
                     : "the kernel needs CONFIG_USER_NS; inside a container its seccomp profile must allow unshare";
         return DoctorFinding.Fail(Name, tried.LastLine, mend);
@@ -94,5 +96,6 @@ internal static class NamespaceChecks
             : new DoctorFinding(program, missing, tried.LastLine, $"sudo apt-get install {package}");
     }
 
-    private static string? ReadSetting(string path) => File.Exists(path) ? File.ReadAllText(path).Trim() : null;
+    private static string? ReadSetting(string settings, string name) =>
+        Path.Combine(settings, name) is var path && File.Exists(path) ? File.ReadAllText(path).Trim() : null;
 }

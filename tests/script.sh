@@ -1,0 +1,216 @@
+#!/bin/bash
+# Tests of the script ./oriel itself, run by ./oriel test script: script.sh RESULT DATA
+# DATA holds the built application and an image, as ./oriel up leaves them. The tests run in their order; the outcome goes to RESULT (CTRF).
+set -uo pipefail
+
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+result=$1
+data=$2
+place=$(mktemp -d)
+log=$place/server.log
+: >"$place/results"
+
+tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed packages_Missing_AreShownAndInstalledOnce
+    up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
+    up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
+    down_NextServer_KnowsTheRecordsClosed)
+
+fail() {
+    echo "$*"
+    exit 1
+}
+
+# has TEXT WORD...: TEXT must contain each word.
+has() {
+    local text=$1 word
+    shift
+    for word; do
+        case $text in *"$word"*) ;; *) fail "'$word' is missing in: $text" ;; esac
+    done
+}
+
+client() { node "$root/tests/script-client.mjs" "$@"; }
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+help_EachCommand_TellsItsOptions() {
+    local text
+    text=$("$root/oriel" help)
+    has "$text" up down test bench doctor image token
+    [ "$("$root/oriel" test --help)" = "$text" ] || fail "./oriel test --help is not the help"
+    [ "$("$root/oriel" bench --help)" = "$text" ] || fail "./oriel bench --help is not the help"
+    has "$("$root/oriel" up --help --data "$data")" --bind 127.0.0.1 --port 4000 --media-port 4001 --cert --key --public-address --max-desktops
+    has "$("$root/oriel" down --help --data "$data")" --data
+    has "$("$root/oriel" token --help --data "$data")" --new-signin
+    has "$("$root/oriel" doctor --help --data "$data")" --json --port
+    has "$("$root/oriel" image --help --data "$data")" build test list verify rm
+}
+
+command_Unknown_IsRefusedAndNamed() {
+    local text code=0
+    text=$("$root/oriel" fly 2>&1) || code=$?
+    [ "$code" = 1 ] || fail "exit code $code"
+    has "$text" "there is no command 'fly'" usage
+}
+
+# The tools of Debian are played: one package is missing until apt-get has been told to install it.
+packages_Missing_AreShownAndInstalledOnce() {
+    local stub=$place/stub first second
+    mkdir "$stub"
+    : >"$stub/calls"
+    cat >"$stub/dpkg-query" <<'STUB'
+#!/bin/sh
+for package; do :; done
+[ "$package" != crun ] || grep -q '^install -qy' "$STUB/calls" || exit 1
+printf installed
+STUB
+    cat >"$stub/apt-get" <<'STUB'
+#!/bin/sh
+printf '%s\n' "$*" >>"$STUB/calls"
+STUB
+    cat >"$stub/sudo" <<'STUB'
+#!/bin/sh
+[ "$1" = -v ] || exec "$@"
+STUB
+    chmod 755 "$stub"/*
+    first=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image list --data "$data" 2>&1)
+    has "$first" "Debian packages to install: crun"
+    [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "apt-get was called: $(cat "$stub/calls")"
+    grep -qx 'install -qy --no-install-recommends crun' "$stub/calls" || fail "apt-get was called: $(cat "$stub/calls")"
+    case ${first%%install packages*} in *"to install: crun"*) ;; *) fail "installed before it was shown: $first" ;; esac
+    second=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image list --data "$data" 2>&1)
+    case $second in *"to install"*) fail "a second time: $second" ;; esac
+    [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "a second time: $(cat "$stub/calls")"
+}
+
+# --- a server's life ----------------------------------------------------------------------------------------------
+
+# start: ./oriel up in a process group of its own, as a terminal runs it; returns when the sign-in URL is printed.
+start() {
+    local began=$EPOCHREALTIME line server
+    : >"$log"
+    set -m
+    "$root/oriel" up --data "$data" --port 0 --media-port 0 >"$log" 2>&1 &
+    server=$!
+    set +m
+    echo "$server" >"$place/pid"
+    line=$(grep -m1 'signin#token=' < <(exec timeout 120 tail --pid="$server" -n +1 -f "$log" 2>/dev/null)) || fail "no sign-in URL; it printed: $(cat "$log")"
+    echo "$line" >"$place/url"
+    echo "${line%/signin*}" >"$place/base"
+    node -p "((${EPOCHREALTIME/,/.} - ${began/,/.}) * 1000).toFixed(0)" >"$place/start-ms"
+}
+
+# stop: Ctrl-C, to the whole process group; returns when it has ended.
+stop() {
+    local server
+    server=$(cat "$place/pid")
+    kill -INT -- "-$server"
+    timeout 30 tail --pid="$server" -f /dev/null || fail "it did not end within 30 s; it printed: $(cat "$log")"
+}
+
+up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn() {
+    local url base token
+    start
+    url=$(cat "$place/url") base=$(cat "$place/base")
+    has "$base" http://127.0.0.1:
+    has "$(client GET "$base/signin")" 200 "<html"
+    has "$(client GET "$base/api/desktops")" 401 signed-out
+    token=${url#*#token=}
+    [ "$(client POST "$base/api/session" "" "{\"token\":\"$token\"}" | head -n 1)" = 204 ] || fail "the printed URL does not sign in"
+    [ "$(client POST "$base/api/session" "" "{\"token\":\"$token\"}" | head -n 1)" = 401 ] || fail "the printed URL signs in twice"
+    token=$(cat "$data/token")
+    client POST "$base/api/desktops" "$token" '{"name":"lives-on"}' >"$place/created"
+    [ "$(head -n 1 "$place/created")" = 201 ] || fail "no desktop: $(cat "$place/created")"
+    tail -n +2 "$place/created" | node -p 'JSON.parse(require("fs").readFileSync(0)).id' >"$place/id"
+    client until:ready "$base/api/desktops/$(cat "$place/id")/events" "$token"
+}
+
+# As root, it has dropped to the user oriel; in either case nothing of it is root.
+up_Processes_AreNeverRoot() {
+    local keeper pid uids expected
+    keeper=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).pid' "$data/desktops/$(cat "$place/id")/keeper.json")
+    echo "$keeper" >"$place/keeper"
+    for pid in "$(cat "$place/pid")" "$keeper" $(cat "/proc/$keeper/task/$keeper/children"); do
+        uids=$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")
+        case " $uids " in *" 0 "* | "  ") fail "process $pid has the uids '$uids'" ;; esac
+    done
+    expected=$(id -u)
+    [ "$expected" != 0 ] || expected=$(id -u oriel)
+    uids=$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$(cat "$place/pid")/status")
+    [ "$uids" = "$expected $expected $expected $expected" ] || fail "the server has the uids '$uids', not $expected"
+}
+
+up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn() {
+    stop
+    has "$(cat "$log")" "1 desktop lives on" "./oriel down" "$(cat "$place/id")  lives-on  ready"
+    kill -0 "$(cat "$place/keeper")" || fail "its keeper has ended"
+}
+
+up_SecondStart_FindsTheDesktop() {
+    start
+    echo "second start: $(cat "$place/start-ms") ms" | tee "$place/second-start"
+    client until:ready "$(cat "$place/base")/api/desktops/$(cat "$place/id")/events" "$(cat "$data/token")"
+    has "$(client GET "$(cat "$place/base")/api/desktops/$(cat "$place/id")" "$(cat "$data/token")")" 200 lives-on
+}
+
+token_OfARunningServer_IsTheFilesAndANewSignInWorks() {
+    local url
+    [ "$("$root/oriel" token --data "$data")" = "$(cat "$data/token")" ] || fail "another token than the file's"
+    url=$("$root/oriel" token --new-signin --data "$data")
+    has "$url" "$(cat "$place/base")/signin#token="
+    [ "$(client POST "$(cat "$place/base")/api/session" "" "{\"token\":\"${url#*#token=}\"}" | head -n 1)" = 204 ] || fail "$url does not sign in"
+}
+
+down_RunningServer_EndsItAndItsDesktops() {
+    local text pid
+    text=$("$root/oriel" down --data "$data" 2>&1) || fail "exit code $?: $text"
+    has "$text" "Stopping the server" "$(cat "$place/id"): ended" "1 of 1 desktops ended."
+    for pid in "$(cat "$place/pid")" "$(cat "$place/keeper")"; do
+        timeout 20 tail --pid="$pid" -f /dev/null || fail "process $pid lives on: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done
+    [ -z "$(ls -A "$data/desktops")" ] || fail "left: $(ls -A "$data/desktops")"
+    has "$("$root/oriel" down --data "$data" 2>&1)" "No desktop was left."
+}
+
+down_NextServer_KnowsTheRecordsClosed() {
+    start
+    has "$(client GET "$(cat "$place/base")/api/desktops/$(cat "$place/id")" "$(cat "$data/token")")" 200 '"state":"destroyed"' '"code":"requested"' "oriel down"
+    has "$(client GET "$(cat "$place/base")/api/desktops" "$(cat "$data/token")")" 200 '"desktops":[]'
+    stop
+    has "$(cat "$log")" "No desktop is left."
+}
+
+# --- running them -------------------------------------------------------------------------------------------------
+
+clean_up() {
+    if [ -s "$place/pid" ] && kill -0 "$(cat "$place/pid")" 2>/dev/null; then
+        "$root/oriel" down --data "$data" >/dev/null 2>&1
+    fi
+    rm -rf "$place"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+failed=0
+for name in "${tests[@]}"; do
+    code=0 began=${EPOCHREALTIME/[.,]/}
+    (
+        set -e
+        "$name"
+    ) >"$place/$name" 2>&1 || code=$?
+    [ "$code" = 0 ] || failed=1
+    printf '%s\t%s\t%s\n' "$name" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" >>"$place/results"
+done
+[ ! -f "$place/second-start" ] || cat "$place/second-start"
+
+node -e '
+    const { readFileSync, writeFileSync } = require("fs");
+    const [place, result] = process.argv.slice(1);
+    const tests = readFileSync(`${place}/results`, "utf8").trim().split("\n").map((line) => {
+        const [name, code, duration] = line.split("\t");
+        const message = readFileSync(`${place}/${name}`, "utf8");
+        return code === "0" ? { name, status: "passed", duration: +duration } : { name, status: "failed", duration: +duration, message: `exit code ${code}\n${message}` };
+    });
+    writeFileSync(result, JSON.stringify({ results: { tool: { name: "script.sh" }, tests } }));
+' "$place" "$result"
+exit "$failed"
