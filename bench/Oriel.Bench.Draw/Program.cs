@@ -3,11 +3,11 @@ using Oriel.Linux.Codecs;
 using Oriel.Linux.Posix;
 using Oriel.Linux.X11;
 
-// The workload of the draw-to-display benchmark, drawn in X: scrolling text over the whole screen, or a small moving box. Each picture carries
+// The workload of the draw-to-display benchmark, drawn in X: scrolling text over the whole screen, each line of other words and another length, or a small moving box. Each picture carries
 // the time at which it was drawn as a row of black and white cells in the top left corner, which a page reads back out of its pixels.
 // usage: oriel-bench-draw <text|box> <fps> <seconds> <width> <height>
 
-const int Cell = 16, Bits = 28, UnitUs = 100;
+const int Cell = 16, Bits = 28, UnitUs = 100, GlyphWidth = 6;
 if (args is not [var workload, var fpsText, var secondsText, var widthText, var heightText])
 {
     Console.Error.WriteLine("usage: oriel-bench-draw <text|box> <fps> <seconds> <width> <height>");
@@ -31,7 +31,7 @@ for (var frame = 0; frame < fps * seconds; frame++)
 
     if (workload == "text")
     {
-        painter.ScrollText($"{frame:D6} The quick brown fox jumps over the lazy dog; pack my box with five dozen liquor jugs. {frame * 7919 % 1000003:D7} 0123456789 abcdefghijklmnopqrstuvwxyz {frame * 104729 % 999983:X6}", Cell);
+        painter.ScrollText(Line(frame, width / 2 / GlyphWidth), Cell);
     }
     else
     {
@@ -57,6 +57,26 @@ void Stamp(long time)
             painter.Fill(new PixelRectangle((bit + 2) * Cell, 0, Cell, Cell), 0xffffff);
         }
     }
+}
+
+// Words as in a log or a book; the same for the same number, so that every system is given the same screen.
+static string Line(int number, int most)
+{
+    ReadOnlySpan<string> words =
+    [
+        "the", "of", "server", "and", "connection", "to", "request", "a", "in", "was", "closed", "GET", "/index.html", "that", "for", "200", "it", "warning:", "file", "not", "found", "with", "as",
+        "error", "at", "line", "return", "value", "null", "from", "by", "listening", "on", "127.0.0.1", "started", "process", "user", "session", "opened", "after", "seconds", "[info]", "package",
+        "installed", "version", "1.24.7", "building", "src/main.c", "done", "waiting", "0x7f3a", "memory", "kernel", "device", "over", "lazy", "dog", "jumps", "quick", "brown", "fox",
+    ];
+    var random = new Random(number);
+    var length = random.Next(most / 3, most);
+    var text = new System.Text.StringBuilder($"{random.Next(24):D2}:{random.Next(60):D2}:{random.Next(60):D2}");
+    while (text.Length < length)
+    {
+        text.Append(' ').Append(words[random.Next(words.Length)]);
+    }
+
+    return text.ToString();
 }
 
 static int Number(string text) => int.Parse(text, NumberStyles.None, CultureInfo.InvariantCulture);

@@ -102,6 +102,8 @@ internal sealed class BenchHost : IAsyncDisposable
 
     public static async Task<JsonNode> ResultAsync(IPage page) => await JsonAsync(page, "() => JSON.stringify(orielBench.result())");
 
+    public static async Task<JsonNode> StagesAsync(IPage page) => await JsonAsync(page, "() => JSON.stringify(orielBench.stages())");
+
     public static async Task<JsonNode> StatsAsync(IPage page) => await JsonAsync(page, "async () => JSON.stringify(await orielBench.stats())");
 
     /// <summary>CPU of a desktop's keeper and guest.</summary>

@@ -7,13 +7,14 @@ using Spectre.Console;
 var quick = args.Contains("--quick");
 var outAt = Array.IndexOf(args, "--out");
 var output = outAt >= 0 && outAt + 1 < args.Length ? args[outAt + 1] : null;
-var wanted = args.Where((arg, index) => !arg.StartsWith("--", StringComparison.Ordinal) && index != outAt + 1).ToHashSet();
+var wanted = args.Where((arg, index) => !arg.StartsWith("--", StringComparison.Ordinal) && (outAt < 0 || index != outAt + 1)).ToHashSet();
 
 await using var bench = await BenchHost.StartAsync(quick);
 var scenarios = new (string Name, string What, Func<Task<Report>> Run)[]
 {
     ("create", "From POST to ready, cold, and the share of each step", () => CreateScenario.RunAsync(bench)),
     ("latency", "Draw in X to pixels read in the page, full-screen text, side by side with TigerVNC + noVNC", () => LatencyScenario.RunAsync(bench)),
+    ("stages", "Where the time goes, from the drawing call to the page", () => StageScenario.RunAsync(bench)),
     ("idle", "A still desktop with one viewer", () => LoadScenario.IdleAsync(bench)),
     ("viewers", "One desktop, several viewers, 720p text at 30 fps", () => LoadScenario.ViewersAsync(bench)),
     ("network", "Thin and lossy links, 720p text at 30 fps", () => LoadScenario.NetworkAsync(bench)),

@@ -14,6 +14,7 @@ internal sealed class UdpRelay : IAsyncDisposable
     private readonly Socket _server = Bind();
     private readonly IPEndPoint _target;
     private readonly CancellationTokenSource _stop = new();
+    private readonly Link _toPage;
     private readonly Task[] _tasks;
     private volatile EndPoint? _peer;
 
@@ -23,16 +24,19 @@ internal sealed class UdpRelay : IAsyncDisposable
     public UdpRelay(int serverPort, TimeSpan delay, double loss, long bitsPerSecond)
     {
         _target = new IPEndPoint(IPAddress.Loopback, serverPort);
-        var toPage = new Link(delay, loss, bitsPerSecond);
+        _toPage = new Link(delay, loss, bitsPerSecond);
         var toServer = new Link(delay, 0, 0);
         _tasks =
         [
-            ReadAsync(_server, toPage, learn: false), toPage.DeliverAsync(bytes => _peer is { } peer ? _page.SendToAsync(bytes, SocketFlags.None, peer) : Task.CompletedTask, _stop.Token),
+            ReadAsync(_server, _toPage, learn: false), _toPage.DeliverAsync(bytes => _peer is { } peer ? _page.SendToAsync(bytes, SocketFlags.None, peer) : Task.CompletedTask, _stop.Token),
             ReadAsync(_page, toServer, learn: true), toServer.DeliverAsync(bytes => _server.SendToAsync(bytes, SocketFlags.None, _target), _stop.Token),
         ];
     }
 
     public int Port => ((IPEndPoint)_page.LocalEndPoint!).Port;
+
+    /// <summary>Sent towards the page, lost ones included.</summary>
+    public long BytesToPage => _toPage.Offered;
 
     public async ValueTask DisposeAsync()
     {
@@ -76,11 +80,14 @@ internal sealed class UdpRelay : IAsyncDisposable
         private const double QueueSeconds = 0.2;
         private readonly Channel<(byte[] Bytes, long DueUs)> _queue = Channel.CreateUnbounded<(byte[], long)>();
         private readonly Random _random = new(1);
-        private long _freeAtUs;
+        private long _freeAtUs, _offered;
+
+        public long Offered => Interlocked.Read(ref _offered);
 
         public void Offer(ReadOnlySpan<byte> datagram)
         {
             var nowUs = NowUs();
+            Interlocked.Add(ref _offered, datagram.Length);
             if (loss > 0 && _random.NextDouble() < loss)
             {
                 return;

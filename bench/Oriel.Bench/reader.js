@@ -32,8 +32,13 @@
     if (age < 60000) run.latencies.push(age);
   };
 
+  // What the server says of sampled frames, and what the browser says of the shown ones, both by RTP timestamp.
+  const sampled = new Map(), shown = new Map();
   const bench = window.orielBench = { run };
-  bench.reset = () => { Object.assign(run, { latencies: [], last: null, frames: 0, gaps: [], lastAt: 0, from: performance.now() }); };
+  bench.reset = () => {
+    Object.assign(run, { latencies: [], last: null, frames: 0, gaps: [], lastAt: 0, from: performance.now() });
+    sampled.clear(); shown.clear();
+  };
 
   // A viewer of its own beside the page's: WHEP with one codec; optionally every candidate's port replaced by that of a relay.
   bench.connect = async ({ desktop, codec, port }) => {
@@ -46,6 +51,10 @@
     transceiver.setCodecPreferences(codecs.filter(c => c.mimeType.toLowerCase() === 'video/' + codec || /rtx/i.test(c.mimeType)));
     const control = bench.control = peer.createDataChannel('control');
     bench.opened = new Promise(done => { control.onopen = done; });
+    control.onmessage = event => {
+      const message = typeof event.data === 'string' ? JSON.parse(event.data) : {};
+      if (message.t === 'frame') sampled.set(message.rtp, message);
+    };
     peer.ontrack = event => {
       event.receiver.jitterBufferTarget = 0;
       video.srcObject = new MediaStream([event.track]);
@@ -65,7 +74,12 @@
       const look = () => { if (peer.connectionState === 'connected') resolve(); if (peer.connectionState === 'failed') reject(new Error('the connection failed')); };
       peer.addEventListener('connectionstatechange', look); look();
     });
-    const each = () => { see(readStamp(video, 1, 1)); if (bench.video === video) video.requestVideoFrameCallback(each); };
+    const each = (_, frame) => {
+      const at = performance.now(), stamp = readStamp(video, 1, 1), fresh = stamp !== null && stamp !== run.last;
+      if (fresh) shown.set(frame.rtpTimestamp, { ...frame, at, drawnAt: at - (ageMs(stamp) - (performance.now() - at)) });
+      see(stamp);
+      if (bench.video === video) video.requestVideoFrameCallback(each);
+    };
     video.requestVideoFrameCallback(each);
   };
   bench.cap = async max => { await bench.opened; bench.control.send(JSON.stringify({ t: 'fps', max })); };
@@ -82,6 +96,30 @@
       };
     }
     return null;
+  };
+
+  // The median time of each part of the way, in milliseconds: only of frames that the server sampled.
+  bench.stages = () => {
+    const columns = {};
+    const add = (name, value) => (columns[name] ??= []).push(value);
+    for (const [rtp, m] of sampled) {
+      const f = shown.get(rtp);
+      if (!f) continue;
+      const guest = (m.captureUs + m.encodeUs) / 1000, relay = m.sendUs / 1000;
+      add('drawn, seen and sent on', f.receiveTime - f.drawnAt - guest - relay);
+      add('capture', m.captureUs / 1000);
+      add('encode', m.encodeUs / 1000);
+      add('agent to server', relay);
+      add('decode', f.processingDuration * 1000);
+      add('to composition', f.presentationTime - f.receiveTime - f.processingDuration * 1000);
+      add('to the callback', f.at - f.presentationTime);
+      add('whole', f.at - f.drawnAt);
+      add('to composition, whole', f.presentationTime - f.drawnAt);
+      add('to expected display', f.expectedDisplayTime - f.drawnAt);
+      add('bytes', m.bytes); add('q', m.q);
+    }
+    const middle = list => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
+    return Object.fromEntries(Object.entries(columns).map(([name, list]) => [name, middle(list)]).concat([['frames', shown.size]]));
   };
 
   // noVNC paints a canvas: look at it before every repaint of the page.

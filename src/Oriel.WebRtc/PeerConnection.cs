@@ -159,6 +159,7 @@ public sealed class PeerConnection : IAsyncDisposable
             PacketsSent = counters.PacketsSent,
             BytesSent = counters.BytesSent,
             PacketsResent = counters.PacketsResent,
+            PacketsRepeated = counters.PacketsRepeated,
             NacksReceived = counters.NacksReceived,
             ResendsRefused = counters.ResendsRefused,
             KeyFramesAsked = _transport.Reports.KeyFramesAsked,

@@ -21,6 +21,9 @@ public sealed record PeerStats
     public long PacketsSent { get; init; }
     public long BytesSent { get; init; }
     public long PacketsResent { get; init; }
+
+    /// <summary>Sent a second time unasked, because the path loses some.</summary>
+    public long PacketsRepeated { get; init; }
     public long NacksReceived { get; init; }
     public long ResendsRefused { get; init; }
     public long KeyFramesAsked { get; init; }

@@ -41,8 +41,8 @@ internal sealed class FramePacer(int maxFps)
     /// <summary>A frame of changed pixels was begun at <paramref name="nowUs"/>.</summary>
     internal void Captured(long nowUs)
     {
-        // Half an interval of credit: a source as fast as the cap, but with jitter, is not pushed back a little more by each late frame.
-        _nextUs = Math.Max(_nextUs, nowUs - _intervalUs / 2) + _intervalUs;
+        // One interval of credit: a source as fast as the cap, but with jitter, never waits, nor does a second half that is drawn right after the first.
+        _nextUs = Math.Max(_nextUs, nowUs - _intervalUs) + _intervalUs;
     }
 
     /// <summary>After a frame: when the next refinement is due, if the picture is still coarse.</summary>

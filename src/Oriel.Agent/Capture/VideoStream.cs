@@ -134,6 +134,7 @@ internal sealed class VideoStream : IAsyncDisposable
 
     private void CaptureAndEncode(ScreenCapture capture, long now, bool keyFrame)
     {
+        capture.Settle(_poller);
         var damageUs = capture.DamageUs < 0 ? now : capture.DamageUs;
         var changed = (capture.DamageUs >= 0 || capture.Picture is null) && capture.Capture();
         if (!changed && !keyFrame)

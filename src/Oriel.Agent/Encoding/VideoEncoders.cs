@@ -22,7 +22,7 @@ internal static class VideoEncoders
     };
 
     /// <summary>The quantizer from which on a still picture is worth another, better frame; on the codec's own scale.</summary>
-    internal static int CoarseQuantizer(Codec codec) => codec is Codec.Vp8 ? 10 : 20;
+    internal static int CoarseQuantizer(Codec codec) => codec is Codec.Vp8 ? 10 : OpenH264Encoder.MinQuantizer;
 
     /// <summary>
     /// The quantizer up to which the unchanged rest of a screen is left out of a frame. Above it the rest is sharpened along with what

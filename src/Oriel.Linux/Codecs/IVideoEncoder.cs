@@ -52,6 +52,8 @@ public readonly record struct PixelRectangle(int X, int Y, int Width, int Height
 
     public bool IsEmpty => Width <= 0 || Height <= 0;
 
+    public bool Contains(PixelRectangle other) => other.X >= X && other.Y >= Y && other.Right <= Right && other.Bottom <= Bottom;
+
     public PixelRectangle Union(PixelRectangle other)
     {
         var x = Math.Min(X, other.X);

@@ -10,7 +10,10 @@ namespace Oriel.Linux.H264;
 /// </summary>
 public sealed unsafe class OpenH264Encoder : IVideoEncoder
 {
-    private const int FormatI420 = 23, TypeIdr = 1, TypeSkip = 4, BaselineProfile = 66, BitrateMode = 1, MinLayerSize = 40, LayerSizeWithPsnr = 56, MaxLayers = 128;
+    private const int FormatI420 = 23, TypeIdr = 1, TypeSkip = 4, BaselineProfile = 66, BitrateMode = 1, MinLayerSize = 40, LayerSizeWithPsnr = 56, MaxLayers = 128, MaxBitrate = 200_000_000;
+    /// <summary>No picture gets finer than this: at 22 text is some 42 dB from the original, and every 6 less double the bytes of a moving screen.</summary>
+    public const int MinQuantizer = 22;
+
     private readonly byte* _picture;
     private readonly byte* _info;
     private readonly int _layerSize;
@@ -18,7 +21,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     private nint* _encoder;
     private byte[] _output = new byte[256 * 1024];
     private bool _disposed;
-    private int _bitrate, _refinement;
+    private readonly FrameIntervals _intervals;
+    private int _bitrate, _applied;
 
     /// <param name="bitrate">bit/s.</param>
     /// <param name="maxFps">The most frames a second that will come.</param>
@@ -26,7 +30,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     /// <exception cref="PlatformNotSupportedException">The libopenh264 here is not one that this class knows.</exception>
     public OpenH264Encoder(int width, int height, int bitrate, int maxFps, bool screenContent = false)
     {
-        (Width, Height, _bitrate) = (width, height, bitrate);
+        (Width, Height, _bitrate, _applied) = (width, height, bitrate, bitrate);
+        _intervals = new(maxFps);
         var version = stackalloc uint[4];
         OpenH264Native.WelsGetCodecVersionEx(version);
         // SLayerBSInfo has three more numbers since 2.5.
@@ -49,11 +54,7 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
 
     public int Height { get; }
 
-    public void SetBitrate(int bitsPerSecond)
-    {
-        _bitrate = bitsPerSecond;
-        ApplyBitrate(bitsPerSecond);
-    }
+    public void SetBitrate(int bitsPerSecond) => _bitrate = bitsPerSecond;
 
     public EncodedPicture Encode(I420Picture picture, in EncodeRequest request)
     {
@@ -63,7 +64,7 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
             throw new ArgumentException($"a picture of {picture.Width}x{picture.Height} for an encoder of {Width}x{Height}", nameof(picture));
         }
 
-        SetRefinement(request.Refinement);
+        ApplyBitrate(request);
         if (request.KeyFrame)
         {
             Check(OpenH264Native.ForceIntraFrame(_encoder), "ForceIntraFrame");
@@ -126,7 +127,9 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         Set(OpenH264Parameters.ReferenceFrames, 1);
         Set(OpenH264Parameters.ParameterSetStrategy, 0);
         Set(OpenH264Parameters.EntropyMode, 0);
-        Set(OpenH264Parameters.MinQuantizer, 10);
+        Set(OpenH264Parameters.MinQuantizer, MinQuantizer);
+        // Deblocking blurs text that it has nothing to mend on, and takes a fifth of the time.
+        Set(OpenH264Parameters.LoopFilterOff, 1);
         Set(OpenH264Parameters.MaxQuantizer, 42);
         *(ushort*)(parameters + OpenH264Parameters.Threads) = 1;
         parameters[OpenH264Parameters.PrefixNal] = 0;
@@ -142,22 +145,19 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         void Set(int offset, int value) => *(int*)(parameters + offset) = value;
     }
 
-    // A still picture gets finer as the rate control is allowed more for it.
-    private void SetRefinement(int step)
+    // OpenH264 gives each frame its share of a second of the most frames that may come: where fewer come, each may be larger. A still picture
+    // gets finer as the rate control is allowed more for it.
+    private void ApplyBitrate(in EncodeRequest request)
     {
-        if (step == _refinement)
+        var wanted = (int)Math.Min(MaxBitrate, _bitrate * _intervals.Add(request.TimestampUs) * (1 << Math.Min(request.Refinement, 3)));
+        if (Math.Abs(wanted - _applied) < _applied / 16)
         {
             return;
         }
 
-        _refinement = step;
-        ApplyBitrate((int)Math.Min(int.MaxValue, (long)_bitrate << Math.Min(step, 3)));
-    }
-
-    private void ApplyBitrate(int bitsPerSecond)
-    {
+        _applied = wanted;
         // SBitrateInfo for all spatial layers (4).
-        var info = stackalloc int[2] { 4, bitsPerSecond };
+        var info = stackalloc int[2] { 4, wanted };
         Check(OpenH264Native.SetOption(_encoder, OpenH264Native.OptionBitrate, info), "SetOption bitrate");
     }
 

@@ -11,12 +11,15 @@ namespace Oriel.Linux.X11;
 public sealed unsafe class ScreenCapture : IDisposable
 {
     private const int DamageReportNonEmpty = 3, ConfigureNotify = 22, StructureNotifyMask = 1 << 17, MaxRectangles = 8;
+
+    // A program that draws in several requests needs some microseconds from one to the next. What is drawn without a pause is shown at the limit.
+    private const long QuietUs = 500, LongestSettleUs = 4000;
     private readonly XConnection _x;
     private readonly ScreenGrabber _grabber;
     private readonly int _damageEvent;
     private readonly nuint _damage, _region;
-    private readonly List<PixelRectangle> _changed = [];
-    private bool _sizeStale = true;
+    private readonly List<PixelRectangle> _changed = [], _pending = [];
+    private bool _sizeStale = true, _reported;
 
     private ScreenCapture(XConnection x)
     {
@@ -71,9 +74,10 @@ public sealed unsafe class ScreenCapture : IDisposable
     {
         while (_x.TryReadEvent(out var e))
         {
-            if (e.Type == _damageEvent && DamageUs < 0)
+            if (e.Type == _damageEvent)
             {
-                DamageUs = Poller.NowUs;
+                _reported = true;
+                DamageUs = DamageUs < 0 ? Poller.NowUs : DamageUs;
             }
             else if (e.Type == ConfigureNotify && e.Window == _x.Root)
             {
@@ -85,20 +89,44 @@ public sealed unsafe class ScreenCapture : IDisposable
         _x.ThrowIfBroken("waiting for damage");
     }
 
+    /// <summary>
+    /// After damage: waits until drawing pauses for half a millisecond, four at most, so that a picture is captured whole. Half of one would be
+    /// sent, and the other half would wait for the next frame.
+    /// </summary>
+    public void Settle(Poller poller)
+    {
+        var until = Poller.NowUs + LongestSettleUs;
+        while (_reported && !_sizeStale && Picture is not null && Poller.NowUs < until)
+        {
+            // The answer comes when the server has done all that was asked of it before.
+            TakeDamage(Picture);
+            var quiet = Math.Min(until, Poller.NowUs + QuietUs);
+            while (!_reported && Poller.NowUs < quiet)
+            {
+                poller.Wait(Descriptor, quiet);
+                ReadEvents();
+            }
+        }
+    }
+
     /// <summary>Brings <see cref="Picture"/> up to date. False if nothing that shows has changed.</summary>
     public bool Capture()
     {
-        DamageUs = -1;
-        _changed.Clear();
         // The damage is taken before the pixels: what is drawn in between is reported again.
-        Xlib.XDamageSubtract(_x.Handle, _damage, 0, _region);
         if (_sizeStale || Picture is null)
         {
+            Xlib.XDamageSubtract(_x.Handle, _damage, 0, _region);
+            (DamageUs, _reported) = (-1, false);
+            _pending.Clear();
             CaptureAll();
             return true;
         }
 
-        FetchRegion(Picture);
+        TakeDamage(Picture);
+        DamageUs = -1;
+        _changed.Clear();
+        _changed.AddRange(_pending);
+        _pending.Clear();
         if (_changed.Count == 0)
         {
             return false;
@@ -148,10 +176,12 @@ public sealed unsafe class ScreenCapture : IDisposable
         throw new XException("the screen could not be read");
     }
 
-    private void FetchRegion(I420Picture picture)
+    private void TakeDamage(I420Picture picture)
     {
         XRectangle bounds;
         int count;
+        _reported = false;
+        Xlib.XDamageSubtract(_x.Handle, _damage, 0, _region);
         // SAFETY: Xlib's list is read within its count and freed.
         var list = Xlib.XFixesFetchRegionAndBounds(_x.Handle, _region, &count, &bounds);
         _x.ThrowIfBroken("reading the damage");
@@ -178,9 +208,18 @@ public sealed unsafe class ScreenCapture : IDisposable
     private void Add(XRectangle rectangle, I420Picture picture)
     {
         var area = new PixelRectangle(rectangle.X, rectangle.Y, rectangle.Width, rectangle.Height).AlignedTo(picture.Width, picture.Height);
-        if (!area.IsEmpty)
+        if (area.IsEmpty || _pending.Exists(known => known.Contains(area)))
         {
-            _changed.Add(area);
+            return;
+        }
+
+        _pending.RemoveAll(area.Contains);
+        _pending.Add(area);
+        if (_pending.Count > MaxRectangles)
+        {
+            var all = _pending.Aggregate((one, other) => one.Union(other));
+            _pending.Clear();
+            _pending.Add(all);
         }
     }
 }

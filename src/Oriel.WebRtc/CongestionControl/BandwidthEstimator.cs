@@ -27,6 +27,10 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     private const double LargestDecrease = 0.5;
     private const double HeavyLoss = 0.10;
     private const long HoldAfterDecrease = 800_000;
+
+    // Two packets in five hundred: one alone may be an accident.
+    private const double LossyPath = 0.003;
+    private const double RepeatShare = 0.6;
     private const long SilenceLimit = 1_000_000;
 
     // Until the first feedback, and at least: a router's queue takes that much, and most of a key frame goes at once.
@@ -65,6 +69,13 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
 
     /// <summary>Transport-wide feedback was negotiated.</summary>
     public bool ExpectsFeedback { get; set; }
+
+    /// <summary>The path loses packets now and then, though it is not full.</summary>
+    public bool IsLossy => _delivered.LossOfLate > LossyPath;
+
+    /// <summary>Whether all media may be sent twice: the path is lossy, and has room for twice what is sent.</summary>
+    public bool MayRepeat(double mediaBitsPerSecond, long now) =>
+        IsLossy && _loss <= HeavyLoss && now - _lastDecrease > HoldAfterDecrease && _delay.StandingQueue < CalmQueue && 2 * mediaBitsPerSecond < _probe.Capacity * RepeatShare;
 
     /// <summary>False while so much is under way without an answer that more would only queue up.</summary>
     public bool MaySend(long now) =>

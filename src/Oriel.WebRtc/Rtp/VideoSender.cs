@@ -18,6 +18,13 @@ internal sealed class VideoSender
     private const long HistoryTime = 3_000_000;
     private const long WindowWait = 20_000;
 
+    // On a lossy path a resend goes out twice: were it lost, the peer would ask again only after its own idea of a round trip (Chromium: 100 ms).
+    private const int MostResentTwice = 16;
+
+    // No more than this of what was sent last is sent again unasked: not the better part of a key frame.
+    private const ulong MostRepeated = 64;
+    private const double RateTime = 500_000;
+
     private readonly VideoParameters _parameters;
     private readonly SrtpContext _srtp;
     private readonly BandwidthEstimator _bandwidth;
@@ -33,6 +40,10 @@ internal sealed class VideoSender
     private ulong _next;
     private ulong _end;
     private ulong _oldest;
+    private ulong _repeat;
+    private ulong _repeatEnd;
+    private double _mediaRate;
+    private long _lastEnqueued;
     private ulong _rtxNext = 1;
     private ushort _transportSequence;
     private ushort _pictureId = (ushort)Random.Shared.Next(0x8000);
@@ -93,6 +104,7 @@ internal sealed class VideoSender
         }
 
         _needsKeyFrame = false;
+        var waiting = QueuedBytes;
         foreach (var packet in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_frame))
         {
             ref var slot = ref _history[_end++ & HistoryMask];
@@ -102,6 +114,8 @@ internal sealed class VideoSender
         }
 
         _frame.Clear();
+        _mediaRate = (_mediaRate * Math.Exp(-(now - _lastEnqueued) / RateTime)) + ((QueuedBytes - waiting) * 8e6 / RateTime);
+        _lastEnqueued = now;
         LastFrame = (frame.RtpTimestamp, now);
         Counters.FramesSent++;
         return true;
@@ -117,7 +131,7 @@ internal sealed class VideoSender
     public long Pump(long now)
     {
         _pacer.Refill(now, _bandwidth.PacingRate);
-        while (_resends.Count > 0 || _next < _end)
+        while (_resends.Count > 0 || _next < _end || _repeat < _repeatEnd)
         {
             if (!_pacer.HasBudget)
             {
@@ -133,9 +147,14 @@ internal sealed class VideoSender
             {
                 Resend(_resends.Take(), now);
             }
-            else
+            else if (_next < _end)
             {
                 SendNext(now);
+            }
+            else
+            {
+                Send(_repeat++, now);
+                Counters.PacketsRepeated++;
             }
         }
 
@@ -150,6 +169,8 @@ internal sealed class VideoSender
             return; // the same SRTP index must not encrypt anything else twice; the peer asks for a key frame
         }
 
+        Span<ulong> twice = stackalloc ulong[MostResentTwice];
+        var accepted = 0;
         foreach (var sequence in lost)
         {
             Counters.NacksReceived++;
@@ -165,6 +186,18 @@ internal sealed class VideoSender
 
             packet.Resends++;
             packet.LastSent = now;
+            if (accepted++ < MostResentTwice)
+            {
+                twice[accepted - 1] = index;
+            }
+        }
+
+        if (_bandwidth.IsLossy && accepted <= MostResentTwice)
+        {
+            foreach (var index in twice[..accepted])
+            {
+                _resends.TryAdd(index);
+            }
         }
     }
 
@@ -175,6 +208,8 @@ internal sealed class VideoSender
         {
             _history[_oldest++ & HistoryMask] = default;
         }
+
+        _repeat = Math.Max(_repeat, _oldest);
     }
 
     /// <summary>Whether all that there was to send was sent longer ago than <paramref name="age"/>, up to the sequence number that the peer has.</summary>
@@ -198,6 +233,20 @@ internal sealed class VideoSender
         Counters.PacketsSent++;
         Counters.PayloadBytes += packet.PayloadLength;
         Counters.BytesSent += length;
+        PlanRepeat(packet.Marker, now);
+    }
+
+    // Where packets get lost and the path is wide, each goes out twice, the second after its frame: then hardly a frame waits for a round trip.
+    private void PlanRepeat(bool endsFrame, long now)
+    {
+        if (!endsFrame)
+        {
+            return;
+        }
+
+        var may = _parameters.RtxPayloadType is not null && _bandwidth.MayRepeat(_mediaRate, now);
+        _repeat = may ? Math.Max(_repeat, Math.Max(_oldest, _next - Math.Min(_next, MostRepeated))) : _next;
+        _repeatEnd = _next;
     }
 
     private void Resend(ulong index, long now)
@@ -215,9 +264,11 @@ internal sealed class VideoSender
         }
 
         packet.LastSent = now;
-        Counters.BytesSent += Send(packet, _rtxNext++, RtxSsrc, (ushort)index, now);
+        Send(index, now);
         Counters.PacketsResent++;
     }
+
+    private void Send(ulong index, long now) => Counters.BytesSent += Send(_history[index & HistoryMask], _rtxNext++, RtxSsrc, (ushort)index, now);
 
     private int Send(in MediaPacket packet, ulong index, uint ssrc, ushort? original, long now)
     {
@@ -251,6 +302,7 @@ internal sealed class SenderCounters
     public long PayloadBytes;
     public long BytesSent;
     public long PacketsResent;
+    public long PacketsRepeated;
     public long NacksReceived;
     public long ResendsRefused;
 }

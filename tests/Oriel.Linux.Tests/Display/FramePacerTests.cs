@@ -14,14 +14,13 @@ public sealed class FramePacerTests
     }
 
     [Fact]
-    public void Decide_DamageWithinTheInterval_WaitsForItsEnd()
+    public void Decide_TwiceWithinTheInterval_CapturesAtOnceAndThenWaitsForItsEnd()
     {
         var pacer = new FramePacer(30);
         pacer.Captured(5_000_000);
-        pacer.Captured(5_000_000 + Interval);
-        var (action, until) = pacer.Decide(5_001_000 + Interval, 5_001_000 + Interval, keyFrame: false);
-        Assert.Equal(FrameAction.Wait, action);
-        Assert.InRange(until, 5_000_000 + Interval + Interval / 2, 5_000_000 + 2 * Interval);
+        Assert.Equal(FrameAction.Capture, pacer.Decide(5_002_000, 5_002_000, keyFrame: false).Action);
+        pacer.Captured(5_002_000);
+        Assert.Equal((FrameAction.Wait, 5_000_000 + Interval), pacer.Decide(5_004_000, 5_004_000, keyFrame: false));
     }
 
     [Fact]
