@@ -47,7 +47,8 @@ internal static class XServerBench
 
         times.Sort();
         Console.WriteLine(FormattableString.Invariant($"damage -> 720p grabbed and converted: p50 {times[100]:F2} ms, p95 {times[190]:F2} ms"));
-        using var input = XInput.Open(display, authority);
+        using var spares = SpareKeys.Open(display, authority);
+        using var input = XInput.Open(display, authority, spares);
         using var watcher = XScreenWatcher.Open(display, authority);
         input.Move(100, 100);
         Console.WriteLine($"XTEST, XFIXES cursor: {watcher.ReadCursor()?.Width ?? 0} px, pointer {watcher.ReadPointer()}");

@@ -243,7 +243,9 @@ internal sealed class DesktopStream : IAsyncDisposable
         var counted = visible.Length > 0 ? visible : viewers;
         var options = _context.Options;
         var bitrate = Math.Clamp(counted.Min(viewer => viewer.TargetBitrate), options.MinBitrate, options.MaxBitrate);
-        var settings = new FeedSettings(bitrate, counted.Min(viewer => viewer.MaxFps), visible.Length == 0);
+        // Nobody sees frames, or they would wait in line: the newest picture is captured when there is room for it.
+        var paused = Array.TrueForAll(visible, viewer => viewer.IsBehind);
+        var settings = new FeedSettings(bitrate, counted.Min(viewer => viewer.MaxFps), paused);
         if (feed is null)
         {
             feed = new VideoFeed(_context, codec, settings);

@@ -57,6 +57,9 @@ public sealed class PeerConnection : IAsyncDisposable
     /// <summary>Bits a second that the encoder should make; raised on changes of 5 % and more.</summary>
     public event Action<int>? TargetBitrateChanged;
 
+    /// <summary>True when a frame sent now would wait behind others for more than 60 ms; false when they have nearly left.</summary>
+    public event Action<bool>? BacklogChanged;
+
     /// <summary>The peer opened a channel. Its messages are delivered after the handler has returned.</summary>
     public event Action<DataChannel>? DataChannelOpened;
 
@@ -195,6 +198,8 @@ public sealed class PeerConnection : IAsyncDisposable
     internal void RaiseKeyFrameRequested() => Raise(() => KeyFrameRequested?.Invoke());
 
     internal void RaiseTargetBitrateChanged(int bitrate) => Raise(() => TargetBitrateChanged?.Invoke(bitrate));
+
+    internal void RaiseBacklogChanged(bool isLong) => Raise(() => BacklogChanged?.Invoke(isLong));
 
     internal void RaiseDataChannelOpened(DataChannel channel) => Raise(() => DataChannelOpened?.Invoke(channel));
 

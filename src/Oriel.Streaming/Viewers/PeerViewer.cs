@@ -8,6 +8,7 @@ internal sealed class PeerViewer : Viewer
 {
     private readonly PeerConnection _peer;
     private volatile DataChannel? _control;
+    private volatile bool _behind;
 
     public PeerViewer(PeerConnection peer, StreamingOptions options)
         : base(peer.Id, peer.Codec == VideoCodec.H264 ? Codec.H264 : Codec.Vp8, options.StartBitrate, options.MaxFps)
@@ -15,6 +16,11 @@ internal sealed class PeerViewer : Viewer
         _peer = peer;
         peer.KeyFrameRequested += WantKeyFrame;
         peer.TargetBitrateChanged += bitrate => TargetBitrate = bitrate;
+        peer.BacklogChanged += isLong =>
+        {
+            _behind = isLong;
+            NotifyChanged();
+        };
         peer.StateChanged += state =>
         {
             NotifyChanged();
@@ -29,6 +35,8 @@ internal sealed class PeerViewer : Viewer
     public override bool IsLive => _peer.State == PeerState.Connected;
 
     public override bool IsAway => _peer.State is PeerState.Disconnected or PeerState.Closed;
+
+    public override bool IsBehind => _behind;
 
     /// <summary>The page has opened its control channel.</summary>
     public void UseControl(DataChannel channel) => _control = channel;

@@ -71,6 +71,9 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     /// <summary>Was connected and is not heard of now: its wishes do not count, as it may be a page that went without a word.</summary>
     public virtual bool IsAway => false;
 
+    /// <summary>Frames wait on the way to it: another one would only wait behind them.</summary>
+    public virtual bool IsBehind => false;
+
     public ViewerInput? Input { get; set; }
 
     /// <summary>When this viewer last moved or clicked, as a timestamp of the system's clock.</summary>

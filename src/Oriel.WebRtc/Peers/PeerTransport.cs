@@ -26,6 +26,7 @@ internal sealed class PeerTransport
     private readonly byte[] _report = new byte[256];
     private readonly RtcpHandler _rtcp;
     private readonly KeyFrameThrottle _keyFrames;
+    private readonly Backlog _backlog = new();
     private readonly byte[] _cname;
     private Negotiated? _negotiated;
     private SrtpContext? _srtp;
@@ -126,6 +127,11 @@ internal sealed class PeerTransport
         if (_keyFrames.IsDue(now))
         {
             _peer.RaiseKeyFrameRequested();
+        }
+
+        if (_backlog.Update(Sender.QueuedBytes, Bandwidth.PacingRate))
+        {
+            _peer.RaiseBacklogChanged(_backlog.IsLong);
         }
 
         AnnounceTarget();

@@ -82,6 +82,18 @@ public sealed class LossTests
         Assert.Equal(2, path.Nack(path.LastSequence));
     }
 
+    [Fact]
+    public void Backlog_ThinPath_IsTrueWhileFramesWaitAndFalseBeforeTheyHaveLeft()
+    {
+        var backlog = new Backlog();
+        Assert.False(backlog.Update(10_000, 1_500_000));
+        Assert.True(backlog.Update(12_000, 1_500_000));
+        Assert.True(backlog.IsLong);
+        Assert.False(backlog.Update(5_000, 1_500_000));
+        Assert.True(backlog.Update(3_000, 1_500_000));
+        Assert.False(backlog.IsLong);
+    }
+
     /// <summary>A sender whose packets pass a link of some rate, 20 ms each way; feedback comes once a frame.</summary>
     private sealed class Path : IDisposable
     {
