@@ -17,7 +17,8 @@ internal static class Pointing
 
     public static async Task<(float X, float Y)> OnPageAsync(IPage page, (int X, int Y) point)
     {
-        var box = await page.GetByTestId("video").First.BoundingBoxAsync() ?? throw new InvalidOperationException("The video has no box on the page.");
+        // The video, or the canvas of the fallback.
+        var box = await page.Locator("[data-testid=video]:visible, [data-testid=canvas]:visible").First.BoundingBoxAsync() ?? throw new InvalidOperationException("The picture has no box on the page.");
         var size = await Eyes.SizeAsync(page);
         // object-fit: contain, so the picture is centred in its box.
         var scale = Math.Min(box.Width / size[0], box.Height / size[1]);

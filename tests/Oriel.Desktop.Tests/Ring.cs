@@ -68,6 +68,9 @@ public sealed class Ring : IAsyncLifetime
         return page;
     }
 
+    /// <summary>Another browser, which reaches nothing but these TCP ports of 127.0.0.1.</summary>
+    internal Task<Fence> StartFenceAsync(params int[] ports) => Fence.StartAsync(_playwright!, ChromiumArguments, ports);
+
     /// <summary>The desktop that tests share when they do not end it: it opens the test site, whose CA it trusts.</summary>
     public async Task<string> SharedDesktopAsync()
     {
@@ -99,6 +102,7 @@ public sealed class Ring : IAsyncLifetime
         await page.GotoAsync($"{Server.Address}desktops/{id}");
         await Eyes.PlaysAsync(page);
         await Eyes.IsConnectedAsync(page);
+        await page.GetByTestId("viewer-notice").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Hidden });
         return page;
     }
 

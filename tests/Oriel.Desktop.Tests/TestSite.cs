@@ -30,7 +30,7 @@ public sealed class TestSite : IAsyncDisposable
         <script>
           const paint = c => document.body.style.background = document.documentElement.style.background = c;
           const tell = (kind, value) => fetch('/told?kind=' + kind, { method: 'POST', body: value ?? '' });
-          addEventListener('mousedown', e => { paint('rgb(200,40,160)'); tell('click', e.button + ' ' + e.clientX + ' ' + e.clientY); t.focus(); e.preventDefault(); });
+          addEventListener('mousedown', e => { paint('rgb(200,40,160)'); tell('click', e.button + ' ' + e.clientX + ' ' + e.clientY + (e.shiftKey ? ' shift' : ' plain')); t.focus(); e.preventDefault(); });
           addEventListener('keydown', e => { if (e.key === 'x') paint('rgb(30,160,60)'); tell('key', e.key); });
           addEventListener('wheel', e => { paint('rgb(230,140,10)'); tell('wheel', String(e.deltaY)); });
           t.addEventListener('input', () => tell('text', t.value));
@@ -83,6 +83,8 @@ public sealed class TestSite : IAsyncDisposable
     public Task ToldAsync(string kind, Func<string, bool> wanted, int seconds = 60) => OrielServer.EventuallyAsync(
         () => Task.FromResult(_told.Any(told => told.Kind == kind && wanted(told.Value)) ? null : $"The page has not told a wanted {kind}; it told: {string.Join(", ", _told)}"),
         TimeSpan.FromSeconds(seconds));
+
+    public bool HasTold(string kind, Func<string, bool> wanted) => _told.Any(told => told.Kind == kind && wanted(told.Value));
 
     public void Forget() => _told.Clear();
 

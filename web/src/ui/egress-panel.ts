@@ -47,10 +47,12 @@ export class EgressPanel extends LitElement {
       table { width: 100%; border-collapse: collapse; font-size: 12.5px; font-variant-numeric: tabular-nums; }
       th { text-align: left; color: var(--muted); font-weight: 600; padding: 4px 8px 4px 0; }
       td { padding: 5px 8px 5px 0; border-top: 1px solid var(--line); vertical-align: top; }
-      td.host { overflow-wrap: anywhere; min-width: 110px; }
+      td.host { overflow-wrap: break-word; min-width: 110px; }
+      td:last-child { padding-right: 0; }
       td.number, th.number { text-align: right; white-space: nowrap; }
       .allowed { color: var(--good); } .refused { color: var(--bad); } .failed { color: var(--warn); }
-      .open::after { content: " ●"; color: var(--accent-strong); }
+      .port { color: var(--muted); white-space: nowrap; }
+      .open > .port::after { content: " ●"; color: var(--accent-strong); }
     `,
   ];
 
@@ -174,10 +176,11 @@ export class EgressPanel extends LitElement {
       <tbody>${log.map(
         (entry) => html`<tr data-host=${entry.host} data-verdict=${entry.verdict}>
           <td class="muted">${clock(entry.at)}</td>
-          <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>${entry.host}<span class="muted">:${entry.port}</span></td>
+          <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>${entry.host}<span class="port">:${entry.port}</span>
+            ${entry.reason ? html`<div class="muted">${reasonText(entry.reason)}</div>` : nothing}</td>
           <td class="number">${bytes(entry.bytesUp)}</td>
           <td class="number">${bytes(entry.bytesDown)}</td>
-          <td><span class=${entry.verdict}>${entry.verdict}</span>${entry.reason ? html`<br /><span class="muted">${reasonText(entry.reason)}</span>` : nothing}</td>
+          <td class=${entry.verdict}>${entry.verdict}</td>
         </tr>`,
       )}</tbody>
     </table></div>`;

@@ -186,6 +186,8 @@ export class Session {
       this.#sizeTold = false;
     }
     this.events.connection(state);
+    // The first frame may come before the channels are open, which is what connected means.
+    if (state.name === "connected" && this.#playing) this.events.playing();
   }
 
   #control(event: ControlEvent): void {

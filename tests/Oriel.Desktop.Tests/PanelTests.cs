@@ -1,0 +1,52 @@
+using Microsoft.Playwright;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>The panels beside the picture, with what really happened in the guest.</summary>
+public sealed class PanelTests(Ring ring) : RingTests(ring)
+{
+    [Fact]
+    public async Task LogAndEgress_Opened_ShowWhatTheGuestDidAndSwitchThePolicy()
+    {
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        var page = await Ring.OpenViewerAsync(id);
+        await page.GetByTestId("toolbar-log").ClickAsync();
+        await SaysAsync(page.GetByTestId("log-panel"), "step x-server done");
+        await Eyes.KeepAsync(page, "panel log");
+
+        await page.GetByTestId("toolbar-egress").ClickAsync();
+        var panel = page.GetByTestId("egress-panel");
+        await AskAsync("allowed-way");
+        var allowed = panel.Locator($"tr[data-host='{TestSite.Host}'][data-verdict=allowed]").First;
+        await SaysAsync(allowed, $":{Ring.Site.Port}");
+
+        // Nothing: the next request is refused, and the entry comes by itself.
+        await panel.Locator("label").Filter(new LocatorFilterOptions { HasText = "Nothing" }).ClickAsync();
+        await PolicyIsAsync("none");
+        await AskAsync("refused-way");
+        await SaysAsync(panel.Locator($"tr[data-host='{TestSite.Host}'][data-verdict=refused]").First, "nothing is allowed");
+        await Eyes.KeepAsync(page, "panel egress");
+
+        // Only a list: written in the panel, a mistake is told there.
+        await panel.Locator("label").Filter(new LocatorFilterOptions { HasText = "Only a list" }).ClickAsync();
+        await panel.Locator("#allow").FillAsync("not a host");
+        await panel.GetByTestId("egress-apply").ClickAsync();
+        await SaysAsync(panel, "is not a host with optional ports");
+        await panel.Locator("#allow").FillAsync($"{TestSite.Host}:{Ring.Site.Port}");
+        await panel.GetByTestId("egress-apply").ClickAsync();
+        await PolicyIsAsync("list");
+        await panel.Locator("label").Filter(new LocatorFilterOptions { HasText = "Internet" }).ClickAsync();
+        await PolicyIsAsync("internet");
+
+        async Task AskAsync(string what) => await Server.ShellAsync(id, $"curl -ksS -m 10 {Ring.Site.Url}plain?{what}");
+
+        Task PolicyIsAsync(string mode) => OrielServer.EventuallyAsync(
+            async () => (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!["policy"]!["mode"]!.GetValue<string>() is var now && now == mode ? null : $"the policy is {now}",
+            TimeSpan.FromSeconds(20));
+    }
+
+    private static Task SaysAsync(ILocator part, string words) => OrielServer.EventuallyAsync(
+        async () => await part.CountAsync() == 0 ? $"not there yet: {part}" : await part.InnerTextAsync() is var text && text.Contains(words, StringComparison.Ordinal) ? null : $"wanted '{words}' in: {text}",
+        TimeSpan.FromSeconds(30));
+}
