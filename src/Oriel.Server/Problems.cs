@@ -9,6 +9,14 @@ internal static class Problems
 
     public static IResult BadRequest(string detail) => Of(StatusCodes.Status400BadRequest, "bad-request", detail);
 
+    /// <summary>Where only a part of an interrupted put is there: <c>kept</c> bytes, from which it can go on.</summary>
+    public static IResult Kept(int status, string reason, string detail, long kept)
+    {
+        var details = Details(status, reason, detail);
+        details.Extensions["kept"] = kept;
+        return Results.Problem(details);
+    }
+
     public static IResult NoSuchDesktop(string id) => Of(StatusCodes.Status404NotFound, "no-such-desktop", $"There is no desktop {id}.");
 
     /// <summary>For the reasons of <see cref="Desktops.DesktopUnavailableException"/>.</summary>

@@ -30,7 +30,7 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         Certificate = DtlsCertificate.Create(options.Time.GetUtcNow());
         Port = ((IPEndPoint)(udp ?? tcp)!.LocalEndPoint!).Port;
         Udp = udp is null ? null : new UdpTransport(udp, this, logger);
-        _tcp = tcp is null ? null : new TcpTransport(tcp, this, options.MaxPendingTcp, options.Time, logger);
+        _tcp = tcp is null ? null : new TcpTransport(tcp, this, new PendingTcp(options.MaxPendingTcp, options.MaxPendingTcpPerAddress), options.Time, logger);
         Candidates = [.. IceCandidates.Create(options, Addresses(options), options.PublicPort == 0 ? Port : options.PublicPort)];
     }
 

@@ -28,6 +28,9 @@ public sealed record WebRtcOptions
     /// <summary>Most TCP connections that have not yet shown a known user name. Default 64.</summary>
     public int MaxPendingTcp { get; init; } = 64;
 
+    /// <summary>Most of these from one address (IPv6: from one /64), so that nobody takes all of them. Default 16.</summary>
+    public int MaxPendingTcpPerAddress { get; init; } = 16;
+
     /// <summary>Most DTLS handshakes at once; each holds a thread while it runs. Default 32.</summary>
     public int MaxHandshakes { get; init; } = 32;
 

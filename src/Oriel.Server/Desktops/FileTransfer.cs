@@ -12,10 +12,15 @@ internal static class FileTransfer
 {
     private const int ChunkBytes = 256 * 1024;
 
-    /// <returns>What was written, and whether the file is new.</returns>
-    public static async Task<(Oriel.Protocol.Guest.FileInfo Info, bool Created)> PutAsync(AgentConnection agent, PutFileHeader header, Stream body, CancellationToken cancellationToken)
+    /// <returns>What was written, and whether the file is new; without the former the offset lies behind the bytes that were kept of an interrupted put.</returns>
+    public static async Task<(Oriel.Protocol.Guest.FileInfo? Info, bool Created, long Kept)> PutAsync(AgentConnection agent, PutFileHeader header, Stream body, CancellationToken cancellationToken)
     {
-        var created = await IsMissingAsync(agent, header.Path, cancellationToken);
+        var (size, kept) = await LookAsync(agent, header.Path, cancellationToken);
+        if (header.Offset > kept)
+        {
+            return (null, false, kept);
+        }
+
         using var call = agent.Guest.PutFile(cancellationToken: cancellationToken);
         try
         {
@@ -34,7 +39,7 @@ internal static class FileTransfer
             // The guest ended the call early; its answer says why.
         }
 
-        return (await call.ResponseAsync, created);
+        return (await call.ResponseAsync, size < 0, kept);
     }
 
     public static async Task<IResult> GetAsync(AgentConnection agent, string path, HttpContext context)
@@ -45,13 +50,17 @@ internal static class FileTransfer
             return Problems.BadRequest("The path is a directory.");
         }
 
-        if (!TryReadRange(context.Request, info.Size, out var from, out var length))
+        if (info.Size < 0)
+        {
+            return Problems.Kept(StatusCodes.Status404NotFound, "no-such-file", "Only a part of an interrupted put is there.", info.PartialSize);
+        }
+
+        if (!TryReadRange(context.Request, info.Size, out var partial, out var from, out var length))
         {
             context.Response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{info.Size}");
             return Problems.Of(StatusCodes.Status416RangeNotSatisfiable, "bad-range", $"The file has {info.Size} bytes.");
         }
 
-        var partial = length != info.Size;
         context.Response.StatusCode = partial ? StatusCodes.Status206PartialContent : StatusCodes.Status200OK;
         context.Response.ContentType = "application/octet-stream";
         context.Response.ContentLength = length;
@@ -88,28 +97,30 @@ internal static class FileTransfer
         }
     }
 
-    private static async Task<bool> IsMissingAsync(AgentConnection agent, string path, CancellationToken cancellationToken)
+    /// <returns>The file's size, -1 when it is not there, and the bytes kept of an interrupted put.</returns>
+    private static async Task<(long Size, long Kept)> LookAsync(AgentConnection agent, string path, CancellationToken cancellationToken)
     {
         try
         {
-            await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: cancellationToken);
-            return false;
+            var info = await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: cancellationToken);
+            return (info.Size, info.PartialSize);
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
         {
-            return true;
+            return (-1, 0);
         }
     }
 
     /// <summary>One range of bytes; none, several or another unit means the whole (RFC 9110 section 14.2). False when it cannot be satisfied.</summary>
-    private static bool TryReadRange(HttpRequest request, long size, out long from, out long length)
+    private static bool TryReadRange(HttpRequest request, long size, out bool partial, out long from, out long length)
     {
-        (from, length) = (0, size);
+        (partial, from, length) = (false, 0, size);
         if (!RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var header) || header.Unit != "bytes" || header.Ranges.Count != 1)
         {
             return true;
         }
 
+        partial = true;
         var range = header.Ranges.First();
         if (range.From is { } begin)
         {

@@ -64,7 +64,12 @@ internal static class GuestEndpoints
                 Offset = start,
                 TotalSize = context.Request.ContentLength is { } length ? start + length : -1,
             };
-            var (info, created) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
+            var (info, created, kept) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
+            if (info is null)
+            {
+                return Problems.Kept(StatusCodes.Status416RangeNotSatisfiable, "bad-range", $"{kept} bytes of an interrupted put are there: offset must not lie behind them.", kept);
+            }
+
             return Results.Json(
                 new FileResponse(info.Path, info.Size, Convert.ToHexStringLower(info.Sha256.Span)),
                 DesktopsApiJsonContext.Default.FileResponse,
@@ -129,7 +134,7 @@ internal static class GuestEndpoints
         StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, "bad-range", e.Status.Detail),
         StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, "wrong-state", e.Status.Detail),
         StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, "too-large", e.Status.Detail),
-        StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(StatusCodes.Status410Gone, "desktop-gone", "The desktop's agent does not answer any more."),
+        StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(StatusCodes.Status410Gone, "desktop-gone", $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."),
         _ => Problems.Of(StatusCodes.Status502BadGateway, "guest-error", $"The guest said {e.StatusCode}: {e.Status.Detail}"),
     };
 }

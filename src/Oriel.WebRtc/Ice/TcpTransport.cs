@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>ICE-TCP, passive (RFC 6544): accepts on the endpoint's port; the first frame of a connection must be a check that names a known peer.</summary>
-internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int maxPending, TimeProvider time, ILogger logger) : IAsyncDisposable
+internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstFrameDeadline = TimeSpan.FromSeconds(10);
 
@@ -14,7 +14,6 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int ma
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly HashSet<Task> _connections = [];
-    private int _pending;
     private Task _accepting = Task.CompletedTask;
 
     public void Start() => _accepting = AcceptAsync();
@@ -41,14 +40,13 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int ma
             try
             {
                 var socket = await listener.AcceptAsync(_stop.Token);
-                if (Interlocked.Increment(ref _pending) > maxPending)
+                if (socket.RemoteEndPoint is not IPEndPoint { Address: var from } || !pending.TryEnter(from))
                 {
-                    Interlocked.Decrement(ref _pending);
                     socket.Dispose();
                     continue;
                 }
 
-                var connection = ServeAsync(socket);
+                var connection = ServeAsync(socket, from);
                 lock (_lock)
                 {
                     _connections.Add(connection);
@@ -76,7 +74,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int ma
         }
     }
 
-    private async Task ServeAsync(Socket socket)
+    private async Task ServeAsync(Socket socket, IPAddress from)
     {
         await Task.Yield();
         var isPending = true;
@@ -106,7 +104,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int ma
                 if (isPending && path is not null)
                 {
                     isPending = false;
-                    Interlocked.Decrement(ref _pending);
+                    pending.Leave(from);
                 }
             }
         }
@@ -122,7 +120,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, int ma
         {
             if (isPending)
             {
-                Interlocked.Decrement(ref _pending);
+                pending.Leave(from);
             }
 
             path?.OnClosed();

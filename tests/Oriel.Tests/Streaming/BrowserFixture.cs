@@ -1,54 +1,17 @@
 using System.Text.Json;
 using Microsoft.Playwright;
+using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Streaming;
 
-/// <summary>One headless Chromium of Debian for a test class; skips with the reason where there is none.</summary>
-public sealed class BrowserFixture : IAsyncLifetime
+/// <summary>Chromium with the page of the streaming tests.</summary>
+public sealed class BrowserFixture : DebianChromium
 {
-    private const string Executable = "/usr/bin/chromium";
-    private IPlaywright? _playwright;
-    private IBrowser? _browser;
-
-    public async ValueTask InitializeAsync()
-    {
-        if (!File.Exists(Executable))
-        {
-            return;
-        }
-
-        _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
-        {
-            ExecutablePath = Executable,
-            Args =
-            [
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
-            ],
-        });
-    }
-
     internal async Task<WatchingPage> OpenAsync(StreamingServer server)
     {
-        if (_browser is null)
-        {
-            Assert.Skip($"{Executable} is not installed");
-        }
-
-        var page = await _browser.NewPageAsync();
+        var page = await NewPageAsync();
         await page.GotoAsync(new Uri(server.Address, "/page").ToString());
         return new WatchingPage(page, server);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_browser is not null)
-        {
-            await _browser.CloseAsync();
-        }
-
-        _playwright?.Dispose();
     }
 }
 

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
+using Oriel.WebRtc.Ice;
 
 namespace Oriel.WebRtc.Tests.Ice;
 
@@ -79,6 +80,63 @@ public sealed class EndpointTests
         }
 
         Assert.Equal(0, read);
+    }
+
+    [Fact]
+    public async Task Tcp_MorePendingFromOneAddressThanMayBe_AreClosedUntilOneLeaves()
+    {
+        await using var endpoint = await StartAsync(new WebRtcOptions { MaxPendingTcpPerAddress = 2 });
+        using var first = await ConnectAsync(endpoint.Port);
+        using var second = await ConnectAsync(endpoint.Port);
+        using var third = await ConnectAsync(endpoint.Port);
+        Assert.Equal(0, await ReadAsync(third));
+
+        first.Dispose();
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            // It stays open as long as it says nothing: what is sent back never comes, what is closed reads 0 at once.
+            using var next = await ConnectAsync(endpoint.Port);
+            using var open = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+            try
+            {
+                await next.ReceiveAsync(new byte[1], SocketFlags.None, open.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            Assert.False(deadline.IsCancellationRequested, "No connection is taken although one has left.");
+        }
+    }
+
+    [Fact]
+    public void PendingTcp_ManyAddresses_AreCountedBySourceAndInAll()
+    {
+        var pending = new PendingTcp(most: 5, mostFromOne: 2);
+        var (here, mapped, there) = (IPAddress.Parse("192.0.2.1"), IPAddress.Parse("::ffff:192.0.2.1"), IPAddress.Parse("192.0.2.2"));
+        Assert.True(pending.TryEnter(here) && pending.TryEnter(mapped));
+        Assert.False(pending.TryEnter(here));
+        Assert.True(pending.TryEnter(IPAddress.Parse("2001:db8::1")) && pending.TryEnter(IPAddress.Parse("2001:db8::ffff:2")));
+        Assert.False(pending.TryEnter(IPAddress.Parse("2001:db8::3")));
+        Assert.True(pending.TryEnter(there));
+        Assert.False(pending.TryEnter(IPAddress.Parse("192.0.2.3")));
+        pending.Leave(mapped);
+        Assert.True(pending.TryEnter(here));
+    }
+
+    private static async Task<Socket> ConnectAsync(int port)
+    {
+        var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), TestContext.Current.CancellationToken);
+        return client;
+    }
+
+    private static async Task<int> ReadAsync(Socket client)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        return await client.ReceiveAsync(new byte[16], SocketFlags.None, deadline.Token);
     }
 
     [Fact]

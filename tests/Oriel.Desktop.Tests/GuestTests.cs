@@ -1,0 +1,204 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>What is in a live desktop, and its commands and files over HTTP.</summary>
+[Collection(RingCollection.Name)]
+public sealed class GuestTests(Ring ring)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Terminal_ThatOpensByItself_Has100By30Characters()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+
+        // The shell whose parent is the terminal: its standard input is the terminal's other end.
+        var (code, size, error) = await ring.Server.ShellAsync(id, """
+            terminal=$(pgrep -u user -x xfce4-terminal) && shell=$(pgrep -P "$terminal" -x bash | head -n 1) && stty size < "/proc/$shell/fd/0"
+            """);
+        Assert.Equal((0, "30 100\n", ""), (code, size, error));
+    }
+
+    [Fact]
+    public async Task Chromium_ItsRenderers_AreInItsSandbox()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+
+        // Each renderer: how it filters system calls, its user and process namespaces and the browser's.
+        const string Script = """
+            for process in /proc/[0-9]*; do
+                command=$(tr '\0' ' ' < "$process/cmdline")
+                case $command in /usr/lib/chromium/chromium\ *) ;; *) continue ;; esac
+                case $command in *--no-sandbox*) echo "no-sandbox: $command" ;; esac
+                case $command in
+                    *--type=renderer*) echo "renderer $(awk '/^Seccomp:/ { print $2 }' "$process/status") $(readlink "$process/ns/user") $(readlink "$process/ns/pid")" ;;
+                    *--type=*) ;;
+                    *) echo "browser $(awk '/^Seccomp:/ { print $2 }' "$process/status") $(readlink "$process/ns/user") $(readlink "$process/ns/pid")" ;;
+                esac
+            done 2> /dev/null
+            """;
+        using var response = await ring.Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "/bin/bash", args = new[] { "-c", Script }, user = "root" }, Token);
+        var output = JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!["stdout"]!.GetValue<string>();
+        var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).ToLookup(fields => fields[0]);
+
+        Assert.DoesNotContain("no-sandbox", output);
+        Assert.True(lines["browser"].Any() && lines["renderer"].Any(), output);
+        var browser = lines["browser"].First();
+        Assert.All(lines["renderer"], renderer =>
+        {
+            Assert.Equal("2", renderer[1]);
+            Assert.True(renderer[2].StartsWith("user:", StringComparison.Ordinal) && renderer[2] != browser[2], output);
+            Assert.True(renderer[3].StartsWith("pid:", StringComparison.Ordinal) && renderer[3] != browser[3], output);
+        });
+    }
+
+    [Theory]
+    [InlineData("{}", "command")]
+    [InlineData("{\"command\":\"\"}", "command")]
+    [InlineData("{\"command\":\"id\",\"unknown\":1}", "unknown")]
+    [InlineData("{\"command\":\"id\",\"timeout\":0}", "timeout")]
+    [InlineData("{\"command\":\"id\",\"timeout\":3601}", "timeout")]
+    [InlineData("{\"command\":\"id\",\"args\":[null]}", "args")]
+    [InlineData("{\"command\":\"id\",\"env\":{\"A=B\":\"1\"}}", "env")]
+    [InlineData("{\"command\":\"id\",\"user\":\"nobody-here\"}", "no such user")]
+    [InlineData("{\"command\":\"id\",\"cwd\":\"/not/there\"}", "working directory")]
+    [InlineData("{\"command\":\"/not/there\"}", "/not/there")]
+    [InlineData("{", "")]
+    public async Task Exec_BadRequest_Is400AndNamesTheFault(string body, string named)
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        using var content = new StringContent(body, Encoding.UTF8, "application/json");
+        using var response = await ring.Server.Api.PostAsync($"/api/desktops/{id}/exec", content, Token);
+        var problem = await response.Content.ReadAsStringAsync(Token);
+
+        Assert.True(response.StatusCode == HttpStatusCode.BadRequest, $"{(int)response.StatusCode} {problem}");
+        Assert.Equal("bad-request", JsonNode.Parse(problem)!["reason"]!.GetValue<string>());
+        Assert.Contains(named, problem);
+    }
+
+    [Fact]
+    public async Task Exec_LongerThanItsTimeout_IsEndedAndSaysSo()
+    {
+        SkipUnlessPrepared();
+        var result = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", "echo begun; exec tail -f /dev/null" }, timeout = 0.5 });
+
+        Assert.True(result["timedOut"]!.GetValue<bool>(), result.ToJsonString());
+        Assert.Equal("begun\n", result["stdout"]!.GetValue<string>());
+        Assert.NotEqual(0, result["exitCode"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public async Task Exec_MoreOutputThanIsKept_IsTruncatedAndSaysSo()
+    {
+        SkipUnlessPrepared();
+        const int Kept = 4 * 1024 * 1024;
+        var much = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", $"yes | head -c {Kept + 1}; echo told >&2; exit 3" } });
+        var enough = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", $"yes | head -c {Kept}" } });
+
+        Assert.Equal((true, false, 3, "told\n"), (much["truncated"]!.GetValue<bool>(), much["timedOut"]!.GetValue<bool>(), much["exitCode"]!.GetValue<int>(), much["stderr"]!.GetValue<string>()));
+        Assert.Equal(Kept, much["stdout"]!.GetValue<string>().Length);
+        Assert.Equal((false, Kept), (enough["truncated"]!.GetValue<bool>(), enough["stdout"]!.GetValue<string>().Length));
+    }
+
+    [Fact]
+    public async Task Exec_WithInputEnvironmentAndDirectory_HasThem()
+    {
+        SkipUnlessPrepared();
+        var result = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", "cat; echo \"$WORD\"; pwd; id -un" }, stdin = "given\n", env = new Dictionary<string, string> { ["WORD"] = "one two" }, cwd = "/tmp", user = "root" });
+
+        Assert.Equal("given\none two\n/tmp\nroot\n", result["stdout"]!.GetValue<string>());
+    }
+
+    [Fact]
+    public async Task Files_PutThatWasInterrupted_GoesOnFromWhatIsKept()
+    {
+        SkipUnlessPrepared();
+        var content = RandomNumberGenerator.GetBytes(3_000_000);
+        var path = await PathAsync("parts.bin");
+        await InterruptAsync(path, content, 2_000_000);
+        long kept = 0;
+        await OrielServer.EventuallyAsync(
+            async () =>
+            {
+                using var response = await ring.Server.Api.GetAsync(path, Token);
+                var problem = await response.Content.ReadAsStringAsync(Token);
+                kept = response.StatusCode == HttpStatusCode.NotFound ? JsonNode.Parse(problem)!["kept"]?.GetValue<long>() ?? 0 : 0;
+                return kept > 0 ? null : $"nothing is kept: {(int)response.StatusCode} {problem}";
+            },
+            TimeSpan.FromSeconds(30));
+        Assert.InRange(kept, 1, 2_000_000);
+        using var beyond = await PutAsync(path + "&offset=2500000", content[2_500_000..]);
+        using var wrong = await PutAsync(path + "&offset=-1", content);
+        using var rest = await PutAsync($"{path}&offset={kept}", content[(int)kept..]);
+
+        Assert.Equal((HttpStatusCode.RequestedRangeNotSatisfiable, HttpStatusCode.BadRequest, HttpStatusCode.Created), (beyond.StatusCode, wrong.StatusCode, rest.StatusCode));
+        var whole = JsonNode.Parse(await rest.Content.ReadAsStringAsync(Token))!;
+        Assert.Equal((3_000_000, Convert.ToHexStringLower(SHA256.HashData(content))), (whole["size"]!.GetValue<int>(), whole["sha256"]!.GetValue<string>()));
+        Assert.Equal(content, await ring.Server.Api.GetByteArrayAsync(path, Token));
+    }
+
+    [Theory]
+    [InlineData("bytes=0-", 206, 0, 1000)]
+    [InlineData("bytes=10-19", 206, 10, 10)]
+    [InlineData("bytes=990-2000", 206, 990, 10)]
+    [InlineData("bytes=-5", 206, 995, 5)]
+    [InlineData("bytes=1000-", 416, 0, 0)]
+    [InlineData("lines=1-2", 200, 0, 1000)]
+    [InlineData("bytes=0-1,5-6", 200, 0, 1000)]
+    public async Task Files_GotByRange_AreThatPart(string range, int status, int from, int length)
+    {
+        SkipUnlessPrepared();
+        var content = RandomNumberGenerator.GetBytes(1000);
+        var path = await PathAsync("range.bin");
+        using var put = await PutAsync(path, content);
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.TryAddWithoutValidation("Range", range);
+        using var response = await ring.Server.Api.SendAsync(request, Token);
+
+        Assert.True(status == (int)response.StatusCode, $"{range}: {(int)response.StatusCode}");
+        if (status == 416)
+        {
+            Assert.Equal("bytes */1000", response.Content.Headers.GetValues("Content-Range").Single());
+            return;
+        }
+
+        Assert.Equal(content[from..(from + length)], await response.Content.ReadAsByteArrayAsync(Token));
+        Assert.Equal(status == 206 ? new ContentRangeHeaderValue(from, from + length - 1, 1000) : null, response.Content.Headers.ContentRange);
+    }
+
+    private void SkipUnlessPrepared() => Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
+
+    private async Task<JsonNode> ExecAsync(object request)
+    {
+        var id = await ring.SharedDesktopAsync();
+        using var response = await ring.Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", request, Token);
+        var body = await response.Content.ReadAsStringAsync(Token);
+        Assert.True(response.IsSuccessStatusCode, $"{(int)response.StatusCode} {body}");
+        return JsonNode.Parse(body)!;
+    }
+
+    private async Task<string> PathAsync(string name) => $"/api/desktops/{await ring.SharedDesktopAsync()}/files?path=/tmp/{Guid.NewGuid():n}-{name}";
+
+    /// <summary>A client that promises all of it and goes after a part.</summary>
+    private async Task InterruptAsync(string path, byte[] content, int sent)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, ring.Server.Port, Token);
+        var stream = client.GetStream();
+        var head = $"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{ring.Server.Port}\r\nAuthorization: {ring.Server.Api.DefaultRequestHeaders.Authorization}\r\nContent-Length: {content.Length}\r\n\r\n";
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(head), Token);
+        await stream.WriteAsync(content.AsMemory(0, sent), Token);
+    }
+
+    private Task<HttpResponseMessage> PutAsync(string path, byte[] content) => ring.Server.Api.PutAsync(path, new ByteArrayContent(content), Token);
+}
