@@ -83,7 +83,7 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
         await page.GetByTestId("sign-in").ClickAsync();
         await page.GetByTestId("error-reason").GetByText("not valid").WaitForAsync();
         await Eyes.KeepAsync(page, "error bad token");
-        await page.GetByTestId("token").FillAsync((await File.ReadAllTextAsync(Path.Combine(Server.Data, "token"), Token)).Trim());
+        await page.GetByTestId("token").FillAsync(await Server.TokenAsync());
         await page.GetByTestId("sign-in").ClickAsync();
         await page.WaitForURLAsync($"**/desktops/{id}");
         await Eyes.PlaysAsync(page);

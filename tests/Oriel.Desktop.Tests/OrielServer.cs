@@ -77,6 +77,9 @@ public sealed partial class OrielServer : IAsyncDisposable
         return url.Value;
     }
 
+    /// <summary>The API token, which also signs a page in.</summary>
+    public async Task<string> TokenAsync() => (await File.ReadAllTextAsync(Path.Combine(Data, "token"))).Trim();
+
     /// <summary>SIGKILL, as a crash would end it: keepers and guests must live on.</summary>
     public async Task KillAsync()
     {
@@ -243,7 +246,7 @@ public sealed partial class OrielServer : IAsyncDisposable
         Port = int.Parse(url.Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture);
         Api.Dispose();
         Api = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(120) };
-        Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", (await File.ReadAllTextAsync(Path.Combine(Data, "token"))).Trim());
+        Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync());
     }
 
     [GeneratedRegex(@"[Mm]edia.*?(?<port>\d{4,5})")]

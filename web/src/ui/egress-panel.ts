@@ -2,8 +2,8 @@ import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import { Scope } from "@oriel/desktop/parts";
 import { api, asError } from "../api/client.js";
 import type { EgressEntry, EgressView, Policy } from "../api/types.js";
-import { clock, egressSummary, reasonText } from "./egress-words.js";
-import { bytes } from "./format.js";
+import { egressSummary, reasonText } from "./egress-words.js";
+import { bytes, clock } from "./format.js";
 import { formatRules, parseRules } from "./rules.js";
 import { Poller } from "./poller.js";
 import { base } from "./styles.js";
@@ -51,6 +51,7 @@ export class EgressPanel extends LitElement {
       td:last-child { padding-right: 0; }
       td.number, th.number { text-align: right; white-space: nowrap; }
       .allowed { color: var(--good); } .refused { color: var(--bad); } .failed { color: var(--warn); }
+      @media (max-width: 480px) { th:first-child, td:first-child { display: none; } }
       .port { color: var(--muted); white-space: nowrap; }
       .open > .port::after { content: " ●"; color: var(--accent-strong); }
     `,

@@ -1,4 +1,4 @@
-import type { EgressEntry, EgressView } from "../api/types.js";
+import type { EgressView } from "../api/types.js";
 
 const reasons: Record<string, string> = {
   "policy-none": "nothing is allowed",
@@ -33,10 +33,4 @@ export function egressSummary(view: EgressView): string {
   const over = view.dropped?.["connections-over-limit"] ?? 0;
   if (over > 0) parts.push(`${over} connections beyond the limit`);
   return parts.join(" · ");
-}
-
-/** "14:03:07", in the reader's time. */
-export function clock(at: EgressEntry["at"]): string {
-  const time = new Date(at);
-  return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }

@@ -26,7 +26,7 @@ export const base = css`
   button:hover, .button:hover { background: var(--sunken); }
   button:disabled { opacity: 0.55; cursor: default; }
   button.primary, .button.primary { color: var(--on-accent); background: var(--accent); border-color: transparent; }
-  button.primary:hover:not(:disabled), .button.primary:hover { background: var(--accent-strong); }
+  button.primary:hover:not(:disabled), .button.primary:hover { background: var(--accent-hover); }
   button.danger { color: var(--bad); }
   button.danger:hover { background: var(--bad-soft); border-color: transparent; }
   button.danger.solid { color: #fff; background: #b3261e; border-color: transparent; }

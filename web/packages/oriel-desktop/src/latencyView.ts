@@ -26,11 +26,13 @@ export class LatencyView {
   readonly #canvas = document.createElement("canvas");
   readonly #legend = document.createElement("ul");
   readonly #numbers = document.createElement("p");
+  readonly #still = document.createElement("p");
 
   constructor(private readonly root: HTMLElement) {
     this.#canvas.setAttribute("role", "img");
-    this.#numbers.textContent = "Waiting for a measured frame; a still picture sends none.";
-    root.append(this.#canvas, this.#legend, this.#numbers);
+    this.#still.textContent = "Waiting for a measured frame; a still picture sends none.";
+    this.#canvas.hidden = true;
+    root.append(this.#still, this.#canvas, this.#legend, this.#numbers);
   }
 
   add(stages: Stages): void {
@@ -57,6 +59,12 @@ export class LatencyView {
 
   #draw(): void {
     const typical = this.history.typical();
+    this.#canvas.hidden = typical === null;
+    this.#still.hidden = typical !== null;
+    if (!typical) {
+      this.#legend.replaceChildren();
+      return;
+    }
     const ratio = window.devicePixelRatio || 1;
     const width = this.#canvas.clientWidth || 240;
     const height = this.#canvas.clientHeight || 60;
@@ -67,10 +75,6 @@ export class LatencyView {
     draw.scale(ratio, ratio);
     const style = getComputedStyle(this.root);
     const colour = (name: string) => style.getPropertyValue(`--stage-${name}`).trim() || "#888";
-    if (!typical) {
-      this.#canvas.setAttribute("aria-label", "No measured frame yet; the picture stands still.");
-      return;
-    }
     const sum = total(typical);
     let x = 0;
     for (const name of stageNames) {

@@ -17,6 +17,8 @@ export interface PeerOptions {
 }
 
 const restartMs = 5000;
+/** Once ICE has found a path nothing blocks it: a slow machine gets this long for the rest. */
+const patienceMs = 15_000;
 
 /** The WebRTC link: one peer connection made by WHEP, and its three data channels. */
 export class PeerLink implements Link {
@@ -94,7 +96,7 @@ export class PeerLink implements Link {
     if (only) session.answer = onlyTransport(session.answer, only);
     await this.#peer.setRemoteDescription({ type: "answer", sdp: session.answer });
     const opened = this.#opened();
-    return (await this.#connected(connectMs, signal)) && (await within(connectMs, AbortSignal.any([signal, this.#scope.signal]), opened));
+    return (await this.#connected(connectMs, signal)) && (await within(patienceMs, AbortSignal.any([signal, this.#scope.signal]), opened));
   }
 
   /** All three data channels are open: from here on nothing that a person does is lost. */
@@ -186,14 +188,17 @@ export class PeerLink implements Link {
         this.#wasConnected ||= result;
         resolve(result);
       };
+      const iceUp = () => ["connected", "completed"].includes(this.#peer.iceConnectionState);
       const look = () => {
-        const { connectionState, iceConnectionState } = this.#peer;
-        const iceUp = iceConnectionState === "connected" || iceConnectionState === "completed";
-        if (connectionState === "connected" && iceUp) done(true);
+        const { connectionState } = this.#peer;
+        if (connectionState === "connected" && iceUp()) done(true);
         else if (connectionState === "failed" || connectionState === "closed") done(false);
       };
       const aborted = () => done(false);
-      const timer = setTimeout(aborted, ms);
+      let timer = setTimeout(() => {
+        if (iceUp()) timer = setTimeout(aborted, patienceMs);
+        else aborted();
+      }, ms);
       this.#peer.addEventListener("connectionstatechange", look);
       this.#peer.addEventListener("iceconnectionstatechange", look);
       signal.addEventListener("abort", aborted);
