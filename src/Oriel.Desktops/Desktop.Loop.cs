@@ -46,9 +46,11 @@ public sealed partial class Desktop
     {
         var was = _snapshot.State;
         var accepted = DesktopTransitions.TryNext(was, message.Verb, out var next);
+        string? problem = null;
         if (accepted && message.Verb is DesktopVerb.Pause or DesktopVerb.Resume)
         {
-            accepted = await Resources.FreezeAsync(message.Verb == DesktopVerb.Pause);
+            problem = await Resources.FreezeAsync(message.Verb == DesktopVerb.Pause);
+            accepted = problem is null;
             next = accepted ? next : was;
         }
 
@@ -58,7 +60,7 @@ public sealed partial class Desktop
             await SaveAsync();
         }
 
-        message.Done?.TrySetResult(new VerbResult(message.Verb, was, next, accepted));
+        message.Done?.TrySetResult(new VerbResult(message.Verb, was, next, accepted, problem));
     }
 
     private void Enter(DesktopState next, VerbMessage message)

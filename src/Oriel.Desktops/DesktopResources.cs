@@ -17,9 +17,12 @@ namespace Oriel.Desktops;
 /// </summary>
 internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
 {
+    private const string Pause = "pause", Resume = "resume";
+    private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
     private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource<string?>? _freezing;
     private EgressSession? _egress;
     private AgentLink? _agent;
     private KeeperLink? _keeper;
@@ -98,9 +101,26 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         _cleanup.Push("keeper", () => context.Keepers.KillAsync(Bundle, CancellationToken.None));
     }
 
-    /// <returns>False when the keeper cannot do it.</returns>
-    public async Task<bool> FreezeAsync(bool frozen) =>
-        _keeper is { } keeper && await keeper.SendAsync(new KeeperCommand(frozen ? "pause" : "resume"), CancellationToken.None);
+    /// <summary>Pauses or resumes the guest; for the owner loop alone.</summary>
+    /// <returns>Null once the keeper has said that it is done; else why it is not.</returns>
+    public async Task<string?> FreezeAsync(bool frozen)
+    {
+        var done = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _freezing, done);
+        if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(frozen ? Pause : Resume), CancellationToken.None))
+        {
+            return "the keeper does not answer";
+        }
+
+        try
+        {
+            return await done.Task.WaitAsync(FreezeDeadline, context.Clock);
+        }
+        catch (TimeoutException)
+        {
+            return $"the keeper has not answered for {FreezeDeadline.TotalSeconds:0} s";
+        }
+    }
 
     /// <summary>Asks the keeper for fresh counters; they come as events.</summary>
     public async Task RefreshCountersAsync(CancellationToken cancellationToken)
@@ -186,6 +206,9 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         switch (item.Type)
         {
+            case "step" when item.Name is Pause or Resume:
+                Interlocked.Exchange(ref _freezing, null)?.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
+                break;
             case "step":
                 OnStep(item);
                 break;

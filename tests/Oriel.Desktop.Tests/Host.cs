@@ -44,6 +44,41 @@ internal static class Host
         }
     }
 
+    /// <summary>Its path in the cgroup v2 tree, as /proc shows it; empty for one that has ended.</summary>
+    public static string CgroupOf(int pid)
+    {
+        try
+        {
+            return File.ReadLines($"/proc/{pid}/cgroup").FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal)) ?? "";
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
+    /// <summary>The directory of a desktop's group in the cgroup v2 tree, or null.</summary>
+    public static string? CgroupDirectoryOf(string id) =>
+        File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).Where(fields => fields[2] == "cgroup2")
+            .SelectMany(fields => Directory.EnumerateDirectories(fields[1], id, new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true })).FirstOrDefault();
+
+    /// <summary>User and system time so far, in clock ticks (proc(5), fields 14 and 15 of stat).</summary>
+    public static long CpuTicksOf(int pid)
+    {
+        string stat;
+        try
+        {
+            stat = File.ReadAllText($"/proc/{pid}/stat");
+        }
+        catch (IOException)
+        {
+            return 0; // Ended in the meantime.
+        }
+
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        return long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);
+    }
+
     private static IEnumerable<int> Processes() =>
         Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => name!.All(char.IsAsciiDigit)).Select(name => int.Parse(name!, CultureInfo.InvariantCulture));
 

@@ -79,6 +79,42 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         await LeavesNothingAsync(id, processes);
     }
 
+    /// <summary>Paused, a guest with a busy program uses no time of a processor; resumed, it does again; a paused one can be destroyed.</summary>
+    [Fact]
+    public async Task Pause_ReadyDesktop_StandsStillUntilResumed()
+    {
+        SkipUnlessPrepared();
+        var id = Ring.IdOf(await Server.CreateDesktopAsync(new { name = "paused" }));
+        await Server.WaitReadyAsync(id);
+        await Server.ShellAsync(id, "setsid sh -c 'while :; do :; done' >/dev/null 2>&1 &");
+        using var pause = await Server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
+        var answer = await pause.Content.ReadAsStringAsync(Token);
+        Assert.SkipWhen(pause.StatusCode == HttpStatusCode.Conflict && answer.Contains("not-possible-here", StringComparison.Ordinal), $"This host cannot pause a container: {answer}");
+        Assert.True(pause.IsSuccessStatusCode, answer);
+        Assert.Equal("paused", JsonNode.Parse(answer)!["state"]!.GetValue<string>());
+
+        var guest = Host.ProcessesOf(Server.Data, id).Where(process => Host.CgroupOf(process).Contains(id, StringComparison.Ordinal)).ToArray();
+        Assert.NotEmpty(guest);
+        var before = guest.Sum(Host.CpuTicksOf);
+        for (var request = 0; request < 50; request++)
+        {
+            // Each takes the busy program's time of a tick or so.
+            using var refused = await Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "/bin/true" }, Token);
+            Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
+        }
+
+        Assert.Equal(before, guest.Sum(Host.CpuTicksOf));
+
+        using var resume = await Server.Api.PostAsync($"/api/desktops/{id}/resume", null, Token);
+        Assert.True(resume.IsSuccessStatusCode, await resume.Content.ReadAsStringAsync(Token));
+        Assert.Equal("awake\n", (await Server.ShellAsync(id, "echo awake")).Stdout);
+        await OrielServer.EventuallyAsync(() => Task.FromResult(guest.Sum(Host.CpuTicksOf) > before ? null : "the guest uses no time"), TimeSpan.FromSeconds(20));
+        using var again = await Server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
+        Assert.True(again.IsSuccessStatusCode);
+        await DestroyAsync(id);
+        Assert.Null(Host.CgroupDirectoryOf(id));
+    }
+
     [Fact]
     public async Task ServerKilled_WithViewer_ComesBackByItself()
     {

@@ -3,12 +3,13 @@ using Microsoft.Extensions.Logging;
 namespace Oriel.Desktops.Creation;
 
 /// <summary>
-/// The part of the cgroup v2 tree that was delegated to this user, if any: each desktop gets a group of its own there. The server moves
-/// itself into a leaf first, because a group with processes cannot give controllers to its children
-/// (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint").
+/// The part of the cgroup v2 tree that was delegated to this user, if any: each desktop gets a group of its own there, by which it is paused
+/// and limited as far as controllers were delegated with it. The server moves itself into a leaf first, because a group with processes
+/// cannot give controllers to its children (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint").
 /// </summary>
 public sealed class CgroupDelegation
 {
+    private const string Leaf = "oriel-server";
     private static readonly string[] Wanted = ["cpu", "memory", "pids"];
     private readonly string? _root;
 
@@ -18,7 +19,7 @@ public sealed class CgroupDelegation
         Problem = problem;
     }
 
-    /// <summary>Why desktops have no limits, or null.</summary>
+    /// <summary>Why desktops lack limits, or null.</summary>
     public string? Problem { get; }
 
     public static CgroupDelegation None { get; } = new(null, "cgroups are not used");
@@ -37,7 +38,7 @@ public sealed class CgroupDelegation
 
         if (found.Problem is { } problem)
         {
-            logger.LogWarning("Desktops get no memory, CPU or process limits: {Problem}", problem);
+            logger.LogWarning("Desktops are not limited in all of memory, CPU and processes: {Problem}", problem);
         }
 
         return found;
@@ -95,20 +96,17 @@ public sealed class CgroupDelegation
         }
 
         var root = mount + own;
-        if (Path.GetFileName(root) == "oriel-server")
+        if (Path.GetFileName(root) == Leaf)
         {
             root = Path.GetDirectoryName(root)!;
         }
 
-        var controllers = File.ReadAllText(Path.Combine(root, "cgroup.controllers")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (Wanted.Except(controllers).FirstOrDefault() is { } missing)
-        {
-            return new CgroupDelegation(null, $"the controller '{missing}' is not delegated to {root}");
-        }
-
-        var leaf = Directory.CreateDirectory(Path.Combine(root, "oriel-server")).FullName;
+        // Throws where the group is somebody else's.
+        var leaf = Directory.CreateDirectory(Path.Combine(root, Leaf)).FullName;
         File.WriteAllText(Path.Combine(leaf, "cgroup.procs"), "0");
-        File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Select(c => "+" + c)));
-        return new CgroupDelegation(root, null);
+        var controllers = File.ReadAllText(Path.Combine(root, "cgroup.controllers")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Intersect(controllers).Select(c => "+" + c)));
+        string[] missing = [.. Wanted.Except(controllers)];
+        return new CgroupDelegation(root, missing.Length == 0 ? null : $"{root} has no controller {string.Join(", ", missing)}");
     }
 }

@@ -47,11 +47,12 @@ public static class DesktopTransitions
     }
 }
 
-/// <summary>What became of a verb: done, or illegal in the state that the desktop was in.</summary>
-public readonly record struct VerbResult(DesktopVerb Verb, DesktopState Was, DesktopState Is, bool Accepted)
+/// <summary>What became of a verb: done, illegal in the state that the desktop was in, or legal and failed.</summary>
+/// <param name="Problem">Why it failed; null otherwise.</param>
+public readonly record struct VerbResult(DesktopVerb Verb, DesktopState Was, DesktopState Is, bool Accepted, string? Problem = null)
 {
-    public string Message => Accepted
-        ? $"{Verb.ToString().ToLowerInvariant()}: {Was.Name()} -> {Is.Name()}"
+    public string Message => Accepted ? $"{Verb.ToString().ToLowerInvariant()}: {Was.Name()} -> {Is.Name()}"
+        : Problem is not null ? $"'{Verb.ToString().ToLowerInvariant()}' failed: {Problem}."
         : $"'{Verb.ToString().ToLowerInvariant()}' is not possible while a desktop is {Was.Name()}.";
 }
 

@@ -94,7 +94,7 @@ internal static class DesktopEndpoints
         TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.ResumeAsync(cancellationToken)) : problem;
 
     private static IResult Of(Desktop desktop, VerbResult result) =>
-        result.Accepted ? Ok(desktop) : Problems.Of(StatusCodes.Status409Conflict, "wrong-state", result.Message);
+        result.Accepted ? Ok(desktop) : Problems.Of(StatusCodes.Status409Conflict, result.Problem is null ? "wrong-state" : "not-possible-here", result.Message);
 
     private static IResult Attestation(string id, DesktopService desktops)
     {

@@ -184,7 +184,7 @@ public sealed class RealDesktopTests
         var images = new ImageStore(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"));
         var keepers = new LocalKeeperHost(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!, "oriel-keeper"), TimeProvider.System);
         var service = new DesktopService(
-            new DesktopOptions { DataDirectory = data }, new DesktopStore(database), keepers, egress, images, new TemplateCatalog([]), CgroupDelegation.None, new DesktopMetrics(), TimeProvider.System, NullLoggerFactory.Instance);
+            new DesktopOptions { DataDirectory = data }, new DesktopStore(database), keepers, egress, images, new TemplateCatalog([]), CgroupDelegation.Detect(NullLogger.Instance), new DesktopMetrics(), TimeProvider.System, NullLoggerFactory.Instance);
         await service.StartAsync(Token);
         return new Node(service, egress);
     }
