@@ -37,6 +37,8 @@ public sealed class WebRtcBinTests
             }
 
             TestContext.Current.TestOutputHelper!.WriteLine(peer.GetStats().ToString());
+            // The one profile that webrtcbin offers.
+            Assert.Equal("AES_CM_128_HMAC_SHA1_80", peer.GetStats().SrtpProfile);
         }
         catch (OperationCanceledException)
         {

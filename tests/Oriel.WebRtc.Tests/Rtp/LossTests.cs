@@ -83,6 +83,16 @@ public sealed class LossTests
     }
 
     [Fact]
+    public void Pump_AnyPacket_CarriesPlayoutDelayZero()
+    {
+        using var path = new Path(Wide, 0);
+        path.Play(5, 2);
+        path.Nack(path.LastSequence);
+        Assert.True(path.PlayoutDelays.Count > 10);
+        Assert.All(path.PlayoutDelays, delay => Assert.Equal("000000", delay));
+    }
+
+    [Fact]
     public void Backlog_ThinPath_IsTrueWhileFramesWaitAndFalseBeforeTheyHaveLeft()
     {
         var backlog = new Backlog();
@@ -122,6 +132,9 @@ public sealed class LossTests
         public VideoSender Sender { get; }
 
         public ushort LastSequence { get; private set; }
+
+        /// <summary>The extension's three bytes in each packet, in hexadecimal: two times 12 bits, the least and the most delay.</summary>
+        public List<string> PlayoutDelays { get; } = [];
 
         public void Play(int packets, int frames)
         {
@@ -170,6 +183,7 @@ public sealed class LossTests
         private void OnPacket(ReadOnlyMemory<byte> packet)
         {
             Assert.True(RtpHeader.TryParse(packet.Span, out var header));
+            PlayoutDelays.Add(Convert.ToHexString(header.FindExtension(packet.Span, VideoExtensions.Offered.PlayoutDelay)));
             LastSequence = header.Ssrc == 1 ? header.Sequence : LastSequence;
             _freeAt = Math.Max(_freeAt, _now) + (long)(packet.Length * 8e6 / _rate);
             _underWay.Add(new Arrival(++_transportSequence, _random.NextDouble() >= _loss, _freeAt + OneWay));

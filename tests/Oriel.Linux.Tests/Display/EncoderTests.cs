@@ -1,0 +1,127 @@
+using Oriel.Linux.Codecs;
+using Oriel.Linux.H264;
+using Oriel.Linux.Native;
+using Oriel.Linux.Vpx;
+using Oriel.Linux.Yuv;
+
+namespace Oriel.Linux.Tests.Display;
+
+/// <summary>The encoders by themselves: no X server, no clock.</summary>
+public sealed class EncoderTests
+{
+    private const int Width = 640, Height = 480, Fps = 30;
+
+    [Theory]
+    [InlineData("vp8", 1_000_000)]
+    [InlineData("vp8", 3_000_000)]
+    [InlineData("h264", 1_000_000)]
+    [InlineData("h264", 3_000_000)]
+    public void Encode_MovingPicture_KeepsToTheBitrate(string codec, int bitrate)
+    {
+        using var encoder = Create(codec, bitrate);
+        using var scene = new Scene();
+        const int Settle = 60, Seconds = 4;
+        long bits = 0;
+        for (var i = 0; i < Settle + (Seconds * Fps); i++)
+        {
+            var frame = encoder.Encode(scene.Next(), new() { TimestampUs = i * 1_000_000L / Fps, KeyFrame = i == 0 });
+            bits += i >= Settle ? frame.Data.Length * 8 : 0;
+        }
+
+        Assert.InRange(bits / Seconds, bitrate / 3, bitrate * 5 / 4);
+    }
+
+    [Theory]
+    [InlineData("vp8")]
+    [InlineData("h264")]
+    public void Encode_ManyFrames_StartsNoThread(string codec)
+    {
+        // A native thread has the name of the thread that started it; the runtime's own come and go with names of theirs.
+        const string Name = "encodes alone";
+        string[] seen = [];
+        var thread = new Thread(() =>
+        {
+            using var encoder = Create(codec, 2_000_000);
+            using var scene = new Scene();
+            for (var i = 0; i < 10; i++)
+            {
+                encoder.Encode(scene.Next(), new() { TimestampUs = i * 33_333L, KeyFrame = i == 0 });
+            }
+
+            seen = [.. Directory.EnumerateDirectories("/proc/self/task").Select(NameOf).Where(name => name == Name)];
+        }) { Name = Name };
+        thread.Start();
+        Assert.True(thread.Join(TimeSpan.FromSeconds(60)), "ten frames took a minute");
+        Assert.Single(seen);
+    }
+
+    [Fact]
+    public void Add_FramesOfHalfTheRate_AreGivenTwiceTheShareAndAtTheFullRateAgainOne()
+    {
+        var intervals = new FrameIntervals(60);
+        var at = 0L;
+        double share = 0;
+        for (var i = 0; i < 60; i++)
+        {
+            share = intervals.Add(at += 33_333);
+        }
+
+        Assert.InRange(share, 1.9, 2.0);
+        for (var i = 0; i < 15; i++)
+        {
+            share = intervals.Add(at += 16_667);
+        }
+
+        Assert.InRange(share, 1.0, 1.1);
+    }
+
+    private static string NameOf(string task)
+    {
+        try
+        {
+            return File.ReadAllText($"{task}/comm").TrimEnd();
+        }
+        catch (IOException)
+        {
+            return ""; // it ended in the meantime
+        }
+    }
+
+    private static IVideoEncoder Create(string codec, int bitrate)
+    {
+        if (codec == "vp8")
+        {
+            return new Vp8Encoder(Width, Height, bitrate, Fps);
+        }
+
+        Assert.SkipUnless(NativeLibraries.IsAvailable(NativeLibraries.OpenH264), "libopenh264 is not installed");
+        return new OpenH264Encoder(Width, Height, bitrate, Fps);
+    }
+
+    /// <summary>Soft waves that move with some grain in them, as in a film: costs bits in each frame, at any quality.</summary>
+    private sealed class Scene : IDisposable
+    {
+        private readonly I420Picture _picture = new(Width, Height);
+        private readonly byte[] _pixels = new byte[Width * Height * 4];
+        private readonly Random _random = new(2);
+        private int _frame;
+
+        public I420Picture Next()
+        {
+            _frame++;
+            for (var y = 0; y < Height; y++)
+            {
+                for (var x = 0; x < Width; x++)
+                {
+                    var value = 128 + (60 * Math.Sin((x + (3 * _frame)) / 23.0)) + (50 * Math.Sin((y - (2 * _frame)) / 31.0)) + _random.Next(-6, 7);
+                    _pixels.AsSpan(((y * Width) + x) * 4, 3).Fill((byte)value);
+                }
+            }
+
+            _picture.Convert(_pixels, new(0, 0, Width, Height));
+            return _picture;
+        }
+
+        public void Dispose() => _picture.Dispose();
+    }
+}
