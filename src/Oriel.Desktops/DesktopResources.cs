@@ -236,8 +236,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
         if (!_running.Task.IsCompleted || state == StepState.Failed)
         {
-            var started = DateTimeOffset.UnixEpoch.AddMicroseconds(item.AtUs - item.ElapsedUs);
-            desktop.Report(new StepSnapshot(name, state, started, Math.Round(item.ElapsedUs / 1000.0, 1), item.Detail));
+            desktop.Report(StepSnapshot.Of(name, state, item.AtUs, item.ElapsedUs, item.Detail));
         }
     }
 }

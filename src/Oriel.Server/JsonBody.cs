@@ -6,6 +6,9 @@ namespace Oriel.Server;
 /// <summary>Reads bounded JSON bodies; what is wrong with one becomes a problem with the reason, never an exception.</summary>
 internal static class JsonBody
 {
+    /// <summary>A longer path is made of the body's own names and helps nobody.</summary>
+    private const int MaxPath = 200;
+
     /// <summary>Sets the size that a body may have and describes it for OpenAPI.</summary>
     public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder builder, long maxBytes)
         where T : notnull => builder.Accepts<T>("application/json").WithMetadata(new Microsoft.AspNetCore.Mvc.RequestSizeLimitAttribute(maxBytes));
@@ -27,7 +30,7 @@ internal static class JsonBody
         catch (JsonException e)
         {
             // The serializer's message names path and line, and may quote a little of the body: the path is enough.
-            return (null, Problems.BadRequest($"The body is not the JSON that is expected{(e.Path is { Length: > 1 } path ? $", at {path}" : "")}."));
+            return (null, Problems.BadRequest($"The body is not the JSON that is expected{(e.Path is { Length: > 1 and <= MaxPath } path ? $", at {path}" : "")}."));
         }
         catch (BadHttpRequestException e)
         {

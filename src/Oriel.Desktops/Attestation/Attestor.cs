@@ -109,7 +109,8 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
             throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The {wrong.What} is '{wrong.Seen}', '{wrong.Asked}' was asked for.");
         }
 
-        var observed = reply.Env.ToDictionary(e => e.Name);
+        // Told twice, the first one counts: a variable that is not as asked anywhere is a mismatch all the same.
+        var observed = reply.Env.DistinctBy(e => e.Name).ToDictionary(e => e.Name);
         return [.. ExpectedEnvironment.Of(spec).Select(expected => Verify(expected.Key, expected.Value, observed.GetValueOrDefault(expected.Key), progress))];
     }
 

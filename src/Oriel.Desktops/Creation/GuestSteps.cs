@@ -16,22 +16,31 @@ internal static class GuestSteps
     /// <summary>Its part of what the server times as a whole under the same name.</summary>
     private const string Configure = "configure";
 
+    /// <summary>A start has about twenty; a guest that tells of more is not ours any more.</summary>
+    private const int MaxSteps = 512;
+
     /// <summary>Follows until cancelled or the stream ends.</summary>
     /// <exception cref="StepFailedException">A step of the guest failed.</exception>
     public static async Task FollowAsync(Desktop desktop, AgentConnection agent, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
     {
+        var count = 0;
         try
         {
             using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
             await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
             {
                 var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
-                var elapsed = TimeSpan.FromMicroseconds(step.ElapsedUs);
-                var detail = step.Detail.Length == 0 ? null : step.Detail;
-                desktop.Report(new StepSnapshot(step.Name == Configure ? "guest-configure" : step.Name, state, clock.GetUtcNow() - elapsed, Math.Round(elapsed.TotalMilliseconds, 1), detail));
+                var nowUs = (clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+                var told = StepSnapshot.Of(step.Name == Configure ? "guest-configure" : step.Name, state, nowUs, step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
+                desktop.Report(told);
                 if (state == StepState.Failed)
                 {
-                    throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, step.Name, $"The guest's step '{step.Name}' failed: {detail}", detail, []));
+                    throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, told.Name, $"The guest's step '{told.Name}' failed: {told.Detail}", told.Detail, []));
+                }
+
+                if (++count > MaxSteps)
+                {
+                    throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, told.Name, "The agent tells of more steps than a start can have.", null, []));
                 }
 
                 if (state == StepState.Done && step.Name == Session)

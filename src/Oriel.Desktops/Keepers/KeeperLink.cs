@@ -124,7 +124,16 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
         if (_atLast.Add(item))
         {
             _exited = item.Type == "exited" ? item : _exited;
-            handler(item);
+            try
+            {
+                handler(item);
+            }
+#pragma warning disable CA1031 // Whatever one event breaks, the keeper's end must still be seen.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                logger.LogError(e, "A keeper's event of {Bundle} was not taken", bundle);
+            }
         }
     }
 }

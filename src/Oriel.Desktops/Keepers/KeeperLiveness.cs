@@ -9,16 +9,19 @@ namespace Oriel.Desktops.Keepers;
 internal static class KeeperLiveness
 {
     private const int MaxFileBytes = 256 * 1024;
+    private const int KeyLength = 32;
 
     public static bool IsAlive(string bundle) => ReadIdentity(bundle) is { } identity && IsAlive(identity);
 
     /// <summary>Null when the keeper has not written who it is, or wrote something else.</summary>
-    public static KeeperIdentity? ReadIdentity(string bundle) => Read(bundle, BundleLayout.Identity, KeeperJsonContext.Default.KeeperIdentity);
+    public static KeeperIdentity? ReadIdentity(string bundle) => Read(bundle, BundleLayout.Identity, KeeperJsonContext.Default.KeeperIdentity) is { BootId: not null } identity ? identity : null;
 
     /// <summary>The keeper's last event, if it could still write it.</summary>
-    public static KeeperEvent? ReadExit(string bundle) => Read(bundle, "exit.json", KeeperJsonContext.Default.KeeperEvent);
+    public static KeeperEvent? ReadExit(string bundle) => Read(bundle, BundleLayout.Exit, KeeperJsonContext.Default.KeeperEvent) is { Type: not null } exit ? exit : null;
 
-    public static KeeperSpec? ReadSpec(string bundle) => Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec);
+    /// <summary>Null when there is none, or one that no keeper could run by.</summary>
+    public static KeeperSpec? ReadSpec(string bundle) =>
+        Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec) is { DesktopId: not null, EgressKey.Length: KeyLength, AgentKey.Length: KeyLength, Limits: not null } spec ? spec : null;
 
     private static T? Read<T>(string bundle, string name, JsonTypeInfo<T> type)
         where T : class

@@ -37,4 +37,21 @@ public enum StepState
 /// <summary>One timed step of a desktop's creation.</summary>
 /// <param name="Name">Kebab-case.</param>
 /// <param name="Detail">What was last seen; the reason on failure.</param>
-public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset StartedAt, double ElapsedMs, string? Detail);
+public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset StartedAt, double ElapsedMs, string? Detail)
+{
+    private const int MaxName = 64;
+    private const int MaxDetail = 2000;
+    private const long MaxElapsedUs = 24L * 3600 * 1_000_000;
+    private static readonly long MaxAtUs = (DateTimeOffset.MaxValue - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+
+    /// <summary>As another process tells it, which may be wrong or hostile: times are clamped (at most a day), texts cut.</summary>
+    /// <param name="atUs">When it was told, in microseconds since 1970.</param>
+    internal static StepSnapshot Of(string name, StepState state, long atUs, long elapsedUs, string? detail)
+    {
+        var elapsed = Math.Clamp(elapsedUs, 0, MaxElapsedUs);
+        var started = DateTimeOffset.UnixEpoch.AddTicks((Math.Clamp(atUs, elapsed, MaxAtUs) - elapsed) * TimeSpan.TicksPerMicrosecond);
+        return new StepSnapshot(Cut(name, MaxName), state, started, Math.Round(elapsed / 1000.0, 1), detail is null ? null : Cut(detail, MaxDetail));
+    }
+
+    private static string Cut(string text, int most) => text.Length <= most ? text : text[..most];
+}

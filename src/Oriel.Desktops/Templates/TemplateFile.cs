@@ -10,6 +10,8 @@ public static class TemplateFile
     public const string Name = "templates.json";
 
     private const int MaxName = 64;
+    private const int MaxImage = 128;
+    private const int MaxBytes = 4 * 1024 * 1024;
 
     /// <returns>Nothing when there is no such file.</returns>
     /// <exception cref="IOException">The file is there and is wrong; the message says how.</exception>
@@ -22,8 +24,13 @@ public static class TemplateFile
 
         try
         {
+            if (new FileInfo(path).Length > MaxBytes)
+            {
+                throw new IOException($"{path} is larger than {MaxBytes} bytes.");
+            }
+
             var entries = JsonSerializer.Deserialize(File.ReadAllBytes(path), TemplatesJsonContext.Default.ListTemplateEntry) ?? [];
-            var templates = entries.Select(ToTemplate).ToList();
+            var templates = entries.Select(entry => ToTemplate(entry ?? throw new IOException($"{path}: an entry is null."))).ToList();
             return templates.DistinctBy(t => t.Name).Count() == templates.Count ? templates : throw new IOException($"{path}: a name is there twice.");
         }
         catch (JsonException e)
@@ -38,6 +45,7 @@ public static class TemplateFile
         var policy = entry.Egress ?? d.Egress;
         var error = (policy.Validate() is { } wrong ? "egress: " + wrong : null)
             ?? (entry.Name.Length is > 0 and <= MaxName ? null : $"name must have 1 to {MaxName} characters")
+            ?? (entry.Image is null or { Length: > 0 and <= MaxImage } ? null : $"image must have 1 to {MaxImage} characters")
             ?? Check("width", entry.Width, DesktopTemplate.MinWidth, DesktopTemplate.MaxWidth)
             ?? Check("height", entry.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
             ?? Check("ttl", entry.Ttl, 1, DesktopTemplate.MaxSeconds)
@@ -81,5 +89,5 @@ internal sealed record TemplateEntry(
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectRequiredConstructorParameters = true,
     RespectNullableAnnotations = true)]
-[JsonSerializable(typeof(List<TemplateEntry>))]
+[JsonSerializable(typeof(List<TemplateEntry?>))]
 internal sealed partial class TemplatesJsonContext : JsonSerializerContext;

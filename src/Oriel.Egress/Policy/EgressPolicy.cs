@@ -84,7 +84,9 @@ public sealed record EgressRule(string Host, IReadOnlyList<int>? Ports = null)
     {
         if (!HostPattern.IsValid(Host))
         {
-            return $"'{Host}' is not a host name, an IP address or a glob such as *.example.org";
+            // Quoted in part: a reason is read by people, and the text came from outside.
+            const int Quoted = 64;
+            return $"'{(Host is { Length: > Quoted } ? Host[..Quoted] + "…" : Host)}' is not a host name, an IP address or a glob such as *.example.org";
         }
 
         return Ports?.Any(port => port is < 1 or > 65535) == true ? $"the ports of '{Host}' must be 1 to 65535" : null;

@@ -141,7 +141,9 @@ public sealed class ImageStore
             }
 
             var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(file.FullName), ImagesJsonContext.Default.ImageManifest);
-            return manifest is { Name: not null, Digest: not null, Packages: not null }
+            return manifest is { Name: not null, Digest: not null, Suite: not null, RecipeHash: not null, Packages: not null }
+                && manifest.Packages.All(package => package is { Name: not null, Version: not null })
+                && manifest.BootTest is null or { Steps: not null }
                 && HexOf(manifest.Digest) == System.IO.Path.GetFileName(directory)
                     ? manifest
                     : null;

@@ -15,7 +15,7 @@ internal static partial class CreateRequestValidator
     public const int MaxFiles = 1000, MaxEnv = 500, MaxTrust = 50;
     public const long MaxFileBytes = 32L * 1024 * 1024;
     private const int MaxPathPart = 255;
-    private const int MaxName = 64, MaxPath = 4096, MaxEnvValue = 32 * 1024, MaxUrl = 2048, MaxPem = 64 * 1024;
+    private const int MaxName = 64, MaxPathBytes = 4095, MaxEnvValue = 32 * 1024, MaxUrl = 2048, MaxPem = 64 * 1024;
     private const int MaxEnvBytes = 96 * 1024;
 
     /// <summary>The guest kernel's and the agent's own.</summary>
@@ -73,7 +73,7 @@ internal static partial class CreateRequestValidator
     /// <summary>Null when <paramref name="path"/> is absolute and in normal form.</summary>
     public static string? CheckPath(string? path)
     {
-        if (string.IsNullOrEmpty(path) || path[0] != '/' || path.Length > MaxPath || path.Contains('\0') || path.EndsWith('/'))
+        if (string.IsNullOrEmpty(path) || path[0] != '/' || Encoding.UTF8.GetByteCount(path) > MaxPathBytes || path.Contains('\0') || path.EndsWith('/'))
         {
             return "a path must be absolute and name a file";
         }

@@ -55,7 +55,7 @@ internal static class FileTransfer
             return Problems.Kept(StatusCodes.Status404NotFound, "no-such-file", "Only a part of an interrupted put is there.", info.PartialSize);
         }
 
-        if (!TryReadRange(context.Request, info.Size, out var partial, out var from, out var length))
+        if (!TryReadRange(context.Request.Headers.Range.ToString(), info.Size, out var partial, out var from, out var length))
         {
             context.Response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{info.Size}");
             return Problems.Of(StatusCodes.Status416RangeNotSatisfiable, "bad-range", $"The file has {info.Size} bytes.");
@@ -112,10 +112,10 @@ internal static class FileTransfer
     }
 
     /// <summary>One range of bytes; none, several or another unit means the whole (RFC 9110 section 14.2). False when it cannot be satisfied.</summary>
-    private static bool TryReadRange(HttpRequest request, long size, out bool partial, out long from, out long length)
+    internal static bool TryReadRange(string field, long size, out bool partial, out long from, out long length)
     {
         (partial, from, length) = (false, 0, size);
-        if (!RangeHeaderValue.TryParse(request.Headers.Range.ToString(), out var header) || header.Unit != "bytes" || header.Ranges.Count != 1)
+        if (!RangeHeaderValue.TryParse(field, out var header) || header.Unit != "bytes" || header.Ranges.Count != 1)
         {
             return true;
         }

@@ -38,6 +38,12 @@ internal sealed class PlayedGuest : IAsyncDisposable
         ],
     };
 
+    /// <summary>Told before anything else, beside what a real agent tells.</summary>
+    public IReadOnlyList<GuestStep> FirstSteps
+    {
+        init => _steps.AddRange(value);
+    }
+
     /// <summary>Changes an attestation before it is sent.</summary>
     public Action<AttestReply> Attesting { get; init; } = _ => { };
 

@@ -21,6 +21,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>What answers behind each keeper; none unless given. The keeper says that it runs before anything in <see cref="Script"/>.</summary>
     public Func<PlayedGuest>? Guest { get; init; }
 
+    /// <summary>Says something else on each connection, in place of <see cref="Script"/>.</summary>
+    public Func<Socket, Task>? Speech { get; set; }
+
     public int Running => _running.Count;
 
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
@@ -37,7 +40,8 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             await guest.ListenAsync(spec, cancellationToken);
         }
 
-        var played = new Played(process, listener, guest, guest is null ? Script : [new KeeperEvent("running", 0), .. Script], () => KillAsync(spec.Bundle, CancellationToken.None));
+        IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new KeeperEvent("running", 0), .. Script];
+        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => KillAsync(spec.Bundle, CancellationToken.None));
         _running[spec.Bundle] = played;
         var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), 1);
         await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
@@ -72,6 +76,14 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
     }
 
+    private static async Task SayAsync(Socket socket, IReadOnlyList<KeeperEvent> script)
+    {
+        foreach (var item in script)
+        {
+            await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);
+        }
+    }
+
     private sealed class Played : IAsyncDisposable
     {
         private readonly Process _process;
@@ -81,10 +93,10 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         private readonly ConcurrentBag<Socket> _accepted = [];
         private readonly Task _accepting;
 
-        public Played(Process process, Socket listener, PlayedGuest? guest, IReadOnlyList<KeeperEvent> script, Func<Task> stop)
+        public Played(Process process, Socket listener, PlayedGuest? guest, Func<Socket, Task> speech, Func<Task> stop)
         {
             (_process, _listener, _guest, _stop) = (process, listener, guest, stop);
-            _accepting = AcceptAsync(script);
+            _accepting = AcceptAsync(speech);
         }
 
         public async ValueTask DisposeAsync()
@@ -126,7 +138,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             }
         }
 
-        private async Task AcceptAsync(IReadOnlyList<KeeperEvent> script)
+        private async Task AcceptAsync(Func<Socket, Task> speech)
         {
             try
             {
@@ -135,9 +147,13 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                     var socket = await _listener.AcceptAsync();
                     _accepted.Add(socket);
                     _ = ObeyAsync(socket);
-                    foreach (var item in script)
+                    try
                     {
-                        await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);
+                        await speech(socket);
+                    }
+                    catch (SocketException)
+                    {
+                        // It has heard enough; it may come again.
                     }
                 }
             }

@@ -53,7 +53,7 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static async Task<TestServer> StartAsync(
         string? data = null, PlayedKeepers? keepers = null, bool image = true, int maxDesktops = 8, DesktopDeadlines? deadlines = null, Func<ServeOptions, ServeOptions>? change = null,
-        bool ownsData = false)
+        bool ownsData = false, LogLevel logged = LogLevel.Debug)
     {
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         if (image)
@@ -66,7 +66,7 @@ internal sealed class TestServer : IAsyncDisposable
         var options = new ServeOptions { DataDirectory = directory, Port = 0, MediaPort = 0, MaxDesktops = maxDesktops };
         var parts = new HostParts
         {
-            Logging = logging => logging.AddProvider(log).SetMinimumLevel(LogLevel.Debug),
+            Logging = logging => logging.AddProvider(log).SetMinimumLevel(logged),
             Keepers = played,
             Deadlines = deadlines ?? new DesktopDeadlines(),
         };

@@ -17,7 +17,7 @@ public sealed class ParserFuzzTests
     {
         var agent = new IceAgent();
         var response = new byte[512];
-        Fuzz.Run("stun", input =>
+        Fuzzer.Run("stun", input =>
         {
             Demultiplexer.Classify(input);
             Demultiplexer.LocalUfrag(input);
@@ -53,7 +53,7 @@ public sealed class ParserFuzzTests
     }
 
     [Fact]
-    public void Rtp_Mutated_NeverThrows() => Fuzz.Run("rtp", input =>
+    public void Rtp_Mutated_NeverThrows() => Fuzzer.Run("rtp", input =>
     {
         if (RtpHeader.TryParse(input, out var header))
         {
@@ -69,7 +69,7 @@ public sealed class ParserFuzzTests
     {
         var lost = new ushort[1024];
         var arrivals = new List<Arrival>();
-        Fuzz.Run("rtcp", input =>
+        Fuzzer.Run("rtcp", input =>
         {
             var reader = new RtcpReader(input);
             while (reader.TryRead(out var packet))
@@ -92,7 +92,7 @@ public sealed class ParserFuzzTests
     public void TransportFeedback_Mutated_IsBounded()
     {
         var arrivals = new List<Arrival>();
-        Fuzz.Run("transport-feedback", input =>
+        Fuzzer.Run("transport-feedback", input =>
         {
             arrivals.Clear();
             TransportFeedback.TryRead(new RtcpPacket(RtcpType.TransportFeedback, Feedback.TransportWide, input), arrivals);
@@ -101,7 +101,7 @@ public sealed class ParserFuzzTests
     }
 
     [Fact]
-    public void Sdp_Mutated_IsTakenOrRefusedPlainly() => Fuzz.Run(
+    public void Sdp_Mutated_IsTakenOrRefusedPlainly() => Fuzzer.Run(
         "sdp",
         input =>
         {
@@ -129,7 +129,7 @@ public sealed class ParserFuzzTests
         iterations: 4_000);
 
     [Fact]
-    public void SdpFragment_Mutated_IsTakenOrRefusedPlainly() => Fuzz.Run("sdp-fragment", input =>
+    public void SdpFragment_Mutated_IsTakenOrRefusedPlainly() => Fuzzer.Run("sdp-fragment", input =>
     {
         try
         {
@@ -143,14 +143,14 @@ public sealed class ParserFuzzTests
     });
 
     [Fact]
-    public void DtlsRecord_Mutated_NeverThrows() => Fuzz.Run("dtls-record", input =>
+    public void DtlsRecord_Mutated_NeverThrows() => Fuzzer.Run("dtls-record", input =>
     {
         DtlsRecord.IsPlausible(input);
         DtlsRecord.IsClientHello(input);
     });
 
     [Fact]
-    public void TcpFraming_Mutated_NeverThrows() => Fuzz.Run("tcp-framing", input =>
+    public void TcpFraming_Mutated_NeverThrows() => Fuzzer.Run("tcp-framing", input =>
     {
         var at = 0;
         while (TcpFraming.TryRead(input[at..], out var frame) == FrameResult.Frame)
@@ -163,7 +163,7 @@ public sealed class ParserFuzzTests
     public void AnnexB_Mutated_PacketsFit()
     {
         var packets = new List<MediaPacket>();
-        Fuzz.Run("annexb", input =>
+        Fuzzer.Run("annexb", input =>
         {
             packets.Clear();
             H264Packetizer.Packetize(input.ToArray(), 100, packets);

@@ -12,7 +12,7 @@ public sealed class StunVectorTests
     [Fact]
     public void Parse_Request_IntegrityAndFieldsAreRight()
     {
-        var bytes = Fuzz.Fuzz.Seeds("stun")[0];
+        var bytes = Fuzzer.Seeds("stun")[0];
 
         Assert.True(StunMessage.TryParse(bytes, out var message));
         Assert.Equal(StunMessage.BindingRequest, message.Type);
@@ -29,7 +29,7 @@ public sealed class StunVectorTests
     [InlineData(2)]
     public void Parse_Response_IntegrityIsRight(int seed)
     {
-        Assert.True(StunMessage.TryParse(Fuzz.Fuzz.Seeds("stun")[seed], out var message));
+        Assert.True(StunMessage.TryParse(Fuzzer.Seeds("stun")[seed], out var message));
         Assert.Equal(StunMessage.BindingSuccess, message.Type);
         Assert.True(message.VerifyIntegrity(Password));
     }
@@ -40,7 +40,7 @@ public sealed class StunVectorTests
     public void Write_Response_IsTheVectorButForItsSoftwarePadding(int seed, string address)
     {
         // The vectors pad SOFTWARE with a blank instead of zero, so integrity and fingerprint differ; all before them but that byte must be the same.
-        var expected = Fuzz.Fuzz.Seeds("stun")[seed];
+        var expected = Fuzzer.Seeds("stun")[seed];
         Assert.True(StunMessage.TryParse(expected, out var vector));
         var buffer = new byte[256];
         var writer = new StunWriter(buffer, StunMessage.BindingSuccess, vector.TransactionId);
@@ -59,7 +59,7 @@ public sealed class StunVectorTests
     [Fact]
     public void Parse_FlippedBit_IsRefused()
     {
-        var bytes = Fuzz.Fuzz.Seeds("stun")[0].ToArray();
+        var bytes = Fuzzer.Seeds("stun")[0].ToArray();
         for (var bit = 0; bit < bytes.Length * 8; bit++)
         {
             bytes[bit / 8] ^= (byte)(1 << (bit % 8));

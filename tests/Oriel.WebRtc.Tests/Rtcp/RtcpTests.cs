@@ -7,7 +7,7 @@ public sealed class RtcpTests
     [Fact]
     public void Compound_ReportNackAndPli_EveryPartIsRead()
     {
-        var reader = new RtcpReader(Fuzz.Fuzz.Seeds("rtcp")[1]);
+        var reader = new RtcpReader(Fuzzer.Seeds("rtcp")[1]);
         Span<ushort> lost = stackalloc ushort[64];
 
         Assert.True(reader.TryRead(out var report));
@@ -28,7 +28,7 @@ public sealed class RtcpTests
     [Fact]
     public void Remb_MantissaAndExponent_GiveBitsPerSecond()
     {
-        var reader = new RtcpReader(Fuzz.Fuzz.Seeds("rtcp")[2]);
+        var reader = new RtcpReader(Fuzzer.Seeds("rtcp")[2]);
         reader.TryRead(out _);
 
         Assert.True(reader.TryRead(out var fir));
@@ -79,7 +79,7 @@ public sealed class RtcpTests
     private static List<Arrival> Read(int seed)
     {
         var arrivals = new List<Arrival>();
-        Assert.True(TransportFeedback.TryRead(new RtcpPacket(RtcpType.TransportFeedback, Feedback.TransportWide, Fuzz.Fuzz.Seeds("transport-feedback")[seed]), arrivals));
+        Assert.True(TransportFeedback.TryRead(new RtcpPacket(RtcpType.TransportFeedback, Feedback.TransportWide, Fuzzer.Seeds("transport-feedback")[seed]), arrivals));
         return arrivals;
     }
 }

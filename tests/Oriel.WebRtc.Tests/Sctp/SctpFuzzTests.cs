@@ -14,7 +14,7 @@ public sealed class SctpFuzzTests
     public void Receive_Mutated_NeverThrowsAndStaysBounded()
     {
         var standing = new Standing();
-        Fuzz.Fuzz.Run("sctp", input =>
+        Fuzzer.Run("sctp", input =>
         {
             standing.Throw(input);
             if (standing.Association.State == AssociationState.Ended || standing.Inputs > 500)
@@ -27,7 +27,7 @@ public sealed class SctpFuzzTests
     }
 
     [Fact]
-    public void Receive_MutatedBeforeEstablished_NeverThrows() => Fuzz.Fuzz.Run("sctp", input =>
+    public void Receive_MutatedBeforeEstablished_NeverThrows() => Fuzzer.Run("sctp", input =>
     {
         var time = new FakeTimeProvider();
         var packet = input.ToArray();
@@ -51,7 +51,7 @@ public sealed class SctpFuzzTests
     });
 
     [Fact]
-    public void ChannelOpen_Mutated_NeverThrows() => Fuzz.Fuzz.Run("sctp", input => ChannelOpenMessage.Parse(input));
+    public void ChannelOpen_Mutated_NeverThrows() => Fuzzer.Run("sctp", input => ChannelOpenMessage.Parse(input));
 
     /// <summary>Writes the seed corpus from real traffic; run it by name after a change of the format.</summary>
     [Fact(Explicit = true)]

@@ -115,7 +115,7 @@ public sealed class SdpTests
     [Fact]
     public void Fragment_Rfc8840_GivesCredentials()
     {
-        var fragment = SdpDocument.ParseFragment(Encoding.UTF8.GetString(Fuzz.Fuzz.Seeds("sdp-fragment")[1]));
+        var fragment = SdpDocument.ParseFragment(Encoding.UTF8.GetString(Fuzzer.Seeds("sdp-fragment")[1]));
 
         var ice = SdpNegotiator.FindIce(fragment, fragment.Media[0]);
 
@@ -140,5 +140,5 @@ public sealed class SdpTests
     private static LocalDescription Local() => new(1, IceCredentials.Create(), string.Join(':', Enumerable.Repeat("AB", 32)), ["candidate:1 1 udp 1 192.0.2.1 1 typ host"], 1, 2, 262_144);
 
     private static string Seed(string begins) =>
-        Fuzz.Fuzz.Seeds("sdp").Select(Encoding.UTF8.GetString).First(text => text.StartsWith(begins, StringComparison.Ordinal));
+        Fuzzer.Seeds("sdp").Select(Encoding.UTF8.GetString).First(text => text.StartsWith(begins, StringComparison.Ordinal));
 }
