@@ -20,9 +20,7 @@ public sealed partial class FallbackTests(Ring ring) : RingTests(ring)
         page.SetDefaultTimeout(60_000);
         await page.GotoAsync(await Server.NewSignInUrlAsync());
         await page.GetByTestId("connect").First.WaitForAsync();
-        await page.GotoAsync($"{Server.Address}desktops/{id}");
-        await Eyes.PlaysAsync(page);
-        await Eyes.IsConnectedAsync(page);
+        await Ring.ShowAsync(page, id);
         await page.GetByTestId("toolbar-latency").ClickAsync();
         await page.GetByTestId("latency").GetByText("TCP").WaitForAsync();
         await Terminal.RunAsync(Server, page, id, Terminal.Paint(200, 80, 20));

@@ -38,9 +38,7 @@ public sealed class LooksTests(Ring ring) : RingTests(ring)
         await page.GetByText("More settings").ClickAsync();
         await LooksGoodAsync(page, $"{name} new");
 
-        await page.GotoAsync($"{Server.Address}desktops/{id}");
-        await Eyes.PlaysAsync(page);
-        await Eyes.IsConnectedAsync(page);
+        await Ring.ShowAsync(page, id);
         Assert.InRange(await Looks.JumpsAsync(page), 0, 0.1);
         foreach (var tool in Tools)
         {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { isNewer, type Step } from "../src/api/types.js";
 import { parseRoute } from "../src/route.js";
 import { returnPath, tokenFrom } from "../src/signin/token.js";
 import { bytes, duration, elapsed } from "../src/ui/format.js";
@@ -77,6 +78,18 @@ test("steps_Events_AreMergedByName", () => {
   expect(progressOf(steps)).toBeGreaterThan(0);
   const many = Array.from({ length: 40 }, (_, i) => ({ name: String(i), state: "done" as const }));
   expect(progressOf(many)).toBeLessThan(1);
+});
+
+test("withStep_WordsTwiceAndLate_BeginNothingAgain", () => {
+  const seen: Step[] = [{ name: "a", state: "done" as const, elapsedMs: 5 }, { name: "b", state: "running" as const }];
+  const answer: Step[] = [{ name: "a", state: "running" as const }, { name: "b", state: "done" as const }, { name: "c", state: "running" as const }];
+  expect(answer.reduce<Step[]>(withStep, seen).map(({ state }) => state)).toEqual(["done", "done", "running"]);
+  expect(seen[1]?.state).toBe("running");
+});
+
+test("isNewer_ReplayedStates_DoNotGoBack", () => {
+  expect([isNewer("ready", "configuring"), isNewer("failed", "ready"), isNewer("ready", "ready"), isNewer("ready", "paused"), isNewer("paused", "ready")]).not.toContain(false);
+  expect([isNewer("creating", "ready"), isNewer("configuring", "paused"), isNewer("ready", "destroyed")]).not.toContain(true);
 });
 
 test("phasesOf_OverlappingSteps_AreAllThereAndEndInOrder", () => {

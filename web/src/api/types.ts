@@ -97,3 +97,10 @@ export function isStarting(state: DesktopState): boolean {
 export function isAlive(state: DesktopState): boolean {
   return isStarting(state) || state === "ready" || state === "paused";
 }
+
+const order: readonly DesktopState[] = ["creating", "booting", "configuring", "ready", "paused", "failed", "destroying", "destroyed"];
+
+/** A desktop goes one way, but for pausing: a state that was told before the known one is an old word, replayed or overtaken. */
+export function isNewer(told: DesktopState, known: DesktopState): boolean {
+  return (told === "ready" && known === "paused") || order.indexOf(told) >= order.indexOf(known);
+}

@@ -3,7 +3,7 @@ import type { Reason } from "@oriel/desktop/parts";
 import { api, asError, desktopUrl } from "../api/client.js";
 import { followFeed } from "../api/feed.js";
 import type { ServerEvent } from "../api/sse.js";
-import { isStarting, type Desktop, type DesktopState, type EgressEntry, type Step } from "../api/types.js";
+import { isNewer, isStarting, type Desktop, type DesktopState, type EgressEntry, type Step } from "../api/types.js";
 import { go } from "../route.js";
 import { icon, logo } from "../ui/icons.js";
 import { withStep } from "../ui/steps.js";
@@ -113,9 +113,10 @@ export class DesktopPage extends LitElement {
     try {
       const desktop = await api.desktop(this.desktopId, signal);
       if (signal.aborted) return;
-      this.desktop = desktop;
+      const known = this.desktop;
+      this.desktop = known && !isNewer(desktop.state, known.state) ? { ...desktop, state: known.state, reason: known.reason } : desktop;
       this.viewers = desktop.viewers;
-      for (const step of desktop.steps) this.steps = withStep(this.steps, step);
+      this.steps = desktop.steps.reduce(withStep, this.steps);
       document.title = `${desktop.name || desktop.id} · Oriel`;
     } catch (error) {
       if (!signal.aborted && asError(error).reason !== "server-unreachable") this.#fail(error);
@@ -144,6 +145,7 @@ export class DesktopPage extends LitElement {
   }
 
   #stateChanged({ state, reason }: { state: DesktopState; reason: Reason | null }): void {
+    if (this.desktop && !isNewer(state, this.desktop.state)) return;
     if (this.desktop) this.desktop = { ...this.desktop, state, reason: reason ?? this.desktop.reason };
     else if (this.#abort) void this.#load(this.#abort.signal);
   }

@@ -94,9 +94,13 @@ export function phasesOf(steps: readonly Step[]): Phase[] {
   });
 }
 
-/** The steps with one event taken in; a step is known by its name. */
+/**
+ * The steps with one more word of them taken in; a step is known by its name. Words may come twice and late (an answer of the API beside the
+ * events, which are replayed), so a step that has ended does not begin again.
+ */
 export function withStep(steps: readonly Step[], step: Step): Step[] {
-  const index = steps.findIndex(({ name }) => name === step.name);
-  if (index < 0) return [...steps, step];
-  return steps.map((old, at) => (at === index ? { ...old, ...step } : old));
+  const known = steps.find(({ name }) => name === step.name);
+  if (!known) return [...steps, step];
+  if (known.state !== "running" && step.state === "running") return [...steps];
+  return steps.map((old) => (old === known ? { ...old, ...step } : old));
 }
