@@ -44,7 +44,7 @@ internal sealed class Fence : IAsyncDisposable
         var folder = fence._folder.FullName;
         foreach (var port in ports)
         {
-            fence._gates[port] = new Gate(Path.Combine(folder, port.ToString(CultureInfo.InvariantCulture)), port);
+            fence._gates[port] = new Gate(fence.PathOf(port), port);
         }
 
         var node = Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, ".playwright", "node"), "node", SearchOption.AllDirectories).First();
@@ -63,6 +63,13 @@ internal sealed class Fence : IAsyncDisposable
     /// <summary>From now on this port is blocked as well: what is open breaks, what is tried ends at once.</summary>
     public void Shut(int port) => _gates[port].Dispose();
 
+    /// <summary>From now on this port is open again.</summary>
+    public void Open(int port)
+    {
+        File.Delete(PathOf(port));
+        _gates[port] = new Gate(PathOf(port), port);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await Browser.CloseAsync();
@@ -73,6 +80,8 @@ internal sealed class Fence : IAsyncDisposable
 
         _folder.Delete(recursive: true);
     }
+
+    private string PathOf(int port) => Path.Combine(_folder.FullName, port.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>One port's way out.</summary>
     private sealed class Gate : IDisposable

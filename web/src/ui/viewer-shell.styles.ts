@@ -16,6 +16,7 @@ export const shellStyles = css`
   .menu button { justify-content: flex-start; font-weight: 500; }
   .menu p { padding: 8px 14px 4px; border-top: 1px solid var(--line); margin-top: 6px; }
   .strip { display: flex; align-items: center; gap: 10px; padding: 4px 8px 4px 16px; background: var(--warn-soft); color: var(--warn); font-size: 13.5px; flex: none; }
+  .strip button:not(.square) { flex: none; min-height: 32px; padding: 3px 12px; font-size: 13px; color: inherit; background: transparent; border-color: currentColor; }
   .work { position: relative; flex: 1; min-height: 0; display: flex; }
   oriel-desktop { flex: 1; min-width: 0; height: 100%; }
   aside { width: min(440px, 45vw); flex: none; display: flex; flex-direction: column; min-height: 0; background: var(--surface); border-left: 1px solid var(--line); }

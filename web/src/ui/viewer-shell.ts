@@ -167,6 +167,7 @@ export class ViewerShell extends LitElement {
             "WebRTC does not get through from here, so the picture comes as H.264 over WebSocket. To mend it, open the server's media port for UDP, or for TCP.",
             () => (this.blockedSeen = true),
             "webrtc-blocked",
+            html`<button data-testid="retry-webrtc" @click=${() => this.#element?.retry()}>Try WebRTC again</button>`,
           )
         : nothing}
       <div class="work">
@@ -246,8 +247,8 @@ export class ViewerShell extends LitElement {
     </div>`;
   }
 
-  #strip(text: string, dismiss: () => void, reason = "notice"): TemplateResult {
-    return html`<div class="strip" role="status"><span class="grow" data-testid="error-reason" data-reason=${reason}>${text}</span>
+  #strip(text: string, dismiss: () => void, reason = "notice", action: TemplateResult | typeof nothing = nothing): TemplateResult {
+    return html`<div class="strip" role="status"><span class="grow" data-testid="error-reason" data-reason=${reason}>${text}</span>${action}
       <button class="quiet square" aria-label="Dismiss" @click=${dismiss}>${icon("close")}</button></div>`;
   }
 
