@@ -10,7 +10,7 @@ place=$(mktemp -d)
 log=$place/server.log
 : >"$place/results"
 
-tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed packages_Missing_AreShownAndInstalledOnce
+tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed packages_Missing_AreShownAndInstalledOnce step_ThatTakesSeconds_CountsThemOnATerminal
     up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
     down_NextServer_KnowsTheRecordsClosed)
@@ -81,6 +81,23 @@ STUB
     second=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image list --data "$data" 2>&1)
     case $second in *"to install"*) fail "a second time: $second" ;; esac
     [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "a second time: $(cat "$stub/calls")"
+}
+
+# On a terminal of its own; what is installed takes until its seconds have been seen to count.
+step_ThatTakesSeconds_CountsThemOnATerminal() {
+    local stub=$place/slow screen=$place/screen job
+    mkdir "$stub"
+    mkfifo "$stub/go"
+    : >"$screen"
+    printf '#!/bin/sh\nfor package; do :; done\n[ "$package" != crun ] || [ -e "$STUB/installed" ] || exit 1\nprintf installed\n' >"$stub/dpkg-query"
+    printf '#!/bin/sh\ncase $* in "install -qy"*) read -r _ <"$STUB/go"; : >"$STUB/installed" ;; esac\n' >"$stub/apt-get"
+    printf '#!/bin/sh\n[ "$1" = -v ] || exec "$@"\n' >"$stub/sudo"
+    chmod 755 "$stub"/*
+    PATH=$stub:$PATH STUB=$stub script --quiet --flush --return --command "'$root/oriel' image list --data '$data'" "$screen" >/dev/null </dev/null &
+    job=$!
+    grep -q -m1 -z 'install packages *[1-9][0-9]* s' < <(exec timeout 60 tail --pid="$job" -n +1 -f "$screen" | tr '\r' '\0') || fail "no seconds were counted: $(cat -v "$screen")"
+    echo >"$stub/go"
+    wait "$job" || fail "exit code $?: $(cat -v "$screen")"
 }
 
 # --- a server's life ----------------------------------------------------------------------------------------------
