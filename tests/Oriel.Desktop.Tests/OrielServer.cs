@@ -164,17 +164,7 @@ public sealed partial class OrielServer : IAsyncDisposable
     }
 
     /// <summary>Asks again and again until it holds; for what has no event. The deadline names the last answer.</summary>
-    public static async Task EventuallyAsync(Func<Task<string?>> stillWrong, TimeSpan deadline)
-    {
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
-        var watch = Stopwatch.StartNew();
-        string? last;
-        while ((last = await stillWrong()) is not null)
-        {
-            Assert.True(watch.Elapsed < deadline, last);
-            await timer.WaitForNextTickAsync();
-        }
-    }
+    public static Task EventuallyAsync(Func<Task<string?>> stillWrong, TimeSpan deadline) => Eventually.HoldsAsync(stillWrong, deadline);
 
     /// <summary>Destroys every desktop but the given one, and waits until they are gone.</summary>
     public async Task DestroyAllAsync(string? but)

@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using Xunit;
 
-namespace Oriel.Tests;
+namespace Oriel.Tests.Shared;
 
-/// <summary>For what has no event to wait for: looks again and again, with a deadline that tells what was last seen.</summary>
+/// <summary>For what has no event to wait for: looks again and again, with a deadline that tells what was last seen. A source file of several test projects.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>A busy machine of two cores is the measure; what holds is seen at once.</summary>
     private static readonly TimeSpan UsualDeadline = TimeSpan.FromSeconds(30);

@@ -28,5 +28,10 @@ internal readonly record struct FileOwner(uint Uid, uint Gid)
         return parts.Length == 2 && TryId(parts[0], out var uid) && TryId(parts[1], out var gid) ? new FileOwner(uid, gid) : null;
     }
 
-    private static bool TryId(string text, out uint id) => uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id < MaxId;
+    private static bool TryId(string text, out uint id)
+    {
+        // Digits only: the framework's parser passes over NULs behind a number.
+        id = 0;
+        return text.All(char.IsAsciiDigit) && uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out id) && id < MaxId;
+    }
 }

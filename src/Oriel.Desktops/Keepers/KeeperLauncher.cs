@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json;
 using Oriel.Protocol.Keeper;
 
@@ -55,7 +54,7 @@ public sealed class KeeperLauncher(string keeperPath)
                 await Task.Delay(LookPause, limit.Token).ConfigureAwait(false);
             }
 
-            return await KeeperProcess.ReadIdentityAsync(spec.Bundle, limit.Token).ConfigureAwait(false)
+            return KeeperLiveness.ReadIdentity(spec.Bundle)
                 ?? throw new KeeperLaunchException("The keeper's identity vanished.");
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -100,62 +99,6 @@ public sealed class KeeperLauncher(string keeperPath)
     {
         var text = File.Exists(log) ? File.ReadAllText(log).Trim() : "";
         return text.Length > LogTailCharacters ? text[^LogTailCharacters..] : text;
-    }
-}
-
-/// <summary>The process behind a <c>keeper.json</c>, told apart from another that has got its number since.</summary>
-public static class KeeperProcess
-{
-    /// <returns>Null where the bundle has no identity (its keeper never came up).</returns>
-    public static async Task<KeeperIdentity?> ReadIdentityAsync(string bundle, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await using var file = File.OpenRead(Path.Combine(bundle, BundleLayout.Identity));
-            return await JsonSerializer.DeserializeAsync(file, KeeperJsonContext.Default.KeeperIdentity, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException or JsonException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>True only where that very process is there: same number, same start, same boot, and not a zombie.</summary>
-    public static bool IsAlive(KeeperIdentity identity)
-    {
-        try
-        {
-            if (File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim() != identity.BootId)
-            {
-                return false;
-            }
-
-            // proc(5): behind the command, which is in brackets and may hold anything, state is the first field and starttime the 20th.
-            var stat = File.ReadAllText($"/proc/{identity.Pid.ToString(CultureInfo.InvariantCulture)}/stat");
-            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            return fields[0] is not ("Z" or "X") && ulong.Parse(fields[19], CultureInfo.InvariantCulture) == identity.StartTicks;
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-
-    /// <summary>Ends the keeper at once, and with it all of its desktop. Does nothing where it is not that process any more.</summary>
-    public static void Kill(KeeperIdentity identity)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(identity.Pid);
-            if (IsAlive(identity))
-            {
-                process.Kill();
-            }
-        }
-        catch (ArgumentException)
-        {
-            // Gone already.
-        }
     }
 }
 

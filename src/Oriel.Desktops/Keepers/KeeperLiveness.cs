@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -40,6 +41,23 @@ internal static class KeeperLiveness
     public static bool IsAlive(KeeperIdentity identity) =>
         identity.BootId == BootId() && TryReadStat(identity.Pid, out var state, out var startTicks)
             && startTicks == identity.StartTicks && state is not ('Z' or 'X');
+
+    /// <summary>Ends the keeper at once, and with it all of its desktop. Does nothing where it is not that process any more.</summary>
+    public static void Kill(KeeperIdentity identity)
+    {
+        try
+        {
+            using var process = Process.GetProcessById(identity.Pid);
+            if (IsAlive(identity))
+            {
+                process.Kill();
+            }
+        }
+        catch (ArgumentException)
+        {
+            // Gone already.
+        }
+    }
 
     internal static string BootId() => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 

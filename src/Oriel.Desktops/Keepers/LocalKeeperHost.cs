@@ -28,7 +28,7 @@ public sealed class LocalKeeperHost(string keeperPath, TimeProvider clock) : IKe
             return;
         }
 
-        KeeperProcess.Kill(identity);
+        KeeperLiveness.Kill(identity);
         var deadline = clock.GetUtcNow() + KillDeadline;
         while (KeeperLiveness.IsAlive(identity))
         {

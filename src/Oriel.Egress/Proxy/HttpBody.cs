@@ -10,6 +10,7 @@ internal static class HttpBody
     private const int BufferBytes = 64 * 1024;
     private const int MaxChunkLine = 4096;
     private const int MaxTrailerBytes = 64 * 1024;
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
     public static Task CopyAsync(HttpReader from, Stream to, BodyFraming framing, Action<long> count, CancellationToken cancellationToken) => framing.Kind switch
     {
@@ -104,7 +105,9 @@ internal static class HttpBody
     {
         var text = Encoding.Latin1.GetString(line);
         var end = text.AsSpan().IndexOfAny("; \t\r");
-        return end is > 0 and <= 15 && long.TryParse(text.AsSpan(0, end), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var size) && size >= 0
+
+        // Digits only: the framework's parser passes over NULs behind a number, the next parser on the way may not.
+        return end is > 0 and <= 15 && !text.AsSpan(0, end).ContainsAnyExcept(HexDigits) && long.TryParse(text.AsSpan(0, end), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var size) && size >= 0
             ? size
             : throw new HttpFormatException("a chunk's size is malformed");
     }

@@ -185,7 +185,11 @@ internal sealed class OrielHost : IAsyncDisposable
         app.UseExceptionHandler();
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.FromSeconds(20) });
         app.UseMiddleware<RequestGuard>();
-        app.UseStatusCodePages();
+
+        // Our own words in place of the framework's, which leaves the reason out where a client accepts no JSON.
+        app.UseStatusCodePages(pages => Problems.WriteAsync(
+            pages.HttpContext, pages.HttpContext.Response.StatusCode, ReasonOf(pages.HttpContext.Response.StatusCode),
+            Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(pages.HttpContext.Response.StatusCode) + "."));
         app.UseWebFiles(Options);
         app.UseRouting();
         app.MapSession();

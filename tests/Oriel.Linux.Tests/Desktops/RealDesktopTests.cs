@@ -52,7 +52,7 @@ public sealed class RealDesktopTests
         {
             var desktop = node.Service.Create(Spec()).Desktop!;
             await UntilAsync(desktop, DesktopState.Configuring);
-            KeeperProcess.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
+            KeeperLiveness.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
             await UntilAsync(desktop, DesktopState.Destroyed);
             Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, "guest-killed", ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
         }

@@ -196,8 +196,7 @@ public sealed class ExecTests(ConfiguredGuest guest)
             pid = call.ResponseStream.Current.Pid;
         }
 
-        await Eventually.TrueAsync(
-            async () => (await agent.RunAsync(Token, "test", "-d", $"/proc/{pid}")).Exit.ExitCode == 1, $"process {pid} is still there", Token);
+        await Eventually.HoldsAsync(async () => (await agent.RunAsync(Token, "test", "-d", $"/proc/{pid}")).Exit.ExitCode == 1 ? null : $"process {pid} is still there", GuestUnderTest.Deadline);
     }
 
     [Fact]
@@ -205,9 +204,9 @@ public sealed class ExecTests(ConfiguredGuest guest)
     {
         var agent = await guest.AgentAsync(Token);
         await agent.RunAsync(Token, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (sh -c 'exit 0' &) ; done");
-        await Eventually.TrueAsync(
-            async () => (await agent.RunAsync(Token, "sh", "-c", "grep -lE '^State:.Z' /proc/[0-9]*/status 2>/dev/null")).Stdout.Trim().Length == 0,
-            "there are zombies", Token);
+        await Eventually.HoldsAsync(
+            async () => (await agent.RunAsync(Token, "sh", "-c", "grep -lE '^State:.Z' /proc/[0-9]*/status 2>/dev/null")).Stdout.Trim() is { Length: > 0 } zombies ? $"there are zombies: {zombies}" : null,
+            GuestUnderTest.Deadline);
     }
 
     [Fact]

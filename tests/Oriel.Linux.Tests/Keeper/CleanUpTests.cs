@@ -33,9 +33,9 @@ public sealed class CleanUpTests
             process.Kill();
         }
 
-        await Waiting.ForAsync(() => !family.Any(member => member.IsThere), $"the end of all of {string.Join(", ", family)}");
-        await Waiting.ForAsync(() => !ProcessFamily.NetworkNamespaces().Overlaps(networks), $"the end of {string.Join(", ", networks)}");
-        Assert.False(KeeperProcess.IsAlive(keeper.Identity));
+        await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
+        await Eventually.HoldsAsync(() => !ProcessFamily.NetworkNamespaces().Overlaps(networks), () => $"there are {string.Join(", ", ProcessFamily.NetworkNamespaces())}, of those {string.Join(", ", networks)} must go", KeeperRing.Deadline);
+        Assert.False(KeeperLiveness.IsAlive(keeper.Identity));
         Assert.Equal(interfaces, Interfaces());
         Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo"));
         Assert.DoesNotContain(Mounts(), line => line.Contains(keeper.Bundle, StringComparison.Ordinal));
@@ -58,9 +58,9 @@ public sealed class CleanUpTests
         await keeper.WaitForAsync("step", "container-create");
         var family = ProcessFamily.Of(keeper.Identity.Pid);
 
-        KeeperProcess.Kill(keeper.Identity);
+        KeeperLiveness.Kill(keeper.Identity);
 
-        await Waiting.ForAsync(() => !family.Any(member => member.IsThere), "the end of all");
+        await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
     }
 
     [Fact]

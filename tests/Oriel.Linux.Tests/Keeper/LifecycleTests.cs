@@ -28,7 +28,7 @@ public sealed class LifecycleTests
         await keeper.WaitForAsync("running");
 
         Assert.Equal(before, keeper.Seen.Where(seen => seen.Type != "console"));
-        Assert.Equal(keeper.Identity, await KeeperProcess.ReadIdentityAsync(keeper.Bundle, CancellationToken.None));
+        Assert.Equal(keeper.Identity, KeeperLiveness.ReadIdentity(keeper.Bundle));
     }
 
     [Fact]
@@ -83,9 +83,9 @@ public sealed class LifecycleTests
     {
         await using var keeper = await TestKeeper.StartAsync();
 
-        Assert.True(KeeperProcess.IsAlive(keeper.Identity));
-        Assert.False(KeeperProcess.IsAlive(keeper.Identity with { StartTicks = keeper.Identity.StartTicks + 1 }));
-        Assert.False(KeeperProcess.IsAlive(keeper.Identity with { BootId = "11111111-1111-1111-1111-111111111111" }));
+        Assert.True(KeeperLiveness.IsAlive(keeper.Identity));
+        Assert.False(KeeperLiveness.IsAlive(keeper.Identity with { StartTicks = keeper.Identity.StartTicks + 1 }));
+        Assert.False(KeeperLiveness.IsAlive(keeper.Identity with { BootId = "11111111-1111-1111-1111-111111111111" }));
         Assert.Contains("oriel-keeper", await File.ReadAllTextAsync($"/proc/{keeper.Identity.Pid}/cmdline"));
     }
 
@@ -116,7 +116,7 @@ public sealed class LifecycleTests
         await keeper.RunAsync("head -c 6000000 /dev/zero | tr \"\\0\" x | fold -w 99 > /proc/1/fd/1; echo the-end > /proc/1/fd/1");
 
         var log = Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog);
-        await Waiting.ForAsync(() => File.ReadAllText(log).Contains("the-end", StringComparison.Ordinal), "the flood's end in console.log");
+        await Eventually.HoldsAsync(() => File.ReadAllText(log).Contains("the-end", StringComparison.Ordinal), () => "the flood's end is not in console.log", KeeperRing.Deadline);
         Assert.InRange(new FileInfo(log).Length, 1, 1024 * 1024);
         Assert.InRange(new FileInfo(log + ".1").Length, 1, 1024 * 1024);
         await keeper.ConnectAsync();

@@ -7,7 +7,7 @@ namespace Oriel.Linux.Tests.Keeper;
 /// <summary>One process as the host sees it.</summary>
 internal sealed record Member(int Pid, ulong StartTicks)
 {
-    public bool IsThere => KeeperProcess.IsAlive(new KeeperIdentity(Pid, StartTicks, ProcessFamily.BootId, 0));
+    public bool IsThere => KeeperLiveness.IsAlive(new KeeperIdentity(Pid, StartTicks, ProcessFamily.BootId, 0));
 
     /// <summary>Real, effective, saved and file system uid; none where it has ended meanwhile.</summary>
     public IReadOnlyList<int> Uids()

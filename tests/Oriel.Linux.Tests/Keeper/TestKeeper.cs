@@ -141,12 +141,12 @@ internal sealed class TestKeeper : IAsyncDisposable
     /// <summary>Runs Perl in the guest, with sockets loaded; single quotes must not occur in it.</summary>
     public Task<(int Code, string Output)> RunPerlAsync(string script) => RunAsync($"perl -MSocket -MIO::Socket::INET -e '{script}'");
 
-    public Task WaitForEndAsync() => Waiting.ForAsync(() => !KeeperProcess.IsAlive(Identity), "the keeper's end");
+    public Task WaitForEndAsync() => Eventually.HoldsAsync(() => !KeeperLiveness.IsAlive(Identity), () => "the keeper is there", KeeperRing.Deadline);
 
     public async ValueTask DisposeAsync()
     {
         _control?.Dispose();
-        KeeperProcess.Kill(Identity);
+        KeeperLiveness.Kill(Identity);
         await WaitForEndAsync();
         await ScratchRemover.RemoveAsync(Bundle, CancellationToken.None);
         Directory.Delete(_directory, recursive: true);

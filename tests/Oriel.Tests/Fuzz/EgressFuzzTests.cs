@@ -122,6 +122,16 @@ public sealed class EgressFuzzTests
             form: type == UpstreamType.Http ? FuzzForm.Text : FuzzForm.Bytes);
     }
 
+    [Theory]
+    [InlineData("5\0\r\n")]
+    [InlineData("0x5\r\n")]
+    [InlineData("+5\r\n")]
+    [InlineData(" 5\r\n")]
+    [InlineData("\r\n")]
+    [InlineData("7FFFFFFFFFFFFFFFF\r\n")]
+    public void ParseChunkSize_WhatIsNoHexNumber_IsRefused(string line) =>
+        Assert.Throws<HttpFormatException>(() => HttpBody.ParseChunkSize(System.Text.Encoding.Latin1.GetBytes(line)));
+
     /// <summary>Writes the seeds of the DNS parser, which DnsResponderTests fuzzes; run it by name after a change of the questions.</summary>
     [Fact(Explicit = true)]
     public void DnsSeeds_Write()
