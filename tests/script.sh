@@ -147,6 +147,7 @@ up_Processes_AreNeverRoot() {
     local keeper pid uids expected
     keeper=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).pid' "$data/desktops/$(cat "$place/id")/keeper.json")
     echo "$keeper" >"$place/keeper"
+    node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).limits.cgroup ?? ""' "$data/desktops/$(cat "$place/id")/spec.json" >"$place/cgroup"
     for pid in "$(cat "$place/pid")" "$keeper" $(cat "/proc/$keeper/task/$keeper/children"); do
         uids=$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "/proc/$pid/status")
         case " $uids " in *" 0 "* | "  ") fail "process $pid has the uids '$uids'" ;; esac
@@ -186,6 +187,8 @@ down_RunningServer_EndsItAndItsDesktops() {
         timeout 20 tail --pid="$pid" -f /dev/null || fail "process $pid lives on: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
     done
     [ -z "$(ls -A "$data/desktops")" ] || fail "left: $(ls -A "$data/desktops")"
+    # Empty where no cgroup v2 could be had.
+    [ ! -s "$place/cgroup" ] || [ ! -e "$(cat "$place/cgroup")" ] || fail "its cgroup is left: $(cat "$place/cgroup")"
     has "$("$root/oriel" down --data "$data" 2>&1)" "No desktop was left."
 }
 
