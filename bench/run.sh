@@ -21,7 +21,7 @@ command_bench() {
     out=$bench/performance.md
     as_service env "ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_BENCH_DRAW=$bench/oriel-bench-draw" "$bench/oriel-bench" "$@" --out "$out" || code=$?
     case " $* " in
-        *" create "* | *" latency "* | *" idle "* | *" viewers "* | *" network "* | *" --quick "*) ;;
+        *" create "* | *" latency "* | *" stages "* | *" idle "* | *" viewers "* | *" network "* | *" --quick "*) ;;
         *) [ "$code" != 0 ] || cp "$out" "$root/docs/performance.md" ;;
     esac
     return "$code"

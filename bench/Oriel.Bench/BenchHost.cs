@@ -30,7 +30,7 @@ internal sealed class BenchHost : IAsyncDisposable
     public bool Quick { get; }
 
     /// <summary>Of each measured stretch.</summary>
-    public int Seconds => Quick ? 6 : 15;
+    public int Seconds => Quick ? 6 : 10;
 
     public static async Task<BenchHost> StartAsync(bool quick)
     {
@@ -51,6 +51,9 @@ internal sealed class BenchHost : IAsyncDisposable
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1L << 30);
         return $"{Environment.ProcessorCount} cores of {model}, {memory} GiB, Linux {Environment.OSVersion.Version}, container driver";
     }
+
+    /// <summary>How many tasks of the whole machine wanted a core in the last minute: above the number of cores, everything waits for others too.</summary>
+    public static string Load() => File.ReadAllText("/proc/loadavg").Split(' ')[0];
 
     public async Task<string> NewDesktopAsync(int width, int height)
     {

@@ -19,7 +19,7 @@ internal static class LatencyScenario
             await bench.DestroyAsync(id);
             if (VncBaseline.Missing() is { } missing)
             {
-                rows.Add(["TigerVNC + noVNC", $"{width}x{height}", "-", missing, "", "", "", "", ""]);
+                rows.Add(["TigerVNC + noVNC", $"{width}x{height}", "-", missing, "", "", "", "", "", ""]);
                 continue;
             }
 
@@ -29,8 +29,8 @@ internal static class LatencyScenario
             }
         }
 
-        return new Report(["system", "size", "workload", "drawn fps", "shown fps", "p50 ms", "p95 ms", "Mbit/s", "guest side CPU %"], rows,
-            "CPU in percent of one core: Oriel's is the whole desktop (X server, agent with encoder, XFCE, Chromium) and the drawing program; noVNC's is Xvnc alone. The frame interval bounds the p50 from below by half of it.");
+        return new Report(["system", "size", "workload", "drawn fps", "shown fps", "p50 ms", "p95 ms", "Mbit/s", "guest side CPU %", "load"], rows,
+            "CPU in percent of one core: Oriel's is the whole desktop (X server, agent with encoder, XFCE, Chromium) and the drawing program; noVNC's is Xvnc alone. Load is the machine's load average, everything that runs on it counted. The frame interval bounds the p50 from below by half of it.");
     }
 
     private static IEnumerable<(string Codec, int Fps, string Workload)> Runs(bool quick, params string[] codecs) =>
@@ -83,6 +83,6 @@ internal static class LatencyScenario
     [
         system, $"{width}x{height}", workload, $"{fps}",
         (result["frames"]!.GetValue<double>() / result["seconds"]!.GetValue<double>()).ToString("F0", CultureInfo.InvariantCulture), BenchHost.Ms(result["p50"]), BenchHost.Ms(result["p95"]),
-        megabits.ToString("F2", CultureInfo.InvariantCulture), cpu.ToString("F0", CultureInfo.InvariantCulture),
+        megabits.ToString("F2", CultureInfo.InvariantCulture), cpu.ToString("F0", CultureInfo.InvariantCulture), BenchHost.Load(),
     ];
 }
