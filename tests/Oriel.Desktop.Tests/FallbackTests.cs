@@ -72,7 +72,7 @@ public sealed partial class FallbackTests(Ring ring) : RingTests(ring)
         var notice = page.GetByTestId("viewer-notice");
         await notice.GetByText("WebRTC is blocked here").WaitForAsync();
         Assert.Contains("open the server's media port for UDP or TCP", await notice.InnerTextAsync(), StringComparison.Ordinal);
-        Assert.True(await notice.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = "Try again" }).IsVisibleAsync());
+        await notice.GetByRole(AriaRole.Button, new LocatorGetByRoleOptions { Name = "Try again" }).WaitForAsync();
         await Eyes.KeepAsync(page, "fallback nothing left");
     }
 

@@ -90,9 +90,9 @@ public sealed partial class OrielServer : IAsyncDisposable
     /// <summary>Starts again on the same port and data directory.</summary>
     public Task RestartAsync() => LaunchAsync(Port);
 
-    /// <summary>The port of the media endpoint, as the server's own start-up line names it.</summary>
-    public Task<int> MediaPortAsync() => MediaLine().Match(Output) is { Success: true } line
-        ? Task.FromResult(int.Parse(line.Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture))
+    /// <summary>The port of the media endpoint, as the server's own start-up line names it; a server that was started again has another.</summary>
+    public Task<int> MediaPortAsync() => MediaLine().Matches(Output) is { Count: > 0 } lines
+        ? Task.FromResult(int.Parse(lines[^1].Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture))
         : throw new InvalidOperationException("The server printed no media port: " + Output);
 
     public async Task<JsonObject> CreateDesktopAsync(object request)
@@ -239,7 +239,7 @@ public sealed partial class OrielServer : IAsyncDisposable
         Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync());
     }
 
-    [GeneratedRegex(@"[Mm]edia.*?(?<port>\d{4,5})")]
+    [GeneratedRegex(@"Media is served on UDP and TCP port (?<port>\d+)")]
     private static partial Regex MediaLine();
 
     [GeneratedRegex(@"http://127\.0\.0\.1:(?<port>\d+)/signin#token=[\w-]+")]
