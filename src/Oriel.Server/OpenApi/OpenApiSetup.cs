@@ -29,7 +29,7 @@ internal static class OpenApiSetup
 
     public static void MapOrielOpenApi(this IEndpointRouteBuilder app)
     {
-        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapOpenApi(DocumentPath);
         app.MapScalarApiReference("/api/docs", options => options.WithTitle("Oriel").WithOpenApiRoutePattern(DocumentPath).DisableDefaultFonts());
     }
 }

@@ -77,6 +77,7 @@ public sealed class ApiTableTests
     [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/log", 404, "no-such-desktop")]
     [InlineData("POST", "/api/desktops/d-aaaaaaaaaa/pause", 404, "no-such-desktop")]
     [InlineData("GET", "/api/nothing", 404, "not-found")]
+    [InlineData("GET", "/openapi/other.json", 404, "not-found")]
     [InlineData("PATCH", "/api/desktops", 405, "method-not-allowed")]
     [InlineData("GET", "/api/desktops?all=perhaps", 400, "bad-request")]
     public async Task Request_ThatNamesNothing_SaysSo(string method, string path, int status, string reason)
