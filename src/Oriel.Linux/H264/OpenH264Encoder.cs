@@ -14,6 +14,9 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     /// <summary>No picture gets finer than this: at 22 text is some 42 dB from the original, and every 6 less double the bytes of a moving screen.</summary>
     public const int MinQuantizer = 22;
 
+    // The coarsest there is: on a thin link a screen that changes whole must still become a small frame, or fewer and fewer frames pass, each changing more.
+    private const int MaxQuantizer = 51;
+
     private readonly byte* _picture;
     private readonly byte* _info;
     private readonly int _layerSize;
@@ -130,7 +133,7 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         Set(OpenH264Parameters.MinQuantizer, MinQuantizer);
         // Deblocking blurs text that it has nothing to mend on, and takes a fifth of the time.
         Set(OpenH264Parameters.LoopFilterOff, 1);
-        Set(OpenH264Parameters.MaxQuantizer, 42);
+        Set(OpenH264Parameters.MaxQuantizer, MaxQuantizer);
         *(ushort*)(parameters + OpenH264Parameters.Threads) = 1;
         parameters[OpenH264Parameters.PrefixNal] = 0;
         parameters[OpenH264Parameters.FrameSkip] = 0;

@@ -11,7 +11,7 @@ namespace Oriel.Linux.Vpx;
 public sealed unsafe class Vp8Encoder : IVideoEncoder
 {
     // While the picture moves, no finer than MovingQuantizer: finer costs bytes and time that nobody sees. Refinement takes a still one to the least.
-    private const int MinQuantizer = 4, MovingQuantizer = 16, MaxQuantizer = 58;
+    private const int MinQuantizer = 4, MovingQuantizer = 16, MaxQuantizer = 63;
     private static readonly int[] RefinementQuantizers = [24, 12, MinQuantizer];
     private readonly byte* _context;
     private readonly byte* _config;
