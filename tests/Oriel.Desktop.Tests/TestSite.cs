@@ -34,7 +34,7 @@ public sealed class TestSite : IAsyncDisposable
           addEventListener('keydown', e => { if (e.key === 'x') paint('rgb(30,160,60)'); tell('key', e.key); });
           addEventListener('wheel', e => { paint('rgb(230,140,10)'); tell('wheel', String(e.deltaY)); });
           t.addEventListener('input', () => tell('text', t.value));
-          addEventListener('load', () => tell('load', navigator.userAgent));
+          addEventListener('load', () => tell('load', location.search));
         </script>
         """;
 

@@ -39,8 +39,9 @@ public sealed class TextTests(Ring ring) : RingTests(ring)
         await browser.SendAsync("Emulation.setFocusEmulationEnabled", new() { ["enabled"] = false });
         var clicker = await Ring.OpenViewerAsync(id);
         Ring.Site.Forget();
-        await Server.ShellAsync(id, $"setsid /usr/bin/chromium {Ring.Site.Url} >/dev/null 2>&1 &");
-        await Ring.Site.ToldAsync("load", _ => true);
+        await Server.ShellAsync(id, $"setsid /usr/bin/chromium {Ring.Site.Url}?new >/dev/null 2>&1 &");
+        // Not the load of the start page, which may come at the same time.
+        await Ring.Site.ToldAsync("load", value => value == "?new");
         await holder.BringToFrontAsync();
         await ClickIsToldAsync(holder, "plain");
         await holder.Keyboard.DownAsync("Shift");

@@ -42,8 +42,9 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         var id = await Ring.SharedDesktopAsync();
         Ring.Site.Forget();
         var page = await Ring.OpenViewerAsync(id);
-        await Server.ShellAsync(id, $"setsid /usr/bin/chromium {Ring.Site.Url} >/dev/null 2>&1 &");
-        await Ring.Site.ToldAsync("load", _ => true);
+        await Server.ShellAsync(id, $"setsid /usr/bin/chromium {Ring.Site.Url}?new >/dev/null 2>&1 &");
+        // Not the load of the start page, which may come at the same time.
+        await Ring.Site.ToldAsync("load", value => value == "?new");
         await Eyes.SeesAsync(page, TestSite.Loaded, 0.1, "the test site");
 
         await Pointing.ClickGuestAsync(page, Pointing.Browser);

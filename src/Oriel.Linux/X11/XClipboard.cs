@@ -91,10 +91,10 @@ public sealed unsafe class XClipboard : IDisposable
         return text;
     }
 
-    /// <summary>Offers a text to the programs of the guest; on return they can ask for it. The one that is there already is left as it is.</summary>
+    /// <summary>Offers a text to the programs of the guest; on return they can ask for it. One that is offered already is left as it is.</summary>
     public void SetText(string text)
     {
-        if (text == _text)
+        if (text == _text && IsOwner)
         {
             return;
         }
@@ -109,6 +109,8 @@ public sealed unsafe class XClipboard : IDisposable
     }
 
     public void Dispose() => _x.Dispose();
+
+    private bool IsOwner => Xlib.XGetSelectionOwner(_x.Handle, _selection) == _window;
 
     private void Handle(in XEvent e)
     {
@@ -137,7 +139,8 @@ public sealed unsafe class XClipboard : IDisposable
             case SelectionRequest:
                 _offers.Answer(e);
                 break;
-            case SelectionClear:
+            // It may be of an ownership before the present one.
+            case SelectionClear when !IsOwner:
                 _offers.Clear();
                 break;
         }

@@ -46,6 +46,14 @@ public sealed unsafe class XConnection : IDisposable
         {
             if (!_handlersSet)
             {
+                // Before any other call. Each connection has one thread, but Xlib's own tables (of extensions, of displays) are shared, and without
+                // this nothing guards them: the heap was corrupted when a resize and the monitors opened their connections at once. Whether Xlib
+                // does it by itself differs between Debian's releases.
+                if (Xlib.XInitThreads() == 0)
+                {
+                    throw new XException("Xlib has no threads");
+                }
+
                 // SAFETY: static functions, alive as long as the process.
                 Xlib.XSetErrorHandler(&OnError);
                 Xlib.XSetIOErrorHandler(&OnIOError);

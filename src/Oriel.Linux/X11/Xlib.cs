@@ -42,6 +42,7 @@ internal static unsafe partial class Xlib
     [LibraryImport(NativeLibraries.X11)] internal static partial int XDestroyWindow(nint display, nuint window);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XConvertSelection(nint display, nuint selection, nuint target, nuint property, nuint requestor, nuint time);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XSetSelectionOwner(nint display, nuint selection, nuint owner, nuint time);
+    [LibraryImport(NativeLibraries.X11)] internal static partial int XInitThreads();
     [LibraryImport(NativeLibraries.X11)] internal static partial nuint XGetSelectionOwner(nint display, nuint selection);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XSendEvent(nint display, nuint window, int propagate, nint mask, XEvent* e);
     [LibraryImport(NativeLibraries.X11)]

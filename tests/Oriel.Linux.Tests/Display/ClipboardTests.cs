@@ -51,6 +51,54 @@ public sealed class ClipboardTests
         Assert.Equal("from the guest", seen.Clipboard.Text);
     }
 
+    /// <summary>A program copies, and the viewer's text comes before the loss of the clipboard has been noticed: the notice is of an ownership that is over.</summary>
+    [Fact]
+    public async Task Clipboard_TakenAndTakenBackAtOnce_IsPasted()
+    {
+        await using var server = await XServer.StartAsync();
+        using var viewer = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        using var program = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        viewer.SetText("first");
+        program.SetText("the program's");
+        viewer.SetText("second");
+
+        Assert.Equal("second", Pasted(viewer, program));
+    }
+
+    [Fact]
+    public async Task Clipboard_SameTextAfterAProgramCopiedNone_IsPasted()
+    {
+        await using var server = await XServer.StartAsync();
+        using var viewer = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        using var program = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        viewer.SetText("same");
+        Assert.Equal("same", Pasted(viewer, program));
+        program.SetText("");
+        viewer.SetText("same");
+        using var another = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+
+        Assert.Equal("same", Pasted(viewer, another));
+    }
+
+    /// <summary>What the program gets, both taking their events in turn.</summary>
+    private static string Pasted(XClipboard owner, XClipboard program)
+    {
+        using var poller = new Poller();
+        for (var until = Poller.NowUs + (long)Deadline.TotalMicroseconds; Poller.NowUs < until;)
+        {
+            owner.ReadEvents();
+            program.ReadEvents();
+            if (program.TakeText() is { } text)
+            {
+                return text;
+            }
+
+            poller.Wait(program.Descriptor, Poller.NowUs + 1000);
+        }
+
+        throw new TimeoutException($"no clipboard text within {Deadline}");
+    }
+
     [Fact]
     public async Task Clipboard_LongerThanTheBound_IsRefused()
     {
