@@ -1,3 +1,5 @@
+using Oriel.Protocol.Keeper;
+
 namespace Oriel.Desktops;
 
 /// <summary>How this node keeps desktops.</summary>
@@ -24,6 +26,19 @@ public sealed class DesktopOptions
     public TimeSpan StopDeadline { get; init; } = TimeSpan.FromSeconds(5);
 
     public string DesktopsDirectory => Path.Combine(DataDirectory, "desktops");
+
+    /// <summary>The address of a unix socket holds 107 bytes of path (unix(7)), and each desktop's sockets lie in its bundle.</summary>
+    /// <exception cref="IOException">The data directory's path is too long for that.</exception>
+    public static void RequireShortPath(string dataDirectory)
+    {
+        const int Longest = 107;
+        var longest = Path.Combine(dataDirectory, "desktops", "d-aaaaaaaaaa", BundleLayout.KeeperSocket);
+        var over = System.Text.Encoding.UTF8.GetByteCount(longest) - Longest;
+        if (over > 0)
+        {
+            throw new IOException($"The path of the data directory {dataDirectory} is {over} bytes too long for the sockets below it: take a shorter one (--data).");
+        }
+    }
 
     public string RunDirectory => Path.Combine(DataDirectory, "run");
 

@@ -44,9 +44,10 @@ internal sealed class OrielHost : IAsyncDisposable
 
     public DesktopService Desktops => Services.GetRequiredService<DesktopService>();
 
-    /// <exception cref="IOException">The address is in use.</exception>
+    /// <exception cref="IOException">The address is in use, or the data directory's path is too long.</exception>
     public static async Task<OrielHost> StartAsync(ServeOptions options, HostParts parts, CancellationToken cancellationToken)
     {
+        DesktopOptions.RequireShortPath(options.DataDirectory);
         var host = new OrielHost(options);
         try
         {

@@ -112,7 +112,7 @@ public sealed class GoldenImageTests
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "An image's tree belongs to an ordinary user; this runs as root.");
 
         // Beside the image, since links do not leave a file system.
-        var data = Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(Root!)!)!)!, $"bad-image-{Guid.NewGuid():n}");
+        var data = Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(Root!)!)!)!, $"bad-{Guid.NewGuid():n}"[..12]);
         var image = Path.Combine(data, "images", new string('e', 64));
         try
         {

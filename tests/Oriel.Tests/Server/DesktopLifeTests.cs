@@ -10,6 +10,27 @@ public sealed class DesktopLifeTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
+    /// <summary>A unix socket's address has 107 bytes of path; unnoticed, a desktop could neither be made nor be taken down.</summary>
+    [Fact]
+    public async Task Start_DataDirectoryWithATooLongPath_IsRefusedByName()
+    {
+        var parent = Directory.CreateTempSubdirectory("oriel-long-").FullName;
+        try
+        {
+            var data = Directory.CreateDirectory(Path.Combine(parent, new string('x', 90))).FullName;
+            var refused = await Assert.ThrowsAnyAsync<IOException>(async () =>
+            {
+                await using var server = await TestServer.StartAsync(data);
+            });
+            Assert.Contains("too long", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("--data", refused.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(parent, recursive: true);
+        }
+    }
+
     [Fact]
     public async Task Create_GuestThatNeverStarts_FailsNamingTheStepAndWhatWasLastSeen()
     {
