@@ -43,7 +43,7 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
             TimeSpan.FromSeconds(60));
         await list.BringToFrontAsync();
         await list.GetByTestId("next-retry").ClickAsync();
-        await list.WaitForURLAsync("**/desktops/d-*");
+        await Eyes.IsAtAsync(list, "/desktops/d-");
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
         await Eyes.KeepAsync(page, "error bad token");
         await page.GetByTestId("token").FillAsync(await Server.TokenAsync());
         await page.GetByTestId("sign-in").ClickAsync();
-        await page.WaitForURLAsync($"**/desktops/{id}");
+        await Eyes.IsAtAsync(page, $"/desktops/{id}");
         await Eyes.PlaysAsync(page);
     }
 

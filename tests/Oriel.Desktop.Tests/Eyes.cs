@@ -40,6 +40,11 @@ internal static class Eyes
     /// <summary>Waits until frames are decoded.</summary>
     public static Task PlaysAsync(IPage page, int seconds = 60) => AdvancesAsync(page, 0, "the first picture", seconds);
 
+    /// <summary>Waits until the page's path begins so. Playwright's own wait misses a page that gets there while it begins to listen.</summary>
+    public static Task IsAtAsync(IPage page, string path, int seconds = 60) => OrielServer.EventuallyAsync(
+        () => Task.FromResult(new Uri(page.Url).AbsolutePath.StartsWith(path, StringComparison.Ordinal) ? null : $"the page is at {page.Url}, not at {path}"),
+        TimeSpan.FromSeconds(seconds));
+
     /// <summary>Waits until the page says that it is connected: from then on what a person does arrives.</summary>
     public static Task IsConnectedAsync(IPage page, int seconds = 60) => OrielServer.EventuallyAsync(
         async () =>

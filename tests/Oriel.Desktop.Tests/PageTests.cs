@@ -22,7 +22,7 @@ public sealed class PageTests(Ring ring) : RingTests(ring)
         Assert.Equal(201, created.Status);
         var id = JsonDocument.Parse(await created.TextAsync()).RootElement.GetProperty("id").GetString()!;
         Assert.Equal($"/api/desktops/{id}", await created.HeaderValueAsync("location"));
-        await page.WaitForURLAsync($"**/desktops/{id}");
+        await Eyes.IsAtAsync(page, $"/desktops/{id}");
         await Eyes.PlaysAsync(page);
 
         var seen = (await Recorder.SeenAsync(page, "steps")).Where(said => said.Length > 0).Select(said => JsonSerializer.Deserialize<Progress>(said)!).ToArray();
