@@ -121,13 +121,7 @@ public sealed partial class DesktopService
         _logger.LogWarning("{Bundle} belongs to no known desktop; removing it", bundle);
         try
         {
-            await _context.Keepers.KillAsync(bundle, cancellationToken);
-            if (KeeperLiveness.ReadSpec(bundle)?.Limits.Cgroup is { } cgroup)
-            {
-                await CgroupDelegation.RemoveAsync(cgroup);
-            }
-
-            await _context.Keepers.RemoveBundleAsync(bundle, cancellationToken);
+            await BundleRemains.RemoveAsync(_context.Keepers, bundle, cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException)
         {

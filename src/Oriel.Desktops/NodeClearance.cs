@@ -1,4 +1,3 @@
-using Oriel.Desktops.Creation;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
@@ -30,13 +29,7 @@ public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, stri
         {
             if (Directory.Exists(bundle))
             {
-                await keepers.KillAsync(bundle, cancellationToken);
-                if (KeeperLiveness.ReadSpec(bundle)?.Limits.Cgroup is { } cgroup)
-                {
-                    await CgroupDelegation.RemoveAsync(cgroup);
-                }
-
-                await keepers.RemoveBundleAsync(bundle, cancellationToken);
+                await BundleRemains.RemoveAsync(keepers, bundle, cancellationToken);
             }
 
             if (record is not null)
