@@ -11,6 +11,31 @@ public sealed class CgroupDelegation
 {
     private const string Leaf = "oriel-server";
     private static readonly string[] Wanted = ["cpu", "memory", "pids"];
+
+    /// <summary>The directory of the group that this process was given, whether or not a server has moved it into its leaf; null without cgroup v2.</summary>
+    /// <param name="proc">Where the mounts and the group of this process are told.</param>
+    public static string? FindRoot(string proc = "/proc/self")
+    {
+        var mount = File.ReadLines(Path.Combine(proc, "mounts")).Select(line => line.Split(' ')).FirstOrDefault(fields => fields is [_, _, "cgroup2", ..])?[1];
+        var own = File.ReadLines(Path.Combine(proc, "cgroup")).FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
+        if (mount is null || own is null)
+        {
+            return null;
+        }
+
+        return Path.GetFileName(own) == Leaf ? Path.GetDirectoryName(mount + own) : mount + own;
+    }
+
+    /// <summary>The controllers of that group.</summary>
+    /// <param name="missing">Those that limits need and that are not among them.</param>
+    public static string[] ControllersOf(string root, out string[] missing)
+    {
+        var file = Path.Combine(root, "cgroup.controllers");
+        var controllers = File.Exists(file) ? File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) : [];
+        missing = [.. Wanted.Except(controllers)];
+        return controllers;
+    }
+
     private readonly string? _root;
 
     private CgroupDelegation(string? root, string? problem)
@@ -88,25 +113,16 @@ public sealed class CgroupDelegation
 
     private static CgroupDelegation Open()
     {
-        var mount = File.Exists("/sys/fs/cgroup/cgroup.controllers") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
-        var own = File.ReadLines("/proc/self/cgroup").FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
-        if (own is null || !Directory.Exists(mount))
+        if (FindRoot() is not { } root)
         {
             return new CgroupDelegation(null, "there is no cgroup v2 here");
-        }
-
-        var root = mount + own;
-        if (Path.GetFileName(root) == Leaf)
-        {
-            root = Path.GetDirectoryName(root)!;
         }
 
         // Throws where the group is somebody else's.
         var leaf = Directory.CreateDirectory(Path.Combine(root, Leaf)).FullName;
         File.WriteAllText(Path.Combine(leaf, "cgroup.procs"), "0");
-        var controllers = File.ReadAllText(Path.Combine(root, "cgroup.controllers")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var controllers = ControllersOf(root, out var missing);
         File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Intersect(controllers).Select(c => "+" + c)));
-        string[] missing = [.. Wanted.Except(controllers)];
         return new CgroupDelegation(root, missing.Length == 0 ? null : $"{root} has no controller {string.Join(", ", missing)}");
     }
 }

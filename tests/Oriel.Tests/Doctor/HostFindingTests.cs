@@ -69,6 +69,17 @@ public sealed class HostFindingTests : IDisposable
         Assert.Equal(DoctorOutcome.Ok, HostChecks.Cgroup(_root).Outcome);
     }
 
+    /// <summary>Where ./oriel, started as root, has put it: what counts is the group that holds the desktops' groups, not the server's leaf in it.</summary>
+    [Fact]
+    public void Cgroup_InTheServersLeaf_IsJudgedByTheGroupAboveIt()
+    {
+        MountCgroup("cpu memory pids");
+        Write("cgroup", "0::/user.slice/oriel-server");
+        Write("sys/user.slice/oriel-server/cgroup.controllers", "");
+
+        Assert.Equal(DoctorOutcome.Ok, HostChecks.Cgroup(_root).Outcome);
+    }
+
     [Fact]
     public void Cgroup_OfAnotherOwner_WarnsThatItIsNotOurs()
     {

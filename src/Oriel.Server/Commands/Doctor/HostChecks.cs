@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Oriel.Desktops.Creation;
 using Oriel.Images;
 using Oriel.Linux.Kvm;
 
@@ -17,17 +18,12 @@ internal static class HostChecks
     {
         const string Name = "cgroup v2 delegation";
         const string Mend = "without it desktops have no memory and CPU limits. Run Oriel as a systemd service with Delegate=yes (as a user: systemd-run --user --scope -p Delegate=yes ./oriel up)";
-        var root = File.ReadLines(Path.Combine(proc, "mounts")).Select(line => line.Split(' ')).FirstOrDefault(fields => fields is [_, _, "cgroup2", ..])?[1];
-        var own = File.ReadLines(Path.Combine(proc, "cgroup")).FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
-        if (root is null || own is null)
+        if (CgroupDelegation.FindRoot(proc) is not { } directory)
         {
             return DoctorFinding.Warn(Name, "no cgroup2 is mounted", Mend);
         }
 
-        var directory = root + own;
-        var file = Path.Combine(directory, "cgroup.controllers");
-        var controllers = File.Exists(file) ? File.ReadAllText(file).Trim() : "";
-        string[] missing = [.. new[] { "cpu", "memory", "pids" }.Except(controllers.Split(' '))];
+        var controllers = string.Join(' ', CgroupDelegation.ControllersOf(directory, out var missing));
         if (missing.Length > 0)
         {
             return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", Mend);
