@@ -22,7 +22,6 @@ internal sealed class KeeperClient : IAsyncDisposable
     private KeeperClient(NetworkStream stream) => _stream = stream;
 
     /// <exception cref="SocketException">Nobody listens on the socket.</exception>
-    /// <exception cref="IOException">The path is too long for a socket.</exception>
     public static async Task<KeeperClient> ConnectAsync(string socketPath, CancellationToken cancellationToken)
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -30,11 +29,6 @@ internal sealed class KeeperClient : IAsyncDisposable
         {
             await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), cancellationToken);
             return new KeeperClient(new NetworkStream(socket, ownsSocket: true));
-        }
-        catch (ArgumentException e)
-        {
-            socket.Dispose();
-            throw new IOException($"{socketPath} is no path for a socket: {e.Message}", e);
         }
         catch
         {

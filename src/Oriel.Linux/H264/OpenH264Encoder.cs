@@ -11,6 +11,7 @@ namespace Oriel.Linux.H264;
 public sealed unsafe class OpenH264Encoder : IVideoEncoder
 {
     private const int FormatI420 = 23, TypeIdr = 1, TypeSkip = 4, BaselineProfile = 66, BitrateMode = 1, MinLayerSize = 40, LayerSizeWithPsnr = 56, MaxLayers = 128, MaxBitrate = 200_000_000;
+
     /// <summary>No picture gets finer than this: at 22 text is some 42 dB from the original, and every 6 less double the bytes of a moving screen.</summary>
     public const int MinQuantizer = 22;
 
