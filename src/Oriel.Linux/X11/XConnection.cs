@@ -14,7 +14,12 @@ public sealed class XException(string message) : IOException(message);
 public sealed unsafe class XConnection : IDisposable
 {
     private static readonly ConcurrentDictionary<nint, XConnection> Open_ = new();
-    private static readonly Lock OpenGate = new();
+
+    /// <summary>
+    /// Held while a connection opens, meets its extensions, or closes: libXext (Xge.c, 1.3.4) frees its list of connections with the last of
+    /// them and makes a new one with the next, without a lock, so that an opening beside a closing wrote into freed memory.
+    /// </summary>
+    private static readonly Lock ConnectionsGate = new();
     private static bool _handlersSet;
     private readonly Dictionary<string, nuint> _atoms = [];
     private XErrorEvent _error;
@@ -41,14 +46,13 @@ public sealed unsafe class XConnection : IDisposable
     /// <exception cref="XException">No server answers there, or it refuses the cookie.</exception>
     public static XConnection Open(string display, string? authorityPath)
     {
-        // XSetAuthorization is for the whole process, so that a connection must be opened before the next cookie is set.
-        lock (OpenGate)
+        // XSetAuthorization is for the whole process, too: a connection must be opened before the next cookie is set.
+        lock (ConnectionsGate)
         {
             if (!_handlersSet)
             {
-                // Before any other call. Each connection has one thread, but Xlib's own tables (of extensions, of displays) are shared, and without
-                // this nothing guards them: the heap was corrupted when a resize and the monitors opened their connections at once. Whether Xlib
-                // does it by itself differs between Debian's releases.
+                // Before any other call. Each connection has one thread, but Xlib's own tables are shared, and without this nothing guards
+                // them. Whether Xlib does it by itself differs between Debian's releases.
                 if (Xlib.XInitThreads() == 0)
                 {
                     throw new XException("Xlib has no threads");
@@ -71,6 +75,7 @@ public sealed unsafe class XConnection : IDisposable
             Xlib.XSetIOErrorExitHandler(handle, &OnIOErrorExit, 0);
             var connection = new XConnection(handle);
             Open_[handle] = connection;
+            connection.MeetExtensions();
             return connection;
         }
     }
@@ -183,10 +188,25 @@ public sealed unsafe class XConnection : IDisposable
             return;
         }
 
-        Open_.TryRemove(Handle, out _);
-        _ = Xlib.XCloseDisplay(Handle);
+        lock (ConnectionsGate)
+        {
+            Open_.TryRemove(Handle, out _);
+            _ = Xlib.XCloseDisplay(Handle);
+        }
+
         Handle = 0;
         _broken = true;
+    }
+
+    /// <summary>The first call of each extension puts the connection into that extension's list; later ones only look it up. Absent ones are found absent by their users.</summary>
+    private void MeetExtensions()
+    {
+        int a, b, c, d;
+        _ = Xlib.XShmQueryExtension(Handle);
+        _ = Xlib.XFixesQueryExtension(Handle, &a, &b);
+        _ = Xlib.XDamageQueryExtension(Handle, &a, &b);
+        _ = Xlib.XRRQueryExtension(Handle, &a, &b);
+        _ = Xlib.XTestQueryExtension(Handle, &a, &b, &c, &d);
     }
 
     private static void SetCookie(byte[]? cookie)
