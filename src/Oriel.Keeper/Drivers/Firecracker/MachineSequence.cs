@@ -1,0 +1,86 @@
+using Oriel.Keeper.Drivers.Firecracker.Api;
+
+namespace Oriel.Keeper.Drivers.Firecracker;
+
+/// <summary>The requests that make a machine, in the order that the VMM asks for.</summary>
+internal static class MachineSequence
+{
+    public const string Interface = "eth0";
+
+    /// <summary>From a fresh VMM to a running guest.</summary>
+    /// <exception cref="FirecrackerException">The first request that failed.</exception>
+    public static async Task BootAsync(FirecrackerApi api, MachineSpec spec, CancellationToken cancellationToken)
+    {
+        await ObserveAsync(api, cancellationToken).ConfigureAwait(false);
+        await api.PutMachineConfigurationAsync(new MachineConfiguration(spec.VcpuCount, spec.MemoryMib), cancellationToken).ConfigureAwait(false);
+        if (spec.CpuTemplate is { } template)
+        {
+            // After the machine's configuration, which would put the template back to none.
+            await api.PutCpuConfigAsync(template, cancellationToken).ConfigureAwait(false);
+        }
+
+        await api.PutBootSourceAsync(new BootSource(MachineFiles.Kernel, spec.HasInitramfs ? MachineFiles.Initramfs : null, spec.BootArgs), cancellationToken).ConfigureAwait(false);
+        foreach (var drive in spec.Drives)
+        {
+            // No root device: that word only adds to the command line, and the initramfs knows its disks.
+            await api.PutDriveAsync(new Drive(drive.Id, drive.Id, IsRootDevice: false, drive.ReadOnly, DriveCache.Unsafe), cancellationToken).ConfigureAwait(false);
+        }
+
+        await api.PutNetworkInterfaceAsync(new NetworkInterface(Interface, spec.Tap, spec.GuestMac), cancellationToken).ConfigureAwait(false);
+        if (spec.Vsock is { } vsock)
+        {
+            await api.PutVsockAsync(vsock, cancellationToken).ConfigureAwait(false);
+        }
+
+        await api.PutEntropyAsync(new EntropyDevice(), cancellationToken).ConfigureAwait(false);
+        // Empty, so that memory can be taken back later; it cannot be added to a running machine.
+        await api.PutBalloonAsync(new Balloon(AmountMib: 0, DeflateOnOom: true), cancellationToken).ConfigureAwait(false);
+        await api.ActAsync(InstanceActionType.InstanceStart, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>From a fresh VMM to the machine of the snapshot in its directory.</summary>
+    /// <exception cref="FirecrackerException">The first request that failed.</exception>
+    /// <exception cref="NotSupportedException">The specification asks for what this version cannot do.</exception>
+    public static async Task RestoreAsync(FirecrackerApi api, RestoreSpec spec, FirecrackerCapabilities capabilities, CancellationToken cancellationToken)
+    {
+        Require(spec.Tap is null || capabilities.NetworkOverrides, "another tap for a restored machine", "1.12");
+        Require(spec.VsockPath is null || capabilities.VsockOverride, "another vsock path for a restored machine", "1.16");
+        await ObserveAsync(api, cancellationToken).ConfigureAwait(false);
+        var load = new SnapshotLoad(
+            MachineFiles.State,
+            new MemoryBackend(MemoryBackendType.File, MachineFiles.Memory),
+            ResumeVm: false,
+            spec.Tap is { } tap ? [new NetworkOverride(Interface, tap)] : null,
+            spec.VsockPath is { } path ? new VsockOverride(path) : null,
+            // Without it the guest's clock goes on from the snapshot until the configure handshake sets it.
+            capabilities.ClockRealtime ? true : null);
+        await api.LoadSnapshotAsync(load, cancellationToken).ConfigureAwait(false);
+        if (spec.ResumeVm)
+        {
+            await api.PatchVmAsync(VmState.Resumed, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Pauses the machine, which stays paused, and writes state and memory below <see cref="MachineFiles.Snapshots"/>.</summary>
+    public static async Task SnapshotAsync(FirecrackerApi api, CancellationToken cancellationToken)
+    {
+        await api.PatchVmAsync(VmState.Paused, cancellationToken).ConfigureAwait(false);
+        var snapshot = new SnapshotCreate($"{MachineFiles.Snapshots}/{MachineFiles.State}", $"{MachineFiles.Snapshots}/{MachineFiles.Memory}");
+        await api.CreateSnapshotAsync(snapshot, cancellationToken).ConfigureAwait(false);
+    }
+
+    // First, so that what fails later is in the log.
+    private static async Task ObserveAsync(FirecrackerApi api, CancellationToken cancellationToken)
+    {
+        await api.PutLoggerAsync(new Logger(MachineFiles.Log, LogLevel.Warning), cancellationToken).ConfigureAwait(false);
+        await api.PutMetricsAsync(new Metrics(MachineFiles.Metrics), cancellationToken).ConfigureAwait(false);
+    }
+
+    private static void Require(bool can, string what, string since)
+    {
+        if (!can)
+        {
+            throw new NotSupportedException($"This Firecracker does not know {what}: it came with {since}.");
+        }
+    }
+}
