@@ -28,12 +28,14 @@ internal interface IGuest
     bool CanPause { get; }
 
     /// <summary>Asks the guest to end; whoever asks waits for <see cref="Exited"/> with a deadline.</summary>
-    void RequestStop();
+    /// <exception cref="IOException">It cannot be asked; it can be killed.</exception>
+    Task RequestStopAsync(CancellationToken cancellationToken);
 
     void Kill();
 
-    /// <exception cref="IOException">The kernel refused.</exception>
-    void SetPaused(bool paused);
+    /// <summary>Does nothing where it is so already.</summary>
+    /// <exception cref="IOException">The kernel or the VMM refused.</exception>
+    Task SetPausedAsync(bool paused, CancellationToken cancellationToken);
 }
 
 /// <param name="Reason"><c>guest-exited</c>, <c>guest-killed</c> or <c>oom</c>.</param>

@@ -13,7 +13,7 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
     public const int MaxLineBytes = 2000;
 
     private readonly byte[] _line = new byte[MaxLineBytes];
-    private FileStream _file = Open(path);
+    private readonly RollingFile _file = new(path, maxBytes);
     private int _length;
 
     /// <summary>Reads until the other end closes. The buffer is small: a console is no bulk channel.</summary>
@@ -34,7 +34,6 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
         }
 
         EndLine();
-        await _file.FlushAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     public void Dispose() => _file.Dispose();
@@ -65,16 +64,7 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
         var text = Printable(_line.AsSpan(0, _length));
         _length = 0;
         events.Publish("console", detail: text);
-        var encoded = Encoding.UTF8.GetBytes(text + "\n");
-        if (_file.Length + encoded.Length > maxBytes)
-        {
-            _file.Dispose();
-            File.Move(path, path + ".1", overwrite: true);
-            _file = Open(path);
-        }
-
-        _file.Write(encoded);
-        _file.Flush();
+        _file.Write(Encoding.UTF8.GetBytes(text + "\n"));
     }
 
     private static string Printable(ReadOnlySpan<byte> bytes)
@@ -90,13 +80,4 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
 
         return new string(characters);
     }
-
-    private static FileStream Open(string path) => new(path, new FileStreamOptions
-    {
-        Mode = FileMode.Append,
-        Access = FileAccess.Write,
-        Share = FileShare.ReadWrite | FileShare.Delete,
-        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        BufferSize = 0,
-    });
 }

@@ -146,10 +146,10 @@ internal sealed class DesktopKeeper
                 Stop(command.DeadlineMs > 0 ? TimeSpan.FromMilliseconds(command.DeadlineMs) : DefaultStop);
                 break;
             case "pause":
-                SetPaused(true);
+                await SetPausedAsync(true, cancellationToken).ConfigureAwait(false);
                 break;
             case "resume":
-                SetPaused(false);
+                await SetPausedAsync(false, cancellationToken).ConfigureAwait(false);
                 break;
             case "counters":
                 await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
@@ -157,7 +157,7 @@ internal sealed class DesktopKeeper
         }
     }
 
-    private void SetPaused(bool paused)
+    private async Task SetPausedAsync(bool paused, CancellationToken cancellationToken)
     {
         var name = paused ? "pause" : "resume";
         if (_guest is not { CanPause: true } guest)
@@ -168,7 +168,7 @@ internal sealed class DesktopKeeper
 
         try
         {
-            guest.SetPaused(paused);
+            await guest.SetPausedAsync(paused, cancellationToken).ConfigureAwait(false);
             _events.Publish("step", name, "done");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -200,18 +200,19 @@ internal sealed class DesktopKeeper
             return;
         }
 
-        if (guest.CanPause)
-        {
-            // A frozen process takes no signal.
-            guest.SetPaused(false);
-        }
-
-        guest.RequestStop();
+        using var limit = new CancellationTokenSource(deadline);
         try
         {
-            await guest.Exited.WaitAsync(deadline).ConfigureAwait(false);
+            if (guest.CanPause)
+            {
+                // What stands still hears nothing.
+                await guest.SetPausedAsync(false, limit.Token).ConfigureAwait(false);
+            }
+
+            await guest.RequestStopAsync(limit.Token).ConfigureAwait(false);
+            await guest.Exited.WaitAsync(limit.Token).ConfigureAwait(false);
         }
-        catch (TimeoutException)
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
         {
             guest.Kill();
         }

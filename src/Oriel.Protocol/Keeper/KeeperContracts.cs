@@ -76,6 +76,10 @@ public static class BundleLayout
     public const string Identity = "keeper.json";
     public const string KeeperLog = "keeper.log";
     public const string ConsoleLog = "console.log";
+    /// <summary>What a VMM says of itself; the older part of it in <c>vmm.log.1</c>.</summary>
+    public const string VmmLog = "vmm.log";
+    /// <summary>A VMM's own figures, as it last told them.</summary>
+    public const string VmmMetrics = "vmm-metrics.json";
     public const string KeeperSocket = "keeper.sock";
     public const string AgentSocket = "agent.sock";
     public const string Scratch = "scratch";

@@ -18,11 +18,19 @@ internal sealed class ContainerGuest(Process runtime, ProcessHandle init, Cgroup
 
     public bool CanPause => cgroup is { CanFreeze: true };
 
-    public void RequestStop() => init.Signal(SigTerm);
+    public Task RequestStopAsync(CancellationToken cancellationToken)
+    {
+        init.Signal(SigTerm);
+        return Task.CompletedTask;
+    }
 
     public void Kill() => init.Signal(SigKill);
 
-    public void SetPaused(bool paused) => cgroup!.Freeze(paused);
+    public Task SetPausedAsync(bool paused, CancellationToken cancellationToken)
+    {
+        cgroup!.Freeze(paused);
+        return Task.CompletedTask;
+    }
 
     private static async Task<GuestExit> WatchAsync(Process runtime, Cgroup? cgroup)
     {

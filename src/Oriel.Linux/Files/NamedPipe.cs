@@ -1,0 +1,27 @@
+using System.Runtime.InteropServices;
+using Oriel.Linux.Polling;
+using Oriel.Linux.Processes;
+
+namespace Oriel.Linux.Files;
+
+/// <summary>A named pipe whose reader is here; any process that opens its path writes into it.</summary>
+public static partial class NamedPipe
+{
+    private const uint OwnerOnly = 0x180; // 0600
+
+    /// <summary>Makes the pipe and opens it for reading. It never ends, as it is open for writing too: writers come and go.</summary>
+    /// <exception cref="LinuxException">EEXIST: there is something of this name.</exception>
+    public static AsyncDescriptor CreateReader(string path)
+    {
+        if (mkfifo(path, OwnerOnly) != 0)
+        {
+            throw LinuxException.Last("mkfifo", path);
+        }
+
+        var fd = FileCalls.OpenAt(FileCalls.AtFdCwd, path, FileCalls.ReadWrite | FileCalls.NonBlocking | FileCalls.NoFollow | FileCalls.CloseOnExec, 0);
+        return fd >= 0 ? new AsyncDescriptor(new OwnedDescriptor(fd)) : throw LinuxException.Last("open", path);
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mkfifo(string path, uint mode);
+}
