@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Oriel.Images.Disks;
 
 namespace Oriel.Images;
 
@@ -15,8 +16,8 @@ public sealed record ImageBuildRequest(ImageRecipe Recipe, string? Agent, string
 /// </summary>
 public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvider clock, Action<string> report)
 {
-    /// <summary>Base tar, its unpacked tree and mmdebstrap's own, with room to spare.</summary>
-    private const long NeededBytes = 5L << 30;
+    /// <summary>Base tar, its unpacked tree, the root disk and mmdebstrap's own, with room to spare.</summary>
+    private const long NeededBytes = 6L << 30;
 
     /// <exception cref="CommandFailedException">A tool failed; nothing is left behind.</exception>
     /// <exception cref="ImageBuildException">It cannot be built here and now; the message says why.</exception>
@@ -43,9 +44,10 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             await StepAsync("customise", () => ImageChroot.RunAsync(root, Path.Combine(request.Recipe.Path, "customise"), report, cancellationToken));
             var tree = await StepAsync("digest", () => TreeDigest.OfDirectoryAsync(root, cancellationToken));
             var packages = await PackagesAsync(root, cancellationToken);
+            var disks = request.Recipe.KernelHash is { } kernel ? await DisksAsync(request.Recipe, kernel, building, cancellationToken) : null;
             var manifest = new ImageManifest(
                 request.Name ?? request.Recipe.Name, tree.Digest, request.Recipe.Suite, request.Recipe.Hash, AgentOf(request),
-                tree.Size, tree.Entries, clock.GetUtcNow(), packages, BootTest: null);
+                tree.Size, tree.Entries, clock.GetUtcNow(), packages, BootTest: null, disks);
             return Publish(building, manifest);
         }
         finally
@@ -116,26 +118,51 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             return tar;
         }
 
-        var temporary = Path.Combine(building, "tmp");
-        Directory.CreateDirectory(temporary);
         // In the build's own directory, so that it goes with it when mmdebstrap fails or is ended.
         var partial = Path.Combine(building, "base.tar");
         List<string> command =
         [
-            "env", $"TMPDIR={temporary}", "SOURCE_DATE_EPOCH=" + SourceDate,
+            "env", $"TMPDIR={TemporaryOf(building)}", "SOURCE_DATE_EPOCH=" + SourceDate,
             "mmdebstrap", "--mode=unshare", "--variant=minbase", "--format=tar", "--include=" + string.Join(',', recipe.Packages),
         ];
         command.AddRange((recipe.File.Exclude ?? []).Select(path => $"--dpkgopt=path-exclude={path}"));
         command.AddRange((recipe.File.Include ?? []).Select(path => $"--dpkgopt=path-include={path}"));
         command.AddRange([recipe.Suite, partial, .. recipe.File.Mirrors]);
         await StepAsync("base", () => Command.RunAsync(command, line => ReportPhase("base", line), cancellationToken));
-        foreach (var older in Directory.EnumerateFiles(cachePath, "base-*.tar"))
+        Keep(partial, tar, "base-*.tar");
+        return tar;
+    }
+
+    private async Task<ImageDisks> DisksAsync(ImageRecipe recipe, string kernelHash, string building, CancellationToken cancellationToken)
+    {
+        var tar = Path.Combine(cachePath, $"kernel-{kernelHash}.tar");
+        if (!File.Exists(tar))
+        {
+            var partial = Path.Combine(building, "kernel.tar");
+            var command = KernelPackage.FetchCommand(recipe, TemporaryOf(building), partial);
+            await StepAsync("kernel", () => Command.RunAsync(command, line => ReportPhase("kernel", line), cancellationToken));
+            Keep(partial, tar, "kernel-*.tar");
+        }
+
+        return await StepAsync("disks", async () =>
+        {
+            var kernel = await KernelPackage.ReadAsync(tar, cancellationToken);
+            report($"kernel {kernel.Release}");
+            return await DiskBuilder.BuildAsync(kernel, building, cancellationToken);
+        });
+    }
+
+    private static string TemporaryOf(string building) => Directory.CreateDirectory(Path.Combine(building, "tmp")).FullName;
+
+    /// <summary>Takes the place of the earlier ones.</summary>
+    private void Keep(string partial, string tar, string earlier)
+    {
+        foreach (var older in Directory.EnumerateFiles(cachePath, earlier))
         {
             File.Delete(older);
         }
 
         File.Move(partial, tar);
-        return tar;
     }
 
     /// <summary>No file of the base is younger than this (2025-08-09, the day of trixie): the same packages make the same times.</summary>
@@ -178,7 +205,13 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         if (store.Find(manifest.Digest) is { } same)
         {
             report($"the store has {manifest.Digest} already");
-            var updated = manifest with { BootTest = same.BootTest };
+            var disks = Path.Combine(target, ImageDisks.Folder);
+            if (manifest.Disks is not null && !Directory.Exists(disks))
+            {
+                Directory.Move(Path.Combine(building, ImageDisks.Folder), disks);
+            }
+
+            var updated = manifest with { BootTest = same.BootTest, Disks = same.Disks ?? manifest.Disks };
             ImageStore.Write(target, updated);
             return updated;
         }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Oriel.Images.Disks;
 
 namespace Oriel.Images;
 
@@ -8,8 +9,9 @@ namespace Oriel.Images;
 /// <param name="Mirrors">Lines of sources.list.</param>
 /// <param name="Exclude">Paths that dpkg does not unpack, with its wildcards.</param>
 /// <param name="Include">Exceptions from <paramref name="Exclude"/>.</param>
+/// <param name="Kernel">The Debian package of the kernel that virtual machines start; null: the image is for containers only.</param>
 internal sealed record ImageRecipeFile(
-    string Name, string Suite, IReadOnlyList<string> Mirrors, IReadOnlyList<string>? Exclude, IReadOnlyList<string>? Include);
+    string Name, string Suite, IReadOnlyList<string> Mirrors, IReadOnlyList<string>? Exclude, IReadOnlyList<string>? Include, string? Kernel = null);
 
 /// <summary>
 /// A folder that says how an image is made: <c>image.json</c>, <c>packages.txt</c> (Debian packages, one a line), <c>files/</c> (laid over the
@@ -28,7 +30,8 @@ public sealed class ImageRecipe
         Packages = packages;
         Hash = hash;
         var basis = string.Join('\n', [BuilderVersion, file.Suite, .. file.Mirrors, .. file.Exclude ?? [], "+", .. file.Include ?? [], "+", .. packages]);
-        BaseHash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(basis)))[..32];
+        BaseHash = Short(basis);
+        KernelHash = file.Kernel is { } kernel ? Short(string.Join('\n', [file.Suite, .. file.Mirrors, "+", kernel])) : null;
     }
 
     public string Path { get; }
@@ -46,6 +49,9 @@ public sealed class ImageRecipe
 
     /// <summary>Over what decides the Debian base alone, so that other files or another agent do not cost a new one.</summary>
     internal string BaseHash { get; }
+
+    /// <summary>Over what decides which kernel is fetched; null without one.</summary>
+    internal string? KernelHash { get; }
 
     /// <exception cref="ImageRecipeException">The folder is not a recipe; the message says what is wrong.</exception>
     public static ImageRecipe Load(string path)
@@ -75,6 +81,11 @@ public sealed class ImageRecipe
 
         RequireWord(json, file.Name);
         RequireWord(json, file.Suite);
+        if (file.Kernel is { } kernel)
+        {
+            RequireWord(json, kernel);
+        }
+
         var packages = new List<string>();
         foreach (var line in Encoding.UTF8.GetString(ReadBounded(list)).Split('\n', StringSplitOptions.TrimEntries))
         {
@@ -88,12 +99,14 @@ public sealed class ImageRecipe
         return new ImageRecipe(path, file, packages, HashOf(path));
     }
 
+    private static string Short(string basis) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(basis)))[..32];
+
     private static string HashOf(string path)
     {
         var files = Directory.GetFiles(path, "*", SearchOption.AllDirectories);
         Array.Sort(files, StringComparer.Ordinal);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes(BuilderVersion));
+        hash.AppendData(Encoding.UTF8.GetBytes(BuilderVersion + DiskBuilder.Version));
         foreach (var file in files)
         {
             var name = System.IO.Path.GetRelativePath(path, file);
@@ -113,7 +126,7 @@ public sealed class ImageRecipe
     // These words become arguments of tools: nothing that could be taken for an option or two words.
     private static void RequireWord(string source, string word)
     {
-        if (!char.IsAsciiLetterOrDigit(word[0]) || word.Any(c => !char.IsAsciiLetterOrDigit(c) && !"+-._:".Contains(c)))
+        if (word.Length == 0 || !char.IsAsciiLetterOrDigit(word[0]) || word.Any(c => !char.IsAsciiLetterOrDigit(c) && !"+-._:".Contains(c)))
         {
             throw new ImageRecipeException($"{source}: '{word}' is not a name.");
         }

@@ -7,6 +7,7 @@ namespace Oriel.Images;
 /// <param name="RecipeHash">Hash of the recipe's folder; with <paramref name="Agent"/> it says whether a build would make the same image again.</param>
 /// <param name="Agent">The agent that was baked in, or null in an image without one.</param>
 /// <param name="Size">Bytes of the regular files.</param>
+/// <param name="Disks">Null in an image whose recipe names no kernel: only containers start from it.</param>
 /// <param name="BootTest">Null until the boot test ran: the image is then not usable.</param>
 public sealed record ImageManifest(
     string Name,
@@ -18,7 +19,8 @@ public sealed record ImageManifest(
     int Entries,
     DateTimeOffset CreatedAt,
     IReadOnlyList<ImagePackage> Packages,
-    ImageBootTest? BootTest)
+    ImageBootTest? BootTest,
+    ImageDisks? Disks = null)
 {
     [JsonIgnore]
     public bool Usable => BootTest is { Passed: true };

@@ -14,6 +14,7 @@ public sealed class ImageStore
     private const int HexLength = 64;
     private const int MaxManifestBytes = 4 * 1024 * 1024;
     private readonly bool _allowUntested;
+    private readonly DiskSeals _diskSeals = new();
 
     /// <param name="path">The folder <c>images</c> of the data directory; need not exist yet.</param>
     /// <param name="allowUntested">Take images without a boot test for usable; default: what the environment's ORIEL_ALLOW_UNTESTED_IMAGE=1 says.</param>
@@ -72,7 +73,27 @@ public sealed class ImageStore
             : throw new FormatException($"'{digest}' is not an image digest (sha256: and 64 hex digits).");
     }
 
-    /// <summary>Reads the whole tree again and compares its digest with its name.</summary>
+    /// <summary>Whether the disks of an image are as they were made. A file is read once, and again only when it was touched since.</summary>
+    /// <returns>What is wrong, or null.</returns>
+    public async Task<string?> VerifyDisksAsync(ImageManifest image, CancellationToken cancellationToken)
+    {
+        if (image.Disks is not { } disks)
+        {
+            return $"the image {image.Name} has no disks: it was built without a kernel";
+        }
+
+        foreach (var disk in disks.All)
+        {
+            if (await _diskSeals.CheckAsync(System.IO.Path.Combine(PathOf(image.Digest), ImageDisks.Folder), disk, cancellationToken) is { } problem)
+            {
+                return problem;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Reads the whole tree again and compares its digest with its name, and the disks with theirs.</summary>
     public async Task<ImageVerification> VerifyAsync(string digest, CancellationToken cancellationToken)
     {
         var directory = PathOf(digest);
@@ -83,7 +104,9 @@ public sealed class ImageStore
 
         var tree = await TreeDigest.OfDirectoryAsync(RootOf(directory), cancellationToken);
         return tree.Digest == manifest.Digest
-            ? new ImageVerification(true, tree.Digest, null)
+            ? manifest.Disks is not null && await new ImageStore(Path).VerifyDisksAsync(manifest, cancellationToken) is { } problem
+                ? new ImageVerification(false, tree.Digest, problem)
+                : new ImageVerification(true, tree.Digest, null)
             : new ImageVerification(false, tree.Digest, $"the tree's digest is {tree.Digest}: it was changed after the build");
     }
 
@@ -144,6 +167,7 @@ public sealed class ImageStore
             return manifest is { Name: not null, Digest: not null, Suite: not null, RecipeHash: not null, Packages: not null }
                 && manifest.Packages.All(package => package is { Name: not null, Version: not null })
                 && manifest.BootTest is null or { Steps: not null }
+                && manifest.Disks is null or { KernelRelease: not null, RootFormat: not null, Kernel: { Name: not null, Sha256: not null }, Initramfs: { Name: not null, Sha256: not null }, Root: { Name: not null, Sha256: not null } }
                 && HexOf(manifest.Digest) == System.IO.Path.GetFileName(directory)
                     ? manifest
                     : null;
