@@ -7,7 +7,7 @@ using Oriel.Protocol.Guest;
 namespace Oriel.Agent.Attestation;
 
 /// <summary>Says what is, not what was meant: each answer is observed when it is asked for.</summary>
-internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen, GuestConsole console)
+internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen, GuestConsole console, AgentOptions options)
 {
     private const int MaxPaths = 2000;
     private const int MaxNames = 1000;
@@ -26,7 +26,7 @@ internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen,
             var loginTask = observer.LoginAsync(user, cancellationToken);
             var execTask = observer.ExecAsync(user, cancellationToken);
             var layoutTask = screen.ObserveLayoutAsync(user, cancellationToken);
-            var sessionTask = ObserveSessionAsync(request, cancellationToken);
+            var sessionTask = ObserveSessionAsync(request, execTask, cancellationToken);
             await Task.WhenAll(loginTask, execTask, layoutTask, sessionTask);
             var (session, canary) = await sessionTask;
             var reply = new AttestReply
@@ -42,7 +42,7 @@ internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen,
                 BootId = File.ReadAllText(SystemIdentity.BootIdPath).Trim(),
             };
             reply.Files.AddRange(request.Paths.Select(FileProofs.Read));
-            reply.Env.AddRange(request.EnvNames.Select(name => Compare(name, ("login", loginTask.Result), ("session", session), ("exec", execTask.Result))));
+            reply.Env.AddRange(request.EnvNames.Select(name => Compare(name, ("login", loginTask.Result), (options.Headless ? "exec" : "session", session), ("exec", execTask.Result))));
             return reply;
         }
         catch (IOException e)
@@ -73,9 +73,11 @@ internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen,
         return target.StartsWith(root, StringComparison.Ordinal) ? target[root.Length..] : target;
     }
 
-    private async Task<(Dictionary<string, string> Session, CanaryResult Canary)> ObserveSessionAsync(AttestRequest request, CancellationToken cancellationToken)
+    private async Task<(Dictionary<string, string> Session, CanaryResult Canary)> ObserveSessionAsync(
+        AttestRequest request, Task<Dictionary<string, string>> exec, CancellationToken cancellationToken)
     {
-        var (session, source) = await observer.SessionAsync(cancellationToken);
+        // Without a session, what is executed is all that could speak of its environment.
+        var (session, source) = options.Headless ? (await exec, "exec, there is no session") : await observer.SessionAsync(cancellationToken);
         console.Write("info", "attest", $"session environment read from {source}");
         var canary = request.CanaryNonce.Length == 0 ? default : await CanaryProbe.RunAsync(request.CanaryNonce, session, cancellationToken);
         return (session, canary with { Body = canary.Body ?? "", Error = canary.Error ?? "" });

@@ -1,12 +1,13 @@
 using Oriel.Agent.Display;
 using Oriel.Agent.Exec;
+using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
 using Oriel.Linux.X11;
 
 namespace Oriel.Agent.Configuration;
 
 /// <summary>Brings the X server to the configured size and layout before the first program sees it.</summary>
-internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environment, CommandRunner commands)
+internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environment, CommandRunner commands, AgentOptions options)
 {
     private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(20);
 
@@ -34,6 +35,11 @@ internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environme
     /// <exception cref="IOException">X is not there in time, or refuses the layout.</exception>
     public async Task ApplyAsync(ConfigurationPlan plan, UserAccount user, CancellationToken cancellationToken)
     {
+        if (options.Headless)
+        {
+            return;
+        }
+
         XDisplayAddress address;
         try
         {
@@ -56,6 +62,11 @@ internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environme
     /// <summary>The layout in effect, as X tells it; empty when it cannot be asked.</summary>
     public async Task<string> ObserveLayoutAsync(UserAccount user, CancellationToken cancellationToken)
     {
+        if (options.Headless)
+        {
+            return "";
+        }
+
         var result = await commands.RunAsync(user, environment.For(user), _deadline, cancellationToken, "setxkbmap", "-query");
         var values = System.Text.Encoding.UTF8.GetString(result.Output).Split('\n')
             .Select(line => line.Split(':', 2, StringSplitOptions.TrimEntries))

@@ -30,6 +30,7 @@ internal static class AgentHosting
         builder.Services.AddSingleton(guest.Steps);
         builder.Services.AddSingleton(guest.Reaper);
         builder.Services.AddSingleton(guest.Config);
+        builder.Services.AddSingleton(guest.Options);
         builder.Services.AddSingleton(new AgentSessions(guest.Config.AgentKey));
         builder.Services.AddGrpc(grpc =>
         {

@@ -40,6 +40,13 @@ internal sealed class DesktopSession(
         {
             var user = UserAccounts.Desktop();
             RunStep("runtime-dirs", () => RuntimeDirectories.Create(user));
+            if (guest.Options.Headless)
+            {
+                await gate.Opened.WaitAsync(stoppingToken);
+                guest.Steps.Begin("session").Done("none, the image has no desktop");
+                return;
+            }
+
             var x = await StartXAsync(user, stoppingToken);
             await gate.Opened.WaitAsync(stoppingToken);
             var bus = await StartBusAsync(user, stoppingToken);

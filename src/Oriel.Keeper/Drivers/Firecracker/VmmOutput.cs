@@ -1,0 +1,92 @@
+using Oriel.Keeper.Hosting;
+using Oriel.Linux.Files;
+using Oriel.Linux.Polling;
+
+namespace Oriel.Keeper.Drivers.Firecracker;
+
+/// <summary>
+/// The VMM's log and metrics, which it would append to files without bound: it is given named pipes, and what they carry is kept within
+/// bounds here. A pipe that is full loses lines; the VMM never waits.
+/// </summary>
+internal sealed class VmmOutput : IAsyncDisposable
+{
+    public const int MaxLogBytes = 128 * 1024;
+
+    /// <summary>One line of metrics is about 10 KiB; a longer one than this is passed over.</summary>
+    public const int MaxMetricsBytes = 64 * 1024;
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly AsyncDescriptor _logPipe;
+    private readonly AsyncDescriptor _metricsPipe;
+    private readonly RollingFile _log;
+    private readonly string _metricsPath;
+    private readonly Task _pumps;
+
+    /// <param name="directory">The VMM's own; gets the pipes.</param>
+    /// <param name="logPath">Gets the log's last <see cref="MaxLogBytes"/> to twice of them.</param>
+    /// <param name="metricsPath">Gets the last whole line of the metrics.</param>
+    public VmmOutput(string directory, string logPath, string metricsPath)
+    {
+        _logPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Log));
+        _metricsPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Metrics));
+        _log = new RollingFile(logPath, MaxLogBytes);
+        _metricsPath = metricsPath;
+        _pumps = Task.WhenAll(PumpAsync(_logPipe, _log.Write), PumpAsync(_metricsPipe, KeepLastLine()));
+    }
+
+    /// <summary>Reads what the VMM wrote last; for when it is gone.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _pumps.ConfigureAwait(false);
+        _logPipe.Dispose();
+        _metricsPipe.Dispose();
+        _log.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task PumpAsync(AsyncDescriptor pipe, BytesHandler keep)
+    {
+        var buffer = new byte[4096];
+        try
+        {
+            while (true)
+            {
+                // Cancelled, it still gives what is in the pipe.
+                var count = await pipe.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
+                keep(buffer.AsSpan(0, count));
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        {
+            // The end, or a host's disk that takes no more: neither ends the desktop.
+        }
+    }
+
+    private BytesHandler KeepLastLine()
+    {
+        var line = new byte[MaxMetricsBytes];
+        var length = 0;
+        return bytes =>
+        {
+            foreach (var value in bytes)
+            {
+                if (value == '\n')
+                {
+                    if (length is > 0 and < MaxMetricsBytes)
+                    {
+                        Bundle.WriteOwnerOnly(_metricsPath, line.AsSpan(0, length));
+                    }
+
+                    length = 0;
+                }
+                else if (length < MaxMetricsBytes)
+                {
+                    line[length++] = value;
+                }
+            }
+        };
+    }
+
+    private delegate void BytesHandler(ReadOnlySpan<byte> bytes);
+}

@@ -1,0 +1,79 @@
+using System.Text;
+using Oriel.Keeper.Drivers.Firecracker;
+
+namespace Oriel.Tests.Firecracker;
+
+/// <summary>What surrounds the VMM's process: its command line, its output, its end.</summary>
+public sealed class MachineTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("fc").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public void KernelArguments_OfProduction_HaveNoSerialPort()
+    {
+        var production = KernelArguments.Compose("oriel_root=vda", serial: false).Split(' ');
+        Assert.Contains("8250.nr_uarts=0", production);
+        Assert.DoesNotContain(production, word => word.StartsWith("console=", StringComparison.Ordinal));
+        Assert.Contains("reboot=k", production);
+        Assert.Equal("oriel_root=vda", production[^1]);
+        var looking = KernelArguments.Compose("", serial: true).Split(' ');
+        Assert.Contains("console=ttyS0", looking);
+        Assert.DoesNotContain("8250.nr_uarts=0", looking);
+    }
+
+    [Theory]
+    [InlineData(0, false, "guest-exited", "ended or rebooted")]
+    [InlineData(1, false, "guest-exited", "the VMM failed")]
+    [InlineData(148, false, "guest-exited", "system-call filter")]
+    [InlineData(152, false, "guest-exited", "refused its configuration")]
+    [InlineData(137, false, "guest-killed", "signal 9")]
+    [InlineData(137, true, "oom", "want of memory")]
+    [InlineData(139, true, "guest-killed", "signal 11")]
+    [InlineData(77, false, "guest-exited", "exit code 77")]
+    public void Exit_OfAVmm_IsJudgedByItsCode(int code, bool outOfMemory, string reason, string detail)
+    {
+        var exit = FirecrackerExit.Judge(code, outOfMemory);
+        Assert.Equal(reason, exit.Reason);
+        Assert.Contains(detail, exit.Detail);
+    }
+
+    [Fact]
+    public async Task Output_OfAVmmThatTalksWithoutEnd_IsKeptWithinBoundsToTheLastWord()
+    {
+        var log = Path.Combine(_directory, "kept.log");
+        await using (new VmmOutput(_directory, log, Path.Combine(_directory, "metrics.json")))
+        {
+            await using var pipe = Open(MachineFiles.Log);
+            var line = Encoding.ASCII.GetBytes(new string('x', 1023) + "\n");
+            for (var i = 0; i < 1024; i++)
+            {
+                await pipe.WriteAsync(line, TestContext.Current.CancellationToken);
+            }
+
+            await pipe.WriteAsync("the last word\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        }
+
+        Assert.EndsWith("x\nthe last word\n", await File.ReadAllTextAsync(log, TestContext.Current.CancellationToken));
+        Assert.InRange(new FileInfo(log).Length, 1, VmmOutput.MaxLogBytes);
+        Assert.InRange(new FileInfo(log + ".1").Length, 1, VmmOutput.MaxLogBytes);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(log));
+    }
+
+    [Fact]
+    public async Task Output_Metrics_AreTheLastWholeLine()
+    {
+        var metrics = Path.Combine(_directory, "metrics.json");
+        await using (new VmmOutput(_directory, Path.Combine(_directory, "log"), metrics))
+        {
+            await using var pipe = Open(MachineFiles.Metrics);
+            await pipe.WriteAsync(Encoding.ASCII.GetBytes("{\"first\":1}\n{\"second\":2}\n" + new string('y', 2 * VmmOutput.MaxMetricsBytes) + "\n\n{\"unfinished\":"), TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal("{\"second\":2}", await File.ReadAllTextAsync(metrics, TestContext.Current.CancellationToken));
+    }
+
+    // As the VMM opens it.
+    private FileStream Open(string name) => new(Path.Combine(_directory, name), FileMode.Open, FileAccess.ReadWrite);
+}
