@@ -55,7 +55,7 @@ public sealed class MachineTests : IDisposable
             await pipe.WriteAsync("the last word\n"u8.ToArray(), TestContext.Current.CancellationToken);
         }
 
-        Assert.EndsWith("x\nthe last word\n", await File.ReadAllTextAsync(log, TestContext.Current.CancellationToken));
+        Assert.EndsWith("x\nthe last word\n", string.Concat(File.ReadAllText(log + ".1"), File.ReadAllText(log)));
         Assert.InRange(new FileInfo(log).Length, 1, VmmOutput.MaxLogBytes);
         Assert.InRange(new FileInfo(log + ".1").Length, 1, VmmOutput.MaxLogBytes);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(log));

@@ -50,16 +50,26 @@ internal sealed class VmmOutput : IAsyncDisposable
         var buffer = new byte[4096];
         try
         {
-            while (true)
+            try
             {
-                // Cancelled, it still gives what is in the pipe.
-                var count = await pipe.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
-                keep(buffer.AsSpan(0, count));
+                while (true)
+                {
+                    var count = await pipe.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
+                    keep(buffer.AsSpan(0, count));
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // What came while nobody looked any more.
+                for (int count; (count = pipe.TryRead(buffer)) > 0;)
+                {
+                    keep(buffer.AsSpan(0, count));
+                }
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        catch (IOException)
         {
-            // The end, or a host's disk that takes no more: neither ends the desktop.
+            // The host's disk takes no more, which does not end the desktop.
         }
     }
 
