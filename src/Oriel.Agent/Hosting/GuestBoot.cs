@@ -10,6 +10,10 @@ namespace Oriel.Agent.Hosting;
 internal sealed class GuestBoot : IDisposable
 {
     private const int MaxBootConfigBytes = 64 * 1024;
+
+    /// <summary>On the kernel's command line, put there by the driver of a VMM that ends when its guest resets.</summary>
+    private const string EndByReset = "oriel_end=reboot";
+
     private const int SigTerm = 15;
     private const int SigKill = 9;
     private static readonly TimeSpan _leftoversDeadline = TimeSpan.FromSeconds(1);
@@ -44,6 +48,7 @@ internal sealed class GuestBoot : IDisposable
             {
                 var mounts = steps.Begin("mounts");
                 mounts.Done(MachineMounts.MountMissing());
+                AskForControlAltDelete();
             }
 
             var boot = steps.Begin("boot-config");
@@ -89,7 +94,7 @@ internal sealed class GuestBoot : IDisposable
             Console.Dispose();
             if (IsInit && GuestMachine.OwnsKernel())
             {
-                GuestMachine.PowerOff();
+                End();
             }
         }
     }
@@ -98,6 +103,27 @@ internal sealed class GuestBoot : IDisposable
     {
         CryptographicOperations.ZeroMemory(Config.AgentKey);
         Console.Dispose();
+    }
+
+    /// <summary>These keys, by which a VMM can ask a guest to end, are SIGINT to the first process then, and not an end at once.</summary>
+    private static void AskForControlAltDelete()
+    {
+        if (GuestMachine.OwnsKernel())
+        {
+            File.WriteAllText("/proc/sys/kernel/ctrl-alt-del", "0");
+        }
+    }
+
+    private static void End()
+    {
+        if (File.ReadAllText("/proc/cmdline").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Contains(EndByReset))
+        {
+            GuestMachine.Reset();
+        }
+        else
+        {
+            GuestMachine.PowerOff();
+        }
     }
 
     private static BootConfig ReadConfig(string path)

@@ -71,6 +71,9 @@ public static unsafe partial class GuestMachine
     /// <summary>Ends a guest that has its own kernel (reboot(2), RB_POWER_OFF). In a PID namespace it kills the namespace's init.</summary>
     public static void PowerOff() => _ = RebootCall(0x4321fedc);
 
+    /// <summary>The same by a reset (RB_AUTOBOOT), for a VMM that knows no switching off and ends at a reset.</summary>
+    public static void Reset() => _ = RebootCall(0x1234567);
+
     private static void Check(int result, string call, string? subject = null)
     {
         if (result < 0)

@@ -29,6 +29,35 @@ public sealed class DiskTests
     }
 
     [Fact]
+    public void Payload_PackedByAnotherFormat_NamesIt() =>
+        Assert.Contains("but by gzip", Assert.Throws<ImageBuildException>(() => VmLinux.Payload(BzImage([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0, 0])).ToArray()).Message);
+
+    [Fact]
+    public void UnpackedSize_OfMoreThanAnyKernelTakes_IsRefused()
+    {
+        Assert.Equal(0x1807_0605u, VmLinux.UnpackedSize(BzImage([.. ZstdMagic, 1, 2, 3, 5, 6, 7, 0x18])));
+        Assert.Throws<ImageBuildException>(() => VmLinux.UnpackedSize(BzImage([.. ZstdMagic, 1, 2, 3, 0, 0, 0, 0x21])));
+    }
+
+    /// <summary>A whole header with a few bytes of payload is the seed: what matters is where it says that things are.</summary>
+    [Fact]
+    public void BzImage_Mutated_IsReadOrRefused() => Fuzzer.Run(
+        "bzimage",
+        static input =>
+        {
+            try
+            {
+                Assert.True(VmLinux.Payload(input).Length < input.Length);
+                Assert.InRange(VmLinux.UnpackedSize(input), 0u, VmLinux.MaxUnpackedBytes);
+            }
+            catch (ImageBuildException)
+            {
+                // Its documented refusal.
+            }
+        },
+        iterations: 5_000);
+
+    [Fact]
     public void DependenciesOf_AModule_AreItsNamesInNormalForm() =>
         Assert.Equal(["net_failover", "virtio_ring"], KernelPackage.DependenciesOf("\0alias=x\0depends=net_failover,virtio-ring\0name=y\0"u8));
 
