@@ -39,6 +39,7 @@ public sealed partial class Desktop
         PolicyMessage policy => HandlePolicyAsync(policy),
         SizeMessage size => HandleSizeAsync(size),
         ResumeMessage => HandleResumeAsync(),
+        ClaimMessage claim => HandleClaimAsync(claim),
         _ => SaveAsync(),
     };
 
@@ -113,6 +114,28 @@ public sealed partial class Desktop
         return Task.CompletedTask;
     }
 
+    private async Task HandleClaimAsync(ClaimMessage message)
+    {
+        if (!_unclaimed || !DesktopTransitions.Counts(_snapshot.State))
+        {
+            message.Done.TrySetResult(false);
+            return;
+        }
+
+        Volatile.Write(ref _snapshot, message.Become(_snapshot));
+        Volatile.Write(ref _policy, message.Policy);
+        Egress?.SetPolicy(message.Policy);
+        _unsaved.Clear();
+        Events.ForgetLife();
+        _unclaimed = false;
+        Touch();
+        PublishState();
+
+        // Whoever claimed it need not wait for the disk; what a crash loses here is a desktop that nobody has been given yet.
+        message.Done.TrySetResult(true);
+        await SaveAsync();
+    }
+
     private async Task HandleStepAsync(StepSnapshot step)
     {
         var steps = _snapshot.Steps.ToList();
@@ -156,6 +179,11 @@ public sealed partial class Desktop
 
     private async Task SaveAsync()
     {
+        if (_unclaimed)
+        {
+            return;
+        }
+
         while (Events.NextSequence + SequenceBlock / 2 > _ceiling)
         {
             _ceiling += SequenceBlock;

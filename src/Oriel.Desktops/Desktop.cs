@@ -40,9 +40,12 @@ public sealed partial class Desktop : IAsyncDisposable
     private long _lastActivity;
     private int _viewers;
     private bool _detached;
+    private volatile bool _unclaimed;
 
-    internal Desktop(DesktopContext context, StoredDesktop stored, IReadOnlyList<DesktopEvent> past)
+    /// <param name="unclaimed">Nobody's yet: it waits in a pool, and nothing of it is stored.</param>
+    internal Desktop(DesktopContext context, StoredDesktop stored, IReadOnlyList<DesktopEvent> past, bool unclaimed = false)
     {
+        _unclaimed = unclaimed;
         _context = context;
         _logger = context.LoggerFactory.CreateLogger<Desktop>();
         _snapshot = stored.Snapshot;
@@ -164,6 +167,24 @@ public sealed partial class Desktop : IAsyncDisposable
 
     internal Task<VerbResult> AdvanceAsync(DesktopVerb verb, CancellationToken cancellationToken) => SendVerbAsync(verb, null, cancellationToken);
 
+    /// <summary>Makes an unclaimed desktop somebody's.</summary>
+    /// <param name="become">What it is from now on, of what it was.</param>
+    /// <returns>False when it is on its way out.</returns>
+    internal async Task<bool> ClaimAsync(Func<DesktopSnapshot, DesktopSnapshot> become, EgressPolicy policy)
+    {
+        var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            await _inbox.Writer.WriteAsync(new ClaimMessage(become, policy, done));
+        }
+        catch (ChannelClosedException)
+        {
+            return false;
+        }
+
+        return await done.Task;
+    }
+
     internal async Task ProvenAsync(AttestationDocument? document, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource<VerbResult>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -244,6 +265,8 @@ public sealed partial class Desktop : IAsyncDisposable
     private sealed record PolicyMessage(EgressPolicy Policy) : Message;
 
     private sealed record ResumeMessage : Message;
+
+    private sealed record ClaimMessage(Func<DesktopSnapshot, DesktopSnapshot> Become, EgressPolicy Policy, TaskCompletionSource<bool> Done) : Message;
 
     private sealed record SaveMessage : Message;
 

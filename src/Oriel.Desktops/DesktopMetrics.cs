@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Pool;
 
 namespace Oriel.Desktops;
 
@@ -12,6 +13,7 @@ public sealed class DesktopMetrics : IDisposable
     private readonly Histogram<double> _steps;
     private readonly Counter<long> _ended;
     private Func<IEnumerable<DesktopSnapshot>> _desktops = () => [];
+    private Func<IReadOnlyList<PoolState>> _pool = () => [];
 
     public DesktopMetrics()
     {
@@ -19,12 +21,16 @@ public sealed class DesktopMetrics : IDisposable
         _steps = _meter.CreateHistogram<double>("oriel.desktop.step", "s", "Each step of a creation.");
         _ended = _meter.CreateCounter<long>("oriel.desktop.ended", description: "Desktops that ended, by reason.");
         _meter.CreateObservableGauge("oriel.desktops", Count, description: "Desktops by state.");
+        _meter.CreateObservableGauge(
+            "oriel.pool.waiting",
+            () => _pool().Select(p => new Measurement<int>(p.Waiting, new KeyValuePair<string, object?>("template", p.Template))),
+            description: "Warm desktops that wait to be claimed.");
         _meter.CreateObservableGauge("oriel.viewers", () => _desktops().Sum(d => d.Viewers), description: "Connected viewers.");
     }
 
     public void Dispose() => _meter.Dispose();
 
-    internal void Observe(Func<IEnumerable<DesktopSnapshot>> desktops) => _desktops = desktops;
+    internal void Observe(Func<IEnumerable<DesktopSnapshot>> desktops, Func<IReadOnlyList<PoolState>> pool) => (_desktops, _pool) = (desktops, pool);
 
     internal void Entered(DesktopSnapshot snapshot, bool isFirstReady)
     {

@@ -105,7 +105,7 @@ public sealed partial class DesktopService
     }
 
     private Task WatchAsync(Desktop desktop, CancellationToken cancellationToken) =>
-        GuestWatch.FollowAsync(desktop, Options.Deadlines.Adopt, _context.Clock, cancellationToken);
+        GuestWatch.FollowAsync(desktop, Options.Deadlines.Adopt, _context.Clock, static _ => { }, cancellationToken);
 
     private void RemoveRemains(Desktop gone)
     {

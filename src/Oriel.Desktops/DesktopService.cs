@@ -4,6 +4,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Pool;
 using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress;
@@ -22,6 +23,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     private readonly ConcurrentDictionary<DesktopId, Desktop> _desktops = new();
     private readonly Lock _creating = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly WarmPool _pool;
     private Task _reaping = Task.CompletedTask;
 
     public DesktopService(
@@ -41,7 +43,8 @@ public sealed partial class DesktopService : IAsyncDisposable
         _templates = templates;
         _logger = loggerFactory.CreateLogger<DesktopService>();
         _context = new DesktopContext(options, store, keepers, egress, new BootSlots(options.MaxConcurrentBoots), cgroups, metrics, clock, loggerFactory);
-        metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot));
+        _pool = new WarmPool(templates.All, _context, images, () => Count);
+        metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot), _pool.States);
     }
 
     public DesktopOptions Options { get; }
@@ -49,17 +52,21 @@ public sealed partial class DesktopService : IAsyncDisposable
     /// <summary>How many count against <see cref="DesktopOptions.MaxDesktops"/>.</summary>
     public int Count => _desktops.Values.Count(d => DesktopTransitions.Counts(d.Snapshot.State));
 
+    /// <summary>What waits to be claimed, of each template that wants any.</summary>
+    public IReadOnlyList<PoolState> Pool => _pool.States();
+
     /// <summary>Adopts or removes what earlier servers left, then watches over times to live. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.DesktopsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         await AdoptAllAsync(cancellationToken);
         _reaping = Task.Run(ReapAsync, CancellationToken.None);
+        _pool.Start();
     }
 
-    /// <summary>Begins to create a desktop; it is in the list when this returns, in state creating.</summary>
+    /// <summary>Begins to create a desktop, or claims one that waits; it is in the list when this returns.</summary>
     /// <param name="request">Already validated against the template it names.</param>
-    public CreateResult Create(DesktopSpec request)
+    public async Task<CreateResult> CreateAsync(DesktopSpec request)
     {
         var image = _images.FindUsable(request.Image);
         if (image is null)
@@ -70,6 +77,36 @@ public sealed partial class DesktopService : IAsyncDisposable
                 : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}.");
         }
 
+        while (TryTakeWarm(request, image) is { } warm)
+        {
+            if (await warm.ClaimAsync(request))
+            {
+                return CreateResult.Of(warm.Desktop);
+            }
+
+            _desktops.TryRemove(warm.Desktop.Id, out _);
+        }
+
+        return Create(request, image);
+    }
+
+    /// <returns>One that counts already, and is yet to be claimed; null when none waits or there is no room.</returns>
+    private WarmDesktop? TryTakeWarm(DesktopSpec request, ImageManifest image)
+    {
+        lock (_creating)
+        {
+            var warm = _stopping.IsCancellationRequested || Count >= Options.MaxDesktops ? null : _pool.TryTake(request.Template, image.Digest);
+            if (warm is not null)
+            {
+                _desktops[warm.Desktop.Id] = warm.Desktop;
+            }
+
+            return warm;
+        }
+    }
+
+    private CreateResult Create(DesktopSpec request, ImageManifest image)
+    {
         lock (_creating)
         {
             if (_stopping.IsCancellationRequested)
@@ -82,23 +119,12 @@ public sealed partial class DesktopService : IAsyncDisposable
                 return CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first.");
             }
 
-            var now = _context.Clock.GetUtcNow();
-            var snapshot = new DesktopSnapshot
+            if (Count + _pool.Count >= Options.MaxDesktops)
             {
-                Id = DesktopId.New(),
-                Name = request.Name,
-                Template = request.Template,
-                State = DesktopState.Creating,
-                ImageName = image.Name,
-                ImageDigest = image.Digest,
-                Driver = Options.Driver,
-                Width = request.Width,
-                Height = request.Height,
-                Hostname = request.Hostname,
-                CreatedAt = now,
-                ExpiresAt = request.Ttl is { } ttl ? now + ttl : null,
-                IdleTimeout = request.IdleTimeout,
-            };
+                _pool.MakeRoom();
+            }
+
+            var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver, _context.Clock.GetUtcNow());
             var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
             _desktops[desktop.Id] = desktop;
             desktop.Start((d, token) => CreateAsync(new DesktopCreation(request, _images.PathOf(image.Digest), _context), d, token));
@@ -175,6 +201,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
 
         await _reaping;
+        await _pool.DisposeAsync();
         await Task.WhenAll(_desktops.Values.Select(d => d.DisposeAsync().AsTask()));
         _context.Slots.Dispose();
     }

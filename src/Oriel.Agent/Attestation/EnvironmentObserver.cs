@@ -40,7 +40,7 @@ internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnviron
         var began = clock.GetTimestamp();
         while (clock.GetElapsedTime(began) < _sessionDeadline)
         {
-            if (gate.Session.IsCompletedSuccessfully && Find((await gate.Session).Pid) is { } found)
+            if (gate.Session is { } session && Find(session.Pid) is { } found)
             {
                 return found;
             }
@@ -48,7 +48,7 @@ internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnviron
             await Task.Delay(_lookAgain, clock, cancellationToken);
         }
 
-        throw new IOException(gate.Session.IsCompleted ? "xfce4-session has no child process" : "the session has not started");
+        throw new IOException(gate.Session is not null ? "xfce4-session has no child process" : "the session has not started");
     }
 
     private static (Dictionary<string, string>, string)? Find(int session)

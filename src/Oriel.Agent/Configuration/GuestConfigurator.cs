@@ -42,13 +42,19 @@ internal sealed class GuestConfigurator(
         var step = steps.Begin("configure", $"{plan.Files.Count} files, {plan.Environment.Count} variables, {plan.TrustedPems.Count} authorities");
         try
         {
+            var renewal = boot.Warm is null ? null : SessionTakeover.WhyNot(plan, SystemIdentity.Hostname());
             var screenReady = screen.ApplyAsync(plan, user, cancellationToken);
             identity.ApplyToKernel(plan);
             Write(plan, user);
             await Task.WhenAll(screenReady, trust.ApplyAsync(plan, user, cancellationToken));
             var reply = new ConfigureReply();
             reply.Files.AddRange(plan.Files.Select(file => FileProofs.Read(file.Path)));
-            step.Done();
+            if (renewal is not null)
+            {
+                await gate.RenewAsync(cancellationToken);
+            }
+
+            step.Done(renewal is null ? "" : $"the session started anew for {renewal}");
             gate.Open();
             return reply;
         }

@@ -1,3 +1,4 @@
+using Oriel.Agent.Display;
 using Oriel.Agent.Hosting;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
@@ -5,8 +6,9 @@ using Oriel.Linux.Processes;
 namespace Oriel.Agent.Session;
 
 /// <summary>
-/// Owns the desktop's processes: the X server at once, bus and XFCE when the guest is configured; tells when one of them ends; ends
-/// them in order. Nothing is restarted: a desktop that lost its session is failed, and the server decides.
+/// Owns the desktop's processes: the X server at once, bus and XFCE when the guest is configured, or at once in a warm guest, where they
+/// start anew if the configuration needs that; tells when one of them ends; ends them in order. What ends by itself is not started
+/// again: a desktop that lost its session is failed, and the server decides.
 /// </summary>
 internal sealed class DesktopSession(
     GuestBoot guest,
@@ -14,6 +16,7 @@ internal sealed class DesktopSession(
     XDisplay display,
     SessionEnvironment environment,
     SessionGate gate,
+    SessionCleanup cleanup,
     ChildOutput output,
     GuestEnding ending) : BackgroundService
 {
@@ -21,6 +24,7 @@ internal sealed class DesktopSession(
     private static readonly TimeSpan _busDeadline = TimeSpan.FromSeconds(10);
 
     private readonly Stack<(string Name, Child Process)> _started = new();
+    private bool _renewed;
 
     /// <summary>Last started, first ended; what does not end while there is time is killed.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -48,10 +52,23 @@ internal sealed class DesktopSession(
             }
 
             var x = await StartXAsync(user, stoppingToken);
-            await gate.Opened.WaitAsync(stoppingToken);
-            var bus = await StartBusAsync(user, stoppingToken);
-            var session = StartXfce(user, stoppingToken);
-            await SuperviseAsync([("X server", x), ("session bus", bus), ("xfce4-session", session)], stoppingToken);
+            if (guest.Config.Warm is null)
+            {
+                await gate.Opened.WaitAsync(stoppingToken);
+            }
+
+            while (true)
+            {
+                var bus = await StartBusAsync(user, stoppingToken);
+                var session = StartXfce(user, stoppingToken);
+                if (!await IsRenewalWantedAsync([("X server", x), ("session bus", bus), ("xfce4-session", session)], stoppingToken))
+                {
+                    return;
+                }
+
+                _renewed = true;
+                await EndSessionAsync(x, stoppingToken);
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -60,6 +77,7 @@ internal sealed class DesktopSession(
         catch (IOException e)
         {
             display.Fail(e);
+            gate.Fail(e);
             guest.Steps.Begin("session").Fail(e.Message);
         }
     }
@@ -87,6 +105,11 @@ internal sealed class DesktopSession(
             var (process, address) = await xServer.StartAsync(user, RuntimeDirectories.Of(user), cancellationToken);
             _started.Push(("X server", process));
             environment.SetDisplay(address);
+            if (guest.Config.Warm is { } warm)
+            {
+                InitialScreenSize.Apply(address, warm.Width, warm.Height);
+            }
+
             display.Announce(address);
             step.Done($"display {address.Name} pid {process.Pid}");
             return process;
@@ -164,11 +187,40 @@ internal sealed class DesktopSession(
         }
     }
 
-    private async Task SuperviseAsync((string Name, Child Process)[] parts, CancellationToken cancellationToken)
+    /// <summary>Waits until a part ends, which is told, or the session is to start anew.</summary>
+    private async Task<bool> IsRenewalWantedAsync((string Name, Child Process)[] parts, CancellationToken cancellationToken)
     {
-        var ended = await Task.WhenAny(parts.Select(part => part.Process.Exited)).WaitAsync(cancellationToken);
-        var (name, process) = parts.First(part => part.Process.Exited == ended);
-        guest.Steps.Begin("session").Fail($"{name} (pid {process.Pid}) ended: {await ended}");
+        var exits = parts.Select(part => part.Process.Exited);
+        var first = await Task.WhenAny(_renewed ? exits : [.. exits, gate.RenewalWanted]).WaitAsync(cancellationToken);
+        if (first == gate.RenewalWanted)
+        {
+            return true;
+        }
+
+        var (name, process) = parts.First(part => part.Process.Exited == first);
+        var why = $"{name} (pid {process.Pid}) ended: {await process.Exited}";
+        gate.Fail(new IOException(why));
+        guest.Steps.Begin("session").Fail(why);
+        return false;
+    }
+
+    private async Task EndSessionAsync(Child x, CancellationToken cancellationToken)
+    {
+        var step = guest.Steps.Begin("session-end");
+        try
+        {
+            step.Done($"{await cleanup.EndAllButAsync(x, cancellationToken)} processes");
+        }
+        catch (IOException e)
+        {
+            step.Fail(e.Message);
+            throw;
+        }
+
+        while (_started.Peek().Process != x)
+        {
+            _started.Pop();
+        }
     }
 
     private async Task EndAsync(string name, Child process)

@@ -22,6 +22,8 @@ internal sealed class SessionEnvironment
     public Dictionary<string, string> For(UserAccount account)
     {
         var environment = Login(account);
+        // As every configuration without another one has it: a warm session must not differ.
+        environment["TZ"] = "UTC";
         environment["XDG_SESSION_TYPE"] = "x11";
         environment["XDG_SESSION_CLASS"] = "user";
         environment["XDG_CURRENT_DESKTOP"] = "XFCE";

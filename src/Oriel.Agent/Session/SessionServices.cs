@@ -8,5 +8,6 @@ internal static class SessionServices
         .AddSingleton<ChildOutput>()
         .AddSingleton<SessionGate>()
         .AddSingleton<SessionEnvironment>()
+        .AddSingleton<SessionCleanup>()
         .AddHostedService<DesktopSession>();
 }

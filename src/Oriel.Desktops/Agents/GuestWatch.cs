@@ -16,8 +16,9 @@ internal static class GuestWatch
 
     /// <summary>Ends by cancellation or by its exception only.</summary>
     /// <param name="patience">How long an agent may be out of reach; a frozen one may be for ever.</param>
+    /// <param name="told">Gets each step, past ones too, as often as the watch begins anew.</param>
     /// <exception cref="StepFailedException">The session ended, or the agent is out of reach.</exception>
-    public static async Task FollowAsync(Desktop desktop, TimeSpan patience, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task FollowAsync(Desktop desktop, TimeSpan patience, TimeProvider clock, Action<GuestStep> told, CancellationToken cancellationToken)
     {
         long? lost = null;
         while (true)
@@ -30,7 +31,7 @@ internal static class GuestWatch
                 var link = desktop.Resources.Agent ?? throw new OperationCanceledException("The desktop is going.");
                 var agent = await link.ConnectAsync(either.Token);
                 limit.CancelAfter(Timeout.InfiniteTimeSpan);
-                await FollowAsync(agent, () => lost = null, cancellationToken);
+                await FollowAsync(agent, () => lost = null, told, cancellationToken);
                 problem = "The agent ended the watch on its steps.";
             }
             catch (RpcException e)
@@ -58,12 +59,13 @@ internal static class GuestWatch
         }
     }
 
-    private static async Task FollowAsync(AgentConnection agent, Action answered, CancellationToken cancellationToken)
+    private static async Task FollowAsync(AgentConnection agent, Action answered, Action<GuestStep> told, CancellationToken cancellationToken)
     {
         using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
         await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
         {
             answered();
+            told(step);
             if (step.State == WireState.Failed)
             {
                 throw new StepFailedException(new DesktopReason(

@@ -37,8 +37,8 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
             windows.FollowAsync,
             token => Concurrently.RunAsync(
                 token,
-                async t => terminal = await AwaitWindowAsync("terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
-                async t => browser = await AwaitWindowAsync("browser-window", deadlines.BrowserWindow, windows, IsBrowser, t),
+                async t => terminal = await AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
+                async t => browser = await AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t),
                 async t => frame = await steps.RunAsync("first-frame", deadlines.FirstFrame, FirstFrameAsync, t),
                 async t =>
                 {
@@ -58,12 +58,25 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
         return new Proofs(files, environment, reply!, terminal!, browser!, frame!, canary!);
     }
 
+    /// <summary>Waits for terminal and browser alone: what a session shows before it belongs to anybody.</summary>
+    public static async Task AwaitWindowsAsync(StepRunner steps, AgentConnection agent, DesktopDeadlines deadlines, CancellationToken cancellationToken)
+    {
+        await using var windows = new WindowWatch(agent);
+        await Concurrently.WithAsync(
+            windows.FollowAsync,
+            token => Concurrently.RunAsync(
+                token,
+                t => AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
+                t => AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t)),
+            cancellationToken);
+    }
+
     private static bool IsTerminal(Window window) =>
         window.Title.Contains("CLI Terminal", StringComparison.OrdinalIgnoreCase) || window.WindowClass.Contains("CLI Terminal", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsBrowser(Window window) => window.WindowClass.Contains("chromium", StringComparison.OrdinalIgnoreCase);
 
-    private Task<WindowAttestation> AwaitWindowAsync(string step, TimeSpan deadline, WindowWatch windows, Func<Window, bool> wanted, CancellationToken cancellationToken) =>
+    private static Task<WindowAttestation> AwaitWindowAsync(StepRunner steps, string step, TimeSpan deadline, WindowWatch windows, Func<Window, bool> wanted, CancellationToken cancellationToken) =>
         steps.RunAsync(step, deadline, async (progress, token) =>
         {
             var window = await windows.AwaitAsync(wanted, progress.Seen, token);

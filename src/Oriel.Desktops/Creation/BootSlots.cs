@@ -14,3 +14,9 @@ internal sealed class BootSlots(int most) : IDisposable
 
     public void Dispose() => _free.Dispose();
 }
+
+/// <summary>One that was taken; free again with this.</summary>
+internal sealed class BootSlot(BootSlots slots) : IDisposable
+{
+    public void Dispose() => slots.Free();
+}

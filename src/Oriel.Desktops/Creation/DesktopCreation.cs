@@ -5,6 +5,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol.Boot;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
@@ -22,6 +23,36 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
     public async Task RunAsync(Desktop desktop, CancellationToken cancellationToken)
     {
         var steps = new StepRunner(desktop, context.Clock);
+        using var slot = await TakeSlotAsync(steps, cancellationToken);
+        var guest = await BootAsync(desktop, steps, null, cancellationToken);
+        await FinishAsync(desktop, steps, guest, cancellationToken);
+    }
+
+    /// <summary>
+    /// Takes a desktop to the barrier: booted, its session up, both windows there, nothing of anybody in it; then, once it is claimed, to ready,
+    /// as what the claim asks for.
+    /// </summary>
+    /// <exception cref="StepFailedException">It cannot be made, or ended while it waited; the desktop is to be taken down.</exception>
+    public async Task RunWarmAsync(Desktop desktop, Action waits, Task<DesktopSpec> claimed, CancellationToken cancellationToken)
+    {
+        var steps = new StepRunner(desktop, context.Clock);
+        BootedGuest guest;
+        using (await TakeSlotAsync(steps, cancellationToken))
+        {
+            guest = await BootAsync(desktop, steps, new WarmStart(spec.Width, spec.Height), cancellationToken);
+            await BarrierAsync(desktop, steps, guest, cancellationToken);
+        }
+
+        waits();
+        await Concurrently.WithAsync(
+            token => GuestWatch.FollowAsync(desktop, _deadlines.Adopt, context.Clock, guest.Told, token),
+            token => claimed.WaitAsync(token),
+            cancellationToken);
+        await new DesktopCreation(await claimed, imagePath, context).FinishAsync(desktop, steps, guest, cancellationToken);
+    }
+
+    private async Task<IDisposable> TakeSlotAsync(StepRunner steps, CancellationToken cancellationToken)
+    {
         if (!context.Slots.TryTake())
         {
             await steps.RunAsync("queue", Timeout.InfiniteTimeSpan, (progress, token) =>
@@ -31,22 +62,37 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
             }, cancellationToken);
         }
 
-        try
-        {
-            var keeper = await StartKeeperAsync(desktop, steps, cancellationToken);
-            await desktop.AdvanceAsync(DesktopVerb.Boot, cancellationToken);
-            var agent = await ReachAgentAsync(desktop, steps, cancellationToken);
-            await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
-            var document = await ProveAsync(desktop, steps, agent, keeper, cancellationToken);
-            await desktop.ProvenAsync(document, cancellationToken);
-        }
-        finally
-        {
-            context.Slots.Free();
-        }
+        return new BootSlot(context.Slots);
     }
 
-    private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken)
+    private async Task<BootedGuest> BootAsync(Desktop desktop, StepRunner steps, WarmStart? warm, CancellationToken cancellationToken)
+    {
+        var keeper = await StartKeeperAsync(desktop, steps, warm, cancellationToken);
+        await desktop.AdvanceAsync(DesktopVerb.Boot, cancellationToken);
+        return new BootedGuest(keeper, await ReachAgentAsync(desktop, steps, cancellationToken));
+    }
+
+    private Task BarrierAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
+    {
+        var session = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return Concurrently.WithAsync(
+            token => GuestSteps.FollowAsync(desktop, guest, session, context.Clock, token),
+            async token =>
+            {
+                await session.Task.WaitAsync(token);
+                await Attestor.AwaitWindowsAsync(steps, guest.Agent, _deadlines, token);
+            },
+            cancellationToken);
+    }
+
+    private async Task FinishAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
+    {
+        await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
+        var document = await ProveAsync(desktop, steps, guest, cancellationToken);
+        await desktop.ProvenAsync(document, cancellationToken);
+    }
+
+    private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, WarmStart? warm, CancellationToken cancellationToken)
     {
         var resources = desktop.Resources;
         var keeper = await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>
@@ -62,7 +108,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
                 RandomNumberGenerator.GetBytes(KeyLength),
                 RandomNumberGenerator.GetBytes(KeyLength),
                 spec.Hostname,
-                new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup));
+                new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup),
+                warm);
             resources.TakeEgress(keeper.EgressKey, desktop.EgressPolicy);
             return Task.FromResult(keeper);
         }, cancellationToken);
@@ -95,20 +142,27 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
     private Task<AgentConnection> ReachAgentAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken) =>
         steps.RunAsync("agent", _deadlines.Agent, (progress, token) => AgentReach.WaitAsync(desktop, progress, context.Clock, token), cancellationToken);
 
-    private async Task<AttestationDocument> ProveAsync(Desktop desktop, StepRunner steps, AgentConnection agent, KeeperSpec keeper, CancellationToken cancellationToken)
+    private async Task<AttestationDocument> ProveAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
     {
+        var agent = guest.Agent;
         var startedAt = context.Clock.GetUtcNow();
         var session = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var attestor = new Attestor(spec, steps, agent, _deadlines, keeper.EgressKey);
+        var attestor = new Attestor(spec, steps, agent, _deadlines, guest.Keeper.EgressKey);
         AttestationDocument? document = null;
 
         // The guest's own steps run beside ours for as long as ours last; one that fails there fails all.
         await Concurrently.WithAsync(
-            token => GuestSteps.FollowAsync(desktop, agent, session, context.Clock, token),
+            token => GuestSteps.FollowAsync(desktop, guest, session, context.Clock, token),
             async token =>
             {
                 await steps.RunAsync("screen-size", _deadlines.Configure, (progress, t) => ResizeAsync(agent, progress, t), token);
                 await steps.RunAsync("configure", _deadlines.Configure, (_, t) => ConfigureAsync(agent, t), token);
+                if (guest.Keeper.Warm is not null)
+                {
+                    // It ran already, and where it had to start anew it did so before the reply.
+                    session.TrySetResult();
+                }
+
                 var proofs = await attestor.RunAsync(session.Task, token);
                 document = proofs.ToDocument(desktop.Snapshot, agent.AgentVersion, KeeperLiveness.ReadIdentity(desktop.Resources.Bundle)?.Pid ?? 0, startedAt, context.Clock.GetUtcNow());
             },
@@ -150,6 +204,21 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
         var reply = await agent.Guest.ConfigureAsync(request, cancellationToken: cancellationToken);
         FileCheck.Verify("configure", spec.Files, reply.Files);
     }
+}
+
+/// <summary>A guest whose agent has proven itself.</summary>
+internal sealed class BootedGuest(KeeperSpec keeper, AgentConnection agent)
+{
+    private long _toldUs = -1;
+
+    public KeeperSpec Keeper => keeper;
+
+    public AgentConnection Agent => agent;
+
+    /// <summary>Of the newest step that was told, in microseconds since the guest began; -1 at first. Each step is told again to whoever begins to listen.</summary>
+    public long ToldUs => Interlocked.Read(ref _toldUs);
+
+    public void Told(GuestStep step) => Interlocked.Exchange(ref _toldUs, Math.Max(Interlocked.Read(ref _toldUs), step.SinceBootUs));
 }
 
 /// <summary>Opens the agent link, as often as it takes within the step's deadline.</summary>

@@ -19,16 +19,23 @@ internal static class GuestSteps
     /// <summary>A start has about twenty; a guest that tells of more is not ours any more.</summary>
     private const int MaxSteps = 512;
 
-    /// <summary>Follows until cancelled or the stream ends.</summary>
+    /// <summary>Follows until cancelled or the stream ends; steps that were told before are not told again.</summary>
     /// <exception cref="StepFailedException">A step of the guest failed.</exception>
-    public static async Task FollowAsync(Desktop desktop, AgentConnection agent, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task FollowAsync(Desktop desktop, BootedGuest guest, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
     {
         var count = 0;
+        var before = guest.ToldUs;
         try
         {
-            using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
+            using var call = guest.Agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
             await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
             {
+                if (step.SinceBootUs <= before)
+                {
+                    continue;
+                }
+
+                guest.Told(step);
                 var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
                 var nowUs = (clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
                 var told = StepSnapshot.Of(step.Name == Configure ? "guest-configure" : step.Name, state, nowUs, step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);

@@ -68,6 +68,15 @@ public sealed class DesktopEventLog(TimeProvider clock, long firstSequence = 1)
         }
     }
 
+    /// <summary>Drops the state and step events so far: they are of a time before the desktop was anybody's.</summary>
+    public void ForgetLife()
+    {
+        lock (_lock)
+        {
+            _life.Clear();
+        }
+    }
+
     /// <summary>Puts back events that an earlier server stored. Only before anything was published.</summary>
     public void Restore(IEnumerable<DesktopEvent> events)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Oriel.Desktops.Creation;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Lifecycle;
@@ -24,6 +25,24 @@ public sealed record DesktopSnapshot
     public TimeSpan? IdleTimeout { get; init; }
     public IReadOnlyList<StepSnapshot> Steps { get; init; } = [];
     public int Viewers { get; init; }
+
+    /// <summary>Of a desktop that is asked for now.</summary>
+    internal static DesktopSnapshot New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) => new()
+    {
+        Id = DesktopId.New(),
+        Name = spec.Name,
+        Template = spec.Template,
+        State = DesktopState.Creating,
+        ImageName = imageName,
+        ImageDigest = imageDigest,
+        Driver = driver,
+        Width = spec.Width,
+        Height = spec.Height,
+        Hostname = spec.Hostname,
+        CreatedAt = now,
+        ExpiresAt = spec.Ttl is { } ttl ? now + ttl : null,
+        IdleTimeout = spec.IdleTimeout,
+    };
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<StepState>))]

@@ -5,6 +5,7 @@ namespace Oriel.Desktops.Templates;
 /// <summary>Image, size and policies that a new desktop starts from.</summary>
 /// <param name="Ttl">From creation; null = for ever.</param>
 /// <param name="IdleTimeout">Without viewers and requests; null = never.</param>
+/// <param name="Warm">How many desktops wait for their claim, booted; each holds the memory of an idle desktop.</param>
 public sealed record DesktopTemplate(
     string Name,
     string Image,
@@ -13,12 +14,13 @@ public sealed record DesktopTemplate(
     EgressPolicy Egress,
     DesktopLimits Limits,
     TimeSpan? Ttl = null,
-    TimeSpan? IdleTimeout = null)
+    TimeSpan? IdleTimeout = null,
+    int Warm = 0)
 {
     public const string DefaultName = "default";
 
     /// <summary>What a screen, and a time to live or an idle time-out in seconds, may be.</summary>
-    public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160, MaxSeconds = 30 * 24 * 3600;
+    public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160, MaxSeconds = 30 * 24 * 3600, MaxWarm = 32;
 
     public static DesktopTemplate Default { get; } =
         new(DefaultName, "desktop", 1280, 720, EgressPolicy.Internet, new DesktopLimits(3L << 30, 2, 4096));

@@ -50,6 +50,7 @@ public static class TemplateFile
             ?? Check("height", entry.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
             ?? Check("ttl", entry.Ttl, 1, DesktopTemplate.MaxSeconds)
             ?? Check("idleTimeout", entry.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
+            ?? Check("warm", entry.Warm, 0, DesktopTemplate.MaxWarm)
             ?? Check("memoryBytes", entry.MemoryBytes, 0, long.MaxValue)
             ?? Check("pids", entry.Pids, 0, long.MaxValue)
             ?? (entry.Cpus is null or >= 0 and < 10_000 ? null : "cpus must be a number of cores, or 0 for no limit");
@@ -63,7 +64,8 @@ public static class TemplateFile
                 policy,
                 new DesktopLimits(entry.MemoryBytes ?? d.Limits.MemoryBytes, entry.Cpus ?? d.Limits.Cpus, entry.Pids ?? d.Limits.Pids),
                 entry.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : null,
-                entry.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : null);
+                entry.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : null,
+                entry.Warm ?? 0);
     }
 
     private static string? Check(string what, long? value, long least, long most) =>
@@ -82,7 +84,8 @@ internal sealed record TemplateEntry(
     double? Cpus = null,
     long? Pids = null,
     int? Ttl = null,
-    int? IdleTimeout = null);
+    int? IdleTimeout = null,
+    int? Warm = null);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

@@ -106,6 +106,9 @@ public sealed unsafe class ChildReaper
         return n == 0 ? child : throw new SpawnException(ChildBootstrap.Stages[n > 0 ? report[0] : 0], n == 2 ? report[1] : Errno.EIO, spec.Command);
     }
 
+    /// <summary>One that <see cref="ProcessTable.ReadDescendants"/> has just listed, this process's child or not.</summary>
+    public static void SignalDescendant(int pid, int signal) => _ = ProcessCalls.Kill(pid, signal);
+
     /// <summary>Every process that is left, but this one; for the very end of an init.</summary>
     public static void SignalAll(int signal) => _ = ProcessCalls.Kill(-1, signal);
 

@@ -25,6 +25,19 @@ public static class ProcessTable
         return entries;
     }
 
+    /// <summary>The children of a process, theirs, and so on; not the process itself.</summary>
+    public static List<ProcessEntry> ReadDescendants(int ancestor)
+    {
+        var byParent = ReadAll().ToLookup(entry => entry.Parent);
+        List<ProcessEntry> descendants = [.. byParent[ancestor]];
+        for (var next = 0; next < descendants.Count; next++)
+        {
+            descendants.AddRange(byParent[descendants[next].Pid].Where(entry => entry.Pid != ancestor && !descendants.Exists(known => known.Pid == entry.Pid)));
+        }
+
+        return descendants;
+    }
+
     public static bool TryRead(int pid, out ProcessEntry entry)
     {
         entry = default;

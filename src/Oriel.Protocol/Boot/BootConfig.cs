@@ -4,10 +4,15 @@ namespace Oriel.Protocol.Boot;
 
 /// <summary>What the guest must know before its network is up. The keeper shows it read-only, mode 0400, at <see cref="GuestPath"/>.</summary>
 /// <param name="AgentKey">32 random bytes; both ends of the agent link prove that they know it.</param>
-public sealed record BootConfig(string DesktopId, byte[] AgentKey, string Hostname)
+/// <param name="Warm">Null: the session starts when the guest is configured. Else it starts at once, at this size, and waits for its desktop.</param>
+public sealed record BootConfig(string DesktopId, byte[] AgentKey, string Hostname, WarmStart? Warm = null)
 {
     public const string GuestPath = "/run/oriel/boot.json";
 }
+
+/// <param name="Width">Pixels.</param>
+/// <param name="Height">Pixels.</param>
+public sealed record WarmStart(int Width, int Height);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(BootConfig))]

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Oriel.Protocol.Boot;
 
 namespace Oriel.Protocol.Keeper;
 
@@ -11,6 +12,7 @@ namespace Oriel.Protocol.Keeper;
 /// <param name="ImagePath">Absolute path of the image's directory in the store (container: its <c>rootfs</c> is the lower layer).</param>
 /// <param name="EgressSocket">Unix socket of the server that each connection of the guest is handed to.</param>
 /// <param name="EgressKey">32 random bytes; proves to the server whose connection it is.</param>
+/// <param name="Warm">Whether the guest's session starts before it is configured (<see cref="BootConfig.Warm"/>).</param>
 public sealed record KeeperSpec(
     string DesktopId,
     string Bundle,
@@ -21,7 +23,8 @@ public sealed record KeeperSpec(
     byte[] EgressKey,
     byte[] AgentKey,
     string Hostname,
-    KeeperLimits Limits);
+    KeeperLimits Limits,
+    WarmStart? Warm = null);
 
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>

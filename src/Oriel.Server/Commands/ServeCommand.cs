@@ -3,6 +3,7 @@ using System.Net;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging.Console;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Templates;
 using Oriel.Images;
 using Oriel.Server.Hosting;
 using Spectre.Console;
@@ -18,6 +19,7 @@ internal static class ServeCommand
     private static readonly Option<int> MediaPort = new("--media-port") { Description = "UDP and TCP port of WebRTC; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
     private static readonly Option<string> Driver = new("--driver") { Description = "auto or container", DefaultValueFactory = _ => "auto" };
     private static readonly Option<int> MaxDesktops = new("--max-desktops") { Description = "Most desktops at once", DefaultValueFactory = _ => 8 };
+    private static readonly Option<int> Warm = new("--warm") { Description = "How many desktops wait, booted, so that Connect takes no boot; each holds the memory of an idle one", DefaultValueFactory = _ => 0 };
     private static readonly Option<string?> Cert = new("--cert") { Description = "Certificate (PEM); default beyond loopback: a self-signed one" };
     private static readonly Option<string?> Key = new("--key") { Description = "Its private key (PEM)" };
     private static readonly Option<string[]> PublicAddress = new("--public-address") { Description = "Address that browsers reach this host at, for WebRTC; repeatable" };
@@ -32,7 +34,7 @@ internal static class ServeCommand
     {
         var command = new Command("serve", "Run the server")
         {
-            Data, Bind, Port, MediaPort, Driver, MaxDesktops, Cert, Key, PublicAddress, Host, Web, Images, Keeper, EgressAllow, EgressHost,
+            Data, Bind, Port, MediaPort, Driver, MaxDesktops, Warm, Cert, Key, PublicAddress, Host, Web, Images, Keeper, EgressAllow, EgressHost,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -65,6 +67,7 @@ internal static class ServeCommand
                 MediaPort = PortOf("--media-port", parsed.GetValue(MediaPort)),
                 Driver = parsed.GetValue(Driver) is "auto" or "container" ? parsed.GetValue(Driver)! : throw new FormatException("--driver must be auto or container."),
                 MaxDesktops = parsed.GetValue(MaxDesktops) is > 0 and <= 1000 and var most ? most : throw new FormatException("--max-desktops must be 1 to 1000."),
+                Warm = parsed.GetValue(Warm) is >= 0 and <= DesktopTemplate.MaxWarm and var warm ? warm : throw new FormatException($"--warm must be 0 to {DesktopTemplate.MaxWarm}."),
                 Certificate = parsed.GetValue(Cert),
                 CertificateKey = parsed.GetValue(Key),
                 PublicAddresses = [.. (parsed.GetValue(PublicAddress) ?? []).Select(a => Address("--public-address", a))],

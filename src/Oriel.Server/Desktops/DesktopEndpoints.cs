@@ -59,7 +59,7 @@ internal static class DesktopEndpoints
             return Problems.BadRequest(error!);
         }
 
-        var result = desktops.Create(spec);
+        var result = await desktops.CreateAsync(spec);
         if (result.Desktop is not { } desktop)
         {
             var status = result.Reason == "too-many-desktops" ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;

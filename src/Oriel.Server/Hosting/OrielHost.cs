@@ -154,7 +154,7 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.DataDirectory), clock));
         services.AddSingleton<SignInLimiter>();
         services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
-        services.AddSingleton(new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name))));
+        services.AddSingleton(new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm));
         services.AddSingleton(parts.Keepers ?? new LocalKeeperHost(Options.Keeper, clock));
         services.AddSingleton(provider => CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
         services.AddSingleton<DesktopMetrics>();

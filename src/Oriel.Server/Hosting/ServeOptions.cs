@@ -26,6 +26,9 @@ public sealed record ServeOptions
 
     public int MaxDesktops { get; init; } = 8;
 
+    /// <summary>How many desktops of the default template wait, booted.</summary>
+    public int Warm { get; init; }
+
     /// <summary>PEM files; both or neither.</summary>
     public string? Certificate { get; init; }
 

@@ -66,7 +66,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
     /// <returns>Why it failed, or null.</returns>
     private static async Task<string?> TryDesktopAsync(OrielHost host, ImageManifest image, List<ImageBootStep> steps, Action<string> report, CancellationToken cancellationToken)
     {
-        var created = host.Desktops.Create(Spec(image));
+        var created = await host.Desktops.CreateAsync(Spec(image));
         if (created.Desktop is not { } desktop)
         {
             return created.Message;

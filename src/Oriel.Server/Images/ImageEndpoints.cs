@@ -1,4 +1,6 @@
 using System.Text.Json.Serialization;
+using Oriel.Desktops;
+using Oriel.Desktops.Pool;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
 using Oriel.Images;
@@ -11,6 +13,7 @@ internal static class ImageEndpoints
     {
         app.MapGet("/api/images", Images).WithTags("Images").WithName("ListImages").WithSummary("Golden images").Produces<ImageListResponse>();
         app.MapGet("/api/templates", Templates).WithTags("Templates").WithName("ListTemplates").WithSummary("What desktops can be made from").Produces<TemplateListResponse>();
+        app.MapGet("/api/pool", Pool).WithTags("Templates").WithName("GetPool").WithSummary("Desktops that wait, booted, to be claimed").Produces<PoolResponse>();
     }
 
     private static IResult Images(ImageStore store) => Results.Json(
@@ -26,8 +29,10 @@ internal static class ImageEndpoints
 
     private static IResult Templates(TemplateCatalog templates) => Results.Json(
         new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
-            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, t.Egress.WithoutSecrets()))]),
+            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, t.Warm, t.Egress.WithoutSecrets()))]),
         ImagesApiJsonContext.Default.TemplateListResponse);
+
+    private static IResult Pool(DesktopService desktops) => Results.Json(new PoolResponse(desktops.Pool), ImagesApiJsonContext.Default.PoolResponse);
 }
 
 /// <param name="Size">Bytes.</param>
@@ -38,11 +43,15 @@ internal sealed record ImageResponse(string Name, string Digest, long Size, Date
 internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
 
 /// <param name="Ttl">Seconds; null = for ever.</param>
-internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, EgressPolicy Egress);
+/// <param name="Warm">How many should wait, booted.</param>
+internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int Warm, EgressPolicy Egress);
 
 internal sealed record TemplateListResponse(IReadOnlyList<TemplateResponse> Templates);
+
+internal sealed record PoolResponse(IReadOnlyList<PoolState> Templates);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(ImageListResponse))]
 [JsonSerializable(typeof(TemplateListResponse))]
+[JsonSerializable(typeof(PoolResponse))]
 internal sealed partial class ImagesApiJsonContext : JsonSerializerContext;

@@ -59,6 +59,11 @@ internal sealed class PlayedGuest : IAsyncDisposable
         builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = AgentConnection.MaxMessageBytes);
         builder.Services.AddSingleton(Display);
         builder.Services.AddSingleton(new Service(this, spec));
+        if (spec.Warm is not null)
+        {
+            Tell(new GuestStep { Name = "session", State = StepState.Done });
+        }
+
         _host = builder.Build();
         _host.MapGrpcService<PlayedDisplay>();
         _host.MapGrpcService<Service>();

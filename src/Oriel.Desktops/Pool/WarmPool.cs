@@ -1,0 +1,272 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Templates;
+using Oriel.Images;
+
+namespace Oriel.Desktops.Pool;
+
+/// <summary>
+/// Desktops that wait at the barrier: booted, their session up, nobody's yet. A claim takes one in constant time and hands it out once; the
+/// pool fills up again behind it, one desktop at a time, so that those whom somebody waits for come first. Safe for concurrent use.
+/// </summary>
+internal sealed class WarmPool : IAsyncDisposable
+{
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MostPause = TimeSpan.FromMinutes(1);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Shelf> _shelves;
+    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly DesktopContext _context;
+    private readonly ImageStore _images;
+    private readonly Func<int> _taken;
+    private readonly ILogger _logger;
+    private Task _filling = Task.CompletedTask;
+
+    /// <param name="taken">How many desktops count against <see cref="DesktopOptions.MaxDesktops"/>.</param>
+    public WarmPool(IEnumerable<DesktopTemplate> templates, DesktopContext context, ImageStore images, Func<int> taken)
+    {
+        _shelves = templates.Where(template => template.Warm > 0).ToDictionary(template => template.Name, template => new Shelf(template), StringComparer.Ordinal);
+        (_context, _images, _taken) = (context, images, taken);
+        _logger = context.LoggerFactory.CreateLogger<WarmPool>();
+    }
+
+    /// <summary>How many exist, ready to be claimed or on their way there.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return CountLocked();
+            }
+        }
+    }
+
+    public void Start()
+    {
+        if (_shelves.Count > 0)
+        {
+            _filling = Task.Run(FillAsync);
+        }
+    }
+
+    public IReadOnlyList<PoolState> States()
+    {
+        lock (_lock)
+        {
+            return [.. _shelves.Values.Select(shelf => shelf.State())];
+        }
+    }
+
+    /// <summary>Takes a desktop of the template off the pool.</summary>
+    /// <param name="digest">Of the image that it must have been made from.</param>
+    /// <returns>Null when none waits.</returns>
+    public WarmDesktop? TryTake(string template, string digest)
+    {
+        lock (_lock)
+        {
+            if (!_shelves.TryGetValue(template, out var shelf))
+            {
+                return null;
+            }
+
+            while (shelf.Waiting.TryDequeue(out var member))
+            {
+                if (member.Desktop.Snapshot.ImageDigest == digest && DesktopTransitions.Counts(member.Desktop.Snapshot.State))
+                {
+                    shelf.Claimed++;
+                    Changed();
+                    return member;
+                }
+
+                Drop(member, "The image has changed.");
+            }
+
+            shelf.Missed++;
+            return null;
+        }
+    }
+
+    /// <summary>Gives the place of a desktop that waits to one that somebody asks for.</summary>
+    public void MakeRoom()
+    {
+        lock (_lock)
+        {
+            if (_shelves.Values.Where(shelf => shelf.Waiting.Count > 0).MaxBy(shelf => shelf.Waiting.Count) is { } shelf)
+            {
+                Drop(shelf.Waiting.Dequeue(), "Its place is needed.");
+            }
+        }
+    }
+
+    /// <summary>Ends all that wait: no later server could take them over.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _filling;
+        List<WarmDesktop> left;
+        lock (_lock)
+        {
+            left = [.. _shelves.Values.SelectMany(shelf => shelf.Waiting.Concat(shelf.Ending).Append(shelf.Booting).OfType<WarmDesktop>())];
+        }
+
+        await Task.WhenAll(left.Select(EndAsync));
+        _stopping.Dispose();
+    }
+
+    private int CountLocked() => _shelves.Values.Sum(shelf => shelf.Waiting.Count + shelf.Ending.Count + (shelf.Booting is null ? 0 : 1));
+
+    private void Changed() => _changed.Writer.TryWrite(true);
+
+    private async Task FillAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await DrainAsync();
+                var next = _shelves.Values.FirstOrDefault(shelf => IsWanted(shelf));
+                if (next is not null)
+                {
+                    await AddAsync(next);
+                    continue;
+                }
+
+                using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+                limit.CancelAfter(LookAgain);
+                await _changed.Reader.ReadAsync(limit.Token).AsTask().ContinueWith(static _ => { }, TaskScheduler.Default);
+                _stopping.Token.ThrowIfCancellationRequested();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The server stops.
+        }
+    }
+
+    private bool IsWanted(Shelf shelf)
+    {
+        lock (_lock)
+        {
+            return shelf.Waiting.Count < shelf.Template.Warm
+                && _taken() + CountLocked() < _context.Options.MaxDesktops
+                && _context.Clock.GetUtcNow() >= shelf.NotBefore
+                && _images.FindUsable(shelf.Template.Image) is not null;
+        }
+    }
+
+    /// <summary>Ends those whose image is not the one of now, and forgets those that have ended by themselves.</summary>
+    private async Task DrainAsync()
+    {
+        List<WarmDesktop> ended = [];
+        lock (_lock)
+        {
+            foreach (var shelf in _shelves.Values)
+            {
+                var digest = _images.FindUsable(shelf.Template.Image)?.Digest;
+                for (var left = shelf.Waiting.Count; left > 0; left--)
+                {
+                    var member = shelf.Waiting.Dequeue();
+                    var snapshot = member.Desktop.Snapshot;
+                    if (snapshot.ImageDigest == digest && DesktopTransitions.Counts(snapshot.State))
+                    {
+                        shelf.Waiting.Enqueue(member);
+                        continue;
+                    }
+
+                    Drop(member, "The image has changed.");
+                }
+
+                ended.AddRange(shelf.Ending.Where(member => member.Desktop.Destroyed.IsCompleted));
+                shelf.Ending.RemoveAll(ended.Contains);
+            }
+        }
+
+        foreach (var member in ended)
+        {
+            await member.Desktop.DisposeAsync();
+        }
+    }
+
+    private async Task AddAsync(Shelf shelf)
+    {
+        var image = _images.FindUsable(shelf.Template.Image);
+        if (image is null)
+        {
+            return;
+        }
+
+        var member = new WarmDesktop(shelf.Template, image, _images.PathOf(image.Digest), _context);
+        lock (_lock)
+        {
+            shelf.Booting = member;
+        }
+
+        var problem = await member.WaitsAsync(_stopping.Token);
+        lock (_lock)
+        {
+            shelf.Booting = null;
+            if (problem is null)
+            {
+                shelf.Waiting.Enqueue(member);
+                (shelf.Failures, shelf.Problem, shelf.NotBefore) = (0, null, default);
+                return;
+            }
+
+            shelf.Ending.Add(member);
+            shelf.Problem = problem;
+            var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, shelf.Failures++)));
+            shelf.NotBefore = _context.Clock.GetUtcNow() + pause;
+            _logger.LogWarning("A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}", shelf.Template.Name, pause.TotalSeconds, problem);
+        }
+    }
+
+    // Under the lock: the ending itself is the desktop's own work.
+    private void Drop(WarmDesktop member, string why)
+    {
+        _shelves[member.Template.Name].Ending.Add(member);
+        _ = member.Desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, why), CancellationToken.None);
+        Changed();
+    }
+
+    private static async Task EndAsync(WarmDesktop member)
+    {
+        await member.Desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "The server stops."), CancellationToken.None);
+        await member.Desktop.Destroyed;
+        await member.Desktop.DisposeAsync();
+    }
+
+    private sealed class Shelf(DesktopTemplate template)
+    {
+        public DesktopTemplate Template => template;
+
+        public Queue<WarmDesktop> Waiting { get; } = new();
+
+        public List<WarmDesktop> Ending { get; } = [];
+
+        public WarmDesktop? Booting { get; set; }
+
+        public long Claimed { get; set; }
+
+        public long Missed { get; set; }
+
+        public int Failures { get; set; }
+
+        public string? Problem { get; set; }
+
+        public DateTimeOffset NotBefore { get; set; }
+
+        public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem);
+    }
+}
+
+/// <param name="Wanted">How many should wait.</param>
+/// <param name="Waiting">How many do.</param>
+/// <param name="Claimed">How many were handed out since the server started.</param>
+/// <param name="Missed">How often none waited when one was asked for, so that it was made cold.</param>
+/// <param name="Problem">Why the last one could not be made; null when it could.</param>
+public sealed record PoolState(string Template, int Wanted, int Waiting, int Booting, long Claimed, long Missed, string? Problem);
