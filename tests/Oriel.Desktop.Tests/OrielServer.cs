@@ -87,6 +87,26 @@ public sealed partial class OrielServer : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
+    /// <summary>SIGTERM, as ./oriel's Ctrl-C: the desktops that somebody has live on, those that only wait end.</summary>
+    public async Task StopAsync()
+    {
+        using (var kill = Process.Start("kill", ["-TERM", $"{ProcessId}"]))
+        {
+            await kill.WaitForExitAsync();
+        }
+
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        try
+        {
+            await _process!.WaitForExitAsync(deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            await KillAsync();
+            throw new TimeoutException($"The server did not stop within 60 s: {Output}");
+        }
+    }
+
     /// <summary>Starts again on the same port and data directory.</summary>
     public Task RestartAsync() => LaunchAsync(Port);
 
@@ -187,7 +207,7 @@ public sealed partial class OrielServer : IAsyncDisposable
         if (IsRunning)
         {
             await DestroyAllAsync(but: null);
-            await KillAsync();
+            await StopAsync();
         }
 
         await Eyes.KeepTextAsync("server.log", Output);

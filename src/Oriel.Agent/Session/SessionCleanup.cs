@@ -1,4 +1,6 @@
 using Oriel.Agent.Display;
+using Oriel.Linux;
+using Oriel.Linux.Files;
 using Oriel.Linux.Processes;
 
 namespace Oriel.Agent.Session;
@@ -7,6 +9,7 @@ namespace Oriel.Agent.Session;
 internal sealed class SessionCleanup(ScreenMonitor monitor, TimeProvider clock)
 {
     private const int SigTerm = 15, SigKill = 9;
+    private const string BrowserProfile = ".config/chromium";
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan _lookAgain = TimeSpan.FromMilliseconds(10);
@@ -26,8 +29,10 @@ internal sealed class SessionCleanup(ScreenMonitor monitor, TimeProvider clock)
                 throw new IOException($"{left.Count} processes of the session did not end: {string.Join(", ", left.Take(5).Select(entry => entry.Name))}");
             }
 
-            // Once asked kindly, so that programs can put their files in order; what starts meanwhile is asked as well.
-            foreach (var entry in left.Where(entry => elapsed > _patience || signalled.Add(entry.Pid)))
+            // Once asked kindly, so that programs can put their files in order; what starts meanwhile is asked as well. A program's helpers are
+            // its own to end: a browser whose renderers go first takes that for a crash.
+            var names = left.ToDictionary(entry => entry.Pid, entry => entry.Name);
+            foreach (var entry in left.Where(entry => elapsed > _patience || (names.GetValueOrDefault(entry.Parent) != entry.Name && signalled.Add(entry.Pid))))
             {
                 ChildReaper.SignalDescendant(entry.Pid, elapsed > _patience ? SigKill : SigTerm);
             }
@@ -35,8 +40,29 @@ internal sealed class SessionCleanup(ScreenMonitor monitor, TimeProvider clock)
             await Task.Delay(_lookAgain, clock, cancellationToken);
         }
 
+        ForgetBrowserLock();
         await WaitForNoWindowsAsync(cancellationToken);
         return first.Count;
+    }
+
+    /// <summary>Chromium's lock names host and process; one that is left of another host name makes the next Chromium ask what to do.</summary>
+    private static void ForgetBrowserLock()
+    {
+        try
+        {
+            using var profile = DirectoryHandle.Open(Path.Combine(UserAccounts.Desktop().Home, BrowserProfile));
+            foreach (var name in (string[])["SingletonLock", "SingletonCookie", "SingletonSocket"])
+            {
+                if (profile.TryStatus(name) is not null)
+                {
+                    profile.Unlink(name);
+                }
+            }
+        }
+        catch (LinuxException)
+        {
+            // No profile, no lock.
+        }
     }
 
     private static List<ProcessEntry> Left(Child xServer) =>
