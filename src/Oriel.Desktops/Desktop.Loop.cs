@@ -51,6 +51,7 @@ public sealed partial class Desktop
         if (accepted && message.Verb is DesktopVerb.Pause or DesktopVerb.Resume)
         {
             problem = await Resources.FreezeAsync(message.Verb == DesktopVerb.Pause);
+            _pausedForIdle = message.ForIdle && problem is null;
             accepted = problem is null;
             next = accepted ? next : was;
         }

@@ -41,6 +41,7 @@ public sealed partial class Desktop : IAsyncDisposable
     private int _viewers;
     private bool _detached;
     private volatile bool _unclaimed;
+    private volatile bool _pausedForIdle;
 
     /// <param name="unclaimed">Nobody's yet: it waits in a pool, and nothing of it is stored.</param>
     internal Desktop(DesktopContext context, StoredDesktop stored, IReadOnlyList<DesktopEvent> past, bool unclaimed = false)
@@ -92,8 +93,14 @@ public sealed partial class Desktop : IAsyncDisposable
     public Task<VerbResult> DestroyAsync(DesktopReason reason, CancellationToken cancellationToken) =>
         SendVerbAsync(DesktopVerb.Destroy, reason, cancellationToken);
 
+    /// <summary>Whether it is paused because nobody used it, so that the next use wakes it.</summary>
+    public bool IsPausedForIdle => _pausedForIdle && Snapshot.State == DesktopState.Paused;
+
     /// <summary>Freezes the guest.</summary>
     public Task<VerbResult> PauseAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Pause, null, cancellationToken);
+
+    /// <summary>Freezes the guest until its next use.</summary>
+    internal Task<VerbResult> PauseForIdleAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Pause, null, cancellationToken, forIdle: true);
 
     public Task<VerbResult> ResumeAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Resume, null, cancellationToken);
 
@@ -219,12 +226,12 @@ public sealed partial class Desktop : IAsyncDisposable
         Events.Publish("viewers", new ViewersEvent(Interlocked.Add(ref _viewers, by)));
     }
 
-    private async Task<VerbResult> SendVerbAsync(DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken)
+    private async Task<VerbResult> SendVerbAsync(DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken, bool forIdle = false)
     {
         var done = new TaskCompletionSource<VerbResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            await _inbox.Writer.WriteAsync(new VerbMessage(verb, reason, null, done), cancellationToken);
+            await _inbox.Writer.WriteAsync(new VerbMessage(verb, reason, null, done, forIdle), cancellationToken);
         }
         catch (ChannelClosedException)
         {
@@ -258,7 +265,7 @@ public sealed partial class Desktop : IAsyncDisposable
 
     private abstract record Message;
 
-    private sealed record VerbMessage(DesktopVerb Verb, DesktopReason? Reason, AttestationDocument? Document, TaskCompletionSource<VerbResult>? Done) : Message;
+    private sealed record VerbMessage(DesktopVerb Verb, DesktopReason? Reason, AttestationDocument? Document, TaskCompletionSource<VerbResult>? Done, bool ForIdle = false) : Message;
 
     private sealed record StepMessage(StepSnapshot Step) : Message;
 

@@ -188,5 +188,14 @@ public sealed partial class DesktopService
         {
             await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {idle.TotalSeconds:0} s."), _stopping.Token);
         }
+        else if (snapshot is { State: DesktopState.Ready, Viewers: 0, IdlePause: { } quiet } && now - desktop.LastActivity > quiet)
+        {
+            if (await desktop.PauseForIdleAsync(_stopping.Token) is { Problem: { } problem })
+            {
+                // Where it cannot be done it is not tried each second.
+                _logger.LogWarning("Desktop {Desktop} is not paused although nobody uses it: {Problem}", desktop.Id, problem);
+                desktop.Touch();
+            }
+        }
     }
 }

@@ -139,13 +139,28 @@ public sealed partial class DesktopService : IAsyncDisposable
     public IReadOnlyList<Desktop> List(bool all) =>
         [.. _desktops.Values.Where(d => all || d.Snapshot.State != DesktopState.Destroyed).OrderByDescending(d => d.Snapshot.CreatedAt)];
 
+    /// <summary>Somebody is about to look at the desktop: a paused one goes on.</summary>
+    public async Task WakeAsync(DesktopId id, CancellationToken cancellationToken)
+    {
+        if (TryGet(id, out var desktop) && desktop.Snapshot.State == DesktopState.Paused)
+        {
+            await desktop.ResumeAsync(cancellationToken);
+        }
+    }
+
     /// <summary>The shared, live connection to a desktop's agent; never dispose it.</summary>
+    /// <param name="isUse">Holds off the idle time-out, and wakes a desktop that was paused for being idle.</param>
     /// <exception cref="DesktopUnavailableException">Not there, not ready, or gone.</exception>
-    public async ValueTask<AgentConnection> ConnectAgentAsync(DesktopId id, CancellationToken cancellationToken)
+    public async ValueTask<AgentConnection> ConnectAgentAsync(DesktopId id, CancellationToken cancellationToken, bool isUse = true)
     {
         if (!TryGet(id, out var desktop))
         {
             throw new DesktopUnavailableException("no-such-desktop", $"There is no desktop {id}.");
+        }
+
+        if (isUse && desktop.IsPausedForIdle)
+        {
+            await desktop.ResumeAsync(cancellationToken);
         }
 
         var state = desktop.Snapshot.State;
@@ -160,7 +175,11 @@ public sealed partial class DesktopService : IAsyncDisposable
             throw new DesktopUnavailableException("not-ready", $"The desktop is {state.Name()}.");
         }
 
-        desktop.Touch();
+        if (isUse)
+        {
+            desktop.Touch();
+        }
+
         try
         {
             return await link.ConnectAsync(cancellationToken);

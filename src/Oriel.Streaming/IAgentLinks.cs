@@ -26,6 +26,9 @@ public interface IAgentLinks
 {
     DesktopAvailability Look(DesktopId id);
 
+    /// <summary>Somebody is about to watch: a paused desktop goes on; others stay as they are.</summary>
+    Task WakeAsync(DesktopId id, CancellationToken cancellationToken);
+
     /// <summary>The shared link to the desktop's agent, opened again if it broke; not the caller's to dispose.</summary>
     /// <exception cref="Exception">The agent cannot be reached now; <see cref="Look"/> says whether it is worth trying again.</exception>
     ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken);

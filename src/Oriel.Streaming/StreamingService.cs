@@ -125,6 +125,9 @@ public sealed class StreamingService : IAsyncDisposable
         return Done(session, null);
     }
 
+    /// <summary>To be called before a viewer of this desktop is added: a paused one goes on.</summary>
+    public Task WakeAsync(DesktopId desktop, CancellationToken cancellationToken) => _links.WakeAsync(desktop, cancellationToken);
+
     /// <summary>Whether a viewer of this desktop may be added; null when it may.</summary>
     public Signalled? Refusal(DesktopId desktop) => _links.Look(desktop) switch
     {

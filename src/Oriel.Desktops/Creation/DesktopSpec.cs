@@ -21,6 +21,7 @@ public sealed record DesktopSpec
     public required Templates.DesktopLimits Limits { get; init; }
     public TimeSpan? Ttl { get; init; }
     public TimeSpan? IdleTimeout { get; init; }
+    public TimeSpan? IdlePause { get; init; }
 }
 
 /// <param name="Path">Absolute, normal form.</param>

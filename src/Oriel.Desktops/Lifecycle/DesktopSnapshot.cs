@@ -23,6 +23,7 @@ public sealed record DesktopSnapshot
     public DateTimeOffset? EndedAt { get; init; }
     public DateTimeOffset? ExpiresAt { get; init; }
     public TimeSpan? IdleTimeout { get; init; }
+    public TimeSpan? IdlePause { get; init; }
     public IReadOnlyList<StepSnapshot> Steps { get; init; } = [];
     public int Viewers { get; init; }
 
@@ -42,6 +43,7 @@ public sealed record DesktopSnapshot
         CreatedAt = now,
         ExpiresAt = spec.Ttl is { } ttl ? now + ttl : null,
         IdleTimeout = spec.IdleTimeout,
+        IdlePause = spec.IdlePause,
     };
 }
 

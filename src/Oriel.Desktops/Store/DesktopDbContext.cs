@@ -54,6 +54,7 @@ public sealed class DesktopRecord
     public long? EndedAt { get; set; }
     public long? ExpiresAt { get; set; }
     public long? IdleTimeoutMs { get; set; }
+    public long? IdlePauseMs { get; set; }
     public required string EgressPolicyJson { get; set; }
     public required string StepsJson { get; set; }
     public string? AttestationJson { get; set; }

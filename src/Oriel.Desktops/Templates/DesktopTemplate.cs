@@ -5,6 +5,7 @@ namespace Oriel.Desktops.Templates;
 /// <summary>Image, size and policies that a new desktop starts from.</summary>
 /// <param name="Ttl">From creation; null = for ever.</param>
 /// <param name="IdleTimeout">Without viewers and requests; null = never.</param>
+/// <param name="IdlePause">Paused after so long without viewers and requests, until the next one; null = never.</param>
 /// <param name="Warm">How many desktops wait for their claim, booted; each holds the memory of an idle desktop.</param>
 public sealed record DesktopTemplate(
     string Name,
@@ -15,6 +16,7 @@ public sealed record DesktopTemplate(
     DesktopLimits Limits,
     TimeSpan? Ttl = null,
     TimeSpan? IdleTimeout = null,
+    TimeSpan? IdlePause = null,
     int Warm = 0)
 {
     public const string DefaultName = "default";

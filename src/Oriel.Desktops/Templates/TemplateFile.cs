@@ -50,6 +50,7 @@ public static class TemplateFile
             ?? Check("height", entry.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
             ?? Check("ttl", entry.Ttl, 1, DesktopTemplate.MaxSeconds)
             ?? Check("idleTimeout", entry.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
+            ?? Check("idlePause", entry.IdlePause, 1, DesktopTemplate.MaxSeconds)
             ?? Check("warm", entry.Warm, 0, DesktopTemplate.MaxWarm)
             ?? Check("memoryBytes", entry.MemoryBytes, 0, long.MaxValue)
             ?? Check("pids", entry.Pids, 0, long.MaxValue)
@@ -65,6 +66,7 @@ public static class TemplateFile
                 new DesktopLimits(entry.MemoryBytes ?? d.Limits.MemoryBytes, entry.Cpus ?? d.Limits.Cpus, entry.Pids ?? d.Limits.Pids),
                 entry.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : null,
                 entry.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : null,
+                entry.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : null,
                 entry.Warm ?? 0);
     }
 
@@ -74,6 +76,7 @@ public static class TemplateFile
 
 /// <param name="Ttl">Seconds.</param>
 /// <param name="IdleTimeout">Seconds.</param>
+/// <param name="IdlePause">Seconds.</param>
 internal sealed record TemplateEntry(
     string Name,
     string? Image = null,
@@ -85,6 +88,7 @@ internal sealed record TemplateEntry(
     long? Pids = null,
     int? Ttl = null,
     int? IdleTimeout = null,
+    int? IdlePause = null,
     int? Warm = null);
 
 [JsonSourceGenerationOptions(

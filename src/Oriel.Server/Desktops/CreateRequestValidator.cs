@@ -40,6 +40,7 @@ internal static partial class CreateRequestValidator
             ?? CheckUrl(request.StartUrl)
             ?? Range("ttl", request.Ttl, 1, DesktopTemplate.MaxSeconds)
             ?? Range("idleTimeout", request.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
+            ?? Range("idlePause", request.IdlePause, 1, DesktopTemplate.MaxSeconds)
             ?? CheckEnvironment(request.Env)
             ?? ReadFiles(request.Files, files)
             ?? ReadTrust(request.Trust, trust)
@@ -67,6 +68,7 @@ internal static partial class CreateRequestValidator
             Limits = template.Limits,
             Ttl = request.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : template.Ttl,
             IdleTimeout = request.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : template.IdleTimeout,
+            IdlePause = request.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : template.IdlePause,
         }, null);
     }
 

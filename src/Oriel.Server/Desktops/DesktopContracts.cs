@@ -29,8 +29,11 @@ internal sealed record CreateDesktopRequest
     /// <summary>Seconds from now.</summary>
     public int? Ttl { get; init; }
 
-    /// <summary>Seconds without viewers and requests.</summary>
+    /// <summary>Seconds without viewers and requests, after which it is destroyed.</summary>
     public int? IdleTimeout { get; init; }
+
+    /// <summary>Seconds without viewers and requests, after which it is paused until the next one.</summary>
+    public int? IdlePause { get; init; }
 }
 
 /// <param name="Content">Base64.</param>

@@ -95,9 +95,9 @@ internal static class GuestEndpoints
             context.Response.ContentType = "image/png";
             await context.Response.Body.WriteAsync(shot.Png.Memory, context.RequestAborted);
             return Results.Empty;
-        });
+        }, isUse: false);
 
-    private static async Task<IResult> WithAgentAsync(string id, DesktopService desktops, HttpContext context, Func<AgentConnection, Task<IResult>> action)
+    private static async Task<IResult> WithAgentAsync(string id, DesktopService desktops, HttpContext context, Func<AgentConnection, Task<IResult>> action, bool isUse = true)
     {
         if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
         {
@@ -106,7 +106,7 @@ internal static class GuestEndpoints
 
         try
         {
-            return await action(await desktops.ConnectAgentAsync(desktop.Id, context.RequestAborted));
+            return await action(await desktops.ConnectAgentAsync(desktop.Id, context.RequestAborted, isUse));
         }
         catch (DesktopUnavailableException e)
         {

@@ -29,7 +29,7 @@ internal static class ImageEndpoints
 
     private static IResult Templates(TemplateCatalog templates) => Results.Json(
         new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
-            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, t.Warm, t.Egress.WithoutSecrets()))]),
+            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, (int?)t.IdlePause?.TotalSeconds, t.Warm, t.Egress.WithoutSecrets()))]),
         ImagesApiJsonContext.Default.TemplateListResponse);
 
     private static IResult Pool(DesktopService desktops) => Results.Json(new PoolResponse(desktops.Pool), ImagesApiJsonContext.Default.PoolResponse);
@@ -44,7 +44,7 @@ internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
 
 /// <param name="Ttl">Seconds; null = for ever.</param>
 /// <param name="Warm">How many should wait, booted.</param>
-internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int Warm, EgressPolicy Egress);
+internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int? IdlePause, int Warm, EgressPolicy Egress);
 
 internal sealed record TemplateListResponse(IReadOnlyList<TemplateResponse> Templates);
 

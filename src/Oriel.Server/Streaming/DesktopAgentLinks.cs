@@ -13,6 +13,8 @@ internal sealed class DesktopAgentLinks(DesktopService desktops) : IAgentLinks
 {
     public DesktopAvailability Look(DesktopId id) => desktops.TryGet(id, out var desktop) ? Of(desktop.Snapshot.State) : DesktopAvailability.Unknown;
 
+    public Task WakeAsync(DesktopId id, CancellationToken cancellationToken) => desktops.WakeAsync(id, cancellationToken);
+
     public ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken) => desktops.ConnectAgentAsync(id, cancellationToken);
 
     public async IAsyncEnumerable<DesktopNotice> WatchAsync(DesktopId id, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -28,7 +28,7 @@ internal static class StreamingEndpoints
             .TakesBody(FragmentType, typeof(string)).Produces<string>(StatusCodes.Status200OK, FragmentType).Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status412PreconditionFailed).ProducesProblem(StatusCodes.Status422UnprocessableEntity);
         group.MapDelete("/whep/{viewer}", DeleteWhepAsync).WithName("whepDelete").WithSummary("Stop watching.").Produces(StatusCodes.Status200OK);
-        group.MapPost("/webrtc/offer", PostOffer).WithName("webrtcOffer").WithSummary("Let the server make the offer.")
+        group.MapPost("/webrtc/offer", PostOfferAsync).WithName("webrtcOffer").WithSummary("Let the server make the offer.")
             .Produces<OfferResponse>().ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         group.MapPost("/webrtc/answer", PostAnswerAsync).WithName("webrtcAnswer").WithSummary("Answer the server's offer, or offer and be answered.")
@@ -62,6 +62,8 @@ internal static class StreamingEndpoints
         {
             return StreamingProblems.UnsupportedType(SdpType);
         }
+
+        await streaming.WakeAsync(desktop, request.HttpContext.RequestAborted);
 
         // The desktop's state comes before the body: it is the more useful answer.
         if (streaming.Refusal(desktop) is { } refusal)
@@ -133,13 +135,14 @@ internal static class StreamingEndpoints
         return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
     }
 
-    private static IResult PostOffer(string id, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PostOfferAsync(string id, [FromServices] StreamingService streaming, CancellationToken cancellationToken)
     {
         if (!DesktopId.TryParse(id, null, out var desktop))
         {
             return NoSuchDesktop(id);
         }
 
+        await streaming.WakeAsync(desktop, cancellationToken);
         var offer = streaming.MakeOffer(desktop);
         return offer.Error is not null
             ? StreamingProblems.Of(offer)
@@ -173,6 +176,7 @@ internal static class StreamingEndpoints
         switch (message)
         {
             case { Offer: { Sdp: { Length: > 0 } offer, Type: null or "offer" }, Answer: null }:
+                await streaming.WakeAsync(desktop, request.HttpContext.RequestAborted);
                 var answer = streaming.TakeOffer(desktop, offer);
                 return answer.Error is not null
                     ? StreamingProblems.Of(answer)
@@ -194,6 +198,7 @@ internal static class StreamingEndpoints
             return NoSuchDesktop(id);
         }
 
+        await streaming.WakeAsync(desktop, context.RequestAborted);
         if (streaming.Refusal(desktop) is { } refusal)
         {
             return StreamingProblems.Of(refusal);

@@ -1,5 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Migrations;
 using Oriel.Desktops.Store;
 
 namespace Oriel.Tests.Desktops;
@@ -34,6 +36,29 @@ public sealed class DatabaseTests : IDisposable
         Assert.Empty(await new DesktopStore(new DesktopDbContextFactory(Path)).LoadAsync(DateTimeOffset.UnixEpoch, Token));
         await using var db = new DesktopDbContextFactory(Path).CreateDbContext();
         Assert.Equal(db.Database.GetMigrations(), await db.Database.GetAppliedMigrationsAsync(Token));
+    }
+
+    [Fact]
+    public async Task MigrateAsync_StoreOfTheFirstVersion_KeepsItsDesktopAndGetsTheNewestSchema()
+    {
+        await using (var db = new DesktopDbContextFactory(Path).CreateDbContext())
+        {
+            await db.GetService<IMigrator>().MigrateAsync("Initial", Token);
+            await db.Database.ExecuteSqlRawAsync(
+                """
+                INSERT INTO Desktops (Id, Name, Template, State, ImageName, ImageDigest, Driver, Width, Height, Hostname, CreatedAt, IdleTimeoutMs, EgressPolicyJson, StepsJson, EventCeiling)
+                VALUES ('d-aaaaaaaaaa', 'old', 'default', 'ready', 'desktop', 'sha256:aa', 'container', 1280, 720, 'old', 1, 5000, '{{"mode":"internet"}}', '[]', 1000)
+                """,
+                Token);
+        }
+
+        await new DesktopDbContextFactory(Path).MigrateAsync(Token);
+
+        var (desktop, _) = Assert.Single(await new DesktopStore(new DesktopDbContextFactory(Path)).LoadAsync(DateTimeOffset.UnixEpoch, Token));
+        Assert.Equal(("old", TimeSpan.FromSeconds(5), null), (desktop.Snapshot.Name, desktop.Snapshot.IdleTimeout, desktop.Snapshot.IdlePause));
+        await using var now = new DesktopDbContextFactory(Path).CreateDbContext();
+        Assert.Equal(now.Database.GetMigrations(), await now.Database.GetAppliedMigrationsAsync(Token));
+        Assert.False(now.Database.HasPendingModelChanges());
     }
 
     [Fact]

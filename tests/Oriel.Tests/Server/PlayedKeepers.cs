@@ -117,7 +117,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             }
         }
 
-        /// <summary>Ends when it is told to stop; other commands have nothing to act on here.</summary>
+        /// <summary>Ends when it is told to stop, and says that it paused or resumed; nothing runs here that could be.</summary>
         private async Task ObeyAsync(Socket socket)
         {
             try
@@ -125,10 +125,14 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                 using var reader = new StreamReader(new NetworkStream(socket));
                 while (await reader.ReadLineAsync() is { } line)
                 {
-                    if (JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand)?.Type == "stop")
+                    switch (JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand)?.Type)
                     {
-                        await _stop();
-                        return;
+                        case "stop":
+                            await _stop();
+                            return;
+                        case { } asked and ("pause" or "resume"):
+                            await SayAsync(socket, [new KeeperEvent("step", 1, asked, "done", 100)]);
+                            break;
                     }
                 }
             }

@@ -166,6 +166,45 @@ public sealed class ReadyDesktopTests
         await server.WaitForStateAsync(id, "destroyed");
     }
 
+    [Theory]
+    [InlineData("viewer")]
+    [InlineData("offer")]
+    [InlineData("file")]
+    public async Task IdlePause_NobodyUsesIt_IsPausedUntilTheNextUse(string use)
+    {
+        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest() });
+        var id = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height, idlePause = 1 }))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(id, "paused");
+
+        // Whoever only looks at the list wakes nobody.
+        using var look = await server.Api.GetAsync($"/api/desktops/{id}/screenshot", Token);
+        Assert.Equal(HttpStatusCode.Conflict, look.StatusCode);
+        using var body = new StringContent(Offer, Encoding.UTF8, "application/sdp");
+        using var response = use switch
+        {
+            "viewer" => await server.Api.PostAsync($"/api/desktops/{id}/whep", body, Token),
+            "offer" => await server.Api.PostAsync($"/api/desktops/{id}/webrtc/offer", null, Token),
+            _ => await server.Api.GetAsync($"/api/desktops/{id}/files?path=/etc/hostname", Token),
+        };
+        Assert.NotEqual(HttpStatusCode.Conflict, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Pause_SomebodyAskedForIt_IsWokenByAViewerAndNotByARequest()
+    {
+        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest() });
+        var id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(id, "ready");
+        using var paused = await server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
+        Assert.Equal(HttpStatusCode.OK, paused.StatusCode);
+        using var file = await server.Api.GetAsync($"/api/desktops/{id}/files?path=/etc/hostname", Token);
+        Assert.Equal((HttpStatusCode.Conflict, "paused"), (file.StatusCode, (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>()));
+
+        using var offer = await server.Api.PostAsync($"/api/desktops/{id}/webrtc/offer", null, Token);
+        Assert.Equal(HttpStatusCode.OK, offer.StatusCode);
+        Assert.Equal("ready", (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>());
+    }
+
     [Fact]
     public async Task PublicAddresses_OfBothFamilies_AreWhatTheAnswersCandidatesName()
     {

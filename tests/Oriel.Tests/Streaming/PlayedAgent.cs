@@ -71,6 +71,8 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
         File.Delete(SocketPath);
     }
 
+    public Task WakeAsync(DesktopId id, CancellationToken cancellationToken) => Task.CompletedTask;
+
     public DesktopAvailability Look(DesktopId id) => id == Desktop ? Availability : DesktopAvailability.Unknown;
 
     public async ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken)

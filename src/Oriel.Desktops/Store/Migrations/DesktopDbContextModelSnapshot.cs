@@ -76,6 +76,9 @@ namespace Oriel.Desktops.Store.Migrations
                         .IsRequired()
                         .HasColumnType("TEXT");
 
+                    b.Property<long?>("IdlePauseMs")
+                        .HasColumnType("INTEGER");
+
                     b.Property<long?>("IdleTimeoutMs")
                         .HasColumnType("INTEGER");
 
