@@ -13,6 +13,8 @@ await using var bench = await BenchHost.StartAsync(quick);
 var scenarios = new (string Name, string What, Func<Task<Report>> Run)[]
 {
     ("create", "From POST to ready, cold, and the share of each step", () => CreateScenario.RunAsync(bench)),
+    ("warm", "A desktop that waited, booted, against one made cold", () => WarmScenario.RunAsync(bench)),
+    ("footprint", "What one desktop takes of the host", () => WarmScenario.FootprintAsync(bench)),
     ("latency", "Draw in X to pixels read in the page, full-screen text, side by side with TigerVNC + noVNC", () => LatencyScenario.RunAsync(bench)),
     ("stages", "Where the time goes, from the drawing call to the page", () => StageScenario.RunAsync(bench)),
     ("idle", "A still desktop with one viewer", () => LoadScenario.IdleAsync(bench)),
