@@ -25,7 +25,7 @@ public sealed class RealDesktopTests
         Desktop desktop;
         await using (var node = await NodeAsync(data))
         {
-            desktop = node.Service.Create(Spec()).Desktop!;
+            desktop = (await node.Service.CreateAsync(Spec())).Desktop!;
             await UntilAsync(desktop, DesktopState.Ready);
             Assert.NotNull(desktop.Attestation);
             Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("from the test"u8)), Assert.Single(desktop.Attestation!.Files).Sha256);
@@ -50,7 +50,7 @@ public sealed class RealDesktopTests
         var data = NewDataDirectory();
         await using (var node = await NodeAsync(data))
         {
-            var desktop = node.Service.Create(Spec()).Desktop!;
+            var desktop = (await node.Service.CreateAsync(Spec())).Desktop!;
             await UntilAsync(desktop, DesktopState.Configuring);
             KeeperLiveness.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
             await UntilAsync(desktop, DesktopState.Destroyed);
@@ -68,8 +68,8 @@ public sealed class RealDesktopTests
         Desktop kept;
         await using (var node = await NodeAsync(data))
         {
-            var desktop = node.Service.Create(Spec()).Desktop!;
-            kept = node.Service.Create(Spec()).Desktop!;
+            var desktop = (await node.Service.CreateAsync(Spec())).Desktop!;
+            kept = (await node.Service.CreateAsync(Spec())).Desktop!;
             await UntilAsync(desktop, DesktopState.Ready);
             await UntilAsync(kept, DesktopState.Ready);
             await EndSessionAsync(node, desktop);
@@ -103,7 +103,7 @@ public sealed class RealDesktopTests
         Desktop desktop;
         await using (var node = await NodeAsync(data))
         {
-            desktop = node.Service.Create(Spec()).Desktop!;
+            desktop = (await node.Service.CreateAsync(Spec())).Desktop!;
             await UntilAsync(desktop, DesktopState.Booting);
         }
 
