@@ -3,6 +3,7 @@ using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Store;
 using Oriel.Egress;
+using Oriel.Images;
 
 namespace Oriel.Desktops;
 
@@ -13,6 +14,7 @@ internal sealed record DesktopContext(
     IKeeperHost Keepers,
     EgressGateway Egress,
     BootSlots Slots,
+    ImageStore Images,
     CgroupDelegation Cgroups,
     DesktopMetrics Metrics,
     TimeProvider Clock,

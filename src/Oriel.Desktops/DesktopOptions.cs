@@ -1,3 +1,4 @@
+using Oriel.Desktops.Drivers;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops;
@@ -8,8 +9,7 @@ public sealed class DesktopOptions
     /// <summary>Absolute path of the data directory; holds <c>desktops/</c>, <c>images/</c>, <c>run/</c> and the database.</summary>
     public required string DataDirectory { get; init; }
 
-    /// <summary><c>container</c>; later also <c>qemu</c> and <c>firecracker</c>.</summary>
-    public string Driver { get; init; } = "container";
+    public DesktopDriver Driver { get; init; } = DesktopDriver.Container;
 
     /// <summary>Most desktops at once; those failed or on their way out do not count.</summary>
     public int MaxDesktops { get; init; } = 8;
@@ -70,4 +70,17 @@ public sealed record DesktopDeadlines
 
     /// <summary>How long a new server waits for the agent of a desktop that it adopts.</summary>
     public TimeSpan Adopt { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>For guests that are so many times slower.</summary>
+    public DesktopDeadlines Scaled(double factor) => new()
+    {
+        Keeper = Keeper * factor,
+        Agent = Agent * factor,
+        Configure = Configure * factor,
+        Attest = Attest * factor,
+        TerminalWindow = TerminalWindow * factor,
+        BrowserWindow = BrowserWindow * factor,
+        FirstFrame = FirstFrame * factor,
+        Adopt = Adopt * factor,
+    };
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
+using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Pool;
@@ -42,7 +43,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         _images = images;
         _templates = templates;
         _logger = loggerFactory.CreateLogger<DesktopService>();
-        _context = new DesktopContext(options, store, keepers, egress, new BootSlots(options.MaxConcurrentBoots), cgroups, metrics, clock, loggerFactory);
+        _context = new DesktopContext(options, store, keepers, egress, new BootSlots(options.MaxConcurrentBoots), images, cgroups, metrics, clock, loggerFactory);
         _pool = new WarmPool(templates.All, _context, images, () => Count);
         metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot), _pool.States);
     }
@@ -75,6 +76,17 @@ public sealed partial class DesktopService : IAsyncDisposable
             return CreateResult.ImageMissing(there is null
                 ? $"There is no image '{request.Image}'. Build it: oriel image build images/{request.Image}"
                 : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}.");
+        }
+
+        if (Options.Driver.NeedsDisks && image.Disks is null)
+        {
+            return CreateResult.ImageMissing($"The image '{request.Image}' has no disks, which {Options.Driver.Name} starts from. Build it anew: oriel image build images/{request.Image}");
+        }
+
+        if (request.NeedsVm && Options.Driver.Isolation != DesktopDriver.MicroVm)
+        {
+            return CreateResult.IsolationUnavailable(
+                $"The template '{request.Template}' demands a virtual machine, and this server's desktops are containers. oriel doctor says what is missing; --driver qemu does without KVM, slowly.");
         }
 
         while (TryTakeWarm(request, image) is { } warm)
@@ -124,10 +136,10 @@ public sealed partial class DesktopService : IAsyncDisposable
                 _pool.MakeRoom();
             }
 
-            var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver, _context.Clock.GetUtcNow());
+            var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver.Name, _context.Clock.GetUtcNow());
             var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
             _desktops[desktop.Id] = desktop;
-            desktop.Start((d, token) => CreateAsync(new DesktopCreation(request, _images.PathOf(image.Digest), _context), d, token));
+            desktop.Start((d, token) => CreateAsync(new DesktopCreation(request, image, _context), d, token));
             return CreateResult.Of(desktop);
         }
     }
@@ -227,12 +239,14 @@ public sealed partial class DesktopService : IAsyncDisposable
 }
 
 /// <summary>A desktop, or why there is none.</summary>
-/// <param name="Reason"><c>image-missing</c>, <c>too-many-desktops</c>, or null.</param>
+/// <param name="Reason"><c>image-missing</c>, <c>isolation-unavailable</c>, <c>too-many-desktops</c>, or null.</param>
 public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Message)
 {
     internal static CreateResult Of(Desktop desktop) => new(desktop, null, null);
 
     internal static CreateResult ImageMissing(string message) => new(null, "image-missing", message);
+
+    internal static CreateResult IsolationUnavailable(string message) => new(null, "isolation-unavailable", message);
 
     internal static CreateResult TooMany(string message) => new(null, "too-many-desktops", message);
 }

@@ -2,15 +2,17 @@ using Grpc.Core;
 using Oriel.Agent.Configuration;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
+using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Attestation;
 
 /// <summary>Says what is, not what was meant: each answer is observed when it is asked for.</summary>
-internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen, GuestConsole console, AgentOptions options)
+internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen, GuestConsole console, AgentOptions options, BootConfig config)
 {
     private const int MaxPaths = 2000;
     private const int MaxNames = 1000;
+    private static readonly TimeSpan _canaryDeadline = TimeSpan.FromSeconds(10);
 
     /// <exception cref="RpcException">InvalidArgument: too much is asked. Unavailable: the session or a shell cannot be observed; says which.</exception>
     public async Task<AttestReply> AttestAsync(AttestRequest request, CancellationToken cancellationToken)
@@ -79,7 +81,7 @@ internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen,
         // Without a session, what is executed is all that could speak of its environment.
         var (session, source) = options.Headless ? (await exec, "exec, there is no session") : await observer.SessionAsync(cancellationToken);
         console.Write("info", "attest", $"session environment read from {source}");
-        var canary = request.CanaryNonce.Length == 0 ? default : await CanaryProbe.RunAsync(request.CanaryNonce, session, cancellationToken);
+        var canary = request.CanaryNonce.Length == 0 ? default : await CanaryProbe.RunAsync(request.CanaryNonce, session, _canaryDeadline * config.TimeScale, cancellationToken);
         return (session, canary with { Body = canary.Body ?? "", Error = canary.Error ?? "" });
     }
 }

@@ -12,9 +12,8 @@ internal readonly record struct CanaryResult(int Status, string Body, string Err
 internal static class CanaryProbe
 {
     private const int MaxBodyBytes = 4096;
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(10);
 
-    public static async Task<CanaryResult> RunAsync(string nonce, IReadOnlyDictionary<string, string> session, CancellationToken cancellationToken)
+    public static async Task<CanaryResult> RunAsync(string nonce, IReadOnlyDictionary<string, string> session, TimeSpan limit, CancellationToken cancellationToken)
     {
         var began = Stopwatch.GetTimestamp();
         if (nonce.Length > 128 || !nonce.All(char.IsAsciiLetterOrDigit))
@@ -33,7 +32,7 @@ internal static class CanaryProbe
         }
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(_deadline);
+        deadline.CancelAfter(limit);
         using var handler = new SocketsHttpHandler { Proxy = new WebProxy(address, BypassOnLocal: false), UseProxy = true, AllowAutoRedirect = false };
         using var client = new HttpClient(handler) { MaxResponseContentBufferSize = MaxBodyBytes };
         try
@@ -44,7 +43,7 @@ internal static class CanaryProbe
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return new CanaryResult(0, "", $"no answer through {proxy} within {_deadline.TotalSeconds:0} s", Elapsed());
+            return new CanaryResult(0, "", $"no answer through {proxy} within {limit.TotalSeconds:0} s", Elapsed());
         }
         catch (Exception e) when (e is HttpRequestException or IOException or SocketException)
         {

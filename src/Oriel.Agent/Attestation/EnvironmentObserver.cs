@@ -1,11 +1,12 @@
 using Oriel.Agent.Exec;
 using Oriel.Agent.Session;
 using Oriel.Linux.Processes;
+using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Attestation;
 
 /// <summary>The environment as three real processes have it, not as the agent meant it.</summary>
-internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnvironment environment, SessionGate gate, TimeProvider clock)
+internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnvironment environment, SessionGate gate, BootConfig config, TimeProvider clock)
 {
     private static readonly TimeSpan _commandDeadline = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan _sessionDeadline = TimeSpan.FromSeconds(20);
@@ -38,7 +39,7 @@ internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnviron
     public async Task<(Dictionary<string, string> Environment, string Source)> SessionAsync(CancellationToken cancellationToken)
     {
         var began = clock.GetTimestamp();
-        while (clock.GetElapsedTime(began) < _sessionDeadline)
+        while (clock.GetElapsedTime(began) < _sessionDeadline * config.TimeScale)
         {
             if (gate.Session is { } session && Find(session.Pid) is { } found)
             {

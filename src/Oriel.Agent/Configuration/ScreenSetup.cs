@@ -3,11 +3,12 @@ using Oriel.Agent.Exec;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
 using Oriel.Linux.X11;
+using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Configuration;
 
 /// <summary>Brings the X server to the configured size and layout before the first program sees it.</summary>
-internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environment, CommandRunner commands, AgentOptions options)
+internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environment, CommandRunner commands, AgentOptions options, BootConfig config)
 {
     private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(20);
 
@@ -43,12 +44,12 @@ internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environme
         XDisplayAddress address;
         try
         {
-            address = await display.Ready.WaitAsync(_deadline, cancellationToken);
+            address = await display.Ready.WaitAsync(_deadline * config.TimeScale, cancellationToken);
             InitialScreenSize.Apply(address, plan.Width, plan.Height);
         }
         catch (TimeoutException)
         {
-            throw new IOException($"The X server was not ready within {_deadline.TotalSeconds:0} s.");
+            throw new IOException($"The X server was not ready within {(_deadline * config.TimeScale).TotalSeconds:0} s.");
         }
         catch (XException e)
         {

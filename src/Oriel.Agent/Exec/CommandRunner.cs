@@ -1,6 +1,7 @@
 using Oriel.Agent.Session;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
+using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Exec;
 
@@ -13,10 +14,11 @@ internal sealed record CommandResult(ChildExit Exit, byte[] Output, string Error
 }
 
 /// <summary>Runs the short commands that the agent itself needs, to their end.</summary>
-internal sealed class CommandRunner(ChildReaper reaper)
+internal sealed class CommandRunner(ChildReaper reaper, BootConfig config)
 {
     public const int MaxOutputBytes = 256 * 1024;
 
+    /// <param name="timeout">On hardware.</param>
     /// <exception cref="IOException">It could not be started, or did not end in time (and is killed).</exception>
     public async Task<CommandResult> RunAsync(
         UserAccount account,
@@ -43,6 +45,7 @@ internal sealed class CommandRunner(ChildReaper reaper)
             }
 
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            timeout *= config.TimeScale;
             deadline.CancelAfter(timeout);
             try
             {

@@ -147,7 +147,7 @@ internal sealed class DesktopSession(
 
             _started.Push(("session bus", bus));
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            deadline.CancelAfter(_busDeadline);
+            deadline.CancelAfter(_busDeadline * guest.Config.TimeScale);
             if (await reader.ReadAsync(new byte[256], deadline.Token) == 0)
             {
                 throw new IOException("The session bus ended before it was ready.");
@@ -155,7 +155,7 @@ internal sealed class DesktopSession(
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            step.Fail($"no address within {_busDeadline.TotalSeconds:0} s");
+            step.Fail($"no address within {(_busDeadline * guest.Config.TimeScale).TotalSeconds:0} s");
             throw new IOException("The session bus told no address.");
         }
         catch (IOException e)

@@ -41,7 +41,7 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         }
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(_deadline);
+        deadline.CancelAfter(_deadline * guest.Config.TimeScale);
         try
         {
             var number = await ReadNumberAsync(reader, deadline.Token);
@@ -52,7 +52,7 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             server.KillSession();
-            throw new IOException($"The X server (pid {server.Pid}) told no display number within {_deadline.TotalSeconds:0} s.");
+            throw new IOException($"The X server (pid {server.Pid}) told no display number within {(_deadline * guest.Config.TimeScale).TotalSeconds:0} s.");
         }
     }
 

@@ -5,6 +5,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Images;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
@@ -13,7 +14,7 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Desktops.Creation;
 
 /// <summary>Takes one desktop from a wish to ready: creating, booting, configuring, proven.</summary>
-internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, DesktopContext context)
+internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, DesktopContext context)
 {
     private const int KeyLength = 32;
     private const int EntropyLength = 64;
@@ -48,7 +49,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
             token => GuestWatch.FollowAsync(desktop, _deadlines.Adopt, context.Clock, guest.Told, token),
             token => claimed.WaitAsync(token),
             cancellationToken);
-        await new DesktopCreation(await claimed, imagePath, context).FinishAsync(desktop, steps, guest, cancellationToken);
+        await new DesktopCreation(await claimed, image, context).FinishAsync(desktop, steps, guest, cancellationToken);
     }
 
     private async Task<IDisposable> TakeSlotAsync(StepRunner steps, CancellationToken cancellationToken)
@@ -95,6 +96,12 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
     private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, WarmStart? warm, CancellationToken cancellationToken)
     {
         var resources = desktop.Resources;
+        var driver = context.Options.Driver;
+        if (driver.NeedsDisks)
+        {
+            await steps.RunAsync("image-disks", _deadlines.Keeper, VerifyDisksAsync, cancellationToken);
+        }
+
         var keeper = await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>
         {
             var cgroup = resources.TakeBundle();
@@ -102,13 +109,15 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
                 desktop.Id.ToString(),
                 resources.Bundle,
                 desktop.Snapshot.Driver,
-                imagePath,
+                context.Images.PathOf(image.Digest),
                 desktop.Snapshot.ImageDigest,
                 context.Options.EgressSocket,
                 RandomNumberGenerator.GetBytes(KeyLength),
                 RandomNumberGenerator.GetBytes(KeyLength),
                 spec.Hostname,
-                new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup),
+                new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup, spec.Limits.DiskBytes),
+                driver.Accelerator,
+                driver.TimeScale,
                 warm);
             resources.TakeEgress(keeper.EgressKey, desktop.EgressPolicy);
             return Task.FromResult(keeper);
@@ -137,6 +146,15 @@ internal sealed class DesktopCreation(DesktopSpec spec, string imagePath, Deskto
             }
         }, cancellationToken);
         return keeper;
+    }
+
+    /// <summary>Read through by the first desktop of a server; later ones see that nobody has touched them since.</summary>
+    private async Task VerifyDisksAsync(StepProgress progress, CancellationToken cancellationToken)
+    {
+        if (await context.Images.VerifyDisksAsync(image, cancellationToken) is { } problem)
+        {
+            throw progress.Fail(ReasonCodes.ImageBroken, $"The image cannot be used: {problem}.");
+        }
     }
 
     private Task<AgentConnection> ReachAgentAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken) =>

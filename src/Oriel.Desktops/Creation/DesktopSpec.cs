@@ -19,6 +19,9 @@ public sealed record DesktopSpec
     public IReadOnlyList<byte[]> Trust { get; init; } = [];
     public required EgressPolicy Egress { get; init; }
     public required Templates.DesktopLimits Limits { get; init; }
+
+    /// <summary>A kernel of its own or no desktop at all.</summary>
+    public bool NeedsVm { get; init; }
     public TimeSpan? Ttl { get; init; }
     public TimeSpan? IdleTimeout { get; init; }
     public TimeSpan? IdlePause { get; init; }

@@ -17,6 +17,7 @@ public static class ReasonCodes
     public const string Expired = "expired";
     public const string Idle = "idle";
     public const string ServerRestarted = "server-restarted";
+    public const string ImageBroken = "image-broken";
     public const string KeeperNotStarted = "keeper-not-started";
     public const string KeeperDied = "keeper-died";
     public const string SessionDied = "session-died";

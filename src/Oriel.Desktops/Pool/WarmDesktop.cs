@@ -19,7 +19,7 @@ internal sealed class WarmDesktop
     private readonly TimeProvider _clock;
     private readonly DateTimeOffset _since;
 
-    public WarmDesktop(DesktopTemplate template, ImageManifest image, string imagePath, DesktopContext context)
+    public WarmDesktop(DesktopTemplate template, ImageManifest image, DesktopContext context)
     {
         (Template, _clock, _since) = (template, context.Clock, context.Clock.GetUtcNow());
         var spec = new DesktopSpec
@@ -35,9 +35,9 @@ internal sealed class WarmDesktop
             Egress = EgressPolicy.None,
             Limits = template.Limits,
         };
-        var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, context.Options.Driver, _since);
+        var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, context.Options.Driver.Name, _since);
         Desktop = new Desktop(context, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
-        Desktop.Start((desktop, token) => new DesktopCreation(spec, imagePath, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, token));
+        Desktop.Start((desktop, token) => new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, token));
     }
 
     public DesktopTemplate Template { get; }

@@ -200,7 +200,7 @@ internal sealed class WarmPool : IAsyncDisposable
             return;
         }
 
-        var member = new WarmDesktop(shelf.Template, image, _images.PathOf(image.Digest), _context);
+        var member = new WarmDesktop(shelf.Template, image, _context);
         lock (_lock)
         {
             shelf.Booting = member;

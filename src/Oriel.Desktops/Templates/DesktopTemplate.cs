@@ -4,6 +4,7 @@ namespace Oriel.Desktops.Templates;
 
 /// <summary>Image, size and policies that a new desktop starts from.</summary>
 /// <param name="Ttl">From creation; null = for ever.</param>
+/// <param name="NeedsVm">A desktop of it has a kernel of its own, or is refused.</param>
 /// <param name="IdleTimeout">Without viewers and requests; null = never.</param>
 /// <param name="IdlePause">Paused after so long without viewers and requests, until the next one; null = never.</param>
 /// <param name="Warm">How many desktops wait for their claim, booted; each holds the memory of an idle desktop.</param>
@@ -17,7 +18,8 @@ public sealed record DesktopTemplate(
     TimeSpan? Ttl = null,
     TimeSpan? IdleTimeout = null,
     TimeSpan? IdlePause = null,
-    int Warm = 0)
+    int Warm = 0,
+    bool NeedsVm = false)
 {
     public const string DefaultName = "default";
 
@@ -28,8 +30,9 @@ public sealed record DesktopTemplate(
         new(DefaultName, "desktop", 1280, 720, EgressPolicy.Internet, new DesktopLimits(3L << 30, 2, 4096));
 }
 
-/// <summary>Held by cgroups where they are delegated.</summary>
+/// <summary>Held by cgroups where they are delegated; a virtual machine has the memory and the processors of its limits.</summary>
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Cores; 0 = none.</param>
 /// <param name="Pids">0 = none.</param>
-public sealed record DesktopLimits(long MemoryBytes, double Cpus, long Pids);
+/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = the driver's default, 8 GiB. A container has no disk of its own, and no limit.</param>
+public sealed record DesktopLimits(long MemoryBytes, double Cpus, long Pids, long DiskBytes = 0);

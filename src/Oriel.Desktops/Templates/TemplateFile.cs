@@ -11,6 +11,8 @@ public static class TemplateFile
 
     private const int MaxName = 64;
     private const int MaxImage = 128;
+    private const string AnyIsolation = "any", VmIsolation = "vm";
+    private const long LeastDisk = 256L << 20, MostDisk = 1L << 40;
     private const int MaxBytes = 4 * 1024 * 1024;
 
     /// <returns>Nothing when there is no such file.</returns>
@@ -54,6 +56,8 @@ public static class TemplateFile
             ?? Check("warm", entry.Warm, 0, DesktopTemplate.MaxWarm)
             ?? Check("memoryBytes", entry.MemoryBytes, 0, long.MaxValue)
             ?? Check("pids", entry.Pids, 0, long.MaxValue)
+            ?? (entry.DiskBytes is null or 0 ? null : Check("diskBytes", entry.DiskBytes, LeastDisk, MostDisk))
+            ?? (entry.Isolation is null or AnyIsolation or VmIsolation ? null : $"isolation must be {AnyIsolation} or {VmIsolation}")
             ?? (entry.Cpus is null or >= 0 and < 10_000 ? null : "cpus must be a number of cores, or 0 for no limit");
         return error is not null
             ? throw new IOException($"The template '{entry.Name}' in {Name}: {error}.")
@@ -63,11 +67,12 @@ public static class TemplateFile
                 entry.Width ?? d.Width,
                 entry.Height ?? d.Height,
                 policy,
-                new DesktopLimits(entry.MemoryBytes ?? d.Limits.MemoryBytes, entry.Cpus ?? d.Limits.Cpus, entry.Pids ?? d.Limits.Pids),
+                new DesktopLimits(entry.MemoryBytes ?? d.Limits.MemoryBytes, entry.Cpus ?? d.Limits.Cpus, entry.Pids ?? d.Limits.Pids, entry.DiskBytes ?? d.Limits.DiskBytes),
                 entry.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : null,
                 entry.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : null,
                 entry.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : null,
-                entry.Warm ?? 0);
+                entry.Warm ?? 0,
+                entry.Isolation == VmIsolation);
     }
 
     private static string? Check(string what, long? value, long least, long most) =>
@@ -77,6 +82,7 @@ public static class TemplateFile
 /// <param name="Ttl">Seconds.</param>
 /// <param name="IdleTimeout">Seconds.</param>
 /// <param name="IdlePause">Seconds.</param>
+/// <param name="Isolation"><c>any</c> (default) or <c>vm</c>: a virtual machine or nothing.</param>
 internal sealed record TemplateEntry(
     string Name,
     string? Image = null,
@@ -89,7 +95,9 @@ internal sealed record TemplateEntry(
     int? Ttl = null,
     int? IdleTimeout = null,
     int? IdlePause = null,
-    int? Warm = null);
+    int? Warm = null,
+    long? DiskBytes = null,
+    string? Isolation = null);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

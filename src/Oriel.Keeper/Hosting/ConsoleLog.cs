@@ -16,6 +16,9 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
     private readonly RollingFile _file = new(path, maxBytes);
     private int _length;
 
+    /// <summary>Each line, after it was written; called by whoever reads the console.</summary>
+    public event Action<string>? LineWritten;
+
     /// <summary>Reads until the other end closes. The buffer is small: a console is no bulk channel.</summary>
     public async Task PumpAsync(Stream console, CancellationToken cancellationToken)
     {
@@ -65,6 +68,7 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
         _length = 0;
         events.Publish("console", detail: text);
         _file.Write(Encoding.UTF8.GetBytes(text + "\n"));
+        LineWritten?.Invoke(text);
     }
 
     private static string Printable(ReadOnlySpan<byte> bytes)

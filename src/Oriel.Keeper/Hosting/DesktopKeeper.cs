@@ -1,6 +1,7 @@
 using Oriel.Egress.Dns;
 using Oriel.Keeper.Drivers;
 using Oriel.Keeper.Drivers.Container;
+using Oriel.Keeper.Drivers.Qemu;
 using Oriel.Keeper.Events;
 using Oriel.Keeper.Network;
 using Oriel.Keeper.Relays;
@@ -95,6 +96,7 @@ internal sealed class DesktopKeeper
     private static IDriver CreateDriver(KeeperSpec spec) => spec.Driver switch
     {
         "container" => new ContainerDriver(spec),
+        "qemu" => new QemuDriver(spec),
         _ => throw new InvalidDataException($"There is no driver {spec.Driver}."),
     };
 
@@ -122,7 +124,7 @@ internal sealed class DesktopKeeper
         return null;
     }
 
-    private async Task LinkAgentAsync(IGuest guest) => await _steps.RunAsync("agent-link", AgentDeadline, async token =>
+    private async Task LinkAgentAsync(IGuest guest) => await _steps.RunAsync("agent-link", AgentDeadline * _bundle.Spec.TimeScale, async token =>
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         var link = AgentRelay.WaitForAgentAsync(limit.Token);

@@ -8,10 +8,12 @@ namespace Oriel.Protocol.Keeper;
 /// never changed afterwards.
 /// </summary>
 /// <param name="Bundle">Absolute path of the desktop's directory; the only place that the keeper writes to.</param>
-/// <param name="Driver"><c>container</c>, later <c>qemu</c> and <c>firecracker</c>.</param>
-/// <param name="ImagePath">Absolute path of the image's directory in the store (container: its <c>rootfs</c> is the lower layer).</param>
+/// <param name="Driver"><c>container</c>, <c>qemu</c>, later <c>firecracker</c>.</param>
+/// <param name="ImagePath">Absolute path of the image's directory in the store (container: its <c>rootfs</c> is the lower layer; virtual machines: <c>disks</c>).</param>
 /// <param name="EgressSocket">Unix socket of the server that each connection of the guest is handed to.</param>
 /// <param name="EgressKey">32 random bytes; proves to the server whose connection it is.</param>
+/// <param name="Accelerator">What runs a virtual machine's instructions: <c>kvm</c> or <c>tcg</c> (by software); null for a container.</param>
+/// <param name="TimeScale">How many times as long as on hardware a start may take here: deadlines are multiplied by it.</param>
 /// <param name="Warm">Whether the guest's session starts before it is configured (<see cref="BootConfig.Warm"/>).</param>
 public sealed record KeeperSpec(
     string DesktopId,
@@ -24,13 +26,16 @@ public sealed record KeeperSpec(
     byte[] AgentKey,
     string Hostname,
     KeeperLimits Limits,
+    string? Accelerator = null,
+    double TimeScale = 1,
     WarmStart? Warm = null);
 
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>
 /// <param name="Pids">0 = none.</param>
 /// <param name="Cgroup">A delegated cgroup v2 directory of this desktop's own, or null where cgroups are not delegated.</param>
-public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup);
+/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = the driver's default. A container has none of its own.</param>
+public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup, long DiskBytes = 0);
 
 /// <summary>
 /// Who the keeper is; written atomically as <c>keeper.json</c>. A process with this pid is this keeper only if its start time

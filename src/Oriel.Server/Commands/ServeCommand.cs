@@ -17,7 +17,7 @@ internal static class ServeCommand
     private static readonly Option<string> Bind = new("--bind") { Description = "Address to listen on; anything but loopback means HTTPS", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<int> Port = new("--port") { Description = "TCP port; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
     private static readonly Option<int> MediaPort = new("--media-port") { Description = "UDP and TCP port of WebRTC; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
-    private static readonly Option<string> Driver = new("--driver") { Description = "auto or container", DefaultValueFactory = _ => "auto" };
+    private static readonly Option<string> Driver = new("--driver") { Description = "auto (qemu where KVM works, else container), container or qemu", DefaultValueFactory = _ => "auto" };
     private static readonly Option<int> MaxDesktops = new("--max-desktops") { Description = "Most desktops at once", DefaultValueFactory = _ => 8 };
     private static readonly Option<int> Warm = new("--warm") { Description = "How many desktops wait, booted, so that Connect takes no boot; each holds the memory of an idle one", DefaultValueFactory = _ => 0 };
     private static readonly Option<string?> Cert = new("--cert") { Description = "Certificate (PEM); default beyond loopback: a self-signed one" };
@@ -43,7 +43,13 @@ internal static class ServeCommand
                 return Refuse("The server never runs as root. Use ./oriel up, which makes and drops to the user oriel, or: setpriv --reuid oriel --regid oriel --init-groups oriel serve");
             }
 
-            return Read(parsed, out var problem) is { } options ? await RunAsync(options, cancellation) : Refuse(problem);
+            if (Read(parsed, out var problem) is not { } options)
+            {
+                return Refuse(problem);
+            }
+
+            var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, cancellation);
+            return driver is null ? Refuse(unfit!) : await RunAsync(options with { Driver = driver }, cancellation);
         });
         return command;
     }
@@ -65,7 +71,6 @@ internal static class ServeCommand
                 Bind = Address("--bind", parsed.GetValue(Bind)!),
                 Port = PortOf("--port", parsed.GetValue(Port)),
                 MediaPort = PortOf("--media-port", parsed.GetValue(MediaPort)),
-                Driver = parsed.GetValue(Driver) is "auto" or "container" ? parsed.GetValue(Driver)! : throw new FormatException("--driver must be auto or container."),
                 MaxDesktops = parsed.GetValue(MaxDesktops) is > 0 and <= 1000 and var most ? most : throw new FormatException("--max-desktops must be 1 to 1000."),
                 Warm = parsed.GetValue(Warm) is >= 0 and <= DesktopTemplate.MaxWarm and var warm ? warm : throw new FormatException($"--warm must be 0 to {DesktopTemplate.MaxWarm}."),
                 Certificate = parsed.GetValue(Cert),
@@ -165,6 +170,8 @@ internal static class ServeCommand
         }
 
         // Plain, on a line of its own, so that scripts and terminals find it.
+        var driver = host.Options.Driver;
+        Console.WriteLine($"Desktops: {driver.Name}{(driver.Accelerator is { } by ? $" ({by})" : "")}");
         Console.WriteLine($"Oriel is ready. Sign in (once, within 10 minutes):\n{host.Url}/signin#token={await host.NewSignInAsync(cancellationToken)}");
     }
 

@@ -66,6 +66,7 @@ internal static partial class CreateRequestValidator
             Trust = trust,
             Egress = policy,
             Limits = template.Limits,
+            NeedsVm = template.NeedsVm,
             Ttl = request.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : template.Ttl,
             IdleTimeout = request.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : template.IdleTimeout,
             IdlePause = request.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : template.IdlePause,

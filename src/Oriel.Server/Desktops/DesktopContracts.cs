@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Oriel.Desktops;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Events;
+using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
@@ -71,7 +72,7 @@ internal sealed record DesktopResponse(
             s.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed ? s.Reason : null,
             new ImageReference(s.ImageName, s.ImageDigest),
             s.Driver,
-            s.Driver == "container" ? "container" : "microvm",
+            DesktopDriver.IsolationOf(s.Driver),
             s.Width,
             s.Height,
             s.Hostname,

@@ -161,9 +161,9 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(new DesktopOptions
         {
             DataDirectory = Options.DataDirectory,
-            Driver = Options.Driver == "auto" ? "container" : Options.Driver,
+            Driver = Options.Driver,
             MaxDesktops = Options.MaxDesktops,
-            Deadlines = parts.Deadlines,
+            Deadlines = parts.Deadlines.Scaled(Options.Driver.TimeScale),
         });
         services.AddSingleton(provider => EgressGateway.Start(EgressOptions(provider), clock, provider.GetRequiredService<ILogger<EgressGateway>>()));
         services.AddSingleton<DesktopService>();

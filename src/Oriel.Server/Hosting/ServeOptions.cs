@@ -1,4 +1,5 @@
 using System.Net;
+using Oriel.Desktops.Drivers;
 using Oriel.Images;
 
 namespace Oriel.Server.Hosting;
@@ -21,8 +22,7 @@ public sealed record ServeOptions
     /// <summary>UDP and TCP of WebRTC; 0 = any free one.</summary>
     public int MediaPort { get; init; } = DefaultMediaPort;
 
-    /// <summary><c>auto</c> or <c>container</c>.</summary>
-    public string Driver { get; init; } = "auto";
+    public DesktopDriver Driver { get; init; } = DesktopDriver.Container;
 
     public int MaxDesktops { get; init; } = 8;
 

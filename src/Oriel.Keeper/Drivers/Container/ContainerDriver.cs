@@ -157,7 +157,7 @@ internal sealed class ContainerDriver : IDriver
 
     private void WriteConfig()
     {
-        var boot = new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm);
+        var boot = new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm, _spec.TimeScale);
         Bundle.WriteOwnerOnly(BootFile, JsonSerializer.SerializeToUtf8Bytes(boot, BootJsonContext.Default.BootConfig), UnixFileMode.UserRead);
         var agent = Environment.GetEnvironmentVariable(AgentOverrideVariable);
         var paths = new ContainerPaths(_root, _network!.Path, _sys, BootFile, string.IsNullOrEmpty(agent) ? null : agent);

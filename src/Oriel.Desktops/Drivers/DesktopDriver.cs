@@ -1,0 +1,23 @@
+namespace Oriel.Desktops.Drivers;
+
+/// <summary>What this node's desktops run in, and what that can do and costs. Nothing else asks for a driver's name to decide something.</summary>
+/// <param name="Name">As the keeper knows it, and as the API shows it.</param>
+/// <param name="Isolation"><see cref="Container"/>'s or <see cref="MicroVm"/>.</param>
+/// <param name="Accelerator">What runs a virtual machine's instructions: <c>kvm</c> or <c>tcg</c>; null for a container.</param>
+/// <param name="NeedsDisks">It starts from the image's disks, not from its tree.</param>
+/// <param name="TimeScale">How many times as long as on hardware a start may take: deadlines are multiplied by it.</param>
+public sealed record DesktopDriver(string Name, string Isolation, string? Accelerator, bool NeedsDisks, double TimeScale)
+{
+    /// <summary>A kernel of the desktop's own.</summary>
+    public const string MicroVm = "microvm";
+
+    private const string SharedKernel = "container";
+
+    public static DesktopDriver Container { get; } = new("container", SharedKernel, null, NeedsDisks: false, TimeScale: 1);
+
+    /// <summary>By emulation a start takes about ten times as long; the deadlines have room for the half of that.</summary>
+    public static DesktopDriver Qemu(bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5);
+
+    /// <summary>Of a desktop that an earlier server made, with whatever driver.</summary>
+    public static string IsolationOf(string driver) => driver == Container.Name ? SharedKernel : MicroVm;
+}

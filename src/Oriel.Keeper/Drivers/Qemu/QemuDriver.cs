@@ -1,0 +1,142 @@
+using System.Diagnostics;
+using System.Globalization;
+using Oriel.Keeper.Drivers.Vm;
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Hosting;
+using Oriel.Linux.Cgroups;
+using Oriel.Linux.Machine;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Keeper.Drivers.Qemu;
+
+/// <summary>A guest with a kernel of its own in QEMU's <c>microvm</c> machine, by KVM or, where there is none, by emulation.</summary>
+internal sealed class QemuDriver(KeeperSpec spec) : IDriver
+{
+    private const long DefaultMemoryBytes = 2L << 30;
+    private const int MostVcpus = 8;
+
+    /// <summary>What QEMU takes beside the guest's memory: itself, page tables and, under emulation, up to 1 GiB of translated code.</summary>
+    private const long OverheadBytes = 512L << 20;
+    private const long TranslatedBytes = 1L << 30;
+
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
+
+    /// <summary>A start that has shown nothing by then is given up and tried once more; on hardware a kernel is up in a fraction of a second.</summary>
+    private static readonly TimeSpan KernelPatience = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan DisksDeadline = TimeSpan.FromSeconds(15);
+
+    private readonly VmDirectory _directory = new(spec);
+    private readonly bool _kvm = spec.Accelerator == "kvm";
+
+    // Opened before anything is mounted over the host's cgroup directories.
+    private readonly Cgroup? _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
+    private Task<long>? _tsc;
+
+    public Task CreateLinkAsync(CancellationToken cancellationToken)
+    {
+        // Beside the other steps, as it takes its time.
+        _tsc = _kvm ? null : TimestampCounter.MeasureKilohertzAsync(cancellationToken);
+        return VmDirectory.CreateTapAsync(cancellationToken);
+    }
+
+    public Task<string?> PrepareScratchAsync(CancellationToken cancellationToken) => _directory.PrepareAsync(cancellationToken);
+
+    public async Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken)
+    {
+        using var marks = new BootMarks(console);
+        var patience = KernelPatience * spec.TimeScale;
+        Running? running = null;
+        await steps.RunAsync("vm-start", StartDeadline, async token =>
+        {
+            running = await LaunchAsync(console, token).ConfigureAwait(false);
+            return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
+        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync("kernel", StartDeadline + (2 * patience), async token =>
+        {
+            if (await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false) is { } uptime)
+            {
+                return $"{uptime} s in the guest";
+            }
+
+            await running!.KillAsync().ConfigureAwait(false);
+            running = await LaunchAsync(console, token).ConfigureAwait(false);
+            return await WatchAsync(running, marks.Kernel, patience, token).ConfigureAwait(false) is { } second
+                ? $"{second} s in the guest, at the second start: the first hung for {patience.TotalSeconds:0} s"
+                : throw new TimeoutException($"the kernel showed no sign of life within {patience.TotalSeconds:0} s, twice");
+        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync("guest-disks", DisksDeadline * spec.TimeScale, async token =>
+        {
+            var root = marks.Root.WaitAsync(token);
+            return await Task.WhenAny(root, running!.Ended).ConfigureAwait(false) == root || marks.Root.IsCompleted
+                ? $"{await marks.Root.ConfigureAwait(false)} s in the guest"
+                : throw running.Gone();
+        }, cancellationToken).ConfigureAwait(false);
+        return new QemuGuest(running!.Process, running.Qmp, _cgroup);
+    }
+
+    public void Dispose() => _cgroup?.Dispose();
+
+    /// <returns>The guest's uptime, or null when nothing was heard for so long.</returns>
+    private static async Task<string?> WatchAsync(Running running, Task<string> mark, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var first = await Task.WhenAny(mark, running.Ended).WaitAsync(patience, cancellationToken).ConfigureAwait(false);
+            return first == mark || mark.IsCompleted ? await mark.ConfigureAwait(false) : throw running.Gone();
+        }
+        catch (TimeoutException)
+        {
+            return null;
+        }
+    }
+
+    private async Task<Running> LaunchAsync(ConsoleLog console, CancellationToken cancellationToken)
+    {
+        var memory = spec.Limits.MemoryBytes > 0 ? spec.Limits.MemoryBytes : DefaultMemoryBytes;
+        var vcpus = spec.Limits.Cpus > 0 ? (int)Math.Ceiling(spec.Limits.Cpus) : Environment.ProcessorCount;
+        var machine = new QemuMachineSpec(_kvm, Math.Clamp(vcpus, 1, MostVcpus), memory >> 20, _tsc is null ? null : await _tsc.ConfigureAwait(false));
+        _cgroup?.Limit(memory + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
+        File.Delete(_directory.PathOf(QemuMachine.Socket));
+        var id = VmDirectory.UserId.ToString(CultureInfo.InvariantCulture);
+        // The shell puts both outputs on one pipe and itself into the guest's cgroup; setpriv takes every power away. The supplementary
+        // groups stay, as one of them may be that of /dev/kvm.
+        var start = new ProcessStartInfo(
+            "/bin/sh",
+            [
+                "-c", "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; exec \"$@\" </dev/null 2>&1", _cgroup?.ProcsPath ?? "",
+                "setpriv", "--reuid", id, "--regid", id, "--keep-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--",
+                QemuMachine.Program, .. QemuMachine.Arguments(machine),
+            ])
+        {
+            WorkingDirectory = _directory.Path,
+            RedirectStandardOutput = true,
+        };
+        var process = Process.Start(start)!;
+        var pump = console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None);
+        try
+        {
+            return new Running(process, await QmpClient.ConnectAsync(VmDirectory.FromBundle(QemuMachine.Socket), process.WaitForExitAsync(CancellationToken.None), cancellationToken).ConfigureAwait(false));
+        }
+        catch
+        {
+            process.Kill();
+            await pump.ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private sealed record Running(Process Process, QmpClient Qmp)
+    {
+        public Task Ended { get; } = Process.WaitForExitAsync(CancellationToken.None);
+
+        public InvalidOperationException Gone() => new($"QEMU ended with code {Process.ExitCode}; its words are the last lines of the console");
+
+        public async Task KillAsync()
+        {
+            Process.Kill();
+            await Ended.ConfigureAwait(false);
+            await Qmp.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using System.Diagnostics;
+using Oriel.Linux.Cgroups;
+
+namespace Oriel.Keeper.Drivers.Qemu;
+
+/// <summary>A running QEMU.</summary>
+internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup) : IGuest
+{
+    /// <summary>The runtime's exit code of a process ended by a signal is this and the signal, as a shell's.</summary>
+    private const int SignalBase = 128;
+    private const int HighestSignal = 64;
+    private const int SigKill = 9;
+
+    public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
+
+    public bool CanPause => true;
+
+    public Task RequestStopAsync(CancellationToken cancellationToken) => qmp.ExecuteAsync("system_powerdown", cancellationToken);
+
+    public void Kill() => process.Kill();
+
+    public Task SetPausedAsync(bool paused, CancellationToken cancellationToken) => qmp.ExecuteAsync(paused ? "stop" : "cont", cancellationToken);
+
+    internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory)
+    {
+        var signal = exitCode - SignalBase;
+        if (signal is >= 1 and <= HighestSignal)
+        {
+            return signal == SigKill && outOfMemory
+                ? new GuestExit("oom", "the kernel killed QEMU for want of memory")
+                : new GuestExit("guest-killed", $"QEMU was ended by signal {signal}");
+        }
+
+        return (exitCode, shutdownReason) switch
+        {
+            (0, "guest-shutdown") => new GuestExit("guest-exited", "the guest switched itself off"),
+            (0, "guest-reset" or "guest-panic") => new GuestExit("guest-exited", "the guest's kernel ended (panic or reset)"),
+            _ => new GuestExit("guest-exited", $"QEMU ended with code {exitCode}{(shutdownReason is null ? "" : $" ({shutdownReason})")}"),
+        };
+    }
+
+    private static async Task<GuestExit> WatchAsync(Process process, QmpClient qmp, Cgroup? cgroup)
+    {
+        await process.WaitForExitAsync().ConfigureAwait(false);
+        await qmp.DisposeAsync().ConfigureAwait(false);
+        return ExitOf(process.ExitCode, qmp.ShutdownReason, cgroup?.OutOfMemoryKills() > 0);
+    }
+}

@@ -1,0 +1,193 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+
+namespace Oriel.Keeper.Drivers.Qemu;
+
+/// <summary>
+/// QEMU's machine protocol: one JSON object a line, one command at a time, events in between. Source: docs/interop/qmp-spec.rst of QEMU 7.2.
+/// What comes in is bounded: behind it is the process that the guest might have broken into.
+/// </summary>
+internal sealed class QmpClient : IAsyncDisposable
+{
+    public const int MaxLineBytes = 64 * 1024;
+    private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(3);
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
+
+    private readonly Stream _stream;
+    private readonly SemaphoreSlim _oneCommand = new(1, 1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _reading;
+    private TaskCompletionSource<string?>? _answer;
+
+    private QmpClient(Stream stream, string version)
+    {
+        _stream = stream;
+        Version = version;
+        _reading = ReadAllAsync(_stop.Token);
+    }
+
+    /// <summary>Of QEMU, as it greets.</summary>
+    public string Version { get; }
+
+    /// <summary>Why QEMU last said that the machine shut down (<c>guest-shutdown</c>, <c>guest-reset</c>, <c>host-qmp-quit</c>, ...); null before.</summary>
+    public string? ShutdownReason { get; private set; }
+
+    /// <summary>Waits until the socket is there and answers.</summary>
+    /// <param name="path">At most 107 bytes.</param>
+    /// <param name="ended">Completes when there is nobody left to answer.</param>
+    /// <exception cref="IOException">It ended, or is no QMP.</exception>
+    public static async Task<QmpClient> ConnectAsync(string path, Task ended, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            try
+            {
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
+                return await GreetAsync(new NetworkStream(socket, ownsSocket: true), cancellationToken).ConfigureAwait(false);
+            }
+            catch (SocketException) when (!ended.IsCompleted)
+            {
+                socket.Dispose();
+                await Task.Delay(ConnectPause, cancellationToken).ConfigureAwait(false);
+            }
+            catch (SocketException exception)
+            {
+                socket.Dispose();
+                throw new IOException("QEMU ended at once; its words are the last lines of the console", exception);
+            }
+        }
+    }
+
+    /// <exception cref="IOException">QEMU refused (its own words), is gone, or did not answer in time.</exception>
+    public async Task ExecuteAsync(string command, CancellationToken cancellationToken)
+    {
+        await _oneCommand.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var answer = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Volatile.Write(ref _answer, answer);
+            if (_reading.IsCompleted)
+            {
+                throw new IOException("QEMU is gone");
+            }
+
+            await _stream.WriteAsync(Encoding.ASCII.GetBytes($"{{\"execute\":\"{command}\"}}\n"), cancellationToken).ConfigureAwait(false);
+            if (await answer.Task.WaitAsync(AnswerLimit, cancellationToken).ConfigureAwait(false) is { } problem)
+            {
+                throw new IOException($"{command}: {problem}");
+            }
+        }
+        catch (TimeoutException exception)
+        {
+            throw new IOException($"{command}: QEMU did not answer within {AnswerLimit.TotalSeconds:0} s", exception);
+        }
+        finally
+        {
+            _oneCommand.Release();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _stream.DisposeAsync().ConfigureAwait(false);
+        _oneCommand.Dispose();
+        _stop.Dispose();
+    }
+
+    private static async Task<QmpClient> GreetAsync(NetworkStream stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var reader = new LineReader(stream, MaxLineBytes);
+            using var greeting = JsonDocument.Parse(await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ?? throw new IOException("QEMU closed its socket."));
+            var version = greeting.RootElement.GetProperty("QMP").GetProperty("version").GetProperty("qemu");
+            var client = new QmpClient(stream, $"{version.GetProperty("major")}.{version.GetProperty("minor")}.{version.GetProperty("micro")}");
+            await client.ExecuteAsync("qmp_capabilities", cancellationToken).ConfigureAwait(false);
+            return client;
+        }
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            await stream.DisposeAsync().ConfigureAwait(false);
+            throw new IOException($"What answers is no QMP: {exception.Message}", exception);
+        }
+    }
+
+    private async Task ReadAllAsync(CancellationToken cancellationToken)
+    {
+        var reader = new LineReader(_stream, MaxLineBytes);
+        var end = "QEMU is gone";
+        try
+        {
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
+            {
+                Take(line);
+            }
+        }
+        catch (Exception exception) when (exception is IOException or JsonException or InvalidOperationException or KeyNotFoundException or OperationCanceledException)
+        {
+            end = exception.Message;
+        }
+
+        Interlocked.Exchange(ref _answer, null)?.TrySetResult(end);
+    }
+
+    private void Take(ReadOnlyMemory<byte> line)
+    {
+        using var document = JsonDocument.Parse(line);
+        var root = document.RootElement;
+        if (root.TryGetProperty("return", out _))
+        {
+            Interlocked.Exchange(ref _answer, null)?.TrySetResult(null);
+        }
+        else if (root.TryGetProperty("error", out var error))
+        {
+            Interlocked.Exchange(ref _answer, null)?.TrySetResult(error.GetProperty("desc").GetString() ?? "refused");
+        }
+        else if (root.TryGetProperty("event", out var happened) && happened.ValueEquals("SHUTDOWN"))
+        {
+            ShutdownReason = root.GetProperty("data").GetProperty("reason").GetString();
+        }
+    }
+
+    /// <summary>Lines of at most so many bytes.</summary>
+    private sealed class LineReader(Stream stream, int maxBytes)
+    {
+        private readonly byte[] _buffer = new byte[maxBytes];
+        private int _start;
+        private int _end;
+
+        /// <returns>Valid until the next call; null at the end.</returns>
+        public async Task<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
+        {
+            while (true)
+            {
+                var length = _buffer.AsSpan(_start, _end - _start).IndexOf((byte)'\n');
+                if (length >= 0)
+                {
+                    var line = _buffer.AsMemory(_start, length);
+                    _start += length + 1;
+                    return line;
+                }
+
+                _buffer.AsSpan(_start, _end - _start).CopyTo(_buffer);
+                (_start, _end) = (0, _end - _start);
+                if (_end == _buffer.Length)
+                {
+                    throw new IOException($"a line of more than {maxBytes} bytes");
+                }
+
+                var count = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);
+                if (count == 0)
+                {
+                    return null;
+                }
+
+                _end += count;
+            }
+        }
+    }
+}

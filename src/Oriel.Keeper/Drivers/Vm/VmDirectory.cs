@@ -1,0 +1,130 @@
+using System.Text.Json;
+using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Network;
+using Oriel.Linux.Namespaces;
+using Oriel.Protocol.Boot;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Keeper.Drivers.Vm;
+
+/// <summary>
+/// The directory that a VMM is started in: a small file system in memory, in the keeper's mount namespace alone, where the image's disks and the
+/// desktop's own are found under names that are the same for every desktop. A VMM names them relative to it, so a snapshot fits any desktop.
+/// </summary>
+/// <remarks>
+/// The VMM runs as <see cref="UserId"/>, one of the keeper's subordinate ids, without capabilities: what breaks out of the guest is neither the
+/// service's user nor of another desktop's, and of this host's files it may read what everyone may.
+/// </remarks>
+internal sealed class VmDirectory
+{
+    public const string Kernel = "kernel";
+    public const string Initramfs = "initramfs";
+    public const string Root = "root";
+    public const string Scratch = "scratch";
+    public const string Config = "config";
+
+    /// <summary>In the keeper's user namespace.</summary>
+    public const int UserId = 64000;
+
+    /// <summary>Where the template names no size. Sparse: it takes what is written.</summary>
+    public const long DefaultScratchBytes = 8L << 30;
+
+    private const long LeastScratchBytes = 64L << 20;
+    private const int ConfigBytes = 64 * 1024;
+    private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode EveryoneWrites = Everyone | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+
+    private readonly KeeperSpec _spec;
+
+    public VmDirectory(KeeperSpec spec)
+    {
+        _spec = spec;
+        Path = System.IO.Path.Combine(spec.Bundle, BundleLayout.Scratch, "vm");
+    }
+
+    public string Path { get; }
+
+    /// <summary>The same directory from the keeper's working directory, the bundle: short enough for a socket's address.</summary>
+    public static string FromBundle(string name) => System.IO.Path.Combine(BundleLayout.Scratch, "vm", name);
+
+    public string PathOf(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>The guest's link: a tap that the VMM may open without a capability.</summary>
+    public static async Task CreateTapAsync(CancellationToken cancellationToken)
+    {
+        const string device = "/dev/net/tun";
+        if (!File.Exists(device) || (File.GetUnixFileMode(device) & UnixFileMode.OtherWrite) == 0)
+        {
+            throw new InvalidOperationException($"{device} {(File.Exists(device) ? "is not open to every user: sudo chmod 666 /dev/net/tun" : "is not there: sudo modprobe tun")}");
+        }
+
+        await Commands.RunAsync(
+            "ip",
+            ["-batch", "-"],
+            $"""
+            tuntap add dev {Firewall.Link} mode tap user {UserId}
+            link set {Firewall.Link} address {GatewayLink.GatewayMac}
+
+            """,
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes the directory with all disks in it.</summary>
+    /// <returns>A word on the scratch disk.</returns>
+    public async Task<string?> PrepareAsync(CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(Path);
+        // The VMM makes its socket here.
+        Mounts.Mount("tmpfs", Path, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, $"mode=0700,uid={UserId},gid={UserId},size=4m");
+        // Written by the image's build, see ImageDisks.
+        var disks = System.IO.Path.Combine(_spec.ImagePath, "disks");
+        Bind(System.IO.Path.Combine(disks, "vmlinux"), Kernel);
+        Bind(System.IO.Path.Combine(disks, "initramfs"), Initramfs);
+        Bind(System.IO.Path.Combine(disks, "root.erofs"), Root);
+        WriteConfig();
+        return await MakeScratchAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private void Bind(string source, string name)
+    {
+        if (!File.Exists(source))
+        {
+            throw new FileNotFoundException($"The image {_spec.ImageDigest} has no {source}: it was built without disks.");
+        }
+
+        var target = PathOf(name);
+        File.WriteAllBytes(target, []);
+        Mounts.Mount(source, target, null, MountOptions.Bind);
+        Mounts.Mount("none", target, null, MountOptions.Remount | MountOptions.Bind | MountOptions.ReadOnly | Mounts.LockedOptions(source));
+    }
+
+    private void WriteConfig()
+    {
+        var boot = JsonSerializer.SerializeToUtf8Bytes(new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm, _spec.TimeScale), BootJsonContext.Default.BootConfig);
+        var disk = new byte[ConfigBytes];
+        boot.CopyTo(disk, 0);
+        Bundle.WriteOwnerOnly(PathOf(Config), disk, Everyone);
+    }
+
+    // In the bundle, as it grows; its directory lets nobody else in. No journal: the disk never outlives its keeper.
+    private async Task<string?> MakeScratchAsync(CancellationToken cancellationToken)
+    {
+        var disk = System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
+        var size = Math.Max(_spec.Limits.DiskBytes > 0 ? _spec.Limits.DiskBytes : DefaultScratchBytes, LeastScratchBytes);
+        using (var file = File.OpenHandle(disk, FileMode.CreateNew, FileAccess.Write))
+        {
+            RandomAccess.SetLength(file, size);
+        }
+
+        await Commands.RunAsync(
+            "mke2fs",
+            ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", disk],
+            null,
+            cancellationToken).ConfigureAwait(false);
+        File.SetUnixFileMode(disk, EveryoneWrites);
+        var target = PathOf(Scratch);
+        File.WriteAllBytes(target, []);
+        Mounts.Mount(disk, target, null, MountOptions.Bind);
+        return $"{size >> 20} MiB";
+    }
+}
