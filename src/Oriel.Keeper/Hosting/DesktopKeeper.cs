@@ -1,6 +1,7 @@
 using Oriel.Egress.Dns;
 using Oriel.Keeper.Drivers;
 using Oriel.Keeper.Drivers.Container;
+using Oriel.Keeper.Drivers.Firecracker;
 using Oriel.Keeper.Drivers.Qemu;
 using Oriel.Keeper.Events;
 using Oriel.Keeper.Network;
@@ -97,6 +98,7 @@ internal sealed class DesktopKeeper
     {
         "container" => new ContainerDriver(spec),
         "qemu" => new QemuDriver(spec),
+        "firecracker" => new FirecrackerDriver(spec),
         _ => throw new InvalidDataException($"There is no driver {spec.Driver}."),
     };
 

@@ -31,7 +31,10 @@ internal sealed class TestKeeper : IAsyncDisposable
     public List<KeeperEvent> Seen { get; } = [];
 
     /// <summary>Starts a keeper, connects to it, and waits until its guest runs unless told otherwise.</summary>
-    public static async Task<TestKeeper> StartAsync(string? agent = null, bool untilRunning = true, KeeperLimits? limits = null)
+    /// <param name="change">Makes the specification another driver's or image's.</param>
+    /// <param name="environment">Of the keeper alone, as the shell's assignments before a command.</param>
+    public static async Task<TestKeeper> StartAsync(
+        string? agent = null, bool untilRunning = true, KeeperLimits? limits = null, Func<KeeperSpec, KeeperSpec>? change = null, string environment = "")
     {
         KeeperRing.Require();
         var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
@@ -44,8 +47,9 @@ internal sealed class TestKeeper : IAsyncDisposable
         var spec = new KeeperSpec(
             DesktopId, bundle, "container", KeeperRing.Image, "sha256:test", Path.Combine(directory, "egress.sock"),
             Enumerable.Repeat((byte)7, 32).ToArray(), Enumerable.Repeat((byte)9, 32).ToArray(), "testing", limits ?? new KeeperLimits(0, 0, 0, null));
+        spec = change?.Invoke(spec) ?? spec;
         var keeper = new TestKeeper(directory, spec);
-        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy)).StartAsync(spec, TestContext.Current.CancellationToken);
+        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy, environment)).StartAsync(spec, TestContext.Current.CancellationToken);
         await keeper.ConnectAsync();
         if (untilRunning)
         {
@@ -69,9 +73,11 @@ internal sealed class TestKeeper : IAsyncDisposable
         _control!.SendAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(command, KeeperJsonContext.Default.KeeperCommand) + "\n"));
 
     /// <summary>Reads events until one of this type (and name) has come.</summary>
-    public async Task<KeeperEvent> WaitForAsync(string type, string? name = null)
+    /// <param name="patience">Default <see cref="KeeperRing.Deadline"/>.</param>
+    public async Task<KeeperEvent> WaitForAsync(string type, string? name = null, TimeSpan? patience = null)
     {
-        using var limit = new CancellationTokenSource(KeeperRing.Deadline);
+        var most = patience ?? KeeperRing.Deadline;
+        using var limit = new CancellationTokenSource(most);
         try
         {
             while (await _events!.ReadLineAsync(limit.Token) is { } line)
@@ -86,7 +92,7 @@ internal sealed class TestKeeper : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"No {type} {name} within {KeeperRing.Deadline.TotalSeconds} s; {Describe()}");
+            throw new TimeoutException($"No {type} {name} within {most.TotalSeconds} s; {Describe()}");
         }
 
         throw new EndOfStreamException($"The keeper ended before {type} {name}; {Describe()}");
@@ -161,10 +167,10 @@ internal sealed class TestKeeper : IAsyncDisposable
     }
 
     // Each keeper gets an agent of its own without a change to the environment of this process, which other tests share.
-    private static async Task<string> WrapperAsync(string directory, string agent)
+    private static async Task<string> WrapperAsync(string directory, string agent, string environment)
     {
         var path = Path.Combine(directory, "keeper");
-        await File.WriteAllTextAsync(path, $"#!/bin/sh\nORIEL_AGENT_BINARY={agent} exec {KeeperRing.KeeperPath} \"$@\"\n");
+        await File.WriteAllTextAsync(path, $"#!/bin/sh\nORIEL_AGENT_BINARY={agent} {environment} exec {KeeperRing.KeeperPath} \"$@\"\n");
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         return path;
     }

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using Oriel.Keeper.Drivers.Firecracker.Api;
+using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Hosting;
 using Oriel.Linux.Cgroups;
 
@@ -11,12 +12,6 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
 {
     private static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(2);
-
-    /// <summary>
-    /// Joins the cgroup ($0, may be empty), puts both outputs on one pipe and nothing on the input, and becomes the rest of its arguments:
-    /// the process that is started is the VMM in the end.
-    /// </summary>
-    private const string Become = "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; exec \"$@\" </dev/null 2>&1";
 
     private readonly Process _process;
     private readonly VmmOutput _output;
@@ -37,7 +32,7 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
 
     public int ProcessId => _process.Id;
 
-    /// <summary>Starts a VMM and waits until its interface answers.</summary>
+    /// <summary>Starts a VMM, its own system-call filter on as it is by default, and waits until its interface answers.</summary>
     /// <param name="directory">Has the files that <see cref="MachineFiles"/> names; short enough for a socket's address, so usually relative.</param>
     /// <param name="id">What the VMM calls itself in its log.</param>
     /// <param name="console">Takes what the VMM prints, and the guest's serial port where that is on.</param>
@@ -45,7 +40,7 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     public static async Task<FirecrackerMachine> StartAsync(
         FirecrackerProbe program, string directory, string id, VmmOutput output, ConsoleLog console, Cgroup? cgroup, CancellationToken cancellationToken)
     {
-        var process = Process.Start(StartInfo(program.Program, directory, id, cgroup))!;
+        var process = Process.Start(VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id]))!;
         var api = new FirecrackerApi(new ApiTransport(Path.Combine(directory, MachineFiles.Socket)));
         var machine = new FirecrackerMachine(process, output, console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None), api, program);
         try
@@ -89,22 +84,6 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         await _output.DisposeAsync().ConfigureAwait(false);
         _process.Dispose();
     }
-
-    /// <summary>
-    /// Without capabilities in the keeper's namespaces, so that what breaks out of the guest could not change its network; with the VMM's
-    /// own system-call filter, which is on unless it is asked otherwise.
-    /// </summary>
-    private static ProcessStartInfo StartInfo(string program, string directory, string id, Cgroup? cgroup) => new(
-        "/bin/sh",
-        [
-            "-c", Become, cgroup?.ProcsPath ?? "",
-            "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs", "--",
-            program, "--api-sock", MachineFiles.Socket, "--id", id,
-        ])
-    {
-        WorkingDirectory = directory,
-        RedirectStandardOutput = true,
-    };
 
     private async Task AwaitAnswerAsync(CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using Oriel.Keeper.Drivers.Firecracker.Api;
+using Oriel.Keeper.Drivers.Vm;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 
@@ -11,8 +12,8 @@ internal static class MachineFiles
     public const string Socket = "api.sock";
     public const string Log = "vmm.log";
     public const string Metrics = "vmm.metrics";
-    public const string Kernel = "kernel";
-    public const string Initramfs = "initramfs";
+    public const string Kernel = VmDirectory.Kernel;
+    public const string Initramfs = VmDirectory.Initramfs;
 
     /// <summary>The snapshot that is loaded.</summary>
     public const string State = "state";

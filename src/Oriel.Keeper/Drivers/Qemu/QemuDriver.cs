@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
 using Oriel.Keeper.Hosting;
@@ -98,20 +97,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         var machine = new QemuMachineSpec(_kvm, Math.Clamp(vcpus, 1, MostVcpus), memory >> 20, _tsc is null ? null : await _tsc.ConfigureAwait(false));
         _cgroup?.Limit(memory + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));
-        var id = VmDirectory.UserId.ToString(CultureInfo.InvariantCulture);
-        // The shell puts both outputs on one pipe and itself into the guest's cgroup; setpriv takes every power away. The supplementary
-        // groups stay, as one of them may be that of /dev/kvm.
-        var start = new ProcessStartInfo(
-            "/bin/sh",
-            [
-                "-c", "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; exec \"$@\" </dev/null 2>&1", _cgroup?.ProcsPath ?? "",
-                "setpriv", "--reuid", id, "--regid", id, "--keep-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--",
-                QemuMachine.Program, .. QemuMachine.Arguments(machine),
-            ])
-        {
-            WorkingDirectory = _directory.Path,
-            RedirectStandardOutput = true,
-        };
+        var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine));
         var process = Process.Start(start)!;
         var pump = console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None);
         try

@@ -1,0 +1,70 @@
+using Oriel.Keeper.Drivers.Firecracker.Api;
+using Oriel.Keeper.Drivers.Vm;
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Network;
+using Oriel.Linux.Cgroups;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Keeper.Drivers.Firecracker;
+
+/// <summary>A guest with a kernel of its own in Firecracker, which needs KVM. What is where and why: docs/decisions/0052-firecracker.md.</summary>
+internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
+{
+    /// <summary>In the server's environment: gives the guest a serial port, to look at one that does not start. Not for production.</summary>
+    public const string ConsoleVariable = "ORIEL_VM_CONSOLE";
+
+    private const long DefaultMemoryBytes = 2L << 30;
+    private const int MostVcpus = 32;
+
+    /// <summary>What Firecracker takes beside the guest's memory: a few MiB of its own, page tables, and what its devices hold.</summary>
+    private const long OverheadBytes = 128L << 20;
+
+    private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan BootDeadline = TimeSpan.FromSeconds(30);
+
+    private readonly VmDirectory _directory = new(spec);
+
+    // Opened before anything is mounted over the host's cgroup directories.
+    private readonly Cgroup? _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
+
+    public Task CreateLinkAsync(CancellationToken cancellationToken) => VmDirectory.CreateTapAsync(cancellationToken);
+
+    public Task<string?> PrepareScratchAsync(CancellationToken cancellationToken) => _directory.PrepareAsync(cancellationToken);
+
+    public async Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken)
+    {
+        FirecrackerMachine? machine = null;
+        await steps.RunAsync("vm-start", StartDeadline, async token =>
+        {
+            var program = await FirecrackerProbe.RunAsync(FirecrackerProbe.DefaultProgram, token).ConfigureAwait(false);
+            var missing = _cgroup?.Limit(MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
+            var output = new VmmOutput(_directory.Path, Path.Combine(spec.Bundle, BundleLayout.VmmLog), Path.Combine(spec.Bundle, BundleLayout.VmmMetrics));
+            machine = await FirecrackerMachine.StartAsync(program, VmDirectory.FromBundle(""), spec.DesktopId, output, console, _cgroup, token).ConfigureAwait(false);
+            return $"Firecracker {program.Version}{(missing.Count == 0 ? "" : $"; not limited: {string.Join(", ", missing)}")}";
+        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync("vm-boot", BootDeadline, async token =>
+        {
+            await MachineSequence.BootAsync(machine!.Api, Describe(), token).ConfigureAwait(false);
+            return null;
+        }, cancellationToken).ConfigureAwait(false);
+        return new FirecrackerGuest(machine!, _cgroup);
+    }
+
+    public void Dispose() => _cgroup?.Dispose();
+
+    private long MemoryBytes => spec.Limits.MemoryBytes > 0 ? spec.Limits.MemoryBytes : DefaultMemoryBytes;
+
+    private MachineSpec Describe()
+    {
+        var vcpus = spec.Limits.Cpus > 0 ? (int)Math.Ceiling(spec.Limits.Cpus) : Environment.ProcessorCount;
+        var serial = Environment.GetEnvironmentVariable(ConsoleVariable) == "1";
+        return new MachineSpec(
+            Math.Clamp(vcpus, 1, MostVcpus),
+            checked((int)(MemoryBytes >> 20)),
+            [new MachineDrive(VmDirectory.Root, ReadOnly: true), new MachineDrive(VmDirectory.Scratch, ReadOnly: false), new MachineDrive(VmDirectory.Config, ReadOnly: true)],
+            KernelArguments.Compose(BootArguments.Common, serial),
+            Firewall.Link,
+            GatewayLink.GuestMac);
+    }
+}

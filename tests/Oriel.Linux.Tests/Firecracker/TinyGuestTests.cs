@@ -1,0 +1,137 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging.Abstractions;
+using Oriel.Desktops.Agents;
+using Oriel.Egress;
+using Oriel.Egress.Policy;
+using Oriel.Linux.Kvm;
+using Oriel.Linux.Tests.Guest;
+using Oriel.Linux.Tests.Keeper;
+using Oriel.Protocol;
+using Oriel.Protocol.Guest;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Linux.Tests.Firecracker;
+
+/// <summary>What these tests need of the machine; each skips with the reason.</summary>
+internal static class TinyGuestRing
+{
+    public const string Variable = "ORIEL_TINY_GUEST";
+
+    /// <summary>As the drivers ask for it: the VMM's user has no power.</summary>
+    public static void RequireTap()
+    {
+        const string device = "/dev/net/tun";
+        Assert.SkipUnless(File.Exists(device) && File.GetUnixFileMode(device).HasFlag(UnixFileMode.OtherWrite), $"{device} is not there or not open to every user.");
+    }
+
+    public static void RequireAsked() => Assert.SkipUnless(Environment.GetEnvironmentVariable(Variable) == "1", $"{Variable}=1 starts a tiny guest to prove the driver.");
+
+    /// <summary>The real Firecracker, and KVM that runs a guest's instructions.</summary>
+    public static void RequireFirecracker()
+    {
+        Assert.SkipWhen(Programs.Find("firecracker") is null, "There is no firecracker on the PATH.");
+        var problem = KvmProbe.Try();
+        Assert.SkipWhen(problem is not null, $"No guest instruction runs on KVM: {problem}.");
+    }
+}
+
+/// <summary>
+/// A guest with a kernel of its own and nothing but the agent, by the real keeper, driver and egress: booted, configured, attested, made to
+/// run programs, paused, resumed, ended. By Firecracker where there is KVM; the same by QEMU's emulation shows the guest itself anywhere.
+/// </summary>
+public sealed class TinyGuestTests
+{
+    /// <summary>Of 64, Debian's kernel leaves its programs 10 before the first of them has started (docs/decisions/0052-firecracker.md).</summary>
+    private const long MemoryMib = 128;
+
+    private const string Notes = "/home/user/notes.txt";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(150);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Firecracker_TinyGuest_GoesThroughItsWholeLife()
+    {
+        TinyGuestRing.RequireAsked();
+        TinyGuestRing.RequireFirecracker();
+        await LiveAsync("firecracker", spec => spec);
+    }
+
+    [Fact]
+    public async Task QemuByEmulation_TinyGuest_GoesThroughItsWholeLife()
+    {
+        TinyGuestRing.RequireAsked();
+        Assert.SkipWhen(Programs.Find("qemu-system-x86_64") is null, "There is no qemu-system-x86_64 on the PATH.");
+        await LiveAsync("qemu", spec => spec with { Accelerator = "tcg", TimeScale = 5 });
+    }
+
+    private static async Task LiveAsync(string driver, Func<KeeperSpec, KeeperSpec> change)
+    {
+        TinyGuestRing.RequireTap();
+        KeeperRing.Require();
+        using var image = await TinyImage.BuildAsync(Token);
+        await using var keeper = await TestKeeper.StartAsync(
+            untilRunning: false,
+            limits: new KeeperLimits(MemoryMib << 20, 1, 0, null, DiskBytes: 64L << 20),
+            change: spec => change(spec with { Driver = driver, ImagePath = image.Path }));
+        await using var gateway = EgressGateway.Start(new EgressOptions { SocketPath = keeper.Spec.EgressSocket }, TimeProvider.System, NullLogger<EgressGateway>.Instance);
+        using var egress = gateway.Register(keeper.Spec.DesktopId, keeper.Spec.EgressKey, new EgressPolicy());
+        await keeper.WaitForAsync("running", patience: Patience);
+        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", keeper.Seen.Where(seen => seen is { Type: "step", State: "done" }).Select(step => $"{step.Name} {step.ElapsedUs / 1000} ms")));
+
+        using var agent = await AgentConnection.OpenAsync(Path.Combine(keeper.Bundle, BundleLayout.AgentSocket), keeper.Spec.AgentKey, Token);
+        await ConfigureAsync(agent);
+        await AttestAsync(agent, keeper.Spec);
+        var memory = await RunAsync(agent, "cat /proc/meminfo");
+        Assert.InRange(long.Parse(memory.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]), 16 * 1024, MemoryMib * 1024);
+        Assert.NotEqual(File.ReadAllText("/proc/sys/kernel/osrelease").Trim(), (await RunAsync(agent, "uname -r")).Trim());
+
+        await PauseAndResumeAsync(keeper, agent);
+
+        await keeper.SendAsync(new KeeperCommand("stop", 60_000));
+        var exited = await keeper.WaitForAsync("exited", patience: Patience);
+        Assert.Equal("guest-exited", exited.Name);
+        await keeper.WaitForEndAsync();
+    }
+
+    private static async Task ConfigureAsync(AgentConnection agent)
+    {
+        var request = new ConfigureRequest { Hostname = "tiny", TimeZone = "UTC", KeyboardLayout = "us", Width = 1280, Height = 720, WallClockUs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1000 };
+        request.Files.Add(new ConfiguredFile { Path = Notes, Content = ByteString.CopyFromUtf8("tiny\n") });
+        request.Env["http_proxy"] = $"http://{GuestNetwork.GatewayAddress}:{GuestNetwork.ProxyPort}";
+        await agent.Guest.ConfigureAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: Token);
+    }
+
+    private static async Task AttestAsync(AgentConnection agent, KeeperSpec spec)
+    {
+        var request = new AttestRequest { CanaryNonce = "n1" };
+        request.Paths.Add(Notes);
+        request.EnvNames.Add("http_proxy");
+        var proof = await agent.Guest.AttestAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: Token);
+        Assert.Equal("tiny", proof.Hostname);
+        Assert.Equal(SHA256.HashData("tiny\n"u8), Assert.Single(proof.Files).Sha256.ToByteArray());
+        Assert.Equal(["exec", "login"], Assert.Single(proof.Env).SeenBy.Keys.Order());
+        Assert.Equal((200, EgressSession.CanaryBody(spec.EgressKey, "n1"), ""), (proof.CanaryStatus, proof.CanaryBody, proof.CanaryError));
+        Assert.NotEqual(File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim(), proof.BootId);
+    }
+
+    private static async Task PauseAndResumeAsync(TestKeeper keeper, AgentConnection agent)
+    {
+        await keeper.SendAsync(new KeeperCommand("pause"));
+        Assert.Equal("done", (await keeper.WaitForAsync("step", "pause")).State);
+        var asked = RunAsync(agent, "cat /proc/uptime");
+        // It would answer in a fraction of that.
+        await Assert.ThrowsAsync<TimeoutException>(() => asked.WaitAsync(TimeSpan.FromSeconds(2), Token));
+        await keeper.SendAsync(new KeeperCommand("resume"));
+        Assert.Equal("done", (await keeper.WaitForAsync("step", "resume")).State);
+        Assert.Matches(@"^\d", await asked.WaitAsync(Patience, Token));
+    }
+
+    private static async Task<string> RunAsync(AgentConnection agent, string command)
+    {
+        var outcome = await agent.RunAsync(Token, "sh", "-c", command);
+        Assert.True(outcome.Exit.ExitCode == 0, outcome.Stderr + outcome.Exit.Error);
+        return outcome.Stdout;
+    }
+}

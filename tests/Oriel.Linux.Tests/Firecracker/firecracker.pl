@@ -1,0 +1,67 @@
+#!/usr/bin/perl
+# A stand-in for Firecracker's process, to show how a keeper starts one, what it lets it do and how it takes its end. It says what it is
+# asked and what it is able to, tries the files and the tap that it is given, and runs no guest.
+#   VMM_VERSION   what it is; default 1.16.1
+#   VMM_FAULT     a path that it refuses
+#   VMM_EXIT      its exit code after InstanceStart; default 0
+use strict;
+use warnings;
+use Fcntl;
+use IO::Socket::UNIX;
+$| = 1;
+my $version = $ENV{VMM_VERSION} // '1.16.1';
+if (($ARGV[0] // '') eq '--version') {
+    print "Firecracker v$version\n\n";
+    exit 0;
+}
+
+my %argument = @ARGV;
+my $listener = IO::Socket::UNIX->new(Local => $argument{'--api-sock'}, Listen => 8) or die "socket: $!";
+print "named $argument{'--id'}\n";
+open my $self, '<', '/proc/self/status' or die;
+/^(Uid|CapEff|CapPrm|CapBnd|NoNewPrivs|Seccomp):\s+(\S+)/ and print "status $1 $2\n" while <$self>;
+
+my $tap;
+sub fault_of {
+    my ($path, $body) = @_;
+    return 'refused as told' if $path eq ($ENV{VMM_FAULT} // '');
+    if ($path =~ m{^/(?:logger|metrics)$}) {
+        my ($file) = $body =~ /"(?:log|metrics)_path":"([^"]+)"/;
+        sysopen my $out, $file, O_RDWR | O_CREAT | O_NONBLOCK or return "$file: $!";
+        syswrite $out, $path eq '/logger' ? "the stand-in's log\n" : "{\"the stand-in\":1}\n";
+    } elsif ($path eq '/boot-source') {
+        for my $file ($body =~ /"(?:kernel_image|initrd)_path":"([^"]+)"/g) {
+            open my $in, '<', $file or return "$file: $!";
+            print "writable $file\n" if sysopen my $out, $file, O_RDWR;
+        }
+    } elsif ($path =~ m{^/drives/}) {
+        my ($file) = $body =~ /"path_on_host":"([^"]+)"/;
+        my $only = $body =~ /"is_read_only":true/;
+        sysopen my $disk, $file, $only ? O_RDONLY : O_RDWR or return "$file: $!";
+        print "writable $file\n" if $only && $file eq 'root' && sysopen my $out, $file, O_RDWR;
+    } elsif ($path =~ m{^/network-interfaces/}) {
+        my ($name) = $body =~ /"host_dev_name":"([^"]+)"/;
+        sysopen $tap, '/dev/net/tun', O_RDWR or return "/dev/net/tun: $!";
+        # TUNSETIFF; IFF_TAP, IFF_NO_PI, IFF_VNET_HDR
+        ioctl $tap, 0x400454ca, pack('a16 s x22', $name, 0x5002) or return "$name: $!";
+        print "opened $name\n";
+    }
+    return undef;
+}
+
+while (my $client = $listener->accept) {
+    my ($method, $path) = (<$client> // '') =~ /^(\S+) (\S+) HTTP/ or next;
+    my $length = 0;
+    while (my $line = <$client>) {
+        last if $line eq "\r\n";
+        $length = $1 if $line =~ /^Content-Length: (\d+)/i;
+    }
+    my $body = '';
+    read $client, $body, $length if $length;
+    print "asked $method $path $body\n";
+    my $fault = fault_of($path, $body);
+    my ($status, $answer) = $fault ? (400, qq({"fault_message":"$fault"})) : $path eq '/version' ? (200, qq({"firecracker_version":"$version"})) : (204, '');
+    print {$client} "HTTP/1.1 $status \r\nServer: Firecracker API\r\n", ($answer ? 'Content-Length: ' . length($answer) . "\r\n" : ''), "\r\n$answer";
+    close $client;
+    exit($ENV{VMM_EXIT} // 0) if $body =~ /InstanceStart/ && !$fault;
+}
