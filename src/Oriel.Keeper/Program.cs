@@ -1,9 +1,16 @@
 using System.Runtime.InteropServices;
+using Oriel.Keeper.Drivers.Firecracker;
 using Oriel.Keeper.Hosting;
+
+if (args is ["probe", "firecracker"])
+{
+    return await FirecrackerProbe.TellAsync();
+}
 
 if (args is not ["run", var path])
 {
-    Console.Error.WriteLine("usage: oriel-keeper run <bundle>   (in namespaces of its own; see KeeperLauncher)");
+    Console.Error.WriteLine("usage: oriel-keeper run <bundle>        (in namespaces of its own; see KeeperLauncher)");
+    Console.Error.WriteLine("       oriel-keeper probe firecracker   (tells the version that is installed, or why it cannot be used)");
     return 2;
 }
 

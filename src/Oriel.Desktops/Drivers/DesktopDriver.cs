@@ -15,6 +15,9 @@ public sealed record DesktopDriver(string Name, string Isolation, string? Accele
 
     public static DesktopDriver Container { get; } = new("container", SharedKernel, null, NeedsDisks: false, TimeScale: 1);
 
+    /// <summary>It needs KVM.</summary>
+    public static DesktopDriver Firecracker { get; } = new("firecracker", MicroVm, "kvm", NeedsDisks: true, TimeScale: 1);
+
     /// <summary>By emulation a start takes about ten times as long; the deadlines have room for the half of that.</summary>
     public static DesktopDriver Qemu(bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5);
 

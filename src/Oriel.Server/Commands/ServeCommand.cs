@@ -17,7 +17,7 @@ internal static class ServeCommand
     private static readonly Option<string> Bind = new("--bind") { Description = "Address to listen on; anything but loopback means HTTPS", DefaultValueFactory = _ => "127.0.0.1" };
     private static readonly Option<int> Port = new("--port") { Description = "TCP port; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
     private static readonly Option<int> MediaPort = new("--media-port") { Description = "UDP and TCP port of WebRTC; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
-    private static readonly Option<string> Driver = new("--driver") { Description = "auto (qemu where KVM works, else container), container or qemu", DefaultValueFactory = _ => "auto" };
+    private static readonly Option<string> Driver = new("--driver") { Description = "auto (where KVM works firecracker, else qemu; else container), firecracker, qemu or container", DefaultValueFactory = _ => "auto" };
     private static readonly Option<int> MaxDesktops = new("--max-desktops") { Description = "Most desktops at once", DefaultValueFactory = _ => 8 };
     private static readonly Option<int> Warm = new("--warm") { Description = "How many desktops wait, booted, so that Connect takes no boot; each holds the memory of an idle one", DefaultValueFactory = _ => 0 };
     private static readonly Option<string?> Cert = new("--cert") { Description = "Certificate (PEM); default beyond loopback: a self-signed one" };
@@ -48,7 +48,7 @@ internal static class ServeCommand
                 return Refuse(problem);
             }
 
-            var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, cancellation);
+            var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, options.Keeper, cancellation);
             return driver is null ? Refuse(unfit!) : await RunAsync(options with { Driver = driver }, cancellation);
         });
         return command;

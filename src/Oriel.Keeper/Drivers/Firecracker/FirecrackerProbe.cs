@@ -38,6 +38,21 @@ internal sealed record FirecrackerProbe(string Program, FirecrackerVersion Versi
         }
     }
 
+    /// <summary>For the server, which chooses the driver: the version on the first line, or why not, and 0 or 1.</summary>
+    public static async Task<int> TellAsync()
+    {
+        try
+        {
+            Console.WriteLine((await RunAsync(DefaultProgram, CancellationToken.None).ConfigureAwait(false)).Version);
+            return 0;
+        }
+        catch (InvalidOperationException exception)
+        {
+            Console.WriteLine(exception.Message);
+            return 1;
+        }
+    }
+
     /// <param name="output">What <c>--version</c> printed: the first line counts.</param>
     /// <exception cref="InvalidOperationException"/>
     internal static FirecrackerProbe Judge(string program, string output, int exitCode)
