@@ -109,6 +109,7 @@ command_test() {
     require_packages up test
     require_tools
     require_user
+    require_tun
     scratch=$(mktemp -d /var/tmp/oriel-test.XXXXXX)
     trap test_clean_up EXIT
     trap 'exit 130' INT TERM

@@ -18,6 +18,10 @@ internal static class Host
     public static int GuestOf(string data, string id) =>
         ProcessesOf(data, id).Single(pid => CommandLineOf(pid).Trim().EndsWith("oriel-agent", StringComparison.Ordinal));
 
+    /// <summary>The process that is a virtual desktop's machine.</summary>
+    public static int MachineOf(string data, string id) =>
+        ProcessesOf(data, id).Single(pid => CommandLineOf(pid).StartsWith("qemu-system-x86_64 ", StringComparison.Ordinal));
+
     /// <summary>The real uid, in the host's user namespace.</summary>
     public static int UidOf(int pid)
     {

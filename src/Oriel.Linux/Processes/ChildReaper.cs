@@ -13,6 +13,8 @@ public sealed unsafe class ChildReaper
     private const int DupFdCloseOnExec = 1030;
     private const int CloseOnExec = 0x80000;
     private const int MemFdCloseOnExec = 1;
+    private const int SigChild = 17;
+    private const int DefaultAction = 0;
 
     private static readonly TimeSpan _childlessWait = TimeSpan.FromSeconds(1);
 
@@ -175,6 +177,9 @@ public sealed unsafe class ChildReaper
             }
 
             Check(ProcessCalls.FileActionsAddCloseFrom(actions, sources.Count), "posix_spawn_file_actions_addclosefrom_np");
+            // The runtime catches SIGCHLD as soon as anybody asks it for any signal, and as the first process of a machine, with a terminal for its
+            // output, then collects children by itself: one exit in six was lost. Without its handler there is nobody but this reaper.
+            _ = ProcessCalls.Signal(SigChild, DefaultAction);
             lock (_gate)
             {
                 int pid;

@@ -1,0 +1,154 @@
+using System.Net.Sockets;
+using System.Text;
+using Oriel.Keeper.Drivers.Qemu;
+using Oriel.Keeper.Drivers.Vm;
+using Oriel.Keeper.Events;
+using Oriel.Keeper.Hosting;
+using Oriel.Linux.Machine;
+
+namespace Oriel.Tests.Keeper;
+
+public sealed class QemuTests : IDisposable
+{
+    private readonly string _path = Directory.CreateTempSubdirectory("oriel-qmp-").FullName;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(_path, recursive: true);
+
+    [Fact]
+    public void Arguments_WithoutKvm_TellTheClocksRateAndKeepTheSandboxOn()
+    {
+        var arguments = string.Join(' ', QemuMachine.Arguments(new QemuMachineSpec(Kvm: false, Vcpus: 2, MemoryMib: 1536, TscKilohertz: 2_596_122)));
+        Assert.Contains("-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", arguments);
+        Assert.Contains("tsc=reliable tsc_early_khz=2596122", arguments);
+        Assert.Contains("-accel tcg,thread=multi", arguments);
+        Assert.DoesNotContain("pit=off", arguments);
+    }
+
+    [Fact]
+    public void Arguments_WithKvm_LeaveTheGuestsDefencesOn()
+    {
+        var arguments = string.Join(' ', QemuMachine.Arguments(new QemuMachineSpec(Kvm: true, Vcpus: 4, MemoryMib: 3072, TscKilohertz: null)));
+        Assert.Contains("-accel kvm", arguments);
+        Assert.DoesNotContain("mitigations=off", arguments);
+        Assert.DoesNotContain("init_on_alloc=0", arguments);
+    }
+
+    [Fact]
+    public void Arguments_OfDisks_OpenTheImageForReadingAlone()
+    {
+        var arguments = QemuMachine.Arguments(new QemuMachineSpec(Kvm: true, Vcpus: 1, MemoryMib: 512, TscKilohertz: null));
+        Assert.Contains($"id={VmDirectory.Root},file={VmDirectory.Root},format=raw,if=none,readonly=on", arguments);
+        Assert.Contains($"id={VmDirectory.Config},file={VmDirectory.Config},format=raw,if=none,readonly=on", arguments);
+    }
+
+    [Theory]
+    [InlineData(0, "guest-shutdown", false, "guest-exited", "switched itself off")]
+    [InlineData(0, "guest-reset", false, "guest-exited", "panic or reset")]
+    [InlineData(1, null, false, "guest-exited", "code 1")]
+    [InlineData(137, null, false, "guest-killed", "signal 9")]
+    [InlineData(137, null, true, "oom", "want of memory")]
+    [InlineData(159, null, false, "guest-killed", "signal 31")]
+    public void ExitOf_WhatQemuSaid_IsTheReason(int code, string? shutdown, bool oom, string reason, string detail)
+    {
+        var exit = QemuGuest.ExitOf(code, shutdown, oom);
+        Assert.Equal(reason, exit.Reason);
+        Assert.Contains(detail, exit.Detail);
+    }
+
+    [Fact]
+    public async Task Execute_AnsweredBetweenEvents_CompletesOrSaysQemusWords()
+    {
+        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line => line.Contains("cont")
+            ? """{"event":"RESUME"}""" + "\n" + """{"error":{"class":"GenericError","desc":"no such thing"}}"""
+            : """{"event":"SHUTDOWN","data":{"guest":true,"reason":"guest-reset"}}""" + "\n" + """{"return":{}}""");
+        await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
+        Assert.Equal("7.2.22", client.Version);
+        await client.ExecuteAsync("stop", Token);
+        Assert.Equal("guest-reset", client.ShutdownReason);
+        var refusal = await Assert.ThrowsAsync<IOException>(() => client.ExecuteAsync("cont", Token));
+        Assert.Contains("no such thing", refusal.Message);
+    }
+
+    [Fact]
+    public async Task Execute_QemuGoesAway_FailsInsteadOfWaiting()
+    {
+        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line => line.Contains("qmp_capabilities") ? """{"return":{}}""" : null);
+        await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
+        await Assert.ThrowsAsync<IOException>(() => client.ExecuteAsync("stop", Token));
+        await Assert.ThrowsAsync<IOException>(() => client.ExecuteAsync("cont", Token));
+    }
+
+    [Fact]
+    public async Task Connect_WhatAnswersIsNoQmpOrTooLong_IsRefused()
+    {
+        using var noise = new PlayedQemu(Path.Combine(_path, "a"), _ => null, greeting: "hello");
+        await Assert.ThrowsAsync<IOException>(() => QmpClient.ConnectAsync(noise.Path, Task.Delay(Timeout.Infinite, Token), Token));
+        using var flood = new PlayedQemu(Path.Combine(_path, "b"), _ => null, greeting: new string('x', QmpClient.MaxLineBytes + 1));
+        await Assert.ThrowsAsync<IOException>(() => QmpClient.ConnectAsync(flood.Path, Task.Delay(Timeout.Infinite, Token), Token));
+    }
+
+    [Fact]
+    public async Task BootMarks_LinesOfTheInitramfs_CompleteTheirSteps()
+    {
+        using var console = new ConsoleLog(Path.Combine(_path, "console.log"), new EventLog(TimeProvider.System));
+        using var marks = new BootMarks(console);
+        console.Append("[    0.1] something\r\noriel-init: start 1.25\r\noriel-init: root 2.5\r\n"u8);
+        Assert.Equal("1.25", await marks.Kernel);
+        Assert.Equal("2.5", await marks.Root);
+    }
+
+    [Fact]
+    public async Task BootMarks_AFailureOfTheInitramfs_IsTheStepsFailure()
+    {
+        using var console = new ConsoleLog(Path.Combine(_path, "console.log"), new EventLog(TimeProvider.System));
+        using var marks = new BootMarks(console);
+        console.Append("oriel-init: start 1.25\noriel-init: failed: the root disk cannot be mounted\n"u8);
+        Assert.Equal("1.25", await marks.Kernel);
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => marks.Root);
+        Assert.Contains("the root disk cannot be mounted", failure.Message);
+    }
+
+    [Fact]
+    public async Task MeasureKilohertz_Twice_AgreesWithItself()
+    {
+        var first = await TimestampCounter.MeasureKilohertzAsync(Token);
+        var second = await TimestampCounter.MeasureKilohertzAsync(Token);
+        Assert.InRange(first, 500_000, 10_000_000);
+        Assert.InRange(second, first * 0.999, first * 1.001);
+    }
+
+    /// <summary>Greets as QEMU 7.2 does and answers each line; null hangs up.</summary>
+    private sealed class PlayedQemu : IDisposable
+    {
+        private const string Greeting = """{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}""";
+        private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        private readonly Func<string, string?> _answer;
+        private readonly string _greeting;
+
+        public PlayedQemu(string path, Func<string, string?> answer, string greeting = Greeting)
+        {
+            (Path, _answer, _greeting) = (path, answer, greeting);
+            _listener.Bind(new UnixDomainSocketEndPoint(path));
+            _listener.Listen();
+            _ = ServeAsync();
+        }
+
+        public string Path { get; }
+
+        public void Dispose() => _listener.Dispose();
+
+        private async Task ServeAsync()
+        {
+            using var client = await _listener.AcceptAsync();
+            await using var stream = new NetworkStream(client);
+            using var reader = new StreamReader(stream);
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(_greeting + "\r\n"));
+            while (await reader.ReadLineAsync() is { } line && _answer(line) is { } answer)
+            {
+                await stream.WriteAsync(Encoding.UTF8.GetBytes(answer + "\r\n"));
+            }
+        }
+    }
+}
