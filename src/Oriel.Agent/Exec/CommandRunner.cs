@@ -47,18 +47,19 @@ internal sealed class CommandRunner(ChildReaper reaper, BootConfig config)
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             timeout *= config.TimeScale;
             deadline.CancelAfter(timeout);
+            var outputBytes = ReadAsync(output, deadline.Token);
+            var errorBytes = ReadAsync(errors, deadline.Token);
             try
             {
-                var outputBytes = ReadAsync(output, deadline.Token);
-                var errorBytes = ReadAsync(errors, deadline.Token);
                 var exit = await child.Exited.WaitAsync(deadline.Token);
                 return new CommandResult(exit, await outputBytes, System.Text.Encoding.UTF8.GetString(await errorBytes));
             }
             catch (OperationCanceledException)
             {
+                var missing = child.Exited.IsCompleted ? "its exit is known, its output has no end" : outputBytes.IsCompletedSuccessfully ? "its output has ended, its exit is not known" : "neither exit nor end of output";
                 child.KillSession();
                 cancellationToken.ThrowIfCancellationRequested();
-                throw new IOException($"{command[0]} did not end within {timeout.TotalSeconds:0.#} s.");
+                throw new IOException($"{command[0]} did not end within {timeout.TotalSeconds:0.#} s ({missing}).");
             }
         }
     }
