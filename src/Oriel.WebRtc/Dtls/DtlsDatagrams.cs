@@ -17,6 +17,18 @@ internal sealed class DtlsDatagrams(Action<ReadOnlySpan<byte>> send) : DatagramT
     /// <summary>True after the handshake: an empty queue then ends a receive at once instead of waiting.</summary>
     public bool IsPolled { get; set; }
 
+    /// <summary>Also by BouncyCastle itself, once it has read the peer's close_notify.</summary>
+    public bool IsClosed
+    {
+        get
+        {
+            lock (_monitor)
+            {
+                return _isClosed;
+            }
+        }
+    }
+
     public void Enqueue(ReadOnlySpan<byte> datagram)
     {
         lock (_monitor)

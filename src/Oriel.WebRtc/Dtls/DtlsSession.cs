@@ -44,6 +44,12 @@ internal sealed class DtlsSession : IDisposable
     public bool Receive(ReadOnlySpan<byte> datagram, Action<ReadOnlySpan<byte>> onData)
     {
         _datagrams.Enqueue(datagram);
+        return Receive(onData);
+    }
+
+    /// <summary>The same of what has come already: between the handshake's end and <see cref="Establish"/> nobody read, and no other datagram may follow.</summary>
+    public bool Receive(Action<ReadOnlySpan<byte>> onData)
+    {
         try
         {
             while (true)
@@ -51,7 +57,7 @@ internal sealed class DtlsSession : IDisposable
                 var length = _transport!.Receive(_buffer, 0, _buffer.Length, 1);
                 if (length < 0)
                 {
-                    return true;
+                    return !_datagrams.IsClosed;
                 }
 
                 onData(_buffer.AsSpan(0, length));
@@ -59,7 +65,7 @@ internal sealed class DtlsSession : IDisposable
         }
         catch (TlsTimeoutException)
         {
-            return true; // the queue is empty
+            return !_datagrams.IsClosed; // the queue is empty
         }
         catch (Exception e) when (e is IOException or TlsException)
         {

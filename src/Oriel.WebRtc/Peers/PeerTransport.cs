@@ -290,6 +290,10 @@ internal sealed class PeerTransport
 
         SetState(PeerState.Connected);
         _keyFrames.Ask();
+        if (!_dtls.Receive(OnApplicationData))
+        {
+            Close(CloseReason.Remote);
+        }
     }
 
     private void OnApplicationData(ReadOnlySpan<byte> data) => _sctp?.Receive(data);

@@ -128,8 +128,9 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
         await using var peer = endpoint.CreatePeer(new PeerOptions());
         browser.Other = peer;
         await browser.AcceptAnswerAsync(peer.AcceptOffer(await browser.OfferAsync("{ input: {} }")));
-        await browser.WaitAsync("pc.connectionState === 'connected'");
 
+        // Its last word is the data association's abort, which it has once a channel is open; before, only the consent's end tells.
+        await browser.WaitAsync("Object.values(window.channels).every(c => c.readyState === 'open')");
         await browser.Page.EvaluateAsync("() => pc.close()");
 
         Assert.Equal(CloseReason.Remote, await peer.Closed.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));

@@ -15,7 +15,8 @@ public sealed class DtlsVersionTests
     [Fact]
     public async Task Handshake_ClientOf12_IsMadeWithKeysForSrtp()
     {
-        var (server, client) = await HandshakeAsync(ProtocolVersion.DTLSv12);
+        using var session = new Session();
+        var (server, client) = await session.HandshakeAsync(ProtocolVersion.DTLSv12);
 
         Assert.Null(client);
         Assert.Null(server.Failure);
@@ -23,29 +24,64 @@ public sealed class DtlsVersionTests
         Assert.NotNull(server.Transport);
     }
 
+    /// <summary>A page that goes at once sends its last words before the peer's loop has taken over from the handshake's thread.</summary>
+    [Fact]
+    public async Task Establish_WhatCameMeanwhile_IsReadWithoutAnotherDatagram()
+    {
+        using var session = new Session();
+        var (server, _) = await session.HandshakeAsync(ProtocolVersion.DTLSv12);
+        session.Client!.Send("last words"u8);
+        session.Client.Close();
+
+        session.Server.Establish(server.Transport!);
+        var heard = "";
+        Assert.False(session.Server.Receive(data => heard += System.Text.Encoding.ASCII.GetString(data)));
+        Assert.Equal("last words", heard);
+    }
+
     [Fact]
     public async Task Handshake_ClientOf10_IsRefusedForItsVersion()
     {
-        var (server, client) = await HandshakeAsync(ProtocolVersion.DTLSv10);
+        using var session = new Session();
+        var (server, client) = await session.HandshakeAsync(ProtocolVersion.DTLSv10);
 
         Assert.Contains("protocol_version", server.Failure);
         Assert.Contains("protocol_version", Assert.IsType<TlsFatalAlertReceived>(client).Message);
     }
 
-    private static async Task<(DtlsOutcome Server, Exception? Client)> HandshakeAsync(ProtocolVersion version)
+    private sealed class Session : IDisposable
     {
-        var own = DtlsCertificate.Create(DateTimeOffset.UtcNow);
-        DtlsDatagrams? toClient = null;
-        using var server = new DtlsSession(datagram => toClient!.Enqueue(datagram));
-        toClient = new DtlsDatagrams(server.Enqueue);
-        var done = new TaskCompletionSource<DtlsOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
-        server.Start(DtlsCertificate.Create(DateTimeOffset.UtcNow), new CertificateFingerprint(HashAlgorithmName.SHA256, SHA256.HashData(own.Der)), done.SetResult);
-        var client = Task.Factory.StartNew(
-            () => Record.Exception(() => { _ = new DtlsClientProtocol().Connect(new Client(own, version), toClient); }),
-            TestContext.Current.CancellationToken,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
-        return (await done.Task.WaitAsync(Deadline, TestContext.Current.CancellationToken), await client.WaitAsync(Deadline, TestContext.Current.CancellationToken));
+        private readonly DtlsCertificate _own = DtlsCertificate.Create(DateTimeOffset.UtcNow);
+        private readonly DtlsDatagrams _toClient;
+
+        public Session()
+        {
+            DtlsDatagrams? toClient = null;
+            Server = new DtlsSession(datagram => toClient!.Enqueue(datagram));
+            _toClient = toClient = new DtlsDatagrams(Server.Enqueue);
+        }
+
+        public DtlsSession Server { get; }
+
+        public DtlsTransport? Client { get; private set; }
+
+        public async Task<(DtlsOutcome Server, Exception? Client)> HandshakeAsync(ProtocolVersion version)
+        {
+            var done = new TaskCompletionSource<DtlsOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Server.Start(DtlsCertificate.Create(DateTimeOffset.UtcNow), new CertificateFingerprint(HashAlgorithmName.SHA256, SHA256.HashData(_own.Der)), done.SetResult);
+            var client = Task.Factory.StartNew(
+                () => Record.Exception(() => { Client = new DtlsClientProtocol().Connect(new DtlsVersionTests.Client(_own, version), _toClient); }),
+                TestContext.Current.CancellationToken,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default);
+            return (await done.Task.WaitAsync(Deadline, TestContext.Current.CancellationToken), await client.WaitAsync(Deadline, TestContext.Current.CancellationToken));
+        }
+
+        public void Dispose()
+        {
+            Server.Dispose();
+            _toClient.Close();
+        }
     }
 
     private sealed class Client(DtlsCertificate own, ProtocolVersion version) : DefaultTlsClient(new BcTlsCrypto(new SecureRandom()))
