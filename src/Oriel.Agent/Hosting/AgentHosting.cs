@@ -24,6 +24,7 @@ internal static class AgentHosting
         // All services at once: a call that streams the screen ends when the X server does, not before.
         builder.Services.Configure<HostOptions>(host => host.ServicesStopConcurrently = true);
         builder.Services.AddSingleton<GuestEnding>();
+        builder.Services.AddHostedService<PowerButton>();
         builder.Services.AddSingleton(guest);
         builder.Services.AddSingleton(guest.Clock);
         builder.Services.AddSingleton(guest.Console);

@@ -49,6 +49,14 @@ public sealed class AsyncDescriptor : IDisposable
         return (read, new AsyncDescriptor(write));
     }
 
+    /// <summary>A device or pipe, opened for reading.</summary>
+    /// <exception cref="LinuxException">It cannot be opened, or is nothing that can be waited for.</exception>
+    public static AsyncDescriptor OpenReader(string path)
+    {
+        var fd = Files.FileCalls.OpenAt(Files.FileCalls.AtFdCwd, path, Files.FileCalls.NonBlocking | Files.FileCalls.CloseOnExec, 0);
+        return fd >= 0 ? new AsyncDescriptor(new OwnedDescriptor(fd)) : throw LinuxException.Last("open", path);
+    }
+
     /// <returns>Bytes read; 0 at the end. A terminal whose other side is closed has ended.</returns>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
     {

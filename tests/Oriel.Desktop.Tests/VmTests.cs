@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>The same desktop in a virtual machine; by emulation where this host has no KVM.</summary>
+public sealed class VmTests(Ring ring) : RingTests(ring)
+{
+    private static readonly TimeSpan ReadyDeadline = TimeSpan.FromMinutes(6);
+
+    /// <summary>From inside: each line that is printed got an answer. (A connection to any address is taken by the transparent proxy, which closes it.)</summary>
+    private const string Leaks = """
+        tries() { timeout 5 bash -c "exec 3<>/dev/$1/$2/$3 && printf 'GET / HTTP/1.0\r\n\r\n' >&3; [ -n \"\$(head -c 1 <&3 | tr '\0' x)\" ]" > /dev/null 2>&1 && echo "$1 $2:$3"; }
+        tries tcp 192.168.100.1 10001
+        tries tcp 169.254.169.254 80
+        tries tcp 127.0.0.1 4000
+        tries udp 192.0.2.1 9
+        tries udp 192.168.100.1 9999
+        tries tcp 192.168.100.1 22
+        timeout 3 ping -c 1 -W 2 192.168.100.1 > /dev/null 2>&1 && echo icmp
+        ip -6 address show | grep -q inet6 && echo ipv6
+        sudo ip address add 192.168.100.77/24 dev eth0 && sudo timeout 3 curl --interface 192.168.100.77 --noproxy '*' -s -m 2 http://192.168.100.1:10001/ > /dev/null && echo spoofed
+        true
+        """;
+
+    [Fact]
+    public async Task Desktop_InAVirtualMachine_IsTheSameDesktop()
+    {
+        SkipUnlessPrepared();
+        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
+        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        await using var server = await OrielServer.StartAsync(["--driver", "qemu", "--max-desktops", "1", .. TestSite.ServerOptions]);
+        var id = Ring.IdOf(await server.CreateDesktopAsync(new { name = "machine", width = 1280, height = 720 }));
+        var desktop = await server.WaitReadyAsync(id, ReadyDeadline);
+        Tell(desktop);
+        Assert.Equal(("qemu", "microvm"), (desktop["driver"]!.GetValue<string>(), desktop["isolation"]!.GetValue<string>()));
+        await HasAKernelOfItsOwnAsync(server, id);
+        // The proxy, which is the one way out, answers the same attempt.
+        Assert.Equal("tcp 192.168.100.1:10001\n", (await server.ShellAsync(id, Leaks)).Stdout);
+        await IsSeenAndTypedAtAsync(server, id);
+        await PausesAsync(server, id);
+        await EndsWithItsMachineAsync(server, id);
+        await RootDiskIsAsItWasAsync(desktop["image"]!["digest"]!.GetValue<string>());
+    }
+
+    private static void Tell(JsonObject desktop) => TestContext.Current.SendDiagnosticMessage("Steps of the virtual machine: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
+        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
+
+    private static async Task HasAKernelOfItsOwnAsync(OrielServer server, string id)
+    {
+        var (code, release, error) = await server.ShellAsync(id, "uname -r && findmnt -n -o FSTYPE / && date +%s");
+        Assert.True(code == 0, error);
+        var lines = release.Split('\n');
+        Assert.NotEqual((await File.ReadAllTextAsync("/proc/sys/kernel/osrelease", Token)).Trim(), lines[0]);
+        Assert.Equal("overlay", lines[1]);
+        Assert.InRange(DateTimeOffset.UtcNow.ToUnixTimeSeconds() - long.Parse(lines[2], CultureInfo.InvariantCulture), -2, 10);
+    }
+
+    private async Task IsSeenAndTypedAtAsync(OrielServer server, string id)
+    {
+        var png = await server.Api.GetByteArrayAsync($"/api/desktops/{id}/screenshot", Token);
+        Assert.True(png.Length > 8 * 1024, $"the screenshot has {png.Length} bytes: next to nothing is drawn");
+        var page = await Ring.SignInAsync(server, new() { ViewportSize = new() { Width = 1400, Height = 860 } });
+        await page.GotoAsync($"{server.Address}desktops/{id}");
+        await Eyes.IsConnectedAsync(page);
+        await Eyes.PlaysAsync(page, seconds: 120);
+        // Few keys, as each takes its time by emulation: the terminal's background.
+        await Terminal.RunAsync(server, page, id, @"printf '\e]11;#fa780a\a'");
+        await Eyes.SeesAsync(page, (250, 120, 10), 0.05, "the terminal of a virtual machine", seconds: 60);
+        await Eyes.KeepAsync(page, "virtual machine");
+        await page.GotoAsync("about:blank");
+    }
+
+    private static async Task PausesAsync(OrielServer server, string id)
+    {
+        var machine = Host.MachineOf(server.Data, id);
+        using (var paused = await server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token))
+        {
+            Assert.True(paused.IsSuccessStatusCode, await paused.Content.ReadAsStringAsync(Token));
+        }
+
+        var before = Host.CpuTicksOf(machine);
+        // The state is the desktop's own word; that it stands still is seen at what the machine takes of the processor until it is resumed.
+        using (var resumed = await server.Api.PostAsync($"/api/desktops/{id}/resume", null, Token))
+        {
+            Assert.InRange(Host.CpuTicksOf(machine) - before, 0, 50);
+            Assert.True(resumed.IsSuccessStatusCode, await resumed.Content.ReadAsStringAsync(Token));
+        }
+
+        Assert.Equal("back\n", (await server.ShellAsync(id, "echo back")).Stdout);
+    }
+
+    /// <summary>kill -9 of QEMU: the desktop has failed with the reason, and nothing of it is left.</summary>
+    private static async Task EndsWithItsMachineAsync(OrielServer server, string id)
+    {
+        var machine = Host.MachineOf(server.Data, id);
+        Assert.NotEqual(Host.UidOf(Environment.ProcessId), Host.UidOf(machine));
+        // As the subordinate id that the machine runs as, whom nobody else may signal.
+        using (var kill = Process.Start("unshare", ["--user", "--map-root-user", "--map-auto", "--", "setpriv", "--reuid", "64000", "--clear-groups", "--", "kill", "-9", $"{machine}"]))
+        {
+            await kill.WaitForExitAsync(Token);
+        }
+
+        await OrielServer.EventuallyAsync(
+            async () => (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}"))!["reason"]?["code"]?.GetValue<string>() is var reason && reason == "guest-killed" ? null : $"the reason is {reason}",
+            TimeSpan.FromSeconds(60));
+        await OrielServer.EventuallyAsync(
+            () => Task.FromResult(Directory.Exists(Path.Combine(server.Data, "desktops", id)) ? "the bundle is still there" : null), TimeSpan.FromSeconds(60));
+    }
+
+    private static async Task RootDiskIsAsItWasAsync(string digest)
+    {
+        var image = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images", digest["sha256:".Length..]);
+        var manifest = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(image, "manifest.json"), Token))!;
+        await using var disk = File.OpenRead(Path.Combine(image, "disks", "root.erofs"));
+        Assert.Equal(manifest["disks"]!["root"]!["sha256"]!.GetValue<string>(), Convert.ToHexStringLower(await SHA256.HashDataAsync(disk, Token)));
+    }
+}
