@@ -13,6 +13,7 @@ internal sealed record DesktopContext(
     DesktopStore Store,
     IKeeperHost Keepers,
     EgressGateway Egress,
+    Snapshots.GoldenSnapshots Snapshots,
     BootSlots Slots,
     ImageStore Images,
     CgroupDelegation Cgroups,

@@ -17,7 +17,7 @@ namespace Oriel.Desktops;
 /// </summary>
 internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
 {
-    private const string Pause = "pause", Resume = "resume";
+    private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot";
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
@@ -103,22 +103,28 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
     /// <summary>Pauses or resumes the guest; for the owner loop alone.</summary>
     /// <returns>Null once the keeper has said that it is done; else why it is not.</returns>
-    public async Task<string?> FreezeAsync(bool frozen)
+    public Task<string?> FreezeAsync(bool frozen) => AskAsync(frozen ? Pause : Resume, FreezeDeadline, CancellationToken.None);
+
+    /// <summary>Has the guest's snapshot made; it stays paused. For a desktop that nobody has, since its owner loop pauses and resumes by the same way.</summary>
+    /// <returns>As <see cref="FreezeAsync"/>.</returns>
+    public Task<string?> SnapshotAsync(CancellationToken cancellationToken) => AskAsync(Snapshot, Timeout.InfiniteTimeSpan, cancellationToken);
+
+    private async Task<string?> AskAsync(string command, TimeSpan deadline, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
         Volatile.Write(ref _freezing, done);
-        if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(frozen ? Pause : Resume), CancellationToken.None))
+        if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(command), cancellationToken))
         {
             return "the keeper does not answer";
         }
 
         try
         {
-            return await done.Task.WaitAsync(FreezeDeadline, context.Clock);
+            return await done.Task.WaitAsync(deadline, context.Clock, cancellationToken);
         }
         catch (TimeoutException)
         {
-            return $"the keeper has not answered for {FreezeDeadline.TotalSeconds:0} s";
+            return $"the keeper has not answered for {deadline.TotalSeconds:0} s";
         }
     }
 
@@ -206,7 +212,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         switch (item.Type)
         {
-            case "step" when item.Name is Pause or Resume:
+            case "step" when item.Name is Pause or Resume or Snapshot:
                 Interlocked.Exchange(ref _freezing, null)?.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
                 break;
             case "step":

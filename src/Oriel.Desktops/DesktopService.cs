@@ -6,6 +6,7 @@ using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Pool;
+using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress;
@@ -43,7 +44,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         _images = images;
         _templates = templates;
         _logger = loggerFactory.CreateLogger<DesktopService>();
-        _context = new DesktopContext(options, store, keepers, egress, new BootSlots(options.MaxConcurrentBoots), images, cgroups, metrics, clock, loggerFactory);
+        _context = new DesktopContext(options, store, keepers, egress, new GoldenSnapshots(options.Driver, images), new BootSlots(options.MaxConcurrentBoots), images, cgroups, metrics, clock, loggerFactory);
         _pool = new WarmPool(templates.All, _context, images, () => Count);
         metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot), _pool.States);
     }
@@ -99,7 +100,44 @@ public sealed partial class DesktopService : IAsyncDisposable
             _desktops.TryRemove(warm.Desktop.Id, out _);
         }
 
+        if (_templates.Find(request.Template) is { } template && _context.Snapshots.Find(template, image) is { } golden && TryRestore(template, image, golden) is { } restored)
+        {
+            return await restored.ClaimAsync(request) ? CreateResult.Of(restored.Desktop) : Create(request, image);
+        }
+
         return Create(request, image);
+    }
+
+    /// <summary>Has a machine go on from a snapshot for whoever asks now, where none waits.</summary>
+    /// <returns>One that counts already, and is yet to be claimed; null where there is no room.</returns>
+    private WarmDesktop? TryRestore(DesktopTemplate template, ImageManifest image, GoldenSnapshot golden)
+    {
+        lock (_creating)
+        {
+            if (_stopping.IsCancellationRequested || Count >= Options.MaxDesktops)
+            {
+                return null;
+            }
+
+            if (Count + _pool.Count >= Options.MaxDesktops)
+            {
+                _pool.MakeRoom();
+            }
+
+            var restored = new WarmDesktop(template, image, _context, new WarmOrigin(golden.Directory, golden));
+            _desktops[restored.Desktop.Id] = restored.Desktop;
+            _ = DiscardIfBrokenAsync(restored, golden);
+            return restored;
+        }
+    }
+
+    private async Task DiscardIfBrokenAsync(WarmDesktop restored, GoldenSnapshot golden)
+    {
+        if (await restored.WaitsAsync(_stopping.Token) is { } problem && !_stopping.IsCancellationRequested && restored.Desktop.Snapshot.State != DesktopState.Destroyed)
+        {
+            _logger.LogWarning("The snapshot {Snapshot} is given up: {Problem}", golden.Directory, problem);
+            GoldenSnapshots.Discard(golden);
+        }
     }
 
     /// <returns>One that counts already, and is yet to be claimed; null when none waits or there is no room.</returns>

@@ -6,5 +6,6 @@ internal static class ConfigurationServices
         .AddSingleton<SystemIdentity>()
         .AddSingleton<TrustStore>()
         .AddSingleton<ScreenSetup>()
+        .AddSingleton<GuestRenewal>()
         .AddSingleton<GuestConfigurator>();
 }

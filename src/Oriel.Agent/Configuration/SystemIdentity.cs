@@ -32,21 +32,28 @@ internal sealed class SystemIdentity(GuestConsole console)
             GuestMachine.SetHostname(plan.Hostname);
         }
 
+        ApplyToKernel(plan.WallClockUs, plan.Entropy.Span);
+    }
+
+    /// <summary>Clock and randomness, of a kernel of the guest's own.</summary>
+    /// <param name="wallClockUs">Since 1970; 0 leaves the clock.</param>
+    public void ApplyToKernel(long wallClockUs, ReadOnlySpan<byte> entropy)
+    {
         if (!GuestMachine.OwnsKernel())
         {
             return;
         }
 
-        if (plan.WallClockUs > 0)
+        if (wallClockUs > 0)
         {
-            GuestMachine.SetClock(plan.WallClockUs);
+            GuestMachine.SetClock(wallClockUs);
         }
 
-        if (!plan.Entropy.IsEmpty)
+        if (!entropy.IsEmpty)
         {
             try
             {
-                GuestMachine.AddEntropy(plan.Entropy.Span);
+                GuestMachine.AddEntropy(entropy);
             }
             catch (LinuxException e)
             {

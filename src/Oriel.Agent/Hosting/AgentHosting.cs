@@ -32,7 +32,7 @@ internal static class AgentHosting
         builder.Services.AddSingleton(guest.Reaper);
         builder.Services.AddSingleton(guest.Config);
         builder.Services.AddSingleton(guest.Options);
-        builder.Services.AddSingleton(new AgentSessions(guest.Config.AgentKey));
+        builder.Services.AddSingleton(new AgentSessions(guest.Config.AgentKey, guest.Config.DesktopId));
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = MaxMessageBytes;

@@ -53,6 +53,12 @@ internal sealed class GuestBoot : IDisposable
 
             var boot = steps.Begin("boot-config");
             var config = ReadConfig(options.BootConfigPath);
+            if (config.Warm is not null && GuestMachine.OwnsKernel())
+            {
+                // A container's is set from outside. A session that starts before its desktop is configured must not start with the kernel's "(none)".
+                GuestMachine.SetHostname(config.Hostname);
+            }
+
             boot.Done($"desktop {config.DesktopId}");
             var reaper = ChildReaper.Start();
             return new GuestBoot(clock, console, steps, reaper, options, config);

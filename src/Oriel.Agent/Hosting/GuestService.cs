@@ -5,7 +5,6 @@ using Oriel.Agent.Configuration;
 using Oriel.Agent.Exec;
 using Oriel.Agent.Files;
 using Oriel.Protocol;
-using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Hosting;
@@ -13,7 +12,7 @@ namespace Oriel.Agent.Hosting;
 /// <summary>The Guest service: each call belongs to one feature, this class only leads there.</summary>
 internal sealed class GuestService(
     AgentSessions sessions,
-    BootConfig config,
+    GuestRenewal renewal,
     StepJournal steps,
     GuestConfigurator configurator,
     Attestor attestor,
@@ -42,7 +41,7 @@ internal sealed class GuestService(
             Session = ByteString.CopyFrom(session),
             Proof = ByteString.CopyFrom(proof),
             AgentVersion = _version,
-            DesktopId = config.DesktopId,
+            DesktopId = sessions.DesktopId,
         });
     }
 
@@ -64,6 +63,8 @@ internal sealed class GuestService(
 
     public override Task<ConfigureReply> Configure(ConfigureRequest request, ServerCallContext context) =>
         configurator.ConfigureAsync(request, context.CancellationToken);
+
+    public override Task<RenewReply> Renew(RenewRequest request, ServerCallContext context) => Task.FromResult(renewal.Renew(request));
 
     public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context) =>
         attestor.AttestAsync(request, context.CancellationToken);

@@ -21,6 +21,18 @@ internal sealed class StepJournal(TimeProvider clock, GuestConsole console)
         return step;
     }
 
+    /// <summary>Of the newest event, in microseconds since the agent began; 0 before the first.</summary>
+    public long NewestUs
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _events.Count == 0 ? 0 : _events[^1].SinceBootUs;
+            }
+        }
+    }
+
     /// <summary>Past events, then each as it happens, until cancelled.</summary>
     public async IAsyncEnumerable<GuestStep> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -19,7 +19,11 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
     public async Task<(Child Process, XDisplayAddress Address)> StartAsync(UserAccount user, string runtimeDirectory, CancellationToken cancellationToken)
     {
         var authority = Path.Combine(runtimeDirectory, "Xauthority");
-        WriteAuthority(user, runtimeDirectory);
+        using (var directory = DirectoryHandle.Open(runtimeDirectory))
+        {
+            WriteAuthority(user, directory, "Xauthority");
+        }
+
         var (displayReader, displayWriter) = AsyncDescriptor.CreateReader();
         using var reader = displayReader;
         Child server;
@@ -74,13 +78,25 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         return int.TryParse(text.ToString().Trim(), out var number) ? number : null;
     }
 
+    /// <summary>Another cookie from now on: the server reads its file again when it is newer, and those connected stay.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public static void RenewCookie(UserAccount user)
+    {
+        const string next = "Xauthority.next";
+        using var directory = DirectoryHandle.Open(RuntimeDirectories.Of(user));
+        if (directory.TryStatus("Xauthority") is not null)
+        {
+            WriteAuthority(user, directory, next);
+            directory.Rename(next, "Xauthority");
+        }
+    }
+
     /// <summary>One entry of Xauthority(5), family wild, so that it holds whatever the host name becomes.</summary>
-    private static void WriteAuthority(UserAccount user, string runtimeDirectory)
+    private static void WriteAuthority(UserAccount user, DirectoryHandle directory, string fileName)
     {
         var name = "MIT-MAGIC-COOKIE-1"u8;
         byte[] entry = [0xff, 0xff, 0, 0, 0, 0, 0, (byte)name.Length, .. name, 0, 16, .. RandomNumberGenerator.GetBytes(16)];
-        using var directory = DirectoryHandle.Open(runtimeDirectory);
-        using var file = directory.Create("Xauthority", 0x180); // 0600
+        using var file = directory.Create(fileName, 0x180); // 0600
         RandomAccess.Write(file, entry, 0);
         DirectoryHandle.SetOwnerAndMode(file, user.Uid, user.Gid, 0x180);
     }

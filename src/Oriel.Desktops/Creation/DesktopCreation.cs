@@ -6,6 +6,8 @@ using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Images;
+using Oriel.Desktops.Snapshots;
+using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
@@ -25,7 +27,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     {
         var steps = new StepRunner(desktop, context.Clock);
         using var slot = await TakeSlotAsync(steps, cancellationToken);
-        var guest = await BootAsync(desktop, steps, null, cancellationToken);
+        var guest = await BootAsync(desktop, steps, null, null, cancellationToken);
         await FinishAsync(desktop, steps, guest, cancellationToken);
     }
 
@@ -34,14 +36,20 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     /// as what the claim asks for.
     /// </summary>
     /// <exception cref="StepFailedException">It cannot be made, or ended while it waited; the desktop is to be taken down.</exception>
-    public async Task RunWarmAsync(Desktop desktop, Action waits, Task<DesktopSpec> claimed, CancellationToken cancellationToken)
+    /// <param name="start">Where it starts from, or what is to be made of it at the barrier; null = a plain boot.</param>
+    public async Task RunWarmAsync(Desktop desktop, Action waits, Task<DesktopSpec> claimed, WarmOrigin? start, CancellationToken cancellationToken)
     {
         var steps = new StepRunner(desktop, context.Clock);
         BootedGuest guest;
         using (await TakeSlotAsync(steps, cancellationToken))
         {
-            guest = await BootAsync(desktop, steps, new WarmStart(spec.Width, spec.Height), cancellationToken);
+            guest = await BootAsync(desktop, steps, new WarmStart(spec.Width, spec.Height), start, cancellationToken);
             await BarrierAsync(desktop, steps, guest, cancellationToken);
+        }
+
+        if (start is { Restored: null })
+        {
+            await steps.RunAsync("snapshot", _deadlines.Agent, (progress, token) => KeepAsync(desktop, progress, token), cancellationToken);
         }
 
         waits();
@@ -66,16 +74,55 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         return new BootSlot(context.Slots);
     }
 
-    private async Task<BootedGuest> BootAsync(Desktop desktop, StepRunner steps, WarmStart? warm, CancellationToken cancellationToken)
+    private async Task<BootedGuest> BootAsync(Desktop desktop, StepRunner steps, WarmStart? warm, WarmOrigin? origin, CancellationToken cancellationToken)
     {
-        var keeper = await StartKeeperAsync(desktop, steps, warm, cancellationToken);
+        var keeper = await StartKeeperAsync(desktop, steps, warm, origin, cancellationToken);
         await desktop.AdvanceAsync(DesktopVerb.Boot, cancellationToken);
-        return new BootedGuest(keeper, await ReachAgentAsync(desktop, steps, cancellationToken));
+        var told = -1L;
+        if (origin?.Restored is { } golden)
+        {
+            told = await steps.RunAsync("renew", _deadlines.Agent, (progress, token) => RenewAsync(desktop, keeper, golden, progress, token), cancellationToken);
+        }
+
+        var guest = new BootedGuest(keeper, await ReachAgentAsync(desktop, steps, cancellationToken));
+        guest.Told(told);
+        return guest;
+    }
+
+    /// <summary>Under the snapshot's key: makes the machine this desktop's own, before anything else.</summary>
+    /// <returns>Of the newest of the steps that lie before, in the guest's microseconds.</returns>
+    private async Task<long> RenewAsync(Desktop desktop, KeeperSpec keeper, GoldenSnapshot golden, StepProgress progress, CancellationToken cancellationToken)
+    {
+        using var link = new AgentLink(Path.Combine(desktop.Resources.Bundle, BundleLayout.AgentSocket), golden.AgentKey);
+        var agent = await AgentReach.WaitAsync(() => link, progress, context.Clock, cancellationToken);
+        var reply = await agent.Guest.RenewAsync(
+            new RenewRequest
+            {
+                DesktopId = keeper.DesktopId,
+                AgentKey = ByteString.CopyFrom(keeper.AgentKey),
+                WallClockUs = (context.Clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
+                Entropy = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(EntropyLength)),
+            },
+            cancellationToken: cancellationToken);
+        return reply.SinceBootUs;
+    }
+
+    private static async Task KeepAsync(Desktop desktop, StepProgress progress, CancellationToken cancellationToken)
+    {
+        if (await desktop.Resources.SnapshotAsync(cancellationToken) is { } problem)
+        {
+            throw progress.Fail(ReasonCodes.StepFailed, "The machine could not be kept: " + problem);
+        }
     }
 
     private Task BarrierAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
     {
         var session = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (guest.IsRestored)
+        {
+            session.TrySetResult();
+        }
+
         return Concurrently.WithAsync(
             token => GuestSteps.FollowAsync(desktop, guest, session, context.Clock, token),
             async token =>
@@ -93,7 +140,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         await desktop.ProvenAsync(document, cancellationToken);
     }
 
-    private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, WarmStart? warm, CancellationToken cancellationToken)
+    private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, WarmStart? warm, WarmOrigin? origin, CancellationToken cancellationToken)
     {
         var resources = desktop.Resources;
         var driver = context.Options.Driver;
@@ -118,7 +165,9 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
                 new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup, spec.Limits.DiskBytes),
                 driver.Accelerator,
                 driver.TimeScale,
-                warm);
+                warm,
+                origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null));
+            origin?.Started(keeper);
             resources.TakeEgress(keeper.EgressKey, desktop.EgressPolicy);
             return Task.FromResult(keeper);
         }, cancellationToken);
@@ -233,10 +282,24 @@ internal sealed class BootedGuest(KeeperSpec keeper, AgentConnection agent)
 
     public AgentConnection Agent => agent;
 
+    public bool IsRestored => keeper.Snapshot is { IsRestore: true };
+
     /// <summary>Of the newest step that was told, in microseconds since the guest began; -1 at first. Each step is told again to whoever begins to listen.</summary>
     public long ToldUs => Interlocked.Read(ref _toldUs);
 
-    public void Told(GuestStep step) => Interlocked.Exchange(ref _toldUs, Math.Max(Interlocked.Read(ref _toldUs), step.SinceBootUs));
+    public void Told(GuestStep step) => Told(step.SinceBootUs);
+
+    public void Told(long us) => Interlocked.Exchange(ref _toldUs, Math.Max(Interlocked.Read(ref _toldUs), us));
+}
+
+/// <summary>A warm machine's snapshot: to be restored, or to be made.</summary>
+/// <param name="Restored">Null: it is to be made, in the directory.</param>
+internal sealed record WarmOrigin(string Directory, GoldenSnapshot? Restored)
+{
+    /// <summary>Of the machine that was started for it.</summary>
+    public byte[] AgentKey { get; private set; } = [];
+
+    public void Started(KeeperSpec keeper) => AgentKey = keeper.AgentKey;
 }
 
 /// <summary>Opens the agent link, as often as it takes within the step's deadline.</summary>
@@ -244,13 +307,16 @@ internal static class AgentReach
 {
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(25);
 
-    public static async Task<AgentConnection> WaitAsync(Desktop desktop, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken)
+    public static Task<AgentConnection> WaitAsync(Desktop desktop, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken) =>
+        WaitAsync(() => desktop.Resources.Agent, progress, clock, cancellationToken);
+
+    public static async Task<AgentConnection> WaitAsync(Func<AgentLink?> linkOf, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken)
     {
         while (true)
         {
             try
             {
-                var link = desktop.Resources.Agent ?? throw new OperationCanceledException("The desktop is going.");
+                var link = linkOf() ?? throw new OperationCanceledException("The desktop is going.");
                 return await link.ConnectAsync(cancellationToken);
             }
             catch (RpcException e) when (!cancellationToken.IsCancellationRequested)

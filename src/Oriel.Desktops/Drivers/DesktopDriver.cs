@@ -6,7 +6,8 @@ namespace Oriel.Desktops.Drivers;
 /// <param name="Accelerator">What runs a virtual machine's instructions: <c>kvm</c> or <c>tcg</c>; null for a container.</param>
 /// <param name="NeedsDisks">It starts from the image's disks, not from its tree.</param>
 /// <param name="TimeScale">How many times as long as on hardware a start may take: deadlines are multiplied by it.</param>
-public sealed record DesktopDriver(string Name, string Isolation, string? Accelerator, bool NeedsDisks, double TimeScale)
+/// <param name="Vmm">Program of the VMM whose machines can be kept and restored; null where they cannot.</param>
+public sealed record DesktopDriver(string Name, string Isolation, string? Accelerator, bool NeedsDisks, double TimeScale, string? Vmm = null)
 {
     /// <summary>A kernel of the desktop's own.</summary>
     public const string MicroVm = "microvm";
@@ -19,7 +20,7 @@ public sealed record DesktopDriver(string Name, string Isolation, string? Accele
     public static DesktopDriver Firecracker { get; } = new("firecracker", MicroVm, "kvm", NeedsDisks: true, TimeScale: 1);
 
     /// <summary>By emulation a start takes about ten times as long; the deadlines have room for the half of that.</summary>
-    public static DesktopDriver Qemu(bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5);
+    public static DesktopDriver Qemu(bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5, "/usr/bin/qemu-system-x86_64");
 
     /// <summary>Of a desktop that an earlier server made, with whatever driver.</summary>
     public static string IsolationOf(string driver) => driver == Container.Name ? SharedKernel : MicroVm;

@@ -1,3 +1,4 @@
+using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
@@ -19,7 +20,8 @@ internal sealed class WarmDesktop
     private readonly TimeProvider _clock;
     private readonly DateTimeOffset _since;
 
-    public WarmDesktop(DesktopTemplate template, ImageManifest image, DesktopContext context)
+    /// <param name="origin">The snapshot that it goes on from, or that is to be made of it; null = a plain boot.</param>
+    public WarmDesktop(DesktopTemplate template, ImageManifest image, DesktopContext context, WarmOrigin? origin = null)
     {
         (Template, _clock, _since) = (template, context.Clock, context.Clock.GetUtcNow());
         var spec = new DesktopSpec
@@ -37,7 +39,11 @@ internal sealed class WarmDesktop
         };
         var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, context.Options.Driver.Name, _since);
         Desktop = new Desktop(context, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
-        Desktop.Start((desktop, token) => new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, token));
+        Desktop.Start(async (desktop, token) =>
+        {
+            await new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, origin, token);
+            await GuestWatch.FollowAsync(desktop, context.Options.Deadlines.Adopt, context.Clock, static _ => { }, token);
+        });
     }
 
     public DesktopTemplate Template { get; }

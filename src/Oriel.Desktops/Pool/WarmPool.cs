@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
 
@@ -200,13 +201,23 @@ internal sealed class WarmPool : IAsyncDisposable
             return;
         }
 
-        var member = new WarmDesktop(shelf.Template, image, _context);
+        var origin = OriginOf(shelf, image);
+        var member = new WarmDesktop(shelf.Template, image, _context, origin);
         lock (_lock)
         {
             shelf.Booting = member;
         }
 
         var problem = await member.WaitsAsync(_stopping.Token);
+        if (origin is not null && !_stopping.IsCancellationRequested)
+        {
+            problem = await SettleAsync(shelf, image, member, origin, problem);
+            if (problem is null && origin.Restored is null)
+            {
+                return;
+            }
+        }
+
         lock (_lock)
         {
             shelf.Booting = null;
@@ -223,6 +234,44 @@ internal sealed class WarmPool : IAsyncDisposable
             shelf.NotBefore = _context.Clock.GetUtcNow() + pause;
             _logger.LogWarning("A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}", shelf.Template.Name, pause.TotalSeconds, problem);
         }
+    }
+
+    /// <summary>From a snapshot where one fits; else it makes one, where that is possible and has not failed before.</summary>
+    private WarmOrigin? OriginOf(Shelf shelf, ImageManifest image)
+    {
+        if (_context.Snapshots.Find(shelf.Template, image) is { } golden)
+        {
+            return new WarmOrigin(golden.Directory, golden);
+        }
+
+        return _context.Snapshots.ArePossible && !shelf.IsWithoutSnapshot ? new WarmOrigin(_context.Snapshots.Begin(shelf.Template, image), null) : null;
+    }
+
+    /// <summary>Keeps the snapshot that was made, whose own machine then ends; gives up one that could not be restored.</summary>
+    private async Task<string?> SettleAsync(Shelf shelf, ImageManifest image, WarmDesktop member, WarmOrigin origin, string? problem)
+    {
+        if (origin.Restored is { } golden)
+        {
+            if (problem is not null)
+            {
+                GoldenSnapshots.Discard(golden);
+            }
+
+            return problem;
+        }
+
+        if (problem is null)
+        {
+            _context.Snapshots.Complete(origin.Directory, shelf.Template, image, origin.AgentKey, _context.Clock.GetUtcNow());
+            await EndAsync(member);
+            lock (_lock)
+            {
+                shelf.Booting = null;
+            }
+        }
+
+        shelf.IsWithoutSnapshot = problem is not null;
+        return problem;
     }
 
     // Under the lock: the ending itself is the desktop's own work.
@@ -259,6 +308,9 @@ internal sealed class WarmPool : IAsyncDisposable
         public string? Problem { get; set; }
 
         public DateTimeOffset NotBefore { get; set; }
+
+        /// <summary>Making one has failed: desktops boot.</summary>
+        public bool IsWithoutSnapshot { get; set; }
 
         public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem);
     }

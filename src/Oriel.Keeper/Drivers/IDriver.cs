@@ -27,6 +27,13 @@ internal interface IGuest
     /// <summary>False where this host offers no way to pause.</summary>
     bool CanPause { get; }
 
+    /// <summary>Whether it was started such that a snapshot of it can be made.</summary>
+    bool CanSnapshot => false;
+
+    /// <summary>Stops the guest and completes the snapshot; it stays stopped.</summary>
+    /// <exception cref="IOException">The VMM refused, or the disk is full.</exception>
+    Task SnapshotAsync(CancellationToken cancellationToken) => throw new IOException("this driver makes no snapshots");
+
     /// <summary>Asks the guest to end; whoever asks waits for <see cref="Exited"/> with a deadline.</summary>
     /// <exception cref="IOException">It cannot be asked; it can be killed.</exception>
     Task RequestStopAsync(CancellationToken cancellationToken);

@@ -35,6 +35,9 @@ internal sealed class DesktopKeeper
     private IGuest? _guest;
     private bool _stopping;
 
+    /// <summary>Its memory is a snapshot's now: it must not run another instruction.</summary>
+    private volatile bool _isKept;
+
     public DesktopKeeper(Bundle bundle)
     {
         _bundle = bundle;
@@ -155,6 +158,9 @@ internal sealed class DesktopKeeper
             case "resume":
                 await SetPausedAsync(false, cancellationToken).ConfigureAwait(false);
                 break;
+            case "snapshot":
+                await SnapshotAsync(cancellationToken).ConfigureAwait(false);
+                break;
             case "counters":
                 await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
                 break;
@@ -164,6 +170,12 @@ internal sealed class DesktopKeeper
     private async Task SetPausedAsync(bool paused, CancellationToken cancellationToken)
     {
         var name = paused ? "pause" : "resume";
+        if (_isKept)
+        {
+            _events.Publish("step", name, "failed", detail: "it was kept as a snapshot, and does not go on");
+            return;
+        }
+
         if (_guest is not { CanPause: true } guest)
         {
             _events.Publish("step", name, "failed", detail: "this host offers no cgroup to freeze");
@@ -176,6 +188,22 @@ internal sealed class DesktopKeeper
             _events.Publish("step", name, "done");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _events.Publish("step", name, "failed", detail: exception.Message);
+        }
+    }
+
+    private async Task SnapshotAsync(CancellationToken cancellationToken)
+    {
+        const string name = "snapshot";
+        try
+        {
+            var guest = _guest ?? throw new IOException("there is no guest yet");
+            await guest.SnapshotAsync(cancellationToken).ConfigureAwait(false);
+            _isKept = true;
+            _events.Publish("step", name, "done");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException)
         {
             _events.Publish("step", name, "failed", detail: exception.Message);
         }
@@ -201,6 +229,12 @@ internal sealed class DesktopKeeper
         if (_guest is not { } guest)
         {
             await _stop.CancelAsync().ConfigureAwait(false);
+            return;
+        }
+
+        if (_isKept)
+        {
+            guest.Kill();
             return;
         }
 

@@ -5,7 +5,7 @@ namespace Oriel.Linux.Machine;
 /// <summary>What an init does to its machine: mounts, name, clock, randomness. All need the capabilities of the guest's root.</summary>
 public static unsafe partial class GuestMachine
 {
-    private const nuint RndAddEntropy = 0x40085203;
+    private const nuint RndAddEntropy = 0x40085203, RndReseed = 0x5207;
 
     [Flags]
     public enum MountFlags : uint
@@ -45,7 +45,7 @@ public static unsafe partial class GuestMachine
         Check(ClockSetTime(0, time), "clock_settime");
     }
 
-    /// <summary>Mixes in and credits these bytes (random(4), RNDADDENTROPY).</summary>
+    /// <summary>Mixes in and credits these bytes, and has the generator start from them at once (random(4), RNDADDENTROPY, RNDRESEEDCRNG).</summary>
     /// <exception cref="LinuxException">EPERM where the kernel is the host's.</exception>
     public static void AddEntropy(ReadOnlySpan<byte> entropy)
     {
@@ -59,6 +59,8 @@ public static unsafe partial class GuestMachine
         {
             Check(Processes.ProcessCalls.Ioctl((int)random.DangerousGetHandle(), RndAddEntropy, (nint)p), "ioctl", "RNDADDENTROPY");
         }
+
+        Check(Processes.ProcessCalls.Ioctl((int)random.DangerousGetHandle(), RndReseed, 0), "ioctl", "RNDRESEEDCRNG");
     }
 
     /// <summary>True when this process is in the first user namespace, so that kernel, clock and name may be its own.</summary>

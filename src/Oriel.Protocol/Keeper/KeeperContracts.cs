@@ -14,6 +14,7 @@ namespace Oriel.Protocol.Keeper;
 /// <param name="EgressKey">32 random bytes; proves to the server whose connection it is.</param>
 /// <param name="Accelerator">What runs a virtual machine's instructions: <c>kvm</c> or <c>tcg</c> (by software); null for a container.</param>
 /// <param name="TimeScale">How many times as long as on hardware a start may take here: deadlines are multiplied by it.</param>
+/// <param name="Snapshot">Where the machine's snapshot is to be made, or is to be restored from; null for a plain start.</param>
 /// <param name="Warm">Whether the guest's session starts before it is configured (<see cref="BootConfig.Warm"/>).</param>
 public sealed record KeeperSpec(
     string DesktopId,
@@ -28,7 +29,12 @@ public sealed record KeeperSpec(
     KeeperLimits Limits,
     string? Accelerator = null,
     double TimeScale = 1,
-    WarmStart? Warm = null);
+    WarmStart? Warm = null,
+    KeeperSnapshot? Snapshot = null);
+
+/// <param name="Directory">Absolute; holds <c>memory</c>, <c>state</c> and <c>scratch</c>.</param>
+/// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine goes on from there, and the directory stays as it is.</param>
+public sealed record KeeperSnapshot(string Directory, bool IsRestore);
 
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>
@@ -58,7 +64,7 @@ public sealed record KeeperEvent(
     string? Detail = null,
     long Value = 0);
 
-/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>counters</c>.</summary>
+/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>snapshot</c> (leaves the guest paused), <c>counters</c>.</summary>
 public sealed record KeeperCommand(string Type, int DeadlineMs = 0);
 
 /// <summary>

@@ -13,7 +13,7 @@ public sealed class AgentSessionsTests
     [Fact]
     public void Verify_ProofOfTheSession_Passes()
     {
-        var sessions = new AgentSessions(_key);
+        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         Assert.True(sessions.Verify(session, proof));
         Assert.True(sessions.Verify(session, proof));
@@ -23,12 +23,12 @@ public sealed class AgentSessionsTests
     [InlineData(null, null)]
     [InlineData("", "")]
     [InlineData("zz", "zz")]
-    public void Verify_Malformed_IsRefused(string? session, string? proof) => Assert.False(new AgentSessions(_key).Verify(session, proof));
+    public void Verify_Malformed_IsRefused(string? session, string? proof) => Assert.False(new AgentSessions(_key, "d-aaaaaaaaaa").Verify(session, proof));
 
     [Fact]
     public void Verify_OtherProof_IsRefused()
     {
-        var sessions = new AgentSessions(_key);
+        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         var (other, otherProof) = Open(sessions);
         Assert.False(sessions.Verify(session, otherProof));
@@ -39,9 +39,26 @@ public sealed class AgentSessionsTests
     }
 
     [Fact]
+    public void Rekey_OldKeyAndSessions_AreStrangers()
+    {
+        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
+        var (session, proof) = Open(sessions);
+        Assert.True(sessions.Verify(session, proof));
+        var key = _key.Reverse().ToArray();
+        sessions.Rekey(key, "d-bbbbbbbbbb");
+
+        Assert.False(sessions.Verify(session, proof));
+        var (fresh, ownProof) = sessions.Open(_nonce);
+        Assert.Equal(AgentProof.OfAgent(key, _nonce, fresh), ownProof);
+        Assert.False(sessions.Verify(Convert.ToHexStringLower(fresh), Convert.ToHexStringLower(AgentProof.OfServer(_key, _nonce, fresh))));
+        Assert.True(sessions.Verify(Convert.ToHexStringLower(fresh), Convert.ToHexStringLower(AgentProof.OfServer(key, _nonce, fresh))));
+        Assert.Equal("d-bbbbbbbbbb", sessions.DesktopId);
+    }
+
+    [Fact]
     public void Open_ByManyStrangers_DoesNotDisplaceTheProven()
     {
-        var sessions = new AgentSessions(_key);
+        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         Assert.True(sessions.Verify(session, proof));
         var unproven = Open(sessions);

@@ -46,11 +46,22 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         using var marks = new BootMarks(console);
         var patience = KernelPatience * spec.TimeScale;
         Running? running = null;
+        var restored = spec.Snapshot is { IsRestore: true };
         await steps.RunAsync("vm-start", StartDeadline, async token =>
         {
             running = await LaunchAsync(console, token).ConfigureAwait(false);
             return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
         }, cancellationToken).ConfigureAwait(false);
+        if (restored)
+        {
+            await steps.RunAsync("restore", StartDeadline, async token =>
+            {
+                await QemuSnapshot.RestoreAsync(running!.Qmp, _directory.Snapshot!.State, token).ConfigureAwait(false);
+                return null;
+            }, cancellationToken).ConfigureAwait(false);
+            return new QemuGuest(running!.Process, running.Qmp, _cgroup, snapshot: null);
+        }
+
         await steps.RunAsync("kernel", StartDeadline + (2 * patience), async token =>
         {
             if (await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false) is { } uptime)
@@ -71,7 +82,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
                 ? $"{await marks.Root.ConfigureAwait(false)} s in the guest"
                 : throw running.Gone();
         }, cancellationToken).ConfigureAwait(false);
-        return new QemuGuest(running!.Process, running.Qmp, _cgroup);
+        return new QemuGuest(running!.Process, running.Qmp, _cgroup, _directory.Snapshot);
     }
 
     public void Dispose() => _cgroup?.Dispose();
@@ -94,7 +105,8 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     {
         var memory = spec.Limits.MemoryBytes > 0 ? spec.Limits.MemoryBytes : DefaultMemoryBytes;
         var vcpus = spec.Limits.Cpus > 0 ? (int)Math.Ceiling(spec.Limits.Cpus) : Environment.ProcessorCount;
-        var machine = new QemuMachineSpec(_kvm, Math.Clamp(vcpus, 1, MostVcpus), memory >> 20, _tsc is null ? null : await _tsc.ConfigureAwait(false));
+        var machine = new QemuMachineSpec(_kvm, Math.Clamp(vcpus, 1, MostVcpus), memory >> 20, _tsc is null ? null : await _tsc.ConfigureAwait(false), spec.Snapshot is not null, spec.Snapshot is { IsRestore: true });
+        await _directory.PrepareMemoryAsync(memory, cancellationToken).ConfigureAwait(false);
         _cgroup?.Limit(memory + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));
         var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine));

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using Oriel.Keeper.Drivers.Vm;
 using Oriel.Linux.Cgroups;
 
 namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>A running QEMU.</summary>
-internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup) : IGuest
+/// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
+internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmSnapshot? snapshot) : IGuest
 {
     /// <summary>The runtime's exit code of a process ended by a signal is this and the signal, as a shell's.</summary>
     private const int SignalBase = 128;
@@ -14,6 +16,14 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup) 
     public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
 
     public bool CanPause => true;
+
+    public bool CanSnapshot => snapshot is not null;
+
+    public async Task SnapshotAsync(CancellationToken cancellationToken)
+    {
+        await QemuSnapshot.SaveAsync(qmp, snapshot!.State, cancellationToken).ConfigureAwait(false);
+        await snapshot.KeepScratchAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     public Task RequestStopAsync(CancellationToken cancellationToken) => qmp.ExecuteAsync("system_powerdown", cancellationToken);
 

@@ -18,7 +18,7 @@ internal sealed class QmpClient : IAsyncDisposable
     private readonly SemaphoreSlim _oneCommand = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _reading;
-    private TaskCompletionSource<string?>? _answer;
+    private TaskCompletionSource<(string? Problem, string Result)>? _answer;
 
     private QmpClient(Stream stream, string version)
     {
@@ -61,23 +61,24 @@ internal sealed class QmpClient : IAsyncDisposable
     }
 
     /// <exception cref="IOException">QEMU refused (its own words), is gone, or did not answer in time.</exception>
-    public async Task ExecuteAsync(string command, CancellationToken cancellationToken)
+    /// <param name="arguments">JSON; null for none.</param>
+    /// <returns>JSON.</returns>
+    public async Task<string> ExecuteAsync(string command, CancellationToken cancellationToken, string? arguments = null)
     {
         await _oneCommand.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            var answer = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var answer = new TaskCompletionSource<(string? Problem, string Result)>(TaskCreationOptions.RunContinuationsAsynchronously);
             Volatile.Write(ref _answer, answer);
             if (_reading.IsCompleted)
             {
                 throw new IOException("QEMU is gone");
             }
 
-            await _stream.WriteAsync(Encoding.ASCII.GetBytes($"{{\"execute\":\"{command}\"}}\n"), cancellationToken).ConfigureAwait(false);
-            if (await answer.Task.WaitAsync(AnswerLimit, cancellationToken).ConfigureAwait(false) is { } problem)
-            {
-                throw new IOException($"{command}: {problem}");
-            }
+            var line = $"{{\"execute\":\"{command}\"{(arguments is null ? "" : $",\"arguments\":{arguments}")}}}\n";
+            await _stream.WriteAsync(Encoding.ASCII.GetBytes(line), cancellationToken).ConfigureAwait(false);
+            var (problem, result) = await answer.Task.WaitAsync(AnswerLimit, cancellationToken).ConfigureAwait(false);
+            return problem is null ? result : throw new IOException($"{command}: {problem}");
         }
         catch (TimeoutException exception)
         {
@@ -132,20 +133,20 @@ internal sealed class QmpClient : IAsyncDisposable
             end = exception.Message;
         }
 
-        Interlocked.Exchange(ref _answer, null)?.TrySetResult(end);
+        Interlocked.Exchange(ref _answer, null)?.TrySetResult((end, ""));
     }
 
     private void Take(ReadOnlyMemory<byte> line)
     {
         using var document = JsonDocument.Parse(line);
         var root = document.RootElement;
-        if (root.TryGetProperty("return", out _))
+        if (root.TryGetProperty("return", out var result))
         {
-            Interlocked.Exchange(ref _answer, null)?.TrySetResult(null);
+            Interlocked.Exchange(ref _answer, null)?.TrySetResult((null, result.GetRawText()));
         }
         else if (root.TryGetProperty("error", out var error))
         {
-            Interlocked.Exchange(ref _answer, null)?.TrySetResult(error.GetProperty("desc").GetString() ?? "refused");
+            Interlocked.Exchange(ref _answer, null)?.TrySetResult((error.GetProperty("desc").GetString() ?? "refused", ""));
         }
         else if (root.TryGetProperty("event", out var happened) && happened.ValueEquals("SHUTDOWN"))
         {

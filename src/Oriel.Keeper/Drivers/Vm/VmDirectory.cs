@@ -22,6 +22,7 @@ internal sealed class VmDirectory
     public const string Root = "root";
     public const string Scratch = "scratch";
     public const string Config = "config";
+    public const string Memory = "memory";
 
     /// <summary>In the keeper's user namespace.</summary>
     public const int UserId = 64000;
@@ -40,9 +41,13 @@ internal sealed class VmDirectory
     {
         _spec = spec;
         Path = System.IO.Path.Combine(spec.Bundle, BundleLayout.Scratch, "vm");
+        Snapshot = spec.Snapshot is { } snapshot ? new VmSnapshot(snapshot.Directory, DiskPath) : null;
     }
 
     public string Path { get; }
+
+    /// <summary>Null where no snapshot is to be made and none to be restored.</summary>
+    public VmSnapshot? Snapshot { get; }
 
     /// <summary>The same directory from the keeper's working directory, the bundle: short enough for a socket's address.</summary>
     public static string FromBundle(string name) => System.IO.Path.Combine(BundleLayout.Scratch, "vm", name);
@@ -85,6 +90,34 @@ internal sealed class VmDirectory
         return await MakeScratchAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>The guest's memory as a file, where a snapshot is made or restored; idempotent.</summary>
+    public async Task PrepareMemoryAsync(long bytes, CancellationToken cancellationToken)
+    {
+        if (Snapshot is null || File.Exists(PathOf(Memory)))
+        {
+            return;
+        }
+
+        var file = Snapshot.Memory;
+        if (_spec.Snapshot!.IsRestore)
+        {
+            // A copy of its own: this QEMU opens the file for writing, and what one desktop wrote must never be another's.
+            file = System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, Memory);
+            await VmSnapshot.CopyAsync(Snapshot.Memory, file, cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            using var handle = File.OpenHandle(file, FileMode.CreateNew, FileAccess.Write);
+            RandomAccess.SetLength(handle, bytes);
+        }
+
+        File.SetUnixFileMode(file, EveryoneWrites);
+        File.WriteAllBytes(PathOf(Memory), []);
+        Mounts.Mount(file, PathOf(Memory), null, MountOptions.Bind);
+    }
+
+    private string DiskPath => System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
+
     private void Bind(string source, string name)
     {
         if (!File.Exists(source))
@@ -109,7 +142,14 @@ internal sealed class VmDirectory
     // In the bundle, as it grows; its directory lets nobody else in. No journal: the disk never outlives its keeper.
     private async Task<string?> MakeScratchAsync(CancellationToken cancellationToken)
     {
-        var disk = System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
+        var disk = DiskPath;
+        if (_spec.Snapshot is { IsRestore: true })
+        {
+            await VmSnapshot.CopyAsync(Snapshot!.Scratch, disk, cancellationToken).ConfigureAwait(false);
+            BindScratch(disk);
+            return $"{new FileInfo(disk).Length >> 20} MiB, of the snapshot";
+        }
+
         var size = Math.Max(_spec.Limits.DiskBytes > 0 ? _spec.Limits.DiskBytes : DefaultScratchBytes, LeastScratchBytes);
         using (var file = File.OpenHandle(disk, FileMode.CreateNew, FileAccess.Write))
         {
@@ -121,10 +161,15 @@ internal sealed class VmDirectory
             ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", disk],
             null,
             cancellationToken).ConfigureAwait(false);
+        BindScratch(disk);
+        return $"{size >> 20} MiB";
+    }
+
+    private void BindScratch(string disk)
+    {
         File.SetUnixFileMode(disk, EveryoneWrites);
         var target = PathOf(Scratch);
         File.WriteAllBytes(target, []);
         Mounts.Mount(disk, target, null, MountOptions.Bind);
-        return $"{size >> 20} MiB";
     }
 }

@@ -1,0 +1,41 @@
+using Grpc.Core;
+using Oriel.Agent.Hosting;
+using Oriel.Agent.Session;
+using Oriel.Linux;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Configuration;
+
+/// <summary>
+/// Makes a machine that goes on from a snapshot another than its siblings: what was in memory is in theirs as well. Machine id and host name
+/// follow with the configuration.
+/// </summary>
+internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identity, StepJournal steps)
+{
+    private const int KeyBytes = 32, MaxIdLength = 32;
+
+    /// <exception cref="RpcException">InvalidArgument: not a key, a name or randomness. Internal: it could not be done.</exception>
+    public RenewReply Renew(RenewRequest request)
+    {
+        if (request.AgentKey.Length != KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength || request.Entropy.Length > ConfigurationPlan.MaxEntropyBytes || request.WallClockUs <= 0)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, "agent_key, desktop_id, wall_clock_us or entropy is not of its kind"));
+        }
+
+        var newest = steps.NewestUs;
+        var step = steps.Begin("renew");
+        try
+        {
+            identity.ApplyToKernel(request.WallClockUs, request.Entropy.Span);
+            XServer.RenewCookie(UserAccounts.Desktop());
+            sessions.Rekey(request.AgentKey.ToByteArray(), request.DesktopId);
+            step.Done();
+            return new RenewReply { SinceBootUs = newest };
+        }
+        catch (Exception e) when (e is IOException or LinuxException)
+        {
+            step.Fail(e.Message);
+            throw new RpcException(new Status(StatusCode.Internal, e.Message));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+using Oriel.Keeper.Hosting;
+
+namespace Oriel.Keeper.Drivers.Vm;
+
+/// <summary>The files of a machine's snapshot.</summary>
+/// <param name="disk">The running machine's scratch disk.</param>
+internal sealed class VmSnapshot(string directory, string disk)
+{
+    public string Memory => Path.Combine(directory, "memory");
+
+    public string State => Path.Combine(directory, "state");
+
+    public string Scratch => Path.Combine(directory, "scratch");
+
+    /// <summary>To be called while the machine stands still.</summary>
+    public Task KeepScratchAsync(CancellationToken cancellationToken) => CopyAsync(disk, Scratch, cancellationToken);
+
+    /// <summary>Holes stay holes, and where the file system shares blocks between files nothing is copied.</summary>
+    /// <exception cref="IOException">The disk is full, or a file is not there.</exception>
+    public static async Task CopyAsync(string from, string to, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Commands.RunAsync("cp", ["--reflink=auto", "--sparse=always", "--", from, to], null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new IOException(exception.Message, exception);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>Machines that go on from one kept at the barrier; by emulation where this host has no KVM.</summary>
+public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(6);
+
+    private const string Identity = """
+        cat /etc/machine-id
+        sha256sum < "$XAUTHORITY"
+        head -c 16 /dev/urandom | sha256sum
+        """;
+
+    [Fact]
+    public async Task Restored_TwoDesktopsOfOneSnapshot_AreReadyWithoutABootAndNoTwins()
+    {
+        SkipUnlessPrepared();
+        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
+        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        await using var server = await OrielServer.StartAsync("--driver", "qemu", "--warm", "1", "--max-desktops", "2");
+
+        // The first machine boots, is kept and ends; the one that waits goes on from it.
+        await OrielServer.EventuallyAsync(
+            async () => (await server.Api.GetFromJsonAsyncNode("/api/pool"))!["templates"]![0]! is var pool && pool["waiting"]!.GetValue<int>() == 1 ? null : $"nothing waits yet: {pool.ToJsonString()}",
+            Deadline);
+        var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
+        var memory = Directory.EnumerateDirectories(images).Select(image => Path.Combine(image, "snapshots")).Where(Directory.Exists)
+            .SelectMany(snapshots => Directory.EnumerateDirectories(snapshots)).Select(snapshot => Path.Combine(snapshot, "memory")).Single();
+        var before = await DigestAsync(memory);
+
+        var ids = new List<string>();
+        var identities = new List<string[]>();
+        for (var i = 0; i < 2; i++)
+        {
+            ids.Add(Ring.IdOf(await server.CreateDesktopAsync(new { })));
+            var desktop = await server.WaitReadyAsync(ids[i], Deadline);
+            Tell(desktop);
+            var steps = desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ToList();
+            Assert.Equal("claim", steps[0]);
+            Assert.DoesNotContain("kernel", steps);
+            Assert.DoesNotContain("session-end", steps);
+            var (code, told, error) = await server.ShellAsync(ids[i], Identity);
+            Assert.True(code == 0, error);
+            identities.Add(told.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+            var clock = long.Parse((await server.ShellAsync(ids[i], "date +%s")).Stdout, CultureInfo.InvariantCulture);
+            Assert.InRange(clock, DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30);
+        }
+
+        Assert.Equal(3, identities[0].Length);
+        Assert.All(identities[0].Zip(identities[1]), pair => Assert.NotEqual(pair.First, pair.Second));
+        Assert.Equal(before, await DigestAsync(memory));
+    }
+
+    private static async Task<string> DigestAsync(string path)
+    {
+        await using var file = File.OpenRead(path);
+        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, Token));
+    }
+
+    private static void Tell(JsonObject desktop) => TestContext.Current.SendDiagnosticMessage("Steps of the restored machine: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
+        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
+}
