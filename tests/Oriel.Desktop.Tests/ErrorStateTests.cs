@@ -65,6 +65,20 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
     }
 
     [Fact]
+    public async Task MachineDemanded_OnlyContainersHere_IsRefusedAndSaysWhatToDo()
+    {
+        SkipUnlessPrepared();
+        await using var server = await OrielServer.StartAsync("--driver", "container");
+        await server.StopAsync();
+        await File.WriteAllTextAsync(Path.Combine(server.Data, "templates.json"), """[{ "name": "default", "isolation": "vm" }]""", Token);
+        await server.RestartAsync();
+        var page = await Ring.SignInAsync(server, Window);
+        await page.GetByTestId("connect").First.ClickAsync();
+        await ErrorStates.ShowsAsync(page, "isolation-unavailable", "refused rather than run with less isolation", "next-retry");
+        await Eyes.KeepAsync(page, "error isolation unavailable");
+    }
+
+    [Fact]
     public async Task SignedOut_OpenPage_SaysSoAndSigningInLeadsBack()
     {
         SkipUnlessPrepared();

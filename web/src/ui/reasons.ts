@@ -20,6 +20,18 @@ const known: Record<string, Explanation> = {
     command: "./oriel image build images/desktop",
     next: ["retry", "list"],
   },
+  "isolation-unavailable": {
+    title: "This needs a virtual machine",
+    text: "The template demands one, and this server's desktops are containers. It is refused rather than run with less isolation. The doctor says what is missing for KVM; --driver qemu does without, slowly.",
+    command: "oriel doctor",
+    next: ["retry", "list"],
+  },
+  "image-broken": {
+    title: "The desktop image is damaged",
+    text: "The image's disks are not what they were when it was built, so nothing starts from them. Build it anew.",
+    command: "./oriel image build images/desktop",
+    next: ["retry", "list"],
+  },
   "no-such-template": { title: "There is no such template", text: "Choose another template.", next: ["list"] },
   "too-many-desktops": {
     title: "All places are taken",
