@@ -54,6 +54,10 @@ public sealed partial class Desktop
             _pausedForIdle = message.ForIdle && problem is null;
             accepted = problem is null;
             next = accepted ? next : was;
+            if (accepted && message.Verb == DesktopVerb.Resume)
+            {
+                await Resources.TellTimeAsync();
+            }
         }
 
         if (accepted)

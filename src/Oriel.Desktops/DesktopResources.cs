@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Google.Protobuf;
+using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
@@ -7,7 +10,9 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
+using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Desktops;
 
@@ -18,7 +23,9 @@ namespace Oriel.Desktops;
 internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
 {
     private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot";
+    private const int EntropyLength = 64;
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan TimeDeadline = TimeSpan.FromSeconds(5);
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
     private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -125,6 +132,30 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         catch (TimeoutException)
         {
             return $"the keeper has not answered for {deadline.TotalSeconds:0} s";
+        }
+    }
+
+    /// <summary>A machine's clock stood still with it: gives it the time, and randomness, again. Without effect in a guest whose kernel is the host's.</summary>
+    public async Task TellTimeAsync()
+    {
+        using var limit = new CancellationTokenSource(TimeDeadline, context.Clock);
+        try
+        {
+            if (Agent is { } link)
+            {
+                var agent = await link.ConnectAsync(limit.Token);
+                await agent.Guest.RenewAsync(
+                    new RenewRequest
+                    {
+                        WallClockUs = (context.Clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
+                        Entropy = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(EntropyLength)),
+                    },
+                    cancellationToken: limit.Token);
+            }
+        }
+        catch (Exception e) when (e is RpcException or OperationCanceledException or AgentIdentityException)
+        {
+            logger.LogWarning(e, "Desktop {Desktop}: its clock could not be set after the pause", desktop.Id);
         }
     }
 

@@ -17,12 +17,19 @@ internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identi
     /// <exception cref="RpcException">InvalidArgument: not a key, a name or randomness. Internal: it could not be done.</exception>
     public RenewReply Renew(RenewRequest request)
     {
-        if (request.AgentKey.Length != KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength || request.Entropy.Length > ConfigurationPlan.MaxEntropyBytes || request.WallClockUs <= 0)
+        var isResumed = request.AgentKey.IsEmpty && request.DesktopId.Length == 0;
+        if ((!isResumed && (request.AgentKey.Length != KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength)) || request.Entropy.Length > ConfigurationPlan.MaxEntropyBytes || request.WallClockUs <= 0)
         {
             throw new RpcException(new Status(StatusCode.InvalidArgument, "agent_key, desktop_id, wall_clock_us or entropy is not of its kind"));
         }
 
         var newest = steps.NewestUs;
+        if (isResumed)
+        {
+            identity.ApplyToKernel(request.WallClockUs, request.Entropy.Span);
+            return new RenewReply { SinceBootUs = newest };
+        }
+
         var step = steps.Begin("renew");
         try
         {
