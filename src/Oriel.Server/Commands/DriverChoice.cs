@@ -8,6 +8,9 @@ internal static class DriverChoice
 {
     private const string Auto = "auto", Container = "container", Qemu = "qemu", Firecracker = "firecracker";
 
+    private const string MakeProcessor =
+        """printf '{"execute":"qmp_capabilities"}{"execute":"quit"}' | exec qemu-system-x86_64 -M microvm -accel kvm -cpu host -m 64 -display none -nodefaults -no-user-config -S -qmp stdio""";
+
     /// <summary>The keeper gives up earlier.</summary>
     private static readonly TimeSpan ProbeDeadline = TimeSpan.FromSeconds(10);
 
@@ -20,7 +23,7 @@ internal static class DriverChoice
             case Container:
                 return (DesktopDriver.Container, null);
             case Qemu:
-                return QemuProblem() is { } problem ? (null, $"--driver qemu: {problem}") : (DesktopDriver.Qemu(await KvmProblemAsync(cancellationToken) is null), null);
+                return QemuProblem() is { } problem ? (null, $"--driver qemu: {problem}") : (DesktopDriver.Qemu(await ComesUpOnKvmAsync(cancellationToken)), null);
             case Firecracker:
                 return await FirecrackerProblemAsync(keeper, cancellationToken) is { } reason ? (null, $"--driver firecracker: {reason}") : (DesktopDriver.Firecracker, null);
             case Auto:
@@ -39,9 +42,16 @@ internal static class DriverChoice
         }
 
         return await FirecrackerProblemAsync(keeper, cancellationToken) is null ? DesktopDriver.Firecracker
-            : QemuProblem() is null ? DesktopDriver.Qemu(kvm: true)
+            : QemuProblem() is null && await ComesUpOnKvmAsync(cancellationToken) ? DesktopDriver.Qemu(kvm: true)
             : DesktopDriver.Container;
     }
+
+    /// <summary>
+    /// Some hosts that are guests themselves run instructions on KVM and yet take no whole processor: QEMU then ends as soon as it makes one. So it makes
+    /// one, which does not run.
+    /// </summary>
+    private static async Task<bool> ComesUpOnKvmAsync(CancellationToken cancellationToken) =>
+        await KvmProblemAsync(cancellationToken) is null && (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor)).Succeeded;
 
     private static string? QemuProblem()
     {

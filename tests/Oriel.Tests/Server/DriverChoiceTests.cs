@@ -41,6 +41,25 @@ public sealed class DriverChoiceTests : IDisposable
         Assert.Contains(driver!.Name, KvmProbe.Try() is null ? (string[])["firecracker", "qemu", "container"] : ["container"]);
     }
 
+    /// <summary>A host whose KVM runs an instruction, and on which QEMU ends when it makes a processor, gets emulation.</summary>
+    [Fact]
+    public async Task Resolve_Qemu_TakesKvmOnlyWhereAMachineComesUpOnIt()
+    {
+        var (driver, problem) = await DriverChoice.ResolveAsync("qemu", "true", Token);
+        Assert.SkipWhen(problem is not null, $"{problem}");
+        using var qemu = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
+            "qemu-system-x86_64", ["-M", "microvm", "-accel", "kvm", "-cpu", "host", "-m", "64", "-display", "none", "-nodefaults", "-no-user-config", "-S", "-qmp", "stdio"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        await qemu.StandardInput.WriteAsync("""{"execute":"qmp_capabilities"}{"execute":"quit"}""");
+        await qemu.StandardInput.FlushAsync(Token);
+        await qemu.WaitForExitAsync(Token);
+        Assert.Equal(qemu.ExitCode == 0 && KvmProbe.Try() is null ? "kvm" : "tcg", driver!.Accelerator);
+    }
+
     private string Keeper(string script)
     {
         var path = Path.Combine(_directory, "keeper");
