@@ -49,7 +49,7 @@ help_EachCommand_TellsItsOptions() {
     has "$("$root/oriel" down --help --data "$data")" --data
     has "$("$root/oriel" token --help --data "$data")" --new-signin
     has "$("$root/oriel" doctor --help --data "$data")" --json --port
-    has "$("$root/oriel" image --help --data "$data")" build test list verify rm
+    has "$("$root/oriel" image --help --data "$data")" build test warm list verify rm
 }
 
 command_Unknown_IsRefusedAndNamed() {

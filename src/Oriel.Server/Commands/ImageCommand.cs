@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace Oriel.Server.Commands;
 
-/// <summary><c>oriel image build|test|list|verify|rm</c>.</summary>
+/// <summary><c>oriel image build|test|warm|list|verify|rm</c>.</summary>
 internal static class ImageCommand
 {
     private static readonly Option<string> Data = new("--data")
@@ -18,10 +18,11 @@ internal static class ImageCommand
 
     public static Command Create()
     {
-        var command = new Command("image", "Golden images: build, test, list, verify, remove");
+        var command = new Command("image", "Golden images: build, test, warm, list, verify, remove");
         command.Options.Add(Data);
         command.Subcommands.Add(Build());
         command.Subcommands.Add(Test());
+        command.Subcommands.Add(Warm());
         command.Subcommands.Add(List());
         command.Subcommands.Add(Verify());
         command.Subcommands.Add(Remove());
@@ -96,6 +97,31 @@ internal static class ImageCommand
                 Console.Error.WriteLine("The boot test was ended; the image counts as untested.");
                 return 130;
             }
+        });
+        return command;
+    }
+
+    private static Command Warm()
+    {
+        var driver = new Option<string>("--driver") { Description = "auto, qemu, firecracker or container", DefaultValueFactory = _ => "auto" };
+        var keeper = new Option<string?>("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
+        var command = new Command("warm", "Keep a booted machine beside its image, so that desktops of the default template go on from it") { driver, keeper };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            var program = parsed.GetValue(keeper) ?? new Hosting.ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
+            var (chosen, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(driver)!, program, cancellation);
+            var started = Stopwatch.GetTimestamp();
+            void Report(string line) =>
+                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds,6:0.0} s] image: {line}"));
+            var problem = chosen is null ? unfit : await new Server.Images.SnapshotWarming(Path.GetFullPath(parsed.GetValue(Data)!), chosen).RunAsync(Report, cancellation);
+            if (problem is not null)
+            {
+                Console.Error.WriteLine($"There is no snapshot: {problem}");
+                return 1;
+            }
+
+            Report("the snapshot is there, and a machine has gone on from it");
+            return 0;
         });
         return command;
     }
