@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
-using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
@@ -10,9 +8,7 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
-using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
-using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Desktops;
 
@@ -23,7 +19,6 @@ namespace Oriel.Desktops;
 internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
 {
     private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot";
-    private const int EntropyLength = 64;
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TimeDeadline = TimeSpan.FromSeconds(5);
     private readonly CleanupStack _cleanup = new(logger);
@@ -144,13 +139,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
             if (Agent is { } link)
             {
                 var agent = await link.ConnectAsync(limit.Token);
-                await agent.Guest.RenewAsync(
-                    new RenewRequest
-                    {
-                        WallClockUs = (context.Clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
-                        Entropy = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(EntropyLength)),
-                    },
-                    cancellationToken: limit.Token);
+                await agent.Guest.RenewAsync(GuestFreshness.Renewal(context.Clock), cancellationToken: limit.Token);
             }
         }
         catch (Exception e) when (e is RpcException or OperationCanceledException or AgentIdentityException)

@@ -60,7 +60,7 @@ public sealed partial class DesktopService
 
         _logger.LogInformation("Desktop {Desktop}: adopting (was {State})", desktop.Id, was.Name());
         desktop.Resources.Adopt(spec!, stored.Egress);
-        desktop.Start((d, token) => was == DesktopState.Paused ? WatchAsync(d, token) : ReattestAsync(d, token));
+        desktop.Start((d, token) => was == DesktopState.Paused ? GuestWatch.FollowAsync(d, _context, token) : ReattestAsync(d, token));
     }
 
     private static Task Condemn(Desktop desktop, DesktopState was, string bundle)
@@ -95,17 +95,8 @@ public sealed partial class DesktopService
             await call.ResponseStream.MoveNext(token);
         }, cancellationToken);
         await desktop.ProvenAsync(null, cancellationToken);
-        await WatchAsync(desktop, cancellationToken);
+        await GuestWatch.FollowAsync(desktop, _context, cancellationToken);
     }
-
-    private async Task CreateAsync(DesktopCreation creation, Desktop desktop, CancellationToken cancellationToken)
-    {
-        await creation.RunAsync(desktop, cancellationToken);
-        await WatchAsync(desktop, cancellationToken);
-    }
-
-    private Task WatchAsync(Desktop desktop, CancellationToken cancellationToken) =>
-        GuestWatch.FollowAsync(desktop, Options.Deadlines.Adopt, _context.Clock, static _ => { }, cancellationToken);
 
     private void RemoveRemains(Desktop gone)
     {

@@ -19,7 +19,6 @@ namespace Oriel.Desktops;
 public sealed partial class DesktopService : IAsyncDisposable
 {
     private readonly DesktopContext _context;
-    private readonly ImageStore _images;
     private readonly TemplateCatalog _templates;
     private readonly ILogger<DesktopService> _logger;
     private readonly ConcurrentDictionary<DesktopId, Desktop> _desktops = new();
@@ -41,11 +40,10 @@ public sealed partial class DesktopService : IAsyncDisposable
         ILoggerFactory loggerFactory)
     {
         Options = options;
-        _images = images;
         _templates = templates;
         _logger = loggerFactory.CreateLogger<DesktopService>();
         _context = new DesktopContext(options, store, keepers, egress, new GoldenSnapshots(options.Driver, images), new BootSlots(options.MaxConcurrentBoots), images, cgroups, metrics, clock, loggerFactory);
-        _pool = new WarmPool(templates.All, _context, images, () => Count);
+        _pool = new WarmPool(templates.All, _context, () => Count);
         metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot), _pool.States);
     }
 
@@ -70,10 +68,10 @@ public sealed partial class DesktopService : IAsyncDisposable
     /// <param name="request">Already validated against the template it names.</param>
     public async Task<CreateResult> CreateAsync(DesktopSpec request)
     {
-        var image = _images.FindUsable(request.Image);
+        var image = _context.Images.FindUsable(request.Image);
         if (image is null)
         {
-            var there = _images.Find(request.Image);
+            var there = _context.Images.Find(request.Image);
             return CreateResult.ImageMissing(there is null
                 ? $"There is no image '{request.Image}'. Build it: oriel image build images/{request.Image}"
                 : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}.");
@@ -90,83 +88,47 @@ public sealed partial class DesktopService : IAsyncDisposable
                 $"The template '{request.Template}' demands a virtual machine, and this server's desktops are containers. oriel doctor says what is missing; --driver qemu does without KVM, slowly.");
         }
 
-        while (TryTakeWarm(request, image) is { } warm)
+        var template = _templates.Find(request.Template);
+        var golden = template is null ? null : _context.Snapshots.Find(template, image);
+        while (true)
         {
-            if (await warm.ClaimAsync(request))
+            var placed = Place(request, image, golden is null ? null : () => new WarmDesktop(template!, image, _context, new WarmOrigin(golden.Directory, golden)));
+            if (placed.Settled is { } settled)
             {
-                return CreateResult.Of(warm.Desktop);
+                return settled;
             }
 
-            _desktops.TryRemove(warm.Desktop.Id, out _);
-        }
-
-        if (_templates.Find(request.Template) is { } template && _context.Snapshots.Find(template, image) is { } golden && TryRestore(template, image, golden) is { } restored)
-        {
-            return await restored.ClaimAsync(request) ? CreateResult.Of(restored.Desktop) : Create(request, image);
-        }
-
-        return Create(request, image);
-    }
-
-    /// <summary>Has a machine go on from a snapshot for whoever asks now, where none waits.</summary>
-    /// <returns>One that counts already, and is yet to be claimed; null where there is no room.</returns>
-    private WarmDesktop? TryRestore(DesktopTemplate template, ImageManifest image, GoldenSnapshot golden)
-    {
-        lock (_creating)
-        {
-            if (_stopping.IsCancellationRequested || Count >= Options.MaxDesktops)
+            if (await placed.Warm!.ClaimAsync(request))
             {
-                return null;
+                return CreateResult.Of(placed.Warm.Desktop);
             }
 
-            if (Count + _pool.Count >= Options.MaxDesktops)
-            {
-                _pool.MakeRoom();
-            }
-
-            var restored = new WarmDesktop(template, image, _context, new WarmOrigin(golden.Directory, golden));
-            _desktops[restored.Desktop.Id] = restored.Desktop;
-            _ = DiscardIfBrokenAsync(restored, golden);
-            return restored;
+            _desktops.TryRemove(placed.Warm.Desktop.Id, out _);
+            golden = placed.IsRestored ? null : golden;
         }
     }
 
-    private async Task DiscardIfBrokenAsync(WarmDesktop restored, GoldenSnapshot golden)
-    {
-        if (await restored.WaitsAsync(_stopping.Token) is { } problem && !_stopping.IsCancellationRequested && restored.Desktop.Snapshot.State != DesktopState.Destroyed)
-        {
-            _logger.LogWarning("The snapshot {Snapshot} is given up: {Problem}", golden.Directory, problem);
-            GoldenSnapshots.Discard(golden);
-        }
-    }
-
-    /// <returns>One that counts already, and is yet to be claimed; null when none waits or there is no room.</returns>
-    private WarmDesktop? TryTakeWarm(DesktopSpec request, ImageManifest image)
-    {
-        lock (_creating)
-        {
-            var warm = _stopping.IsCancellationRequested || Count >= Options.MaxDesktops ? null : _pool.TryTake(request.Template, image.Digest);
-            if (warm is not null)
-            {
-                _desktops[warm.Desktop.Id] = warm.Desktop;
-            }
-
-            return warm;
-        }
-    }
-
-    private CreateResult Create(DesktopSpec request, ImageManifest image)
+    /// <summary>Finds a place for one more: a desktop that waits, else one that goes on from a snapshot, else a cold one.</summary>
+    /// <param name="restore">Null where there is no snapshot.</param>
+    /// <returns>A warm one, which counts already and is yet to be claimed; or what is settled: refused, or being made cold.</returns>
+    private (WarmDesktop? Warm, bool IsRestored, CreateResult? Settled) Place(DesktopSpec request, ImageManifest image, Func<WarmDesktop>? restore)
     {
         lock (_creating)
         {
             if (_stopping.IsCancellationRequested)
             {
-                return CreateResult.TooMany("The server is stopping.");
+                return (null, false, CreateResult.TooMany("The server is stopping."));
             }
 
             if (Count >= Options.MaxDesktops)
             {
-                return CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first.");
+                return (null, false, CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first."));
+            }
+
+            if (_pool.TryTake(request.Template, image.Digest) is { } waited)
+            {
+                _desktops[waited.Desktop.Id] = waited.Desktop;
+                return (waited, false, null);
             }
 
             if (Count + _pool.Count >= Options.MaxDesktops)
@@ -174,11 +136,17 @@ public sealed partial class DesktopService : IAsyncDisposable
                 _pool.MakeRoom();
             }
 
+            if (restore?.Invoke() is { } restored)
+            {
+                _desktops[restored.Desktop.Id] = restored.Desktop;
+                return (restored, true, null);
+            }
+
             var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver.Name, _context.Clock.GetUtcNow());
             var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
             _desktops[desktop.Id] = desktop;
-            desktop.Start((d, token) => CreateAsync(new DesktopCreation(request, image, _context), d, token));
-            return CreateResult.Of(desktop);
+            desktop.Start(new DesktopCreation(request, image, _context).RunAsync);
+            return (null, false, CreateResult.Of(desktop));
         }
     }
 

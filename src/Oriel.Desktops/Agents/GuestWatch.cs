@@ -15,11 +15,12 @@ internal static class GuestWatch
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Ends by cancellation or by its exception only.</summary>
-    /// <param name="patience">How long an agent may be out of reach; a frozen one may be for ever.</param>
     /// <param name="told">Gets each step, past ones too, as often as the watch begins anew.</param>
     /// <exception cref="StepFailedException">The session ended, or the agent is out of reach.</exception>
-    public static async Task FollowAsync(Desktop desktop, TimeSpan patience, TimeProvider clock, Action<GuestStep> told, CancellationToken cancellationToken)
+    public static async Task FollowAsync(Desktop desktop, DesktopContext context, CancellationToken cancellationToken, Action<GuestStep>? told = null)
     {
+        // How long an agent may be out of reach; a frozen one may be for ever.
+        var (patience, clock) = (context.Options.Deadlines.Adopt, context.Clock);
         long? lost = null;
         while (true)
         {
@@ -59,13 +60,13 @@ internal static class GuestWatch
         }
     }
 
-    private static async Task FollowAsync(AgentConnection agent, Action answered, Action<GuestStep> told, CancellationToken cancellationToken)
+    private static async Task FollowAsync(AgentConnection agent, Action answered, Action<GuestStep>? told, CancellationToken cancellationToken)
     {
         using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
         await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
         {
             answered();
-            told(step);
+            told?.Invoke(step);
             if (step.State == WireState.Failed)
             {
                 throw new StepFailedException(new DesktopReason(

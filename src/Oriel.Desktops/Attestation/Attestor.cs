@@ -37,8 +37,7 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
             windows.FollowAsync,
             token => Concurrently.RunAsync(
                 token,
-                async t => terminal = await AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
-                async t => browser = await AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t),
+                async t => (terminal, browser) = await AwaitBothAsync(steps, windows, deadlines, t),
                 async t => frame = await steps.RunAsync("first-frame", deadlines.FirstFrame, FirstFrameAsync, t),
                 async t =>
                 {
@@ -62,13 +61,17 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
     public static async Task AwaitWindowsAsync(StepRunner steps, AgentConnection agent, DesktopDeadlines deadlines, CancellationToken cancellationToken)
     {
         await using var windows = new WindowWatch(agent);
-        await Concurrently.WithAsync(
-            windows.FollowAsync,
-            token => Concurrently.RunAsync(
-                token,
-                t => AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
-                t => AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t)),
-            cancellationToken);
+        await Concurrently.WithAsync(windows.FollowAsync, token => AwaitBothAsync(steps, windows, deadlines, token), cancellationToken);
+    }
+
+    private static async Task<(WindowAttestation Terminal, WindowAttestation Browser)> AwaitBothAsync(StepRunner steps, WindowWatch windows, DesktopDeadlines deadlines, CancellationToken cancellationToken)
+    {
+        WindowAttestation? terminal = null, browser = null;
+        await Concurrently.RunAsync(
+            cancellationToken,
+            async t => terminal = await AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
+            async t => browser = await AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t));
+        return (terminal!, browser!);
     }
 
     private static bool IsTerminal(Window window) =>

@@ -19,45 +19,51 @@ namespace Oriel.Desktops.Creation;
 internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, DesktopContext context)
 {
     private const int KeyLength = 32;
-    private const int EntropyLength = 64;
     private readonly DesktopDeadlines _deadlines = context.Options.Deadlines;
 
-    /// <exception cref="StepFailedException">It cannot be made; the desktop is to be taken down.</exception>
+    /// <summary>To ready, and then for as long as it is.</summary>
+    /// <exception cref="StepFailedException">It cannot be made, or its session ended; the desktop is to be taken down.</exception>
     public async Task RunAsync(Desktop desktop, CancellationToken cancellationToken)
     {
         var steps = new StepRunner(desktop, context.Clock);
-        using var slot = await TakeSlotAsync(steps, cancellationToken);
-        var guest = await BootAsync(desktop, steps, null, null, cancellationToken);
-        await FinishAsync(desktop, steps, guest, cancellationToken);
+        using (await TakeSlotAsync(steps, cancellationToken))
+        {
+            var guest = await BootAsync(desktop, steps, null, null, cancellationToken);
+            await FinishAsync(desktop, steps, guest, cancellationToken);
+        }
+
+        await GuestWatch.FollowAsync(desktop, context, cancellationToken);
     }
 
     /// <summary>
     /// Takes a desktop to the barrier: booted, its session up, both windows there, nothing of anybody in it; then, once it is claimed, to ready,
     /// as what the claim asks for.
     /// </summary>
+    /// <param name="waits">Called at the barrier.</param>
+    /// <param name="origin">Where it starts from, or what is to be made of it at the barrier; null = a plain boot.</param>
     /// <exception cref="StepFailedException">It cannot be made, or ended while it waited; the desktop is to be taken down.</exception>
-    /// <param name="start">Where it starts from, or what is to be made of it at the barrier; null = a plain boot.</param>
-    public async Task RunWarmAsync(Desktop desktop, Action waits, Task<DesktopSpec> claimed, WarmOrigin? start, CancellationToken cancellationToken)
+    public async Task RunWarmAsync(Desktop desktop, Action waits, Task<DesktopSpec> claimed, WarmOrigin? origin, CancellationToken cancellationToken)
     {
         var steps = new StepRunner(desktop, context.Clock);
         BootedGuest guest;
         using (await TakeSlotAsync(steps, cancellationToken))
         {
-            guest = await BootAsync(desktop, steps, new WarmStart(spec.Width, spec.Height), start, cancellationToken);
+            guest = await BootAsync(desktop, steps, new WarmStart(spec.Width, spec.Height), origin, cancellationToken);
             await BarrierAsync(desktop, steps, guest, cancellationToken);
         }
 
-        if (start is { Restored: null })
+        if (origin is { Restored: null })
         {
             await steps.RunAsync("snapshot", _deadlines.Agent, (progress, token) => KeepAsync(desktop, progress, token), cancellationToken);
         }
 
         waits();
         await Concurrently.WithAsync(
-            token => GuestWatch.FollowAsync(desktop, _deadlines.Adopt, context.Clock, guest.Told, token),
+            token => GuestWatch.FollowAsync(desktop, context, token, guest.Told),
             token => claimed.WaitAsync(token),
             cancellationToken);
         await new DesktopCreation(await claimed, image, context).FinishAsync(desktop, steps, guest, cancellationToken);
+        await GuestWatch.FollowAsync(desktop, context, cancellationToken);
     }
 
     private async Task<IDisposable> TakeSlotAsync(StepRunner steps, CancellationToken cancellationToken)
@@ -95,15 +101,9 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     {
         using var link = new AgentLink(Path.Combine(desktop.Resources.Bundle, BundleLayout.AgentSocket), golden.AgentKey);
         var agent = await AgentReach.WaitAsync(() => link, progress, context.Clock, cancellationToken);
-        var reply = await agent.Guest.RenewAsync(
-            new RenewRequest
-            {
-                DesktopId = keeper.DesktopId,
-                AgentKey = ByteString.CopyFrom(keeper.AgentKey),
-                WallClockUs = (context.Clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
-                Entropy = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(EntropyLength)),
-            },
-            cancellationToken: cancellationToken);
+        var renewal = GuestFreshness.Renewal(context.Clock);
+        (renewal.DesktopId, renewal.AgentKey) = (keeper.DesktopId, ByteString.CopyFrom(keeper.AgentKey));
+        var reply = await agent.Guest.RenewAsync(renewal, cancellationToken: cancellationToken);
         return reply.SinceBootUs;
     }
 
@@ -167,7 +167,6 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
                 driver.TimeScale,
                 warm,
                 origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null));
-            origin?.Started(keeper);
             resources.TakeEgress(keeper.EgressKey, desktop.EgressPolicy);
             return Task.FromResult(keeper);
         }, cancellationToken);
@@ -257,8 +256,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
             KeyboardLayout = spec.KeyboardLayout,
             Width = (uint)spec.Width,
             Height = (uint)spec.Height,
-            WallClockUs = (context.Clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
-            Entropy = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(EntropyLength)),
+            WallClockUs = context.Clock.UnixMicroseconds(),
+            Entropy = GuestFreshness.Entropy(),
             StartUrl = spec.StartUrl,
         };
         request.Files.AddRange(spec.Files.Select(f => new ConfiguredFile { Path = f.Path, Content = ByteString.CopyFrom(f.Content), Mode = f.Mode, Owner = f.Owner }));
@@ -294,13 +293,7 @@ internal sealed class BootedGuest(KeeperSpec keeper, AgentConnection agent)
 
 /// <summary>A warm machine's snapshot: to be restored, or to be made.</summary>
 /// <param name="Restored">Null: it is to be made, in the directory.</param>
-internal sealed record WarmOrigin(string Directory, GoldenSnapshot? Restored)
-{
-    /// <summary>Of the machine that was started for it.</summary>
-    public byte[] AgentKey { get; private set; } = [];
-
-    public void Started(KeeperSpec keeper) => AgentKey = keeper.AgentKey;
-}
+internal sealed record WarmOrigin(string Directory, GoldenSnapshot? Restored);
 
 /// <summary>Opens the agent link, as often as it takes within the step's deadline.</summary>
 internal static class AgentReach

@@ -1,3 +1,4 @@
+using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
 
 namespace Oriel.Desktops.Creation;
@@ -5,6 +6,9 @@ namespace Oriel.Desktops.Creation;
 /// <summary>A wish for a desktop, already validated: everything has its final value.</summary>
 public sealed record DesktopSpec
 {
+    /// <summary>What a request that says nothing of them gets; a host name follows from the name.</summary>
+    public const string DefaultName = "desktop", DefaultTimeZone = "UTC", DefaultKeyboardLayout = "us";
+
     public required string Template { get; init; }
     public required string Name { get; init; }
     public required string Image { get; init; }
@@ -18,13 +22,32 @@ public sealed record DesktopSpec
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
     public IReadOnlyList<byte[]> Trust { get; init; } = [];
     public required EgressPolicy Egress { get; init; }
-    public required Templates.DesktopLimits Limits { get; init; }
+    public required DesktopLimits Limits { get; init; }
 
     /// <summary>A kernel of its own or no desktop at all.</summary>
     public bool NeedsVm { get; init; }
     public TimeSpan? Ttl { get; init; }
     public TimeSpan? IdleTimeout { get; init; }
     public TimeSpan? IdlePause { get; init; }
+
+    /// <summary>What a request that names nothing but the template asks for.</summary>
+    public static DesktopSpec Of(DesktopTemplate template) => new()
+    {
+        Template = template.Name,
+        Name = DefaultName,
+        Image = template.Image,
+        Width = template.Width,
+        Height = template.Height,
+        Hostname = DefaultName,
+        TimeZone = DefaultTimeZone,
+        KeyboardLayout = DefaultKeyboardLayout,
+        Egress = template.Egress,
+        Limits = template.Limits,
+        NeedsVm = template.NeedsVm,
+        Ttl = template.Ttl,
+        IdleTimeout = template.IdleTimeout,
+        IdlePause = template.IdlePause,
+    };
 }
 
 /// <param name="Path">Absolute, normal form.</param>

@@ -37,8 +37,7 @@ internal static class GuestSteps
 
                 guest.Told(step);
                 var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
-                var nowUs = (clock.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
-                var told = StepSnapshot.Of(step.Name == Configure ? "guest-configure" : step.Name, state, nowUs, step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
+                var told = StepSnapshot.Of(step.Name == Configure ? "guest-configure" : step.Name, state, clock.UnixMicroseconds(), step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
                 desktop.Report(told);
                 if (state == StepState.Failed)
                 {

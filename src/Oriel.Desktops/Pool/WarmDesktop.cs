@@ -1,6 +1,6 @@
-using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
@@ -12,38 +12,23 @@ namespace Oriel.Desktops.Pool;
 /// <summary>A desktop on its way to the barrier, or waiting there for the one claim that makes it somebody's.</summary>
 internal sealed class WarmDesktop
 {
-    /// <summary>What a request that names neither has, so that its session can stay as it is.</summary>
-    private const string Name = "desktop", TimeZone = "UTC", Layout = "us";
-
     private readonly TaskCompletionSource _waits = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<DesktopSpec> _claimed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TimeProvider _clock;
     private readonly DateTimeOffset _since;
+    private readonly Task<string?> _outcome;
 
     /// <param name="origin">The snapshot that it goes on from, or that is to be made of it; null = a plain boot.</param>
     public WarmDesktop(DesktopTemplate template, ImageManifest image, DesktopContext context, WarmOrigin? origin = null)
     {
         (Template, _clock, _since) = (template, context.Clock, context.Clock.GetUtcNow());
-        var spec = new DesktopSpec
-        {
-            Template = template.Name,
-            Name = Name,
-            Image = template.Image,
-            Width = template.Width,
-            Height = template.Height,
-            Hostname = Name,
-            TimeZone = TimeZone,
-            KeyboardLayout = Layout,
-            Egress = EgressPolicy.None,
-            Limits = template.Limits,
-        };
+
+        // As a request that says nothing gets it, so that its session can stay as it is; and no way out before it is somebody's.
+        var spec = DesktopSpec.Of(template) with { Egress = EgressPolicy.None };
         var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, context.Options.Driver.Name, _since);
         Desktop = new Desktop(context, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
-        Desktop.Start(async (desktop, token) =>
-        {
-            await new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, origin, token);
-            await GuestWatch.FollowAsync(desktop, context.Options.Deadlines.Adopt, context.Clock, static _ => { }, token);
-        });
+        Desktop.Start((desktop, token) => new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, origin, token));
+        _outcome = AwaitOutcomeAsync(origin?.Restored);
     }
 
     public DesktopTemplate Template { get; }
@@ -54,8 +39,8 @@ internal sealed class WarmDesktop
     /// <returns>Why it never will be; null when it is.</returns>
     public async Task<string?> WaitsAsync(CancellationToken cancellationToken)
     {
-        await ((Task)Task.WhenAny(_waits.Task, Desktop.Destroyed).WaitAsync(cancellationToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return _waits.Task.IsCompleted ? null : Desktop.Snapshot.Reason?.Message ?? "The server stops.";
+        await ((Task)_outcome.WaitAsync(cancellationToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return _outcome.IsCompletedSuccessfully ? await _outcome : "The server stops.";
     }
 
     /// <summary>Makes it what was asked for; its work goes on from the barrier to ready.</summary>
@@ -73,5 +58,23 @@ internal sealed class WarmDesktop
         }
 
         return claimed;
+    }
+
+    /// <summary>A snapshot from which nothing came up is given up, so that the next desktop does not try it again.</summary>
+    private async Task<string?> AwaitOutcomeAsync(GoldenSnapshot? restored)
+    {
+        await Task.WhenAny(_waits.Task, Desktop.Destroyed);
+        if (_waits.Task.IsCompleted)
+        {
+            return null;
+        }
+
+        var reason = Desktop.Snapshot.Reason;
+        if (restored is not null && reason is not { Code: ReasonCodes.Requested or ReasonCodes.Expired or ReasonCodes.Idle })
+        {
+            GoldenSnapshots.Discard(restored);
+        }
+
+        return reason?.Message ?? "It ended.";
     }
 }

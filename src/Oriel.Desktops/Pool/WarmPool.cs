@@ -1,8 +1,8 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Creation;
+using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
-using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
 
@@ -22,16 +22,15 @@ internal sealed class WarmPool : IAsyncDisposable
     private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stopping = new();
     private readonly DesktopContext _context;
-    private readonly ImageStore _images;
     private readonly Func<int> _taken;
     private readonly ILogger _logger;
     private Task _filling = Task.CompletedTask;
 
     /// <param name="taken">How many desktops count against <see cref="DesktopOptions.MaxDesktops"/>.</param>
-    public WarmPool(IEnumerable<DesktopTemplate> templates, DesktopContext context, ImageStore images, Func<int> taken)
+    public WarmPool(IEnumerable<DesktopTemplate> templates, DesktopContext context, Func<int> taken)
     {
         _shelves = templates.Where(template => template.Warm > 0).ToDictionary(template => template.Name, template => new Shelf(template), StringComparer.Ordinal);
-        (_context, _images, _taken) = (context, images, taken);
+        (_context, _taken) = (context, taken);
         _logger = context.LoggerFactory.CreateLogger<WarmPool>();
     }
 
@@ -115,7 +114,7 @@ internal sealed class WarmPool : IAsyncDisposable
             left = [.. _shelves.Values.SelectMany(shelf => shelf.Waiting.Concat(shelf.Ending).Append(shelf.Booting).OfType<WarmDesktop>())];
         }
 
-        await Task.WhenAll(left.Select(EndAsync));
+        await Task.WhenAll(left.Select(member => EndAsync(member, "The server stops.")));
         _stopping.Dispose();
     }
 
@@ -156,7 +155,7 @@ internal sealed class WarmPool : IAsyncDisposable
             return shelf.Waiting.Count < shelf.Template.Warm
                 && _taken() + CountLocked() < _context.Options.MaxDesktops
                 && _context.Clock.GetUtcNow() >= shelf.NotBefore
-                && _images.FindUsable(shelf.Template.Image) is not null;
+                && _context.Images.FindUsable(shelf.Template.Image) is not null;
         }
     }
 
@@ -168,7 +167,7 @@ internal sealed class WarmPool : IAsyncDisposable
         {
             foreach (var shelf in _shelves.Values)
             {
-                var digest = _images.FindUsable(shelf.Template.Image)?.Digest;
+                var digest = _context.Images.FindUsable(shelf.Template.Image)?.Digest;
                 for (var left = shelf.Waiting.Count; left > 0; left--)
                 {
                     var member = shelf.Waiting.Dequeue();
@@ -195,7 +194,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
     private async Task AddAsync(Shelf shelf)
     {
-        var image = _images.FindUsable(shelf.Template.Image);
+        var image = _context.Images.FindUsable(shelf.Template.Image);
         if (image is null)
         {
             return;
@@ -209,11 +208,12 @@ internal sealed class WarmPool : IAsyncDisposable
         }
 
         var problem = await member.WaitsAsync(_stopping.Token);
-        if (origin is not null && !_stopping.IsCancellationRequested)
+        if (origin is { Restored: null })
         {
-            problem = await SettleAsync(shelf, image, member, origin, problem);
-            if (problem is null && origin.Restored is null)
+            shelf.IsWithoutSnapshot = problem is not null;
+            if (problem is null)
             {
+                await KeepAsync(shelf, image, member, origin.Directory);
                 return;
             }
         }
@@ -247,31 +247,16 @@ internal sealed class WarmPool : IAsyncDisposable
         return _context.Snapshots.ArePossible && !shelf.IsWithoutSnapshot ? new WarmOrigin(_context.Snapshots.Begin(shelf.Template, image), null) : null;
     }
 
-    /// <summary>Keeps the snapshot that was made, whose own machine then ends; gives up one that could not be restored.</summary>
-    private async Task<string?> SettleAsync(Shelf shelf, ImageManifest image, WarmDesktop member, WarmOrigin origin, string? problem)
+    /// <summary>The snapshot that was made can be found from now on; its own machine ends.</summary>
+    private async Task KeepAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory)
     {
-        if (origin.Restored is { } golden)
+        var spec = KeeperLiveness.ReadSpec(member.Desktop.Resources.Bundle) ?? throw new IOException($"The bundle of {member.Desktop.Id} has no spec.");
+        _context.Snapshots.Complete(directory, shelf.Template, image, spec.AgentKey, _context.Clock.GetUtcNow());
+        await EndAsync(member, "Its machine is kept as a snapshot.");
+        lock (_lock)
         {
-            if (problem is not null)
-            {
-                GoldenSnapshots.Discard(golden);
-            }
-
-            return problem;
+            shelf.Booting = null;
         }
-
-        if (problem is null)
-        {
-            _context.Snapshots.Complete(origin.Directory, shelf.Template, image, origin.AgentKey, _context.Clock.GetUtcNow());
-            await EndAsync(member);
-            lock (_lock)
-            {
-                shelf.Booting = null;
-            }
-        }
-
-        shelf.IsWithoutSnapshot = problem is not null;
-        return problem;
     }
 
     // Under the lock: the ending itself is the desktop's own work.
@@ -282,9 +267,9 @@ internal sealed class WarmPool : IAsyncDisposable
         Changed();
     }
 
-    private static async Task EndAsync(WarmDesktop member)
+    private static async Task EndAsync(WarmDesktop member, string why)
     {
-        await member.Desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "The server stops."), CancellationToken.None);
+        await member.Desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, why), CancellationToken.None);
         await member.Desktop.Destroyed;
         await member.Desktop.DisposeAsync();
     }

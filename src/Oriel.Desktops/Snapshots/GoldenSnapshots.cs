@@ -16,7 +16,7 @@ namespace Oriel.Desktops.Snapshots;
 public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
 {
     private const string Folder = "snapshots", ManifestName = "snapshot.json", UnfinishedPrefix = ".making-";
-    private readonly string _host = Host(driver);
+    private readonly string _host = driver.Vmm is { } vmm ? Host(driver, vmm) : "";
 
     /// <summary>Whether this node's driver can make and restore them.</summary>
     public bool ArePossible => driver.Vmm is not null;
@@ -24,15 +24,21 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
     /// <returns>Null when there is none that fits this host.</returns>
     public GoldenSnapshot? Find(DesktopTemplate template, ImageManifest image)
     {
+        if (!ArePossible)
+        {
+            return null;
+        }
+
         var directory = PathOf(template, image);
-        if (!ArePossible || !File.Exists(Path.Combine(directory, ManifestName)))
+        var file = Path.Combine(directory, ManifestName);
+        if (!File.Exists(file))
         {
             return null;
         }
 
         try
         {
-            var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(directory, ManifestName)), SnapshotJsonContext.Default.SnapshotManifest);
+            var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(file), SnapshotJsonContext.Default.SnapshotManifest);
             return manifest is { AgentKey.Length: 32 } ? new GoldenSnapshot(directory, manifest.AgentKey) : null;
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
@@ -85,11 +91,11 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
         CultureInfo.InvariantCulture,
         $"{template.Limits.MemoryBytes} {template.Limits.Cpus} {template.Limits.DiskBytes} {template.Width}x{template.Height}");
 
-    private static string Host(DesktopDriver driver)
+    private static string Host(DesktopDriver driver, string vmm)
     {
-        var vmm = driver.Vmm is { } path && File.Exists(path) ? string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(path).Length} {File.GetLastWriteTimeUtc(path):O}") : "none";
+        var program = File.Exists(vmm) ? string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(vmm).Length} {File.GetLastWriteTimeUtc(vmm):O}") : "none";
         var processor = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) ?? "";
-        return $"{driver.Name} {driver.Accelerator} {vmm} {processor}";
+        return $"{driver.Name} {driver.Accelerator} {program} {processor}";
     }
 
     private string PathOf(DesktopTemplate template, ImageManifest image) => Path.Combine(

@@ -26,7 +26,7 @@ internal static partial class CreateRequestValidator
 
     public static (DesktopSpec? Spec, string? Error) Validate(CreateDesktopRequest request, DesktopTemplate template)
     {
-        var name = request.Name ?? "desktop";
+        var name = request.Name ?? DesktopSpec.DefaultName;
         var hostname = request.Hostname ?? HostnameOf(name);
         var files = new List<FileSpec>();
         var trust = new List<byte[]>();
@@ -36,7 +36,7 @@ internal static partial class CreateRequestValidator
             ?? Range("height", request.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
             ?? (HostnamePattern().IsMatch(hostname) ? null : "hostname must be 1 to 63 letters, digits and hyphens, and begin and end with none of the latter")
             ?? CheckTimeZone(request.TimeZone)
-            ?? (LayoutPattern().IsMatch(request.KeyboardLayout ?? "us") ? null : "keyboardLayout must be an XKB layout, such as us or de(nodeadkeys)")
+            ?? (LayoutPattern().IsMatch(request.KeyboardLayout ?? DesktopSpec.DefaultKeyboardLayout) ? null : "keyboardLayout must be an XKB layout, such as us or de(nodeadkeys)")
             ?? CheckUrl(request.StartUrl)
             ?? Range("ttl", request.Ttl, 1, DesktopTemplate.MaxSeconds)
             ?? Range("idleTimeout", request.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
@@ -50,23 +50,19 @@ internal static partial class CreateRequestValidator
             return (null, error);
         }
 
-        return (new DesktopSpec
+        return (DesktopSpec.Of(template) with
         {
-            Template = template.Name,
             Name = name,
-            Image = template.Image,
             Width = request.Width ?? template.Width,
             Height = request.Height ?? template.Height,
             Hostname = hostname,
-            TimeZone = request.TimeZone ?? "UTC",
-            KeyboardLayout = request.KeyboardLayout ?? "us",
+            TimeZone = request.TimeZone ?? DesktopSpec.DefaultTimeZone,
+            KeyboardLayout = request.KeyboardLayout ?? DesktopSpec.DefaultKeyboardLayout,
             StartUrl = request.StartUrl ?? "",
             Files = files,
             Environment = request.Env ?? new Dictionary<string, string>(),
             Trust = trust,
             Egress = policy,
-            Limits = template.Limits,
-            NeedsVm = template.NeedsVm,
             Ttl = request.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : template.Ttl,
             IdleTimeout = request.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : template.IdleTimeout,
             IdlePause = request.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : template.IdlePause,

@@ -92,19 +92,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         }
     }
 
-    private static DesktopSpec Spec(ImageManifest image) => new()
-    {
-        Template = DesktopTemplate.DefaultName,
-        Name = "boot-test",
-        Image = image.Name,
-        Width = Width,
-        Height = Height,
-        Hostname = "boot-test",
-        TimeZone = "UTC",
-        KeyboardLayout = "us",
-        Egress = DesktopTemplate.Default.Egress,
-        Limits = DesktopTemplate.Default.Limits,
-    };
+    private static DesktopSpec Spec(ImageManifest image) => DesktopSpec.Of(DesktopTemplate.Default) with { Name = "boot-test", Hostname = "boot-test", Image = image.Name, Width = Width, Height = Height };
 
     private static async Task<string?> ReadyAsync(Desktop desktop, Action<string> report, CancellationToken cancellationToken)
     {
