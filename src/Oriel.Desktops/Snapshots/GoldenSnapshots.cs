@@ -56,7 +56,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
         {
             foreach (var left in Directory.EnumerateDirectories(root, UnfinishedPrefix + "*"))
             {
-                Directory.Delete(left, recursive: true);
+                Remove(left);
             }
         }
 
@@ -78,12 +78,36 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
         Directory.Move(directory, PathOf(template, image));
     }
 
-    /// <summary>One that could not be restored is not tried again; the pool makes another.</summary>
+    /// <summary>
+    /// One that could not be restored is not tried again; the pool makes another. Of several who discard the same one, the first takes it out of
+    /// everybody's sight before anything in it is deleted. What cannot be removed stays, and is not an error of whoever found it unusable.
+    /// </summary>
     internal static void Discard(GoldenSnapshot snapshot)
     {
-        if (Directory.Exists(snapshot.Directory))
+        var doomed = Path.Combine(
+            Path.GetDirectoryName(snapshot.Directory)!, $"{UnfinishedPrefix}{Path.GetFileName(snapshot.Directory)}-{Guid.NewGuid():n}");
+        try
         {
-            Directory.Delete(snapshot.Directory, recursive: true);
+            Directory.Move(snapshot.Directory, doomed);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return;
+        }
+
+        Remove(doomed);
+    }
+
+    /// <summary>Whoever else removes it at the same time may be the one who does.</summary>
+    private static void Remove(string directory)
+    {
+        try
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next that is begun tries again.
         }
     }
 

@@ -1,0 +1,85 @@
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Snapshots;
+using Oriel.Desktops.Templates;
+using Oriel.Images;
+using Oriel.Tests.Shared;
+
+namespace Oriel.Tests.Server;
+
+/// <summary>Which snapshot is found and which is given up, over guests that are played; that a real machine goes on from one is for the desktop ring.</summary>
+public sealed class GoldenSnapshotTests
+{
+    private static readonly DesktopDriver Played = new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Create_FromASnapshotThatNothingComesUpFrom_FailsAndTheNextOneBoots()
+    {
+        var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
+        await using var server = await TestServer.StartAsync(keepers: keepers, deadlines: TestServer.Short, change: o => o with { Driver = Played });
+        var kept = Keep(server);
+
+        // The guest that is played does not know the key of the machine that was kept.
+        var first = (await CreateAsync(server))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(first, "destroyed");
+        await Eventually.HoldsAsync(() => !Directory.Exists(kept), () => "the snapshot is still there");
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(kept)!));
+        var failed = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{first}", Token))!;
+        Assert.Contains("renew", Steps(failed));
+
+        var second = (await CreateAsync(server))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(second, "ready");
+        Assert.DoesNotContain("renew", Steps((await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{second}", Token))!));
+    }
+
+    [Fact]
+    public async Task Discard_OfOneSnapshotByManyAtOnce_RemovesItAndThrowsForNobody()
+    {
+        await using var server = await TestServer.StartAsync(change: o => o with { Driver = Played });
+        for (var round = 0; round < 20; round++)
+        {
+            var kept = Keep(server);
+            var (snapshots, template, image) = Store(server);
+            var found = snapshots.Find(template, image)!;
+            using var barrier = new Barrier(4);
+            await Task.WhenAll(Enumerable.Range(0, barrier.ParticipantCount).Select(_ => Task.Factory.StartNew(
+                () =>
+                {
+                    barrier.SignalAndWait(Token);
+                    GoldenSnapshots.Discard(found);
+                },
+                Token,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default)));
+            Assert.Empty(Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(kept)!));
+        }
+    }
+
+    private static Task<JsonNode> CreateAsync(TestServer server) => server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height });
+
+    private static List<string> Steps(JsonNode desktop) => [.. desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>())];
+
+    /// <summary>A snapshot with files in it, as far as the store tells.</summary>
+    /// <returns>Its directory.</returns>
+    private static string Keep(TestServer server)
+    {
+        var (snapshots, template, image) = Store(server);
+        var directory = snapshots.Begin(template, image);
+        foreach (var name in (string[])["memory", "state", "scratch"])
+        {
+            File.WriteAllText(Path.Combine(directory, name), name);
+        }
+
+        snapshots.Complete(directory, template, image, new byte[32], DateTimeOffset.UnixEpoch);
+        return snapshots.Find(template, image)!.Directory;
+    }
+
+    private static (GoldenSnapshots Snapshots, DesktopTemplate Template, ImageManifest Image) Store(TestServer server)
+    {
+        var images = new ImageStore(Path.Combine(server.Data, "images"));
+        return (new GoldenSnapshots(Played, images), DesktopTemplate.Default, images.FindUsable(DesktopTemplate.Default.Image)!);
+    }
+}
