@@ -34,6 +34,11 @@ public sealed class MachineTests : IDisposable
     [InlineData(137, false, "guest-killed", "signal 9")]
     [InlineData(137, true, "oom", "want of memory")]
     [InlineData(139, true, "guest-killed", "signal 11")]
+    [InlineData(149, true, "guest-exited", "bus error")]
+    [InlineData(157, true, "guest-exited", "ended at a signal")]
+    [InlineData(158, false, "guest-killed", "signal 30")]
+    [InlineData(192, false, "guest-killed", "signal 64")]
+    [InlineData(193, false, "guest-exited", "exit code 193")]
     [InlineData(77, false, "guest-exited", "exit code 77")]
     public void Exit_OfAVmm_IsJudgedByItsCode(int code, bool outOfMemory, string reason, string detail)
     {

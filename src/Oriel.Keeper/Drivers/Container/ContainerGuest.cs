@@ -10,10 +10,6 @@ internal sealed class ContainerGuest(Process runtime, ProcessHandle init, Cgroup
     private const int SigKill = 9;
     private const int SigTerm = 15;
 
-    /// <summary>crun's exit code for a container ended by a signal is this and the signal, as a shell's.</summary>
-    private const int SignalBase = 128;
-    private const int HighestSignal = 64;
-
     public Task<GuestExit> Exited { get; } = WatchAsync(runtime, cgroup);
 
     public bool CanPause => cgroup is { CanFreeze: true };
@@ -35,14 +31,6 @@ internal sealed class ContainerGuest(Process runtime, ProcessHandle init, Cgroup
     private static async Task<GuestExit> WatchAsync(Process runtime, Cgroup? cgroup)
     {
         await runtime.WaitForExitAsync().ConfigureAwait(false);
-        var signal = runtime.ExitCode - SignalBase;
-        if (signal is < 1 or > HighestSignal)
-        {
-            return new GuestExit("guest-exited", $"exit code {runtime.ExitCode}");
-        }
-
-        return signal == SigKill && cgroup?.OutOfMemoryKills() > 0
-            ? new GuestExit("oom", "the kernel killed it for want of memory")
-            : new GuestExit("guest-killed", $"signal {signal}");
+        return SignalExit.Judge(runtime.ExitCode, cgroup?.OutOfMemoryKills() > 0, "it") ?? new GuestExit("guest-exited", $"exit code {runtime.ExitCode}");
     }
 }

@@ -8,11 +8,6 @@ namespace Oriel.Keeper.Drivers.Qemu;
 /// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
 internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmSnapshot? snapshot) : IGuest
 {
-    /// <summary>The runtime's exit code of a process ended by a signal is this and the signal, as a shell's.</summary>
-    private const int SignalBase = 128;
-    private const int HighestSignal = 64;
-    private const int SigKill = 9;
-
     public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
 
     public bool CanPause => true;
@@ -31,23 +26,13 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
 
     public Task SetPausedAsync(bool paused, CancellationToken cancellationToken) => qmp.ExecuteAsync(paused ? "stop" : "cont", cancellationToken);
 
-    internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory)
-    {
-        var signal = exitCode - SignalBase;
-        if (signal is >= 1 and <= HighestSignal)
+    internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory) =>
+        SignalExit.Judge(exitCode, outOfMemory, "QEMU") ?? new GuestExit("guest-exited", (exitCode, shutdownReason) switch
         {
-            return signal == SigKill && outOfMemory
-                ? new GuestExit("oom", "the kernel killed QEMU for want of memory")
-                : new GuestExit("guest-killed", $"QEMU was ended by signal {signal}");
-        }
-
-        return (exitCode, shutdownReason) switch
-        {
-            (0, "guest-shutdown") => new GuestExit("guest-exited", "the guest switched itself off"),
-            (0, "guest-reset" or "guest-panic") => new GuestExit("guest-exited", "the guest's kernel ended (panic or reset)"),
-            _ => new GuestExit("guest-exited", $"QEMU ended with code {exitCode}{(shutdownReason is null ? "" : $" ({shutdownReason})")}"),
-        };
-    }
+            (0, "guest-shutdown") => "the guest switched itself off",
+            (0, "guest-reset" or "guest-panic") => "the guest's kernel ended (panic or reset)",
+            _ => $"QEMU ended with code {exitCode}{(shutdownReason is null ? "" : $" ({shutdownReason})")}",
+        });
 
     private static async Task<GuestExit> WatchAsync(Process process, QmpClient qmp, Cgroup? cgroup)
     {
