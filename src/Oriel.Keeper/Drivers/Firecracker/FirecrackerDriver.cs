@@ -14,7 +14,6 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
     /// <summary>In the server's environment: gives the guest a serial port, to look at one that does not start. Not for production.</summary>
     public const string ConsoleVariable = "ORIEL_VM_CONSOLE";
 
-    private const long DefaultMemoryBytes = 2L << 30;
     private const int MostVcpus = 32;
 
     /// <summary>What Firecracker takes beside the guest's memory: a few MiB of its own, page tables, and what its devices hold.</summary>
@@ -24,6 +23,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
     private static readonly TimeSpan BootDeadline = TimeSpan.FromSeconds(30);
 
     private readonly VmDirectory _directory = new(spec);
+    private readonly VmSize _size = VmSize.Of(spec.Limits, MostVcpus);
 
     // Opened before anything is mounted over the host's cgroup directories.
     private readonly Cgroup? _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
@@ -38,7 +38,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
         await steps.RunAsync("vm-start", StartDeadline, async token =>
         {
             var program = await FirecrackerProbe.RunAsync(FirecrackerProbe.DefaultProgram, token).ConfigureAwait(false);
-            var missing = _cgroup?.Limit(MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
+            var missing = _cgroup?.Limit(_size.MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
             var output = new VmmOutput(_directory.Path, Path.Combine(spec.Bundle, BundleLayout.VmmLog), Path.Combine(spec.Bundle, BundleLayout.VmmMetrics));
             machine = await FirecrackerMachine.StartAsync(program, VmDirectory.FromBundle(""), spec.DesktopId, output, console, _cgroup, token).ConfigureAwait(false);
             return $"Firecracker {program.Version}{(missing.Count == 0 ? "" : $"; not limited: {string.Join(", ", missing)}")}";
@@ -53,15 +53,12 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
 
     public void Dispose() => _cgroup?.Dispose();
 
-    private long MemoryBytes => spec.Limits.MemoryBytes > 0 ? spec.Limits.MemoryBytes : DefaultMemoryBytes;
-
     private MachineSpec Describe()
     {
-        var vcpus = spec.Limits.Cpus > 0 ? (int)Math.Ceiling(spec.Limits.Cpus) : Environment.ProcessorCount;
         var serial = Environment.GetEnvironmentVariable(ConsoleVariable) == "1";
         return new MachineSpec(
-            Math.Clamp(vcpus, 1, MostVcpus),
-            checked((int)(MemoryBytes >> 20)),
+            _size.Vcpus,
+            _size.MemoryMib,
             [new MachineDrive(VmDirectory.Root, ReadOnly: true), new MachineDrive(VmDirectory.Scratch, ReadOnly: false), new MachineDrive(VmDirectory.Config, ReadOnly: true)],
             KernelArguments.Compose(BootArguments.Common, serial),
             Firewall.Link,

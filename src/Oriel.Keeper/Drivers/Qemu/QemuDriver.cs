@@ -11,7 +11,6 @@ namespace Oriel.Keeper.Drivers.Qemu;
 /// <summary>A guest with a kernel of its own in QEMU's <c>microvm</c> machine, by KVM or, where there is none, by emulation.</summary>
 internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 {
-    private const long DefaultMemoryBytes = 2L << 30;
     private const int MostVcpus = 8;
 
     /// <summary>What QEMU takes beside the guest's memory: itself, page tables and, under emulation, up to 1 GiB of translated code.</summary>
@@ -26,6 +25,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     private static readonly TimeSpan DisksDeadline = TimeSpan.FromSeconds(15);
 
     private readonly VmDirectory _directory = new(spec);
+    private readonly VmSize _size = VmSize.Of(spec.Limits, MostVcpus);
     private readonly bool _kvm = spec.Accelerator == "kvm";
 
     // Opened before anything is mounted over the host's cgroup directories.
@@ -103,11 +103,9 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     private async Task<Running> LaunchAsync(ConsoleLog console, CancellationToken cancellationToken)
     {
-        var memory = spec.Limits.MemoryBytes > 0 ? spec.Limits.MemoryBytes : DefaultMemoryBytes;
-        var vcpus = spec.Limits.Cpus > 0 ? (int)Math.Ceiling(spec.Limits.Cpus) : Environment.ProcessorCount;
-        var machine = new QemuMachineSpec(_kvm, Math.Clamp(vcpus, 1, MostVcpus), memory >> 20, _tsc is null ? null : await _tsc.ConfigureAwait(false), spec.Snapshot is not null, spec.Snapshot is { IsRestore: true });
-        await _directory.PrepareMemoryAsync(memory, cancellationToken).ConfigureAwait(false);
-        _cgroup?.Limit(memory + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
+        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), spec.Snapshot is not null, spec.Snapshot is { IsRestore: true });
+        await _directory.PrepareMemoryAsync(_size.MemoryBytes, cancellationToken).ConfigureAwait(false);
+        _cgroup?.Limit(_size.MemoryBytes + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));
         var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine));
         var process = Process.Start(start)!;
