@@ -20,7 +20,7 @@ public sealed record DesktopDriver(string Name, string Isolation, string? Accele
     public static DesktopDriver Firecracker { get; } = new("firecracker", MicroVm, "kvm", NeedsDisks: true, TimeScale: 1);
 
     /// <summary>By emulation a start takes about ten times as long; the deadlines have room for the half of that.</summary>
-    public static DesktopDriver Qemu(bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5, "/usr/bin/qemu-system-x86_64");
+    public static DesktopDriver Qemu(string program, bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5, program);
 
     /// <summary>Of a desktop that an earlier server made, with whatever driver.</summary>
     public static string IsolationOf(string driver) => driver == Container.Name ? SharedKernel : MicroVm;

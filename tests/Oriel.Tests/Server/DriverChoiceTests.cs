@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using Oriel.Linux.Kvm;
 using Oriel.Server.Commands;
+using Oriel.Server.Commands.Doctor;
 
 namespace Oriel.Tests.Server;
 
@@ -60,9 +62,76 @@ public sealed class DriverChoiceTests : IDisposable
         Assert.Equal(qemu.ExitCode == 0 && KvmProbe.Try() is null ? "kvm" : "tcg", driver!.Accelerator);
     }
 
-    private string Keeper(string script)
+    [Fact]
+    public async Task Resolve_Auto_LooksForKvmOnce()
     {
-        var path = Path.Combine(_directory, "keeper");
+        Program("firecracker", "exit 1");
+        Program("qemu-system-x86_64", "exit 1");
+        var looks = 0;
+        var host = Host(() => looks++);
+        Assert.Equal("container", (await DriverChoice.ResolveAsync("auto", host)).Driver!.Name);
+        Assert.Equal(1, looks);
+    }
+
+    [Theory]
+    [InlineData(true, true, "firecracker")]
+    [InlineData(false, true, "qemu")]
+    [InlineData(true, false, "firecracker")]
+    [InlineData(false, false, "container")]
+    public async Task Resolve_AutoWithKvm_TakesTheFirstThatMakesAMachine(bool firecracker, bool qemu, string name)
+    {
+        Program("firecracker", firecracker ? "exit 0" : "exit 1");
+        Program("qemu-system-x86_64", qemu ? "exec cat >/dev/null" : "exit 1");
+        var (driver, problem) = await DriverChoice.ResolveAsync("auto", Host());
+        Assert.Null(problem);
+        Assert.Equal(name, driver!.Name);
+        Assert.Equal(name == "qemu" ? Path.Combine(_directory, "qemu-system-x86_64") : null, driver.Vmm);
+    }
+
+    /// <summary>The stand-in reads its machine as Firecracker would, which ends with 0 at the guest's reset.</summary>
+    [Fact]
+    public async Task Resolve_Firecracker_IsGivenAMachineWithAnElfKernelToRun()
+    {
+        var seen = Path.Combine(_directory, "seen");
+        Program("firecracker", $"[ \"$1 $2\" = \"--no-api --config-file\" ] && cat \"$3\" >{seen}.json && cp \"$(dirname \"$3\")/kernel\" {seen}.elf");
+        var (driver, problem) = await DriverChoice.ResolveAsync("firecracker", Host());
+        Assert.Equal(("firecracker", null), (driver?.Name, problem));
+
+        var machine = JsonNode.Parse(await File.ReadAllTextAsync(seen + ".json", Token))!;
+        Assert.Equal((1, 0), (machine["machine-config"]!["vcpu_count"]!.GetValue<int>(), machine["drives"]!.AsArray().Count));
+        Assert.False(Directory.Exists(Path.GetDirectoryName(machine["boot-source"]!["kernel_image_path"]!.GetValue<string>())), "the trial's files are left");
+        var kernel = await File.ReadAllBytesAsync(seen + ".elf", Token);
+        Assert.Equal([0x7F, .. "ELF"u8], kernel[..4]);
+        var (offset, size) = (BitConverter.ToInt32(kernel, 64 + 8), BitConverter.ToInt32(kernel, 64 + 32));
+        Assert.Equal((kernel.Length, BitConverter.ToUInt64(kernel, 24)), (offset + size, BitConverter.ToUInt64(kernel, 64 + 24)));
+    }
+
+    [Fact]
+    public async Task Resolve_FirecrackerWhoseMachineDoesNotComeUp_IsRefusedWithItsWord()
+    {
+        Program("firecracker", "echo 'Error: cannot set MSR 0x10a' >&2; exit 1");
+        var (driver, problem) = await DriverChoice.ResolveAsync("firecracker", Host());
+        Assert.Null(driver);
+        Assert.Equal("--driver firecracker: no machine of Firecracker's runs here, although KVM does: Error: cannot set MSR 0x10a", problem);
+    }
+
+    /// <summary>One whose KVM runs a guest's instructions, with the programs of this test alone.</summary>
+    private DriverHost Host(Action? look = null) => new(Keeper("echo 1.16.1"), Token)
+    {
+        SearchPath = _directory,
+        Tun = () => DoctorFinding.Ok("tun", "opens"),
+        Kvm = _ =>
+        {
+            look?.Invoke();
+            return Task.FromResult(DoctorFinding.Ok("KVM", "a guest ran"));
+        },
+    };
+
+    private string Keeper(string script) => Program("keeper", script);
+
+    private string Program(string name, string script)
+    {
+        var path = Path.Combine(_directory, name);
         File.WriteAllText(path, $"#!/bin/sh\n{script}\n");
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         return path;
