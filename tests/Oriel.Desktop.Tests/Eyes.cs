@@ -17,19 +17,31 @@ internal static class Eyes
         const width = video ? (video.videoWidth ?? video.width) : 0, height = video ? (video.videoHeight ?? video.height) : 0;
         """;
 
-    /// <summary>Share (0 to 1) of the picture whose colour is within the tolerance of the given one.</summary>
-    public static Task<double> ShareOfColourAsync(IPage page, int red, int green, int blue, int tolerance = 40) => page.EvaluateAsync<double>(
-        "([r, g, b, t]) => {" + FindVideo + """
-          if (!width) return 0;
+    private const string ShareOf = """
+        const shareOf = (picture, width, height, r, g, b, t) => {
           const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d');
-          context.drawImage(video, 0, 0);
+          context.drawImage(picture, 0, 0);
           const data = context.getImageData(0, 0, width, height).data;
           let hits = 0;
           for (let i = 0; i < data.length; i += 4)
             if (Math.abs(data[i] - r) < t && Math.abs(data[i + 1] - g) < t && Math.abs(data[i + 2] - b) < t) hits++;
           return hits / (width * height);
+        };
+        """;
+
+    /// <summary>Share (0 to 1) of the picture whose colour is within the tolerance of the given one.</summary>
+    public static Task<double> ShareOfColourAsync(IPage page, int red, int green, int blue, int tolerance = 40) => page.EvaluateAsync<double>(
+        "([r, g, b, t]) => {" + FindVideo + ShareOf + "return width ? shareOf(video, width, height, r, g, b, t) : 0; }", new[] { red, green, blue, tolerance });
+
+    /// <summary>The same of what the guest's own screen shows, which tells a picture that was not drawn from one that did not arrive.</summary>
+    private static Task<double> ShareOnScreenAsync(IPage page, (int R, int G, int B) colour) => page.EvaluateAsync<double>(
+        "async ([r, g, b]) => {" + ShareOf + """
+          const answer = await fetch('/api' + location.pathname + '/screenshot');
+          if (!answer.ok) return -1;
+          const picture = await createImageBitmap(await answer.blob());
+          return shareOf(picture, picture.width, picture.height, r, g, b, 40);
         }
-        """, new[] { red, green, blue, tolerance });
+        """, new[] { colour.R, colour.G, colour.B });
 
     public static Task<int[]> SizeAsync(IPage page) => page.EvaluateAsync<int[]>("() => {" + FindVideo + "return [width, height]; }");
 
@@ -77,10 +89,10 @@ internal static class Eyes
                 },
                 TimeSpan.FromSeconds(seconds));
         }
-        catch
+        catch (Xunit.Sdk.XunitException e)
         {
             TestContext.Current.SendDiagnosticMessage("Picture kept: " + await KeepAsync(page, what));
-            throw;
+            throw new Xunit.Sdk.XunitException($"{e.Message}; the guest's own screen has {await ShareOnScreenAsync(page, colour):P2} of it; {await FramesAsync(page)} frames were decoded");
         }
     }
 

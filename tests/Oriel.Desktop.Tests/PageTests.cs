@@ -14,7 +14,7 @@ public sealed class PageTests(Ring ring) : RingTests(ring)
         await Recorder.StartAsync(page, "steps", """
             one('[data-testid=progress]') ? JSON.stringify({
               Named: text('[data-testid=step-name]')[0], Bar: one('[data-testid=progress]').value, Spoken: one('[data-testid=progress]').ariaValueText ?? one('[data-testid=progress]').getAttribute('aria-valuetext'),
-              Running: text('[data-testid=steps] li.running'), Height: one('creation-view').offsetHeight }) : ''
+              Running: text('[data-testid=steps] li.running > .mark + span'), Height: one('creation-view').offsetHeight }) : ''
             """);
         var created = await page.RunAndWaitForResponseAsync(
             () => page.GetByTestId("connect").First.ClickAsync(),

@@ -12,9 +12,18 @@ describe("KeyState", () => {
   test("down_ThenUp_SendsBothOnce", () => {
     const state = new KeyState();
     expect(state.down(key("KeyA", "a")).messages).toEqual([down("KeyA", "a")]);
-    expect(state.down(key("KeyA", "a", { repeat: true })).messages).toEqual([]);
     expect(state.up(key("KeyA", "a")).messages).toEqual([up("KeyA", "a")]);
     expect(state.up(key("KeyA", "a")).messages).toEqual([]);
+  });
+
+  test("down_Repeat_IsTheSameKeyAgainButForModifiersAndKeysHeldBefore", () => {
+    const state = new KeyState();
+    state.down(key("ShiftLeft", "Shift", { shiftKey: true }));
+    expect(state.down(key("ShiftLeft", "Shift", { shiftKey: true, repeat: true })).messages).toEqual([]);
+    expect(state.down(key("KeyA", "a", { shiftKey: true, repeat: true })).messages).toEqual([]);
+    state.down(key("KeyA", "A", { shiftKey: true }));
+    expect(state.down(key("KeyA", "A", { shiftKey: true, repeat: true })).messages).toEqual([down("KeyA", "A")]);
+    expect(state.up(key("KeyA", "A", { shiftKey: true })).messages).toEqual([up("KeyA", "A")]);
   });
 
   test("up_KeyChangedByShift_LiftsTheOneThatWentDown", () => {

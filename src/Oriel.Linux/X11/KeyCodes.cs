@@ -10,6 +10,10 @@ internal static class KeyCodes
     /// <summary>The keycode; 0 for a key that is not known.</summary>
     internal static byte Find(string code) => ByCode.GetValueOrDefault(code);
 
+    /// <summary>Whether a keyboard never repeats this key.</summary>
+    internal static bool IsModifier(string code) => code is "ShiftLeft" or "ShiftRight" or "ControlLeft" or "ControlRight" or "AltLeft" or "AltRight"
+        or "MetaLeft" or "MetaRight" or "CapsLock" or "NumLock" or "ScrollLock";
+
     private static Dictionary<string, byte> Create()
     {
         var map = new Dictionary<string, byte>(StringComparer.Ordinal);

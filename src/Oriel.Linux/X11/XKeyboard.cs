@@ -13,6 +13,7 @@ internal sealed unsafe class XKeyboard
     private readonly XConnection _x;
     private readonly SpareKeys _spares;
     private readonly LayoutCharacters _layout;
+    private readonly KeyRepeat _repeat;
     private bool _pressed;
     private readonly Dictionary<string, byte> _held = new(StringComparer.Ordinal);
 
@@ -21,17 +22,15 @@ internal sealed unsafe class XKeyboard
         _x = x;
         _spares = spares;
         _layout = new(x, spares);
-        int opcode, eventBase, errorBase, major = 1, minor = 0;
-        _ = Xlib.XkbQueryExtension(x.Handle, &opcode, &eventBase, &errorBase, &major, &minor);
+        _repeat = new(x);
     }
 
     internal void Down(string code, string key)
     {
-        ReadMappingChanges();
+        ReadChanges();
         if (_held.TryGetValue(code, out var before))
         {
-            // A repeat: the same key again, whatever it was mapped to.
-            Press(before, true);
+            Repeat(code, before);
             return;
         }
 
@@ -62,7 +61,7 @@ internal sealed unsafe class XKeyboard
 
     internal void Type(string text)
     {
-        ReadMappingChanges();
+        ReadChanges();
         var state = ReadState();
         var runes = text.EnumerateRunes().ToArray();
         for (var at = 0; at < runes.Length;)
@@ -171,21 +170,28 @@ internal sealed unsafe class XKeyboard
         }
     }
 
-    // Each change, also one made by SpareKeys, comes back as an event after which Xlib reads the mapping anew.
-    private void ReadMappingChanges()
+    private void ReadChanges()
     {
         while (_x.TryReadEvent(out var e))
         {
-            if (e.Type != MappingNotify)
+            if (e.Type == MappingNotify)
             {
-                continue;
+                TakeMapping(e);
             }
+            else if (_repeat.IsChangedBy(e))
+            {
+                _repeat.LeaveToTheViewer();
+            }
+        }
+    }
 
-            _ = Xlib.XRefreshKeyboardMapping(&e);
-            if (e.MappingRequest == MappingKeyboard && !_spares.Owns(e.MappingFirst))
-            {
-                _layout.Forget();
-            }
+    // Each change, also one made by SpareKeys, comes back as an event after which Xlib reads the mapping anew.
+    private void TakeMapping(XEvent e)
+    {
+        _ = Xlib.XRefreshKeyboardMapping(&e);
+        if (e.MappingRequest == MappingKeyboard && !_spares.Owns(e.MappingFirst))
+        {
+            _layout.Forget();
         }
     }
 
@@ -204,6 +210,17 @@ internal sealed unsafe class XKeyboard
         _ = Xlib.XkbGetState(_x.Handle, CoreKeyboard, state);
         _x.ThrowIfBroken("the keyboard's state");
         return state[6] & ModifierBits | (uint)(state[0] & 3) << 13;
+    }
+
+    // The server passes no second press of a key that is down (Xi/exevents.c), so the key goes up between, as in its own repeats (X11 protocol,
+    // Keyboard auto-repeat). The key is what it was mapped to at first, whatever has come since.
+    private void Repeat(string code, byte keycode)
+    {
+        if (!KeyCodes.IsModifier(code))
+        {
+            Press(keycode, false);
+            Press(keycode, true);
+        }
     }
 
     private void Press(byte keycode, bool down)

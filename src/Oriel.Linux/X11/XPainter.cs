@@ -98,6 +98,16 @@ public sealed unsafe partial class XPainter : IDisposable
         _x.Sync();
     }
 
+    /// <summary>As xset(1) does it: after how long, and how often (ms), the server repeats a held key by itself.</summary>
+    public void SetKeyRepeat(uint delayMs, uint intervalMs)
+    {
+        const uint CoreKeyboard = 0x100;
+        int opcode, eventBase, errorBase, major = 1, minor = 0;
+        _ = Xlib.XkbQueryExtension(_x.Handle, &opcode, &eventBase, &errorBase, &major, &minor);
+        _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, CoreKeyboard, delayMs, intervalMs);
+        _x.Sync();
+    }
+
     /// <summary>The next key or button event, waiting for it; null after the deadline.</summary>
     public XPainterEvent? ReadInput(TimeSpan deadline)
     {

@@ -40,6 +40,9 @@ internal struct XEvent
     [FieldOffset(44)] public int MappingFirst;
     [FieldOffset(48)] public int MappingCount;
 
+    // XkbAnyEvent: the kind within the extension
+    [FieldOffset(40)] public int XkbType;
+
     // Key and button events, as test clients read them
     [FieldOffset(64)] public int X;
     [FieldOffset(68)] public int Y;

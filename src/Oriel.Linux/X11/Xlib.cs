@@ -58,6 +58,8 @@ internal static unsafe partial class Xlib
     [LibraryImport(NativeLibraries.X11)]
     internal static partial int XkbLookupKeySym(nint display, byte keycode, uint modifiers, uint* consumed, nuint* keysym);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XkbQueryExtension(nint display, int* opcode, int* eventBase, int* errorBase, int* major, int* minor);
+    [LibraryImport(NativeLibraries.X11)] internal static partial int XkbSelectEvents(nint display, uint device, uint affect, uint values);
+    [LibraryImport(NativeLibraries.X11)] internal static partial int XkbSetAutoRepeatRate(nint display, uint device, uint delayMs, uint intervalMs);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XkbLockModifiers(nint display, uint device, uint affect, uint values);
     [LibraryImport(NativeLibraries.X11)]
     internal static partial int XGetErrorText(nint display, int code, byte* buffer, int length);

@@ -48,7 +48,8 @@ const modifierOf: Record<string, "ctrlKey" | "altKey" | "shiftKey" | "metaKey"> 
 /**
  * Turns key events into the guest's: remembers what is held, so that nothing can stay pressed, and knows the platforms' quirks.
  * Text of input methods and dead keys does not pass here (it is not `handled`, and comes back as text).
- * The guest repeats a held key by itself, so the browser's repeats are dropped. Lock keys are not sent: their effect is in `key`.
+ * The browser's repeats go out: the guest repeats nothing by itself, since a late release would then type on. Lock keys are not sent:
+ * their effect is in `key`.
  */
 export class KeyState {
   readonly #held = new Map<string, Sent>();
@@ -68,7 +69,11 @@ export class KeyState {
     if (locks.has(event.key)) return { messages: [], handled: false };
 
     const messages = this.#lift(this.#stale(event, event.code));
-    if (this.#held.has(event.code)) return { messages, handled: true };
+    const held = this.#held.get(event.code);
+    if (held) {
+      if (event.repeat && !modifierOf[event.code]) messages.push({ t: "key", ...held, down: true });
+      return { messages, handled: true };
+    }
 
     // Windows presses Control of itself before AltGr; the guest must not see it (Ctrl+@ is not @).
     if (event.key === "AltGraph" && this.platform === "windows" && this.#held.has("ControlLeft")) {
