@@ -4,6 +4,7 @@ using Oriel.Agent.Hosting;
 using Oriel.Linux.Files;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
+using Oriel.Linux.X11;
 
 namespace Oriel.Agent.Session;
 
@@ -91,13 +92,11 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         }
     }
 
-    /// <summary>One entry of Xauthority(5), family wild, so that it holds whatever the host name becomes.</summary>
+    /// <summary>For whatever display number and host name: the server chooses the one, and the other changes.</summary>
     private static void WriteAuthority(UserAccount user, DirectoryHandle directory, string fileName)
     {
-        var name = "MIT-MAGIC-COOKIE-1"u8;
-        byte[] entry = [0xff, 0xff, 0, 0, 0, 0, 0, (byte)name.Length, .. name, 0, 16, .. RandomNumberGenerator.GetBytes(16)];
         using var file = directory.Create(fileName, 0x180); // 0600
-        RandomAccess.Write(file, entry, 0);
+        RandomAccess.Write(file, XAuthority.FormatCookie(display: "", RandomNumberGenerator.GetBytes(16)), 0);
         DirectoryHandle.SetOwnerAndMode(file, user.Uid, user.Gid, 0x180);
     }
 }

@@ -25,6 +25,7 @@ public static class XAuthority
     }
 
     /// <summary>An entry for any host with this cookie, as a session writes it for its own server.</summary>
+    /// <param name="display"><c>:N</c>; empty = any number.</param>
     public static byte[] FormatCookie(string display, ReadOnlySpan<byte> cookie)
     {
         var output = new MemoryStream();

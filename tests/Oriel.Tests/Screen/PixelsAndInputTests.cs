@@ -58,6 +58,14 @@ public sealed class PixelsAndInputTests
     }
 
     [Fact]
+    public void XAuthority_CookieOfNoDisplay_IsOneOfAnyHostAndNumber()
+    {
+        var file = XAuthority.FormatCookie("", new byte[16]);
+        Assert.Equal([0xff, 0xff, 0, 0, 0, 0, 0, 18, .. "MIT-MAGIC-COOKIE-1"u8, 0, 16, .. new byte[16]], file);
+        Assert.Equal(new byte[16], XAuthority.ParseCookie([.. XAuthority.FormatCookie(":7", [1, 2]), .. file], "99"));
+    }
+
+    [Fact]
     public void XAuthority_CutAnywhere_GivesNoCookieAndNoError()
     {
         var file = XAuthority.FormatCookie(":7", new byte[16]);
