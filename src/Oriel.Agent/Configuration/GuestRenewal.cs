@@ -24,24 +24,22 @@ internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identi
         }
 
         var newest = steps.NewestUs;
-        if (isResumed)
-        {
-            identity.ApplyToKernel(request.WallClockUs, request.Entropy.Span);
-            return new RenewReply { SinceBootUs = newest };
-        }
-
-        var step = steps.Begin("renew");
+        var step = isResumed ? null : steps.Begin("renew");
         try
         {
             identity.ApplyToKernel(request.WallClockUs, request.Entropy.Span);
-            XServer.RenewCookie(UserAccounts.Desktop());
-            sessions.Rekey(request.AgentKey.ToByteArray(), request.DesktopId);
-            step.Done();
+            if (!isResumed)
+            {
+                XServer.RenewCookie(UserAccounts.Desktop());
+                sessions.Rekey(request.AgentKey.ToByteArray(), request.DesktopId);
+            }
+
+            step?.Done();
             return new RenewReply { SinceBootUs = newest };
         }
         catch (Exception e) when (e is IOException or LinuxException)
         {
-            step.Fail(e.Message);
+            step?.Fail(e.Message);
             throw new RpcException(new Status(StatusCode.Internal, e.Message));
         }
     }
