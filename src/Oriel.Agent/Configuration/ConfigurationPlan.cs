@@ -31,6 +31,9 @@ internal sealed record ConfigurationPlan(
     public const int MaxUrlLength = 2048;
     public const uint DefaultMode = 0x1a4; // 0644
 
+    /// <summary>What a desktop has that asks for nothing else: as the image is, and as a warm session runs already.</summary>
+    public const string DefaultTimeZone = "UTC", DefaultLayout = "us";
+
     private const int MaxModeBits = 0xfff;
     private const int MaxHostnameLength = 64; // HOST_NAME_MAX of Linux
     private const int MinScreen = 200, MaxScreenWidth = 3840, MaxScreenHeight = 2160;
@@ -50,13 +53,13 @@ internal sealed record ConfigurationPlan(
             faults.Add("hostname: not a host name (RFC 1123; at most 64 characters)");
         }
 
-        var zone = request.TimeZone.Length > 0 ? request.TimeZone : "UTC";
+        var zone = request.TimeZone.Length > 0 ? request.TimeZone : DefaultTimeZone;
         if (!catalog.HasTimeZone(zone))
         {
             faults.Add("time_zone: the guest has no such time zone");
         }
 
-        var layout = KeyboardLayout.TryParse(request.KeyboardLayout.Length > 0 ? request.KeyboardLayout : "us");
+        var layout = KeyboardLayout.TryParse(request.KeyboardLayout.Length > 0 ? request.KeyboardLayout : DefaultLayout);
         if (layout is null || !catalog.HasLayout(layout.Value))
         {
             faults.Add("keyboard_layout: the guest has no such XKB layout");

@@ -6,8 +6,6 @@ namespace Oriel.Agent.Configuration;
 /// </summary>
 internal static class SessionTakeover
 {
-    private const string ImageTimeZone = "UTC", ImageLayout = "us";
-
     /// <param name="hostname">The kernel's, before the configuration is applied.</param>
     /// <returns>What it cannot take over, for a person to read; null when there is nothing.</returns>
     public static string? WhyNot(ConfigurationPlan plan, string hostname)
@@ -15,8 +13,8 @@ internal static class SessionTakeover
         var reasons = new List<string>();
         Add(plan.Environment.Count > 0, "its environment");
         Add(plan.Hostname != hostname, "its host name");
-        Add(plan.TimeZone != ImageTimeZone, "its time zone");
-        Add(plan.Layout.ToString() != ImageLayout, "its keyboard layout");
+        Add(plan.TimeZone != ConfigurationPlan.DefaultTimeZone, "its time zone");
+        Add(plan.Layout.ToString() != ConfigurationPlan.DefaultLayout, "its keyboard layout");
         Add(plan.TrustedPems.Count > 0, "its certificate authorities");
         Add(plan.StartUrl is not null, "its first page");
         Add(plan.Files.Any(file => IsReadAtStart(file.Path)), "files that programs read at their start");

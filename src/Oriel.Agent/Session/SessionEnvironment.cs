@@ -23,7 +23,7 @@ internal sealed class SessionEnvironment
     {
         var environment = Login(account);
         // As every configuration without another one has it: a warm session must not differ.
-        environment["TZ"] = "UTC";
+        environment["TZ"] = ConfigurationPlan.DefaultTimeZone;
         environment["XDG_SESSION_TYPE"] = "x11";
         environment["XDG_SESSION_CLASS"] = "user";
         environment["XDG_CURRENT_DESKTOP"] = "XFCE";
