@@ -54,10 +54,9 @@ internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnviron
 
     private static (Dictionary<string, string>, string)? Find(int session)
     {
-        var table = ProcessTable.ReadAll();
-        var parents = table.ToDictionary(entry => entry.Pid, entry => entry.Parent);
-        var shells = table.Where(entry => entry.Name is "bash" or "sh" or "dash" or "zsh" && entry.Parent != session && IsUnder(entry.Pid));
-        var children = table.Where(entry => entry.Parent == session && entry.State != 'Z');
+        var below = ProcessTable.ReadDescendants(session);
+        var shells = below.Where(entry => entry.Name is "bash" or "sh" or "dash" or "zsh" && entry.Parent != session);
+        var children = below.Where(entry => entry.Parent == session && entry.State != 'Z');
         foreach (var entry in shells.Concat(children))
         {
             // A process that has not yet become its program has no environment of its own.
@@ -68,18 +67,5 @@ internal sealed class EnvironmentObserver(CommandRunner commands, SessionEnviron
         }
 
         return null;
-
-        bool IsUnder(int pid)
-        {
-            for (var depth = 0; depth < 32 && parents.TryGetValue(pid, out var parent); depth++, pid = parent)
-            {
-                if (parent == session)
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
     }
 }

@@ -29,10 +29,12 @@ public static class ProcessTable
     public static List<ProcessEntry> ReadDescendants(int ancestor)
     {
         var byParent = ReadAll().ToLookup(entry => entry.Parent);
-        List<ProcessEntry> descendants = [.. byParent[ancestor]];
+        // A number that is given anew while /proc is read can make two processes each other's parent.
+        HashSet<int> known = [ancestor];
+        List<ProcessEntry> descendants = [.. byParent[ancestor].Where(entry => known.Add(entry.Pid))];
         for (var next = 0; next < descendants.Count; next++)
         {
-            descendants.AddRange(byParent[descendants[next].Pid].Where(entry => entry.Pid != ancestor && !descendants.Exists(known => known.Pid == entry.Pid)));
+            descendants.AddRange(byParent[descendants[next].Pid].Where(entry => known.Add(entry.Pid)));
         }
 
         return descendants;
