@@ -24,7 +24,6 @@ internal sealed class DesktopSession(
     private static readonly TimeSpan _busDeadline = TimeSpan.FromSeconds(10);
 
     private readonly Stack<(string Name, Child Process)> _started = new();
-    private bool _renewed;
 
     /// <summary>Last started, first ended; what does not end while there is time is killed.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -57,16 +56,15 @@ internal sealed class DesktopSession(
                 await gate.Opened.WaitAsync(stoppingToken);
             }
 
-            while (true)
+            for (var mayStartAnew = true; ; mayStartAnew = false)
             {
                 var bus = await StartBusAsync(user, stoppingToken);
                 var session = StartXfce(user, stoppingToken);
-                if (!await IsRenewalWantedAsync([("X server", x), ("session bus", bus), ("xfce4-session", session)], stoppingToken))
+                if (!await IsRenewalWantedAsync([("X server", x), ("session bus", bus), ("xfce4-session", session)], mayStartAnew, stoppingToken))
                 {
                     return;
                 }
 
-                _renewed = true;
                 await EndSessionAsync(x, stoppingToken);
             }
         }
@@ -188,10 +186,10 @@ internal sealed class DesktopSession(
     }
 
     /// <summary>Waits until a part ends, which is told, or the session is to start anew.</summary>
-    private async Task<bool> IsRenewalWantedAsync((string Name, Child Process)[] parts, CancellationToken cancellationToken)
+    private async Task<bool> IsRenewalWantedAsync((string Name, Child Process)[] parts, bool mayStartAnew, CancellationToken cancellationToken)
     {
         var exits = parts.Select(part => part.Process.Exited);
-        var first = await Task.WhenAny(_renewed ? exits : [.. exits, gate.RenewalWanted]).WaitAsync(cancellationToken);
+        var first = await Task.WhenAny(mayStartAnew ? [.. exits, gate.RenewalWanted] : exits).WaitAsync(cancellationToken);
         if (first == gate.RenewalWanted)
         {
             return true;
