@@ -2,17 +2,19 @@ using Oriel.Agent.Display;
 using Oriel.Linux;
 using Oriel.Linux.Files;
 using Oriel.Linux.Processes;
+using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Session;
 
 /// <summary>Ends a session whole: what it started, what made itself a daemon, what the bus activated; and sees that no window of it is left.</summary>
-internal sealed class SessionCleanup(ScreenMonitor monitor, TimeProvider clock)
+internal sealed class SessionCleanup(ScreenMonitor monitor, BootConfig config, TimeProvider clock)
 {
     private const int SigTerm = 15, SigKill = 9;
     private const string BrowserProfile = ".config/chromium";
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan _lookAgain = TimeSpan.FromMilliseconds(10);
+
+    private readonly TimeSpan _patience = TimeSpan.FromSeconds(3) * config.TimeScale;
+    private readonly TimeSpan _deadline = TimeSpan.FromSeconds(15) * config.TimeScale;
 
     /// <returns>How many processes there were.</returns>
     /// <exception cref="IOException">Some are left, or their windows.</exception>
