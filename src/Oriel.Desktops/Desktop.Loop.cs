@@ -10,7 +10,17 @@ public sealed partial class Desktop
 {
     private async Task RunAsync()
     {
-        await SaveAsync();
+        try
+        {
+            await SaveAsync();
+        }
+        catch (Exception e)
+        {
+            // A desktop that the next server could not find is not begun.
+            _logger.LogError(e, "Desktop {Desktop} could not be stored", Id);
+            Fail(DesktopReason.OfFault(e, "The desktop could not be stored"));
+        }
+
         await foreach (var message in _inbox.Reader.ReadAllAsync())
         {
             try
@@ -72,7 +82,7 @@ public sealed partial class Desktop
     private void Enter(DesktopState next, VerbMessage message)
     {
         var now = _context.Clock.GetUtcNow();
-        var snapshot = _snapshot with { State = next, Reason = message.Reason ?? _snapshot.Reason };
+        var snapshot = _snapshot with { State = next, Reason = InStep(message.Reason) ?? _snapshot.Reason };
         if (message.Verb == DesktopVerb.Prove)
         {
             _attestation = message.Document ?? _attestation;
@@ -103,6 +113,11 @@ public sealed partial class Desktop
             _unsaved.Add(Events.Publish("end", new EndEvent()));
         }
     }
+
+    /// <summary>Whoever noticed the failure of a creation may not know which step was running: the last to begin and not to end, else the last.</summary>
+    private DesktopReason? InStep(DesktopReason? reason) => reason is { Step: null } && DesktopTransitions.IsBeingCreated(_snapshot.State)
+        ? reason with { Step = (_snapshot.Steps.LastOrDefault(step => step.State == StepState.Running) ?? _snapshot.Steps.LastOrDefault())?.Name }
+        : reason;
 
     private async Task TakeDownAsync(Task before)
     {

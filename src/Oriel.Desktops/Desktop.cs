@@ -259,7 +259,7 @@ public sealed partial class Desktop : IAsyncDisposable
         catch (Exception e)
         {
             _logger.LogError(e, "Desktop {Desktop}: creation broke", Id);
-            Fail(DesktopReason.Of(ReasonCodes.Internal, "The server failed while it created the desktop: " + e.Message));
+            Fail(DesktopReason.OfFault(e, "The server failed while it created the desktop"));
         }
     }
 

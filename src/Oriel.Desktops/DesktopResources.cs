@@ -216,7 +216,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
         var known = end.Code is not null;
         var reason = new DesktopReason(
-            end.Code ?? ReasonCodes.KeeperDied,
+            ReasonCodes.OfWords(end.Detail, end.Code ?? ReasonCodes.KeeperDied),
             _failedStep,
             end.Detail ?? (known ? "The guest ended by itself." : "The keeper ended without saying why; it was probably killed."),
             _lastSeen,

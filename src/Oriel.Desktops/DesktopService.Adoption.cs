@@ -7,6 +7,7 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
+using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Desktops;
 
@@ -77,11 +78,21 @@ public sealed partial class DesktopService
         }
         else
         {
-            desktop.Fail(new DesktopReason(ReasonCodes.ServerRestarted, desktop.Snapshot.Steps.LastOrDefault()?.Name, "The server ended while the desktop was being created.", was.Name(), LastLines(bundle)));
+            desktop.Fail(new DesktopReason(ReasonCodes.ServerRestarted, StepOf(desktop.Snapshot, bundle), "The server ended while the desktop was being created.", was.Name(), LastLines(bundle)));
         }
 
         return Task.CompletedTask;
     }
+
+    /// <summary>Steps are stored with the changes of state: of those that came later the first is known, and what the bundle tells.</summary>
+    private static string StepOf(DesktopSnapshot last, string bundle) => last.Steps.LastOrDefault(step => step.State == StepState.Running)?.Name ?? last.State switch
+    {
+        DesktopState.Configuring => "screen-size",
+        DesktopState.Booting => "agent",
+        _ when KeeperLiveness.ReadIdentity(bundle) is not null => "guest-start",
+        _ when Directory.Exists(bundle) => "keeper",
+        _ => "prepare",
+    };
 
     private async Task ReattestAsync(Desktop desktop, CancellationToken cancellationToken)
     {

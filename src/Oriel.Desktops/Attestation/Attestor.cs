@@ -125,13 +125,18 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
             throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The {wrong.What} is '{wrong.Seen}', '{wrong.Asked}' was asked for.");
         }
 
-        // Told twice, the first one counts: a variable that is not as asked anywhere is a mismatch all the same.
-        var observed = reply.Env.DistinctBy(e => e.Name).ToDictionary(e => e.Name);
-        return [.. ExpectedEnvironment.Of(spec).Select(expected => Verify(expected.Key, expected.Value, observed.GetValueOrDefault(expected.Key), progress))];
+        var observed = reply.Env.ToLookup(e => e.Name);
+        return [.. ExpectedEnvironment.Of(spec).Select(expected => Verify(expected.Key, expected.Value, [.. observed[expected.Key]], progress))];
     }
 
-    private static EnvironmentAttestation Verify(string name, string expected, ObservedEnv? seen, StepProgress progress)
+    private static EnvironmentAttestation Verify(string name, string expected, ObservedEnv[] told, StepProgress progress)
     {
+        if (told.Length > 1)
+        {
+            throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The guest answered the variable {name} {told.Length} times.");
+        }
+
+        var seen = told.FirstOrDefault();
         foreach (var observer in Observers)
         {
             // The value may be a secret: only that it differs is said.

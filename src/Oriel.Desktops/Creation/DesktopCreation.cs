@@ -178,7 +178,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
             }
             catch (Exception e) when (e is IOException or InvalidOperationException or System.ComponentModel.Win32Exception or TimeoutException)
             {
-                throw progress.Fail(ReasonCodes.KeeperNotStarted, "The keeper did not start: " + e.Message);
+                throw progress.Fail(ReasonCodes.OfFault(e, ReasonCodes.KeeperNotStarted), "The keeper did not start: " + e.Message);
             }
         }, cancellationToken);
         await steps.RunAsync("guest-start", _deadlines.Keeper, async (progress, token) =>

@@ -14,14 +14,16 @@ internal static class FileCheck
     public static IReadOnlyList<FileAttestation> Verify(string step, IReadOnlyList<FileSpec> asked, IReadOnlyList<FileProof> proofs)
     {
         var byPath = proofs.ToLookup(p => p.Path);
-        return [.. asked.Select(file => Verify(step, file, byPath[file.Path].FirstOrDefault()))];
+        return [.. asked.Select(file => Verify(step, file, [.. byPath[file.Path]]))];
     }
 
-    private static FileAttestation Verify(string step, FileSpec file, FileProof? proof)
+    private static FileAttestation Verify(string step, FileSpec file, FileProof[] proofs)
     {
+        var proof = proofs.FirstOrDefault();
         var problem = proof switch
         {
             null => "the guest said nothing of it",
+            _ when proofs.Length > 1 => $"the guest answered it {proofs.Length} times",
             { Error.Length: > 0 } => proof.Error,
             _ when !SHA256.HashData(file.Content).AsSpan().SequenceEqual(proof.Sha256.Span) => $"its content differs ({proof.Size} bytes, {file.Content.Length} asked for)",
             _ when (proof.Mode & 0xFFF) != file.Mode => $"its mode is {Octal(proof.Mode & 0xFFF)}, {Octal(file.Mode)} was asked for",

@@ -46,9 +46,7 @@ internal sealed class StepRunner(Desktop desktop, TimeProvider clock)
         }
         catch (IOException e)
         {
-            throw progress.Fail(
-                e.Message.Contains("No space left", StringComparison.Ordinal) ? ReasonCodes.DiskFull : ReasonCodes.StepFailed,
-                $"The step '{name}' failed: {e.Message}");
+            throw progress.Fail(ReasonCodes.OfFault(e, ReasonCodes.StepFailed), $"The step '{name}' failed: {e.Message}");
         }
         catch (RpcException e)
         {

@@ -8,6 +8,9 @@ namespace Oriel.Desktops.Lifecycle;
 public sealed record DesktopReason(string Code, string? Step, string Message, string? LastSeen, IReadOnlyList<string> Log)
 {
     public static DesktopReason Of(string code, string message) => new(code, null, message, null, []);
+
+    /// <summary>Of an exception that nobody expected, or of a disk that is full.</summary>
+    internal static DesktopReason OfFault(Exception fault, string what) => Of(ReasonCodes.OfFault(fault, ReasonCodes.Internal), $"{what}: {fault.GetBaseException().Message}");
 }
 
 /// <summary>The closed set of reasons.</summary>
@@ -31,4 +34,13 @@ public static class ReasonCodes
     public const string CanaryFailed = "canary-failed";
     public const string DiskFull = "disk-full";
     public const string Internal = "internal";
+
+    private const int SqliteFull = 13;
+
+    /// <summary><see cref="DiskFull"/> where that is what is meant, else <paramref name="code"/>.</summary>
+    internal static string OfFault(Exception fault, string code) =>
+        fault.GetBaseException() is Microsoft.Data.Sqlite.SqliteException { SqliteErrorCode: SqliteFull } ? DiskFull : OfWords(fault.Message, code);
+
+    /// <summary>The same of what another process said; the words are the C library's for ENOSPC.</summary>
+    internal static string OfWords(string? said, string code) => said?.Contains("No space left on device", StringComparison.Ordinal) == true ? DiskFull : code;
 }

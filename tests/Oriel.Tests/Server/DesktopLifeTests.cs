@@ -70,7 +70,7 @@ public sealed class DesktopLifeTests
         await server.Keepers.DieAsync(id);
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
 
-        Assert.Equal("keeper-died", reason["code"]!.GetValue<string>());
+        Assert.Equal(("keeper-died", "guest-start"), (reason["code"]!.GetValue<string>(), reason["step"]!.GetValue<string>()));
         await server.WaitForAsync(id, "end", _ => true);
         Assert.False(Directory.Exists(Path.Combine(server.Data, "desktops", id)));
     }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -29,7 +30,7 @@ internal sealed class PlayedGuest : IAsyncDisposable
     private TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebApplication? _host;
 
-    public PlayedDisplay Display { get; } = new()
+    public PlayedDisplay Display { get; init; } = new()
     {
         Windows =
         [
@@ -47,16 +48,27 @@ internal sealed class PlayedGuest : IAsyncDisposable
     /// <summary>Changes an attestation before it is sent.</summary>
     public Action<AttestReply> Attesting { get; init; } = _ => { };
 
+    /// <summary>Comes before each call, with its name (such as <c>Configure</c>): may hold it, break it, or end the guest.</summary>
+    public Func<string, ServerCallContext, Task> Calling { get; init; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>Changes any single reply before it is sent.</summary>
+    public Action<object> Replying { get; init; } = _ => { };
+
     /// <summary>The session ends, as the agent tells it.</summary>
     public void EndSession() => Tell(new GuestStep { Name = "session", State = StepState.Failed, Detail = "X server (pid 7) ended: exit code 1" });
 
     public async Task ListenAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(
+        // Nothing but the server: settings and their watchers are most of what another builder costs.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddRouting();
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(
             Path.Combine(spec.Bundle, BundleLayout.AgentSocket), listen => listen.Protocols = HttpProtocols.Http2));
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = AgentConnection.MaxMessageBytes);
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = AgentConnection.MaxMessageBytes;
+            grpc.Interceptors.Add<Border>(this);
+        });
         builder.Services.AddSingleton(Display);
         builder.Services.AddSingleton(new Service(this, spec));
         if (spec.Warm is not null)
@@ -87,6 +99,34 @@ internal sealed class PlayedGuest : IAsyncDisposable
             _told.TrySetResult();
             _told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
+    }
+
+    /// <summary>Where a test gets between the guest and the server.</summary>
+    private sealed class Border(PlayedGuest guest) : Interceptor
+    {
+        public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+        {
+            await CallAsync(context);
+            var reply = await continuation(request, context);
+            guest.Replying(reply);
+            return reply;
+        }
+
+        public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+            TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
+        {
+            await CallAsync(context);
+            await continuation(request, responseStream, context);
+        }
+
+        public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
+            IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+        {
+            await CallAsync(context);
+            await continuation(requestStream, responseStream, context);
+        }
+
+        private Task CallAsync(ServerCallContext context) => guest.Calling(context.Method[(context.Method.LastIndexOf('/') + 1)..], context);
     }
 
     private sealed class Service(PlayedGuest guest, KeeperSpec spec) : Guest.GuestBase

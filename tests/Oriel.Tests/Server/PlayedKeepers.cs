@@ -21,6 +21,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>What answers behind each keeper; none unless given. The keeper says that it runs before anything in <see cref="Script"/>.</summary>
     public Func<PlayedGuest>? Guest { get; init; }
 
+    /// <summary>The same by what each keeper is to do.</summary>
+    public Func<KeeperSpec, PlayedGuest>? GuestFor { get; set; }
+
     /// <summary>Says something else on each connection, in place of <see cref="Script"/>.</summary>
     public Func<Socket, Task>? Speech { get; set; }
 
@@ -34,7 +37,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(spec.Bundle, BundleLayout.KeeperSocket)));
         listener.Listen();
-        var guest = Guest?.Invoke();
+        var guest = GuestFor?.Invoke(spec) ?? Guest?.Invoke();
         if (guest is not null)
         {
             await guest.ListenAsync(spec, cancellationToken);
@@ -67,6 +70,15 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 
     /// <summary>As kill -9 would: process and sockets go, nothing is said.</summary>
     public Task DieAsync(string id) => KillAsync(_running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal)), CancellationToken.None);
+
+    /// <summary>The guest ended: the keeper leaves its last word in the bundle, and goes.</summary>
+    public async Task EndAsync(string id, string reason, string detail)
+    {
+        var bundle = _running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal));
+        var last = new KeeperEvent("exited", long.MaxValue, reason, Detail: detail);
+        await File.WriteAllBytesAsync(Path.Combine(bundle, BundleLayout.Exit), JsonSerializer.SerializeToUtf8Bytes(last, KeeperJsonContext.Default.KeeperEvent));
+        await KillAsync(bundle, CancellationToken.None);
+    }
 
     public async ValueTask DisposeAsync()
     {

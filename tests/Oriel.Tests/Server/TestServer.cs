@@ -45,6 +45,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     public OrielHost Host => _host;
 
+    /// <summary>Of the desktop that was created last.</summary>
+    public string LastId { get; private set; } = "";
+
     /// <summary>Without any sign-in.</summary>
     public HttpClient Anonymous { get; }
 
@@ -53,7 +56,7 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static async Task<TestServer> StartAsync(
         string? data = null, PlayedKeepers? keepers = null, bool image = true, int maxDesktops = 8, DesktopDeadlines? deadlines = null, Func<ServeOptions, ServeOptions>? change = null,
-        bool ownsData = false, LogLevel logged = LogLevel.Debug)
+        bool ownsData = false, LogLevel logged = LogLevel.Debug, TimeProvider? clock = null)
     {
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         if (image)
@@ -69,6 +72,7 @@ internal sealed class TestServer : IAsyncDisposable
             Logging = logging => logging.AddProvider(log).SetMinimumLevel(logged),
             Keepers = played,
             Deadlines = deadlines ?? new DesktopDeadlines(),
+            Clock = clock ?? TimeProvider.System,
         };
         var host = await OrielHost.StartAsync(change?.Invoke(options) ?? options, parts, TestContext.Current.CancellationToken);
         return new TestServer(host, played, log, directory, ownsData: ownsData || data is null);
@@ -79,7 +83,9 @@ internal sealed class TestServer : IAsyncDisposable
         using var response = await Api.PostAsJsonAsync("/api/desktops", request ?? new { });
         var body = await response.Content.ReadAsStringAsync();
         Assert.True(response.StatusCode == System.Net.HttpStatusCode.Created, $"{response.StatusCode}: {body}");
-        return JsonNode.Parse(body)!;
+        var desktop = JsonNode.Parse(body)!;
+        LastId = desktop["id"]!.GetValue<string>();
+        return desktop;
     }
 
     /// <summary>Follows a desktop's events until one fits; the deadline says what was last seen.</summary>
