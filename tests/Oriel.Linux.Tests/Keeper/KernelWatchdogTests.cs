@@ -1,0 +1,75 @@
+using Oriel.Linux.Tests.Firecracker;
+using Oriel.Protocol.Keeper;
+
+namespace Oriel.Linux.Tests.Keeper;
+
+/// <summary>A kernel that hangs, for real: the keeper, its QEMU driver and QEMU's emulation, with a kernel that stands still before it has said what it should.</summary>
+public sealed class KernelWatchdogTests : IDisposable
+{
+    private const string LastWords = "the last words before it hung";
+
+    /// <summary>What the kernel is given is 5 s times this; QEMU's own start does not count.</summary>
+    private const double TimeScale = 0.6;
+
+    private readonly string _image = Directory.CreateTempSubdirectory("oriel-hang-").FullName;
+
+    public KernelWatchdogTests()
+    {
+        Directory.CreateDirectory(Path.Combine(_image, "disks"));
+        File.WriteAllBytes(Kernel, TinyKernel.Saying(LastWords + "\r\n"));
+        File.WriteAllText(Path.Combine(_image, "disks/initramfs"), "none");
+        File.WriteAllBytes(Path.Combine(_image, "disks/root.erofs"), new byte[4096]);
+        File.SetUnixFileMode(_image, (UnixFileMode)0b111_101_101);
+    }
+
+    private string Kernel => Path.Combine(_image, "disks/vmlinux");
+
+    public void Dispose() => Directory.Delete(_image, recursive: true);
+
+    [Fact]
+    public async Task Start_KernelThatHangsOnce_IsStartedOnceMoreAndGoesOn()
+    {
+        await using var keeper = await StartAsync();
+        await keeper.WaitForConsoleAsync(LastWords);
+        // The same file, so that the machine that is started next, in the same directory, has it.
+        await File.WriteAllBytesAsync(Kernel, TinyKernel.Saying("oriel-init: start 1.25\r\noriel-init: root 2.5\r\n"), TestContext.Current.CancellationToken);
+        var kernel = await DoneAsync(keeper, "kernel");
+        Assert.Equal("1.25 s in the guest, at the second start: the first hung for 3 s", kernel.Detail);
+        await DoneAsync(keeper, "guest-disks");
+    }
+
+    [Fact]
+    public async Task Start_KernelThatHangsTwice_FailsInTheStepKernelWithItsLastWords()
+    {
+        await using var keeper = await StartAsync();
+        var exited = await keeper.WaitForAsync("exited");
+        Assert.Equal("start-failed", exited.Name);
+        Assert.StartsWith("kernel: the kernel showed no sign of life within 3 s, twice\n", exited.Detail);
+        Assert.Equal(2, exited.Detail!.Split('\n').Count(line => line.Contains(LastWords, StringComparison.Ordinal)));
+        Assert.Equal("failed", keeper.Seen.Last(seen => seen is { Type: "step", Name: "kernel" }).State);
+        await keeper.WaitForEndAsync();
+    }
+
+    private Task<TestKeeper> StartAsync()
+    {
+        TinyGuestRing.RequireTap();
+        Assert.SkipWhen(Programs.Find("qemu-system-x86_64") is null, "There is no qemu-system-x86_64 on the PATH.");
+        return TestKeeper.StartAsync(
+            untilRunning: false,
+            limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
+            change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = TimeScale, ImagePath = _image });
+    }
+
+    private static async Task<KeeperEvent> DoneAsync(TestKeeper keeper, string step)
+    {
+        while (true)
+        {
+            var told = await keeper.WaitForAsync("step", step);
+            Assert.NotEqual("failed", told.State);
+            if (told.State == "done")
+            {
+                return told;
+            }
+        }
+    }
+}
