@@ -61,7 +61,6 @@ public sealed class TinyGuestTests
     [Fact]
     public async Task QemuByEmulation_TinyGuest_GoesThroughItsWholeLife()
     {
-        TinyGuestRing.RequireAsked();
         Assert.SkipWhen(Programs.Find("qemu-system-x86_64") is null, "There is no qemu-system-x86_64 on the PATH.");
         await LiveAsync("qemu", spec => spec with { Accelerator = "tcg", TimeScale = 5 });
     }
