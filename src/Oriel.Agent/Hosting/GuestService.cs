@@ -18,6 +18,7 @@ internal sealed class GuestService(
     Attestor attestor,
     ExecService exec,
     FileTransfers files,
+    DiskWatch disk,
     GuestEnding guestEnding,
     IHostApplicationLifetime lifetime) : Guest.GuestBase
 {
@@ -80,6 +81,19 @@ internal sealed class GuestService(
 
     public override Task<Protocol.Guest.FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
         Task.FromResult(files.Stat(request.Path));
+
+    public override async Task WatchDisk(WatchDiskRequest request, IServerStreamWriter<DiskRoom> responseStream, ServerCallContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await disk.FollowAsync(room => responseStream.WriteAsync(room, ending.Token), ending.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // The guest ends: so does the stream, in order.
+        }
+    }
 
     /// <summary>Answers at once; that the guest has ended is seen by its keeper.</summary>
     public override Task<ShutdownReply> Shutdown(ShutdownRequest request, ServerCallContext context)

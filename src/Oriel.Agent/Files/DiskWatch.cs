@@ -1,0 +1,32 @@
+using Oriel.Linux.Files;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Files;
+
+/// <summary>The room left on the desktop's own disk, for as long as somebody watches. A guest whose disk does not change sends nothing.</summary>
+internal sealed class DiskWatch(TimeProvider clock)
+{
+    private static readonly TimeSpan _between = TimeSpan.FromSeconds(5);
+
+    /// <summary>Tells what there is at once, then what has changed; ends by cancellation only.</summary>
+    public async Task FollowAsync(Func<DiskRoom, Task> tell, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(_between, clock);
+        DiskRoom? told = null;
+        do
+        {
+            var seen = Look();
+            if (!seen.Equals(told))
+            {
+                await tell(told = seen);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(cancellationToken));
+    }
+
+    private static DiskRoom Look()
+    {
+        var room = FileSystemRoom.Of("/");
+        return new DiskRoom { TotalBytes = room.TotalBytes, FreeBytes = room.FreeBytes, TotalFiles = room.TotalFiles, FreeFiles = room.FreeFiles };
+    }
+}
