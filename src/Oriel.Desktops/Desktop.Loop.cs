@@ -48,6 +48,7 @@ public sealed partial class Desktop
         StepMessage step => HandleStepAsync(step.Step),
         PolicyMessage policy => HandlePolicyAsync(policy),
         SizeMessage size => HandleSizeAsync(size),
+        WarningMessage warning => HandleWarningAsync(warning),
         ResumeMessage => HandleResumeAsync(),
         ClaimMessage claim => HandleClaimAsync(claim),
         _ => SaveAsync(),
@@ -88,6 +89,11 @@ public sealed partial class Desktop
             _attestation = message.Document ?? _attestation;
             snapshot = snapshot with { ReadyAt = snapshot.ReadyAt ?? now };
             Touch();
+        }
+
+        if (!DesktopTransitions.Counts(next))
+        {
+            snapshot = snapshot with { Warnings = [] };
         }
 
         if (next == DesktopState.Destroyed)
@@ -193,6 +199,29 @@ public sealed partial class Desktop
     {
         Volatile.Write(ref _snapshot, _snapshot with { Width = message.Width, Height = message.Height });
         await SaveAsync();
+    }
+
+    private async Task HandleWarningAsync(WarningMessage message)
+    {
+        var warnings = _snapshot.Warnings.ToList();
+        var was = warnings.RemoveAll(warning => warning.Code == message.Code) > 0;
+        if (!DesktopTransitions.Counts(_snapshot.State) || was == message.Text is not null)
+        {
+            return;
+        }
+
+        if (message.Text is { } text)
+        {
+            warnings.Add(new DesktopWarning(message.Code, text, _context.Clock.GetUtcNow()));
+        }
+
+        // Not stored: the next server finds out afresh what is still so.
+        Volatile.Write(ref _snapshot, _snapshot with { Warnings = warnings });
+        Events.Publish("warnings", new WarningsEvent(warnings));
+        if (message is { Code: WarningCodes.Halted, Text: null })
+        {
+            await Resources.TellTimeAsync();
+        }
     }
 
     private void PublishState() => _unsaved.Add(Events.Publish("state", new StateEvent(_snapshot.State, _snapshot.Reason)));

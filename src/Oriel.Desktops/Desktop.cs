@@ -96,6 +96,9 @@ public sealed partial class Desktop : IAsyncDisposable
     /// <summary>Whether it is paused because nobody used it, so that the next use wakes it.</summary>
     public bool IsPausedForIdle => _pausedForIdle && Snapshot.State == DesktopState.Paused;
 
+    /// <summary>Whether its guest is not to be expected to answer.</summary>
+    internal bool StandsStill => Snapshot is var now && (now.State == DesktopState.Paused || now.Warnings.Any(warning => warning.Code == WarningCodes.Halted));
+
     /// <summary>Freezes the guest.</summary>
     public Task<VerbResult> PauseAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Pause, null, cancellationToken);
 
@@ -207,6 +210,17 @@ public sealed partial class Desktop : IAsyncDisposable
 
     internal void Report(StepSnapshot step) => Post(new StepMessage(step));
 
+    /// <summary>Warns of something, or of it no more; without effect where that is so already.</summary>
+    /// <param name="code">One of <see cref="WarningCodes"/>.</param>
+    /// <param name="message">Null where the cause is gone.</param>
+    internal void Warn(string code, string? message)
+    {
+        if (Snapshot.Warnings.Any(warning => warning.Code == code) != message is not null)
+        {
+            Post(new WarningMessage(code, message));
+        }
+    }
+
     internal void Log(string line) => Events.Publish("log", new LogEvent(line));
 
     internal void Log(EgressEntry entry) => Events.Publish("egress", new EgressEvent(entry));
@@ -276,6 +290,8 @@ public sealed partial class Desktop : IAsyncDisposable
     private sealed record ClaimMessage(Func<DesktopSnapshot, DesktopSnapshot> Become, EgressPolicy Policy, TaskCompletionSource<bool> Done) : Message;
 
     private sealed record SaveMessage : Message;
+
+    private sealed record WarningMessage(string Code, string? Text) : Message;
 
     private sealed record SizeMessage(int Width, int Height) : Message;
 }

@@ -241,6 +241,11 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
             case "running":
                 _running.TrySetResult();
                 break;
+            case "halt":
+                desktop.Warn(WarningCodes.Halted, item.State == "running"
+                    ? "The server's disk is full, so the desktop stands still: what it writes waits, and nothing is lost. Make room on the server; it goes on by itself."
+                    : null);
+                break;
             case "console":
                 desktop.Log(item.Detail ?? "");
                 break;

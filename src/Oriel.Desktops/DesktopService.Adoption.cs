@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
+using Oriel.Desktops.Disks;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
@@ -147,14 +148,17 @@ public sealed partial class DesktopService
     private async Task ReapAsync()
     {
         using var timer = new PeriodicTimer(ReapInterval, _context.Clock);
+        var disk = new HostDisk(() => _context.Keepers.FreeBytes(Options.DesktopsDirectory));
         var forgotten = _context.Clock.GetUtcNow();
         try
         {
             while (await timer.WaitForNextTickAsync(_stopping.Token))
             {
                 var now = _context.Clock.GetUtcNow();
+                var room = disk.Look();
                 foreach (var desktop in _desktops.Values)
                 {
+                    desktop.Warn(WarningCodes.DiskFull, room);
                     await ReapAsync(desktop, now);
                 }
 

@@ -59,6 +59,11 @@ public sealed partial class DesktopService : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.DesktopsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (var template in _templates.All.Where(template => template.Limits.DiskBytes > 0 && !Options.Driver.HasScratchDisk))
+        {
+            _logger.LogWarning("The template '{Template}' has diskBytes, which do not hold here: desktops of the driver {Driver} have no disk of their own and write to the server's", template.Name, Options.Driver.Name);
+        }
+
         await AdoptAllAsync(cancellationToken);
         _reaping = Task.Run(ReapAsync, CancellationToken.None);
         _pool.Start();

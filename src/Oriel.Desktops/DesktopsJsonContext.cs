@@ -17,6 +17,7 @@ namespace Oriel.Desktops;
 [JsonSerializable(typeof(StepEvent))]
 [JsonSerializable(typeof(LogEvent))]
 [JsonSerializable(typeof(ViewersEvent))]
+[JsonSerializable(typeof(WarningsEvent))]
 [JsonSerializable(typeof(EgressEntry))]
 [JsonSerializable(typeof(EndEvent))]
 public sealed partial class DesktopsJsonContext : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Oriel.Desktops.Creation;
+using Oriel.Desktops.Disks;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Protocol.Guest;
 using WireState = Oriel.Protocol.Guest.StepState;
@@ -32,7 +33,10 @@ internal static class GuestWatch
                 var link = desktop.Resources.Agent ?? throw new OperationCanceledException("The desktop is going.");
                 var agent = await link.ConnectAsync(either.Token);
                 limit.CancelAfter(Timeout.InfiniteTimeSpan);
-                await FollowAsync(agent, () => lost = null, told, cancellationToken);
+                await Concurrently.WithAsync(
+                    token => ScratchWatch.FollowAsync(agent, desktop, clock, token),
+                    token => FollowAsync(agent, () => lost = null, told, token),
+                    cancellationToken);
                 problem = "The agent ended the watch on its steps.";
             }
             catch (RpcException e)
@@ -49,7 +53,7 @@ internal static class GuestWatch
                 problem = "no answer";
             }
 
-            lost = desktop.Snapshot.State == DesktopState.Paused ? null : lost ?? clock.GetTimestamp();
+            lost = desktop.StandsStill ? null : lost ?? clock.GetTimestamp();
             if (lost is { } since && clock.GetElapsedTime(since) > patience)
             {
                 throw new StepFailedException(new DesktopReason(

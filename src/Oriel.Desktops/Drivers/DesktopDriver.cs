@@ -22,6 +22,12 @@ public sealed record DesktopDriver(string Name, string Isolation, string? Accele
     /// <summary>By emulation a start takes about ten times as long; the deadlines have room for the half of that.</summary>
     public static DesktopDriver Qemu(string program, bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5, program);
 
+    /// <summary>A desktop has a disk of its own, whose size holds; else it writes to the server's, as much as fits.</summary>
+    public bool HasScratchDisk => HasScratchDiskOf(Name);
+
+    /// <summary>Of a desktop that an earlier server made, with whatever driver.</summary>
+    public static bool HasScratchDiskOf(string driver) => IsolationOf(driver) == MicroVm;
+
     /// <summary>Of a desktop that an earlier server made, with whatever driver.</summary>
     public static string IsolationOf(string driver) => driver == Container.Name ? SharedKernel : MicroVm;
 }

@@ -12,7 +12,7 @@ public sealed class DesktopEventLog(TimeProvider clock, long firstSequence = 1)
     /// <summary>Kept of state, step and end events.</summary>
     public const int KeptLifeEvents = 512;
 
-    /// <summary>Kept of log, egress and viewer events.</summary>
+    /// <summary>Kept of log, egress, viewer and warning events.</summary>
     public const int KeptOtherEvents = 1024;
 
     /// <summary>Unread events of one reader; one that lags further is cut off and may come again with its last id.</summary>

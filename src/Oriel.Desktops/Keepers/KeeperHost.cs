@@ -5,6 +5,10 @@ namespace Oriel.Desktops.Keepers;
 /// <summary>How keepers are started on this node, and how what they leave behind is removed.</summary>
 public interface IKeeperHost
 {
+    /// <summary>Room for bundles below this directory, in bytes.</summary>
+    /// <exception cref="IOException">It cannot be told.</exception>
+    long FreeBytes(string directory);
+
     /// <summary>Starts a keeper that outlives this process; its <c>spec.json</c> and <c>keeper.json</c> are written when this returns.</summary>
     Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken);
 

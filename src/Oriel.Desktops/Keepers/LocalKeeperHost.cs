@@ -9,6 +9,8 @@ public sealed class LocalKeeperHost(string keeperPath, TimeProvider clock) : IKe
     private static readonly TimeSpan KillDeadline = TimeSpan.FromSeconds(10);
     private readonly KeeperLauncher _launcher = new(keeperPath);
 
+    public long FreeBytes(string directory) => new DriveInfo(directory).AvailableFreeSpace;
+
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
         try

@@ -26,6 +26,7 @@ public sealed record DesktopSnapshot
     public TimeSpan? IdlePause { get; init; }
     public IReadOnlyList<StepSnapshot> Steps { get; init; } = [];
     public int Viewers { get; init; }
+    public IReadOnlyList<DesktopWarning> Warnings { get; init; } = [];
 
     /// <summary>Of a desktop that is asked for now.</summary>
     internal static DesktopSnapshot New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) => new()

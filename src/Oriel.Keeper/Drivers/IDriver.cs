@@ -40,6 +40,10 @@ internal interface IGuest
 
     void Kill();
 
+    /// <summary>Follows a guest that stands still while this host's disk is full, until cancelled or until it has ended; where none does, there is nothing to follow.</summary>
+    /// <param name="told">Gets true when it stands still, false when it goes on.</param>
+    Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => Task.CompletedTask;
+
     /// <summary>Does nothing where it is so already.</summary>
     /// <exception cref="IOException">The kernel or the VMM refused.</exception>
     Task SetPausedAsync(bool paused, CancellationToken cancellationToken);

@@ -101,6 +101,9 @@ internal sealed class EventLog(TimeProvider clock)
         {
             case "counter":
                 return;
+            case "halt":
+                _kept.RemoveAll(kept => kept.Type == "halt");
+                break;
             case "console" when ++_consoleLines > ConsoleLinesKept:
                 _kept.RemoveAt(_kept.FindIndex(kept => kept.Type == "console"));
                 _consoleLines--;

@@ -92,6 +92,7 @@ internal sealed class DesktopKeeper
         await _steps.RunAsync("network", StepDeadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
         await _steps.RunAsync("scratch", StepDeadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
         _guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
+        _services.Add(_guest.FollowHaltsAsync(halted => _events.Publish("halt", state: halted ? "running" : "done"), _stop.Token));
         await LinkAgentAsync(_guest).ConfigureAwait(false);
         _events.Publish("running");
         return await _guest.Exited.ConfigureAwait(false);

@@ -40,8 +40,12 @@ public sealed record KeeperSnapshot(string Directory, bool IsRestore);
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>
 /// <param name="Pids">0 = none.</param>
 /// <param name="Cgroup">A delegated cgroup v2 directory of this desktop's own, or null where cgroups are not delegated.</param>
-/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = the driver's default. A container has none of its own.</param>
-public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup, long DiskBytes = 0);
+/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = <see cref="DefaultDiskBytes"/>. A container has none of its own.</param>
+public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup, long DiskBytes = 0)
+{
+    /// <summary>Of a desktop's own disk, where no other is asked for. Sparse: it takes what is written.</summary>
+    public const long DefaultDiskBytes = 8L << 30;
+}
 
 /// <summary>
 /// Who the keeper is; written atomically as <c>keeper.json</c>. A process with this pid is this keeper only if its start time
@@ -52,7 +56,7 @@ public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, in
 /// <summary>
 /// One line of JSON on <c>keeper.sock</c>, keeper to server. On connecting, all events so far are sent again, then each as it happens.
 /// <see cref="Type"/>: <c>step</c> (Name, State running|done|failed, ElapsedUs, Detail), <c>running</c> (guest started: agent.sock answers),
-/// <c>console</c> (Detail: one line of the guest's console), <c>counter</c> (Name, Value: dropped packets and the like),
+/// <c>console</c> (Detail: one line of the guest's console), <c>counter</c> (Name, Value: dropped packets and the like), <c>halt</c> (State running|done: the machine stands still because this host's disk is full, or goes on; the last one only is sent again),
 /// <c>exited</c> (Name: reason code, Detail).
 /// </summary>
 public sealed record KeeperEvent(

@@ -59,7 +59,8 @@ internal sealed record DesktopResponse(
     DateTimeOffset? ExpiresAt,
     IReadOnlyList<StepSnapshot> Steps,
     EgressPolicy Egress,
-    int Viewers)
+    int Viewers,
+    IReadOnlyList<DesktopWarning> Warnings)
 {
     public static DesktopResponse Of(Desktop desktop)
     {
@@ -81,7 +82,8 @@ internal sealed record DesktopResponse(
             s.ExpiresAt,
             s.Steps,
             desktop.EgressPolicy.WithoutSecrets(),
-            s.Viewers);
+            s.Viewers,
+            s.Warnings);
     }
 }
 

@@ -4,6 +4,7 @@ using Oriel.Desktops.Pool;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
 using Oriel.Images;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Server.Images;
 
@@ -27,10 +28,13 @@ internal static class ImageEndpoints
             image.Packages.Count))]),
         ImagesApiJsonContext.Default.ImageListResponse);
 
-    private static IResult Templates(TemplateCatalog templates) => Results.Json(
+    private static IResult Templates(TemplateCatalog templates, DesktopOptions options) => Results.Json(
         new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
-            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, (int?)t.IdlePause?.TotalSeconds, t.Warm, t.Egress.WithoutSecrets()))]),
+            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, (int?)t.IdlePause?.TotalSeconds, t.Warm, DiskBytesOf(t, options), t.Egress.WithoutSecrets()))]),
         ImagesApiJsonContext.Default.TemplateListResponse);
+
+    private static long? DiskBytesOf(DesktopTemplate template, DesktopOptions options) =>
+        !options.Driver.HasScratchDisk ? null : template.Limits.DiskBytes > 0 ? template.Limits.DiskBytes : KeeperLimits.DefaultDiskBytes;
 
     private static IResult Pool(DesktopService desktops) => Results.Json(new PoolResponse(desktops.Pool), ImagesApiJsonContext.Default.PoolResponse);
 }
@@ -44,7 +48,8 @@ internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
 
 /// <param name="Ttl">Seconds; null = for ever.</param>
 /// <param name="Warm">How many should wait, booted.</param>
-internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int? IdlePause, int Warm, EgressPolicy Egress);
+/// <param name="DiskBytes">Most that a desktop's own disk holds; null where desktops have none and write to the server's (containers).</param>
+internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int? IdlePause, int Warm, long? DiskBytes, EgressPolicy Egress);
 
 internal sealed record TemplateListResponse(IReadOnlyList<TemplateResponse> Templates);
 

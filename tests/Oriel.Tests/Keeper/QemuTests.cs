@@ -12,6 +12,13 @@ public sealed class QemuTests : IDisposable
 {
     private readonly string _path = Directory.CreateTempSubdirectory("oriel-qmp-").FullName;
 
+    private const string Done = """{"return":{}}""";
+
+    /// <summary>As QEMU 7.2 tells of a write that met a full disk.</summary>
+    private const string Stopped = """
+        {"timestamp": {"seconds": 1, "microseconds": 2}, "event": "BLOCK_IO_ERROR", "data": {"device": "scratch", "nospace": true, "node-name": "#block1", "reason": "No space left on device", "operation": "write", "action": "stop"}}
+        """;
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
@@ -69,6 +76,63 @@ public sealed class QemuTests : IDisposable
         Assert.Equal("guest-reset", client.ShutdownReason);
         var refusal = await Assert.ThrowsAsync<IOException>(() => client.ExecuteAsync("cont", Token));
         Assert.Contains("no such thing", refusal.Message);
+    }
+
+    [Fact]
+    public async Task Follow_HostsDiskFull_GoesOnWhenThereIsRoomAndSaysSoOnce()
+    {
+        var (rooms, conts, told) = (new Queue<long>([0, QemuHalts.LeastRoom - 1, QemuHalts.LeastRoom]), 0, new List<(bool, int)>());
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        // Going on for the first time it is stopped again at once.
+        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line => line.Contains("query-status") || (line.Contains("cont") && ++conts == 1) ? Stopped + "\n" + Done : Done);
+        await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
+        var halts = new QemuHalts(client, () => rooms.TryDequeue(out var room) ? room : long.MaxValue, TimeSpan.FromMilliseconds(20));
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var following = halts.FollowAsync(Told, stop.Token);
+        await client.ExecuteAsync("query-status", Token);
+        await done.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
+
+        Assert.Equal([(true, 0), (false, 2)], told);
+        Assert.Empty(rooms);
+        await stop.CancelAsync();
+        await following;
+
+        void Told(bool halted)
+        {
+            told.Add((halted, conts));
+            if (!halted)
+            {
+                done.TrySetResult();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Follow_PausedBySomebody_LeavesItToThem()
+    {
+        var conts = 0;
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line =>
+        {
+            conts += line.Contains("cont") ? 1 : 0;
+            return line.Contains("query-status") ? Stopped + "\n" + Done : Done;
+        });
+        await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var following = new QemuHalts(client, () => long.MaxValue, TimeSpan.FromMilliseconds(1)) { IsPaused = true }.FollowAsync(
+            halted =>
+            {
+                if (!halted)
+                {
+                    done.TrySetResult();
+                }
+            },
+            stop.Token);
+        await client.ExecuteAsync("query-status", Token);
+        await done.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        Assert.Equal(0, conts);
+        await stop.CancelAsync();
+        await following;
     }
 
     [Fact]

@@ -2,7 +2,9 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
+using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Templates;
+using Oriel.Server.Hosting;
 using Oriel.Streaming;
 
 namespace Oriel.Tests.Server;
@@ -73,6 +75,19 @@ public sealed class CatalogTests
         Assert.DoesNotContain("upstream-password", text);
     }
 
+    [Theory]
+    [InlineData(DesktopDriver.MicroVm, 268435456L, 8L << 30)]
+    [InlineData("container", null, null)]
+    public async Task Templates_LimitOfTheDisk_IsToldWhereItHolds(string isolation, long? ofTheTemplate, long? unsaid)
+    {
+        var driver = isolation == DesktopDriver.MicroVm ? DesktopDriver.Firecracker : DesktopDriver.Container;
+        await using var server = await StartAsync("""[{"name":"a","diskBytes":268435456},{"name":"b"}]""", options => options with { Driver = driver });
+        var templates = (await server.Api.GetFromJsonAsync<JsonNode>("/api/templates", Token))!["templates"]!.AsArray();
+
+        Assert.Equal([ofTheTemplate, unsaid], templates.Take(2).Select(template => template!["diskBytes"]?.GetValue<long>()));
+        Assert.Equal(ofTheTemplate is null, server.Log.Text.Contains("The template 'a' has diskBytes, which do not hold here", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Create_FromATemplate_HasItsSizeTimesAndPolicy()
     {
@@ -127,6 +142,9 @@ public sealed class CatalogTests
     [InlineData("""[{"name":"a","memoryBytes":-1}]""", "memoryBytes")]
     [InlineData("""[{"name":"a","cpus":-1}]""", "cpus")]
     [InlineData("""[{"name":"a","pids":-1}]""", "pids")]
+    [InlineData("""[{"name":"a","diskBytes":-1}]""", "diskBytes must be 268435456 to 1099511627776")]
+    [InlineData("""[{"name":"a","diskBytes":268435455}]""", "diskBytes must be 268435456 to 1099511627776")]
+    [InlineData("""[{"name":"a","diskBytes":1099511627777}]""", "diskBytes must be 268435456 to 1099511627776")]
     [InlineData("""[{"name":"a","egress":{"mode":"list","allow":[{"host":"a b"}]}}]""", "egress")]
     public void Read_WrongFile_NamesTheFault(string json, string named)
     {
@@ -155,10 +173,10 @@ public sealed class CatalogTests
         Assert.Contains("media port is not bound", await after.Content.ReadAsStringAsync(Token));
     }
 
-    private static async Task<TestServer> StartAsync(string templates)
+    private static async Task<TestServer> StartAsync(string templates, Func<ServeOptions, ServeOptions>? change = null)
     {
         var data = Directory.CreateTempSubdirectory("oriel-templates-").FullName;
         await File.WriteAllTextAsync(Path.Combine(data, TemplateFile.Name), templates, Token);
-        return await TestServer.StartAsync(data, ownsData: true);
+        return await TestServer.StartAsync(data, ownsData: true, change: change);
     }
 }

@@ -54,6 +54,23 @@ internal sealed class PlayedGuest : IAsyncDisposable
     /// <summary>Changes any single reply before it is sent.</summary>
     public Action<object> Replying { get; init; } = _ => { };
 
+    /// <summary>Room on its disk, as it is told from now on.</summary>
+    public DiskRoom Disk
+    {
+        get;
+        set
+        {
+            lock (_steps)
+            {
+                field = value;
+                Wake();
+            }
+        }
+    } = new() { TotalBytes = 8L << 30, FreeBytes = 7L << 30, TotalFiles = 500_000, FreeFiles = 400_000 };
+
+    /// <summary>How often somebody began to watch its disk.</summary>
+    public int DiskWatches { get; private set; }
+
     /// <summary>The session ends, as the agent tells it.</summary>
     public void EndSession() => Tell(new GuestStep { Name = "session", State = StepState.Failed, Detail = "X server (pid 7) ended: exit code 1" });
 
@@ -96,9 +113,14 @@ internal sealed class PlayedGuest : IAsyncDisposable
         lock (_steps)
         {
             _steps.Add(step);
-            _told.TrySetResult();
-            _told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Wake();
         }
+    }
+
+    private void Wake()
+    {
+        _told.TrySetResult();
+        _told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     /// <summary>Where a test gets between the guest and the server.</summary>
@@ -127,6 +149,7 @@ internal sealed class PlayedGuest : IAsyncDisposable
         }
 
         private Task CallAsync(ServerCallContext context) => guest.Calling(context.Method[(context.Method.LastIndexOf('/') + 1)..], context);
+
     }
 
     private sealed class Service(PlayedGuest guest, KeeperSpec spec) : Guest.GuestBase
@@ -160,6 +183,30 @@ internal sealed class PlayedGuest : IAsyncDisposable
                     }
 
                     next += fresh.Length;
+                    await more.WaitAsync(context.CancellationToken);
+                }
+            }
+            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)
+            {
+                // The server looks no more.
+            }
+        }
+
+        public override async Task WatchDisk(WatchDiskRequest request, IServerStreamWriter<DiskRoom> responses, ServerCallContext context)
+        {
+            guest.DiskWatches++;
+            try
+            {
+                while (true)
+                {
+                    DiskRoom room;
+                    Task more;
+                    lock (guest._steps)
+                    {
+                        (room, more) = (guest.Disk, guest._told.Task);
+                    }
+
+                    await responses.WriteAsync(room, context.CancellationToken);
                     await more.WaitAsync(context.CancellationToken);
                 }
             }

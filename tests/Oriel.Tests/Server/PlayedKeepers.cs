@@ -27,6 +27,10 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>Says something else on each connection, in place of <see cref="Script"/>.</summary>
     public Func<Socket, Task>? Speech { get; set; }
 
+    public long Free { get; set; } = long.MaxValue;
+
+    public long FreeBytes(string directory) => Free;
+
     public int Running => _running.Count;
 
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)

@@ -23,6 +23,13 @@ export interface Policy {
   upstream?: { type: "http" | "socks5"; host: string; port: number; username?: string; password?: string } | null;
 }
 
+/** Something to know of a desktop that goes on; it goes away with its cause. */
+export interface Warning {
+  code: string;
+  message: string;
+  since: string;
+}
+
 export interface Desktop {
   id: string;
   name: string;
@@ -41,6 +48,7 @@ export interface Desktop {
   steps: Step[];
   egress: Policy;
   viewers: number;
+  warnings: Warning[];
 }
 
 export interface CreateRequest {

@@ -3,11 +3,12 @@ import type { Reason } from "@oriel/desktop/parts";
 import { api, asError, desktopUrl } from "../api/client.js";
 import { followFeed } from "../api/feed.js";
 import type { ServerEvent } from "../api/sse.js";
-import { isNewer, isStarting, type Desktop, type DesktopState, type EgressEntry, type Step } from "../api/types.js";
+import { isNewer, isStarting, type Desktop, type DesktopState, type EgressEntry, type Step, type Warning } from "../api/types.js";
 import { go } from "../route.js";
 import { icon, logo } from "../ui/icons.js";
 import { withStep } from "../ui/steps.js";
 import { base } from "../ui/styles.js";
+import { warningsOf } from "../ui/warnings.js";
 import "../ui/creation-view.js";
 import "../ui/viewer-shell.js";
 import type { ViewerShell } from "../ui/viewer-shell.js";
@@ -139,6 +140,7 @@ export class DesktopPage extends LitElement {
     if (typeof value !== "object" || value === null) return;
     if (type === "step") this.steps = withStep(this.steps, value as Step);
     else if (type === "state") this.#stateChanged(value as { state: DesktopState; reason: Reason | null });
+    else if (type === "warnings") this.#warned(warningsOf(value));
     else if (type === "viewers") this.viewers = Number((value as { count?: unknown }).count) || 0;
     else if (type === "log") this.lines = [...this.lines, String((value as { line?: unknown }).line ?? "")].slice(-mostLines);
     else if (type === "egress") this.dispatchEvent(new CustomEvent<EgressEntry>("egress-entry", { detail: value as EgressEntry }));
@@ -147,6 +149,11 @@ export class DesktopPage extends LitElement {
   #stateChanged({ state, reason }: { state: DesktopState; reason: Reason | null }): void {
     if (this.desktop && !isNewer(state, this.desktop.state)) return;
     if (this.desktop) this.desktop = { ...this.desktop, state, reason: reason ?? this.desktop.reason };
+    else if (this.#abort) void this.#load(this.#abort.signal);
+  }
+
+  #warned(warnings: Warning[] | null): void {
+    if (this.desktop && warnings) this.desktop = { ...this.desktop, warnings };
     else if (this.#abort) void this.#load(this.#abort.signal);
   }
 

@@ -7,6 +7,7 @@ import { duration } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
 import { Poller } from "../ui/poller.js";
 import { base } from "../ui/styles.js";
+import { warningTitle } from "../ui/warnings.js";
 import "../ui/failure-card.js";
 import "../ui/live-thumbnail.js";
 import "../ui/confirm-dialog.js";
@@ -55,6 +56,7 @@ export class DesktopsPage extends LitElement {
       .card a.open:focus-visible::after { outline: 2px solid var(--focus); outline-offset: -2px; }
       .body { padding: 14px 16px 12px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
       .body .row { flex-wrap: nowrap; }
+      .body > .chip { justify-self: start; }
       .meta { display: flex; gap: 4px 14px; flex-wrap: wrap; font-size: 13px; color: var(--muted); align-items: center; }
       .meta span { display: inline-flex; align-items: center; gap: 5px; }
       .meta svg { width: 15px; height: 15px; }
@@ -175,6 +177,7 @@ export class DesktopsPage extends LitElement {
           <a class="open grow" href="/desktops/${desktop.id}">${name}</a>
           ${stateChip(desktop)}
         </div>
+        ${desktop.warnings.map(({ code, message }) => html`<span class="chip warn" title=${message} data-testid="desktop-warning" data-reason=${code}>${warningTitle(code)}</span>`)}
         <div class="row">
           <div class="meta grow">
             <span title="Age">${age}</span>

@@ -9,6 +9,7 @@ import { icon, type IconName } from "./icons.js";
 import { loadPreferences, savePreferences, type ViewerPreferences } from "./preferences.js";
 import { specialKeys } from "./special-keys.js";
 import { base } from "./styles.js";
+import { occurrence, unseen } from "./warnings.js";
 import { shellStyles } from "./viewer-shell.styles.js";
 import "./clipboard-panel.js";
 import "./confirm-dialog.js";
@@ -40,6 +41,7 @@ export class ViewerShell extends LitElement {
     preferences: { state: true },
     problem: { state: true },
     blockedSeen: { state: true },
+    dismissed: { state: true },
     fullscreen: { state: true },
   };
   declare desktop: Desktop;
@@ -53,6 +55,8 @@ export class ViewerShell extends LitElement {
   declare preferences: ViewerPreferences;
   declare problem: string | null;
   declare blockedSeen: boolean;
+  /** Occurrences of warnings that this page shows no more. */
+  declare dismissed: ReadonlySet<string>;
   declare fullscreen: boolean;
   #scope: Scope | null = null;
 
@@ -69,6 +73,7 @@ export class ViewerShell extends LitElement {
     this.preferences = loadPreferences(localStorage);
     this.problem = null;
     this.blockedSeen = false;
+    this.dismissed = new Set();
     this.fullscreen = false;
   }
 
@@ -162,6 +167,8 @@ export class ViewerShell extends LitElement {
     return html`
       ${this.#toolbar()}
       ${this.problem ? this.#strip(this.problem, () => (this.problem = null)) : nothing}
+      ${unseen(this.desktop.warnings, this.dismissed).map((warning) =>
+        this.#strip(warning.message, () => (this.dismissed = new Set([...this.dismissed, occurrence(warning)])), warning.code))}
       ${this.viewer?.webrtcBlocked && !this.blockedSeen
         ? this.#strip(
             "WebRTC does not get through from here, so the picture comes as H.264 over WebSocket. To mend it, open the server's media port for UDP, or for TCP.",

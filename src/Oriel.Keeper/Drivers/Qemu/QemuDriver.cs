@@ -22,6 +22,9 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     /// <summary>A start that has shown nothing by then is given up and tried once more; on hardware a kernel is up in a fraction of a second.</summary>
     private static readonly TimeSpan KernelPatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a machine that stands still for want of room on this host waits for the next look.</summary>
+    private static readonly TimeSpan HaltPause = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan DisksDeadline = TimeSpan.FromSeconds(15);
 
     private readonly VmDirectory _directory = new(spec);
@@ -59,7 +62,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
                 await QemuSnapshot.RestoreAsync(running!.Qmp, _directory.Snapshot!.State, token).ConfigureAwait(false);
                 return null;
             }, cancellationToken).ConfigureAwait(false);
-            return new QemuGuest(running!.Process, running.Qmp, _cgroup, snapshot: null);
+            return Guest(running!, snapshot: null);
         }
 
         await steps.RunAsync("kernel", StartDeadline + (2 * patience), async token =>
@@ -82,10 +85,13 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
                 ? $"{await marks.Root.ConfigureAwait(false)} s in the guest"
                 : throw running.Gone();
         }, cancellationToken).ConfigureAwait(false);
-        return new QemuGuest(running!.Process, running.Qmp, _cgroup, _directory.Snapshot);
+        return Guest(running!, _directory.Snapshot);
     }
 
     public void Dispose() => _cgroup?.Dispose();
+
+    private QemuGuest Guest(Running running, VmSnapshot? snapshot) =>
+        new(running.Process, running.Qmp, _cgroup, snapshot, new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause));
 
     /// <returns>The guest's uptime, or null when nothing was heard for so long.</returns>
     private static async Task<string?> WatchAsync(Running running, Task<string> mark, TimeSpan patience, CancellationToken cancellationToken)

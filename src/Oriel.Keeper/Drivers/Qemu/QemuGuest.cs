@@ -6,7 +6,7 @@ namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>A running QEMU.</summary>
 /// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
-internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmSnapshot? snapshot) : IGuest
+internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmSnapshot? snapshot, QemuHalts halts) : IGuest
 {
     public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
 
@@ -24,7 +24,13 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
 
     public void Kill() => process.Kill();
 
-    public Task SetPausedAsync(bool paused, CancellationToken cancellationToken) => qmp.ExecuteAsync(paused ? "stop" : "cont", cancellationToken);
+    public Task SetPausedAsync(bool paused, CancellationToken cancellationToken)
+    {
+        halts.IsPaused = paused;
+        return qmp.ExecuteAsync(paused ? "stop" : "cont", cancellationToken);
+    }
+
+    public Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => halts.FollowAsync(told, cancellationToken);
 
     internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory) =>
         SignalExit.Judge(exitCode, outOfMemory, "QEMU") ?? new GuestExit("guest-exited", (exitCode, shutdownReason) switch

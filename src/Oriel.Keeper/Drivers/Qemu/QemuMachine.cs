@@ -36,8 +36,8 @@ internal static class QemuMachine
         "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
         // The guest finds them in this order. Without buses named: QEMU gives them from the top, and the interrupts of the lowest never came.
         .. Disk(VmDirectory.Root, "readonly=on"),
-        // The host's page cache is as lasting as a scratch disk need be.
-        .. Disk(VmDirectory.Scratch, "cache=unsafe,discard=unmap"),
+        // The host's page cache is as lasting as a scratch disk need be. When this host's disk is full, the machine stops: see QemuHalts.
+        .. Disk(VmDirectory.Scratch, "cache=unsafe,discard=unmap,werror=enospc"),
         .. Disk(VmDirectory.Config, "readonly=on"),
         "-netdev", $"tap,id=net,ifname={Firewall.Link},script=no,downscript=no", "-device", $"virtio-net-device,netdev=net,mac={GatewayLink.GuestMac}",
         "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using System.Threading.Channels;
 
 namespace Oriel.Keeper.Drivers.Qemu;
 
@@ -17,6 +18,7 @@ internal sealed class QmpClient : IAsyncDisposable
     private readonly Stream _stream;
     private readonly SemaphoreSlim _oneCommand = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
+    private readonly Channel<bool> _halts = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly Task _reading;
     private TaskCompletionSource<(string? Problem, string Result)>? _answer;
 
@@ -32,6 +34,9 @@ internal sealed class QmpClient : IAsyncDisposable
 
     /// <summary>Why QEMU last said that the machine shut down (<c>guest-shutdown</c>, <c>guest-reset</c>, <c>host-qmp-quit</c>, ...); null before.</summary>
     public string? ShutdownReason { get; private set; }
+
+    /// <summary>Has an entry once QEMU has stopped the machine because this host's disk is full; several are one. Completes with QEMU.</summary>
+    public ChannelReader<bool> Halts => _halts.Reader;
 
     /// <summary>Waits until the socket is there and answers.</summary>
     /// <param name="path">At most 107 bytes.</param>
@@ -133,6 +138,7 @@ internal sealed class QmpClient : IAsyncDisposable
             end = exception.Message;
         }
 
+        _halts.Writer.TryComplete();
         Interlocked.Exchange(ref _answer, null)?.TrySetResult((end, ""));
     }
 
@@ -151,6 +157,10 @@ internal sealed class QmpClient : IAsyncDisposable
         else if (root.TryGetProperty("event", out var happened) && happened.ValueEquals("SHUTDOWN"))
         {
             ShutdownReason = root.GetProperty("data").GetProperty("reason").GetString();
+        }
+        else if (happened.ValueKind == JsonValueKind.String && happened.ValueEquals("BLOCK_IO_ERROR") && root.GetProperty("data").GetProperty("action").ValueEquals("stop"))
+        {
+            _halts.Writer.TryWrite(true);
         }
     }
 

@@ -27,9 +27,6 @@ internal sealed class VmDirectory
     /// <summary>In the keeper's user namespace.</summary>
     public const int UserId = 64000;
 
-    /// <summary>Where the template names no size. Sparse: it takes what is written.</summary>
-    public const long DefaultScratchBytes = 8L << 30;
-
     private const long LeastScratchBytes = 64L << 20;
     private const int ConfigBytes = 64 * 1024;
     private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
@@ -51,6 +48,9 @@ internal sealed class VmDirectory
 
     /// <summary>The same directory from the keeper's working directory, the bundle: short enough for a socket's address.</summary>
     public static string FromBundle(string name) => System.IO.Path.Combine(BundleLayout.Scratch, "vm", name);
+
+    /// <summary>Room left for what the scratch disk has yet to take of this host's.</summary>
+    public long FreeBytes => new DriveInfo(DiskPath).AvailableFreeSpace;
 
     public string PathOf(string name) => System.IO.Path.Combine(Path, name);
 
@@ -150,7 +150,7 @@ internal sealed class VmDirectory
             return $"{new FileInfo(disk).Length >> 20} MiB, of the snapshot";
         }
 
-        var size = Math.Max(_spec.Limits.DiskBytes > 0 ? _spec.Limits.DiskBytes : DefaultScratchBytes, LeastScratchBytes);
+        var size = Math.Max(_spec.Limits.DiskBytes > 0 ? _spec.Limits.DiskBytes : KeeperLimits.DefaultDiskBytes, LeastScratchBytes);
         using (var file = File.OpenHandle(disk, FileMode.CreateNew, FileAccess.Write))
         {
             RandomAccess.SetLength(file, size);
