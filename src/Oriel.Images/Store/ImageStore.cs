@@ -75,7 +75,9 @@ public sealed class ImageStore
 
     /// <summary>Whether the disks of an image are as they were made. A file is read once, and again only when it was touched since.</summary>
     /// <returns>What is wrong, or null.</returns>
-    public async Task<string?> VerifyDisksAsync(ImageManifest image, CancellationToken cancellationToken)
+    public Task<string?> VerifyDisksAsync(ImageManifest image, CancellationToken cancellationToken) => CheckDisksAsync(image, _diskSeals, cancellationToken);
+
+    private async Task<string?> CheckDisksAsync(ImageManifest image, DiskSeals seals, CancellationToken cancellationToken)
     {
         if (image.Disks is not { } disks)
         {
@@ -84,7 +86,7 @@ public sealed class ImageStore
 
         foreach (var disk in disks.All)
         {
-            if (await _diskSeals.CheckAsync(System.IO.Path.Combine(PathOf(image.Digest), ImageDisks.Folder), disk, cancellationToken) is { } problem)
+            if (await seals.CheckAsync(System.IO.Path.Combine(PathOf(image.Digest), ImageDisks.Folder), disk, cancellationToken) is { } problem)
             {
                 return problem;
             }
@@ -103,11 +105,14 @@ public sealed class ImageStore
         }
 
         var tree = await TreeDigest.OfDirectoryAsync(RootOf(directory), cancellationToken);
-        return tree.Digest == manifest.Digest
-            ? manifest.Disks is not null && await new ImageStore(Path).VerifyDisksAsync(manifest, cancellationToken) is { } problem
-                ? new ImageVerification(false, tree.Digest, problem)
-                : new ImageVerification(true, tree.Digest, null)
-            : new ImageVerification(false, tree.Digest, $"the tree's digest is {tree.Digest}: it was changed after the build");
+        if (tree.Digest != manifest.Digest)
+        {
+            return new ImageVerification(false, tree.Digest, $"the tree's digest is {tree.Digest}: it was changed after the build");
+        }
+
+        // Read whole, whatever has been read before.
+        var problem = manifest.Disks is null ? null : await CheckDisksAsync(manifest, new DiskSeals(), cancellationToken);
+        return new ImageVerification(problem is null, tree.Digest, problem);
     }
 
     /// <summary>Takes an image away for good.</summary>
