@@ -39,22 +39,19 @@ internal static class ImageCommand
         var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing };
         command.SetAction(async (parsed, cancellation) =>
         {
-            var started = Stopwatch.GetTimestamp();
-            void Report(string line) =>
-                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds,6:0.0} s] image: {line}"));
-
+            var report = Reporter();
             try
             {
                 var data = parsed.GetValue(Data)!;
                 var store = new ImageStore(DataDirectory.Images(data));
-                var builder = new ImageBuilder(store, DataDirectory.Cache(data), TimeProvider.System, Report);
+                var builder = new ImageBuilder(store, DataDirectory.Cache(data), TimeProvider.System, report);
                 var request = new ImageBuildRequest(ImageRecipe.Load(parsed.GetValue(recipe)!), parsed.GetValue(agent), AgentVersion, parsed.GetValue(name));
                 var image = parsed.GetValue(ifMissing) ? builder.FindBuilt(request) : null;
                 image ??= await builder.BuildAsync(request, cancellation);
-                Report($"{image.Name} {image.Digest}: {image.Packages.Count} packages, {image.Entries} entries, {image.Size / 1e6:0} MB");
+                report($"{image.Name} {image.Digest}: {image.Packages.Count} packages, {image.Entries} entries, {image.Size / 1e6:0} MB");
                 if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest))
                 {
-                    image = await BootTestAsync(data, store, image, Report, cancellation);
+                    image = await BootTestAsync(data, store, image, report, cancellation);
                 }
 
                 Console.WriteLine(image.Digest);
@@ -110,20 +107,25 @@ internal static class ImageCommand
         {
             var program = parsed.GetValue(keeper) ?? new Hosting.ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
             var (chosen, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(driver)!, program, cancellation);
-            var started = Stopwatch.GetTimestamp();
-            void Report(string line) =>
-                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds,6:0.0} s] image: {line}"));
-            var problem = chosen is null ? unfit : await new Server.Images.SnapshotWarming(Path.GetFullPath(parsed.GetValue(Data)!), chosen).RunAsync(Report, cancellation);
+            var report = Reporter();
+            var problem = chosen is null ? unfit : await new Server.Images.SnapshotWarming(Path.GetFullPath(parsed.GetValue(Data)!), chosen).RunAsync(report, cancellation);
             if (problem is not null)
             {
                 Console.Error.WriteLine($"There is no snapshot: {problem}");
                 return 1;
             }
 
-            Report("the snapshot is there, and a machine has gone on from it");
+            report("the snapshot is there, and a machine has gone on from it");
             return 0;
         });
         return command;
+    }
+
+    /// <returns>Prints lines, each with the seconds since now.</returns>
+    private static Action<string> Reporter()
+    {
+        var started = Stopwatch.GetTimestamp();
+        return line => Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds,6:0.0} s] image: {line}"));
     }
 
     /// <summary>What an earlier test found holds no more once this one begins.</summary>
