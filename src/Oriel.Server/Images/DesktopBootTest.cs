@@ -36,31 +36,28 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
     public async Task<ImageBootTest> RunAsync(ImageManifest image, string imageDirectory, Action<string> report, CancellationToken cancellationToken)
     {
         var steps = new List<ImageBootStep>();
-        var place = Path.Combine(dataDirectory, ".boot-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(Deadline);
         string? reason;
         try
         {
-            Directory.CreateDirectory(Path.Combine(place, "images"));
-            // A store with this one image: it is not usable yet, and the test must not take another of that name.
-            Directory.CreateSymbolicLink(Path.Combine(place, "images", Path.GetFileName(imageDirectory)), imageDirectory);
-            await using var host = await OrielHost.StartAsync(
-                new ServeOptions { DataDirectory = place, Port = 0, MediaPort = 0, MaxDesktops = 1, AllowUntestedImages = true },
-                new HostParts { Clock = clock, Logging = logging => logging.SetMinimumLevel(LogLevel.None) }, limit.Token);
-            reason = await TryDesktopAsync(host, image, steps, report, limit.Token);
+            reason = await TaskServer.RunAsync(dataDirectory, "boot", clock, Prepare, host => TryDesktopAsync(host, image, steps, report, limit.Token), limit.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             reason = $"it did not end within {Deadline.TotalMinutes:0} minutes; last passed: {(steps.Count == 0 ? "nothing" : steps[^1].Name)}";
         }
-        finally
-        {
-            Directory.Delete(place, recursive: true);
-        }
 
         report(reason is null ? "boot test passed" : $"boot test failed: {reason}");
         return new ImageBootTest(reason is null, clock.GetUtcNow(), steps, reason);
+
+        ServeOptions Prepare(string place)
+        {
+            // A store with this one image: it is not usable yet, and the test must not take another of that name.
+            Directory.CreateDirectory(Path.Combine(place, "images"));
+            Directory.CreateSymbolicLink(Path.Combine(place, "images", Path.GetFileName(imageDirectory)), imageDirectory);
+            return new ServeOptions { DataDirectory = place, MaxDesktops = 1, AllowUntestedImages = true };
+        }
     }
 
     /// <returns>Why it failed, or null.</returns>

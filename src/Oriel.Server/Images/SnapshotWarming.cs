@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
@@ -30,40 +29,40 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
             return $"there is no usable image '{template.Image}' (oriel image list says why)";
         }
 
-        var place = Path.Combine(dataDirectory, ".warm-" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4)));
-        Directory.CreateDirectory(place, PrivateFile.OwnerOnlyDirectory);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(Deadline);
         try
+        {
+            return await TaskServer.RunAsync(dataDirectory, "warm", TimeProvider.System, Prepare, host => WarmAsync(host, report, limit.Token), limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return $"it was not there within {Deadline.TotalMinutes:0} minutes";
+        }
+
+        ServeOptions Prepare(string place)
         {
             if (File.Exists(templates))
             {
                 File.Copy(templates, Path.Combine(place, TemplateFile.Name));
             }
 
-            await using var host = await OrielHost.StartAsync(
-                new ServeOptions { DataDirectory = place, ImagesDirectory = DataDirectory.Images(dataDirectory), Port = 0, MediaPort = 0, Driver = driver, Warm = 1, MaxDesktops = 2 },
-                new HostParts { Logging = logging => logging.SetMinimumLevel(LogLevel.None) },
-                limit.Token);
-            report("a machine boots, is kept when terminal and browser are there, and another goes on from it");
-            while (true)
-            {
-                var pool = host.Desktops.Pool.FirstOrDefault(state => state.Template == DesktopTemplate.DefaultName);
-                if (pool is null or { Problem: not null } or { Waiting: > 0 })
-                {
-                    return pool is null ? "the default template has nothing to be kept" : pool.Problem;
-                }
+            return new ServeOptions { DataDirectory = place, ImagesDirectory = DataDirectory.Images(dataDirectory), Driver = driver, Warm = 1, MaxDesktops = 2 };
+        }
+    }
 
-                await Task.Delay(LookAgain, limit.Token);
+    private static async Task<string?> WarmAsync(OrielHost host, Action<string> report, CancellationToken cancellationToken)
+    {
+        report("a machine boots, is kept when terminal and browser are there, and another goes on from it");
+        while (true)
+        {
+            var pool = host.Desktops.Pool.FirstOrDefault(state => state.Template == DesktopTemplate.DefaultName);
+            if (pool is null or { Problem: not null } or { Waiting: > 0 })
+            {
+                return pool is null ? "the default template has nothing to be kept" : pool.Problem;
             }
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return $"it was not there within {Deadline.TotalMinutes:0} minutes";
-        }
-        finally
-        {
-            Directory.Delete(place, recursive: true);
+
+            await Task.Delay(LookAgain, cancellationToken);
         }
     }
 }

@@ -1,0 +1,30 @@
+using System.Security.Cryptography;
+using Oriel.Server.Hosting;
+
+namespace Oriel.Server.Images;
+
+/// <summary>A server for one task: in a directory of its own, on any free ports, without a log; nothing of it is left afterwards.</summary>
+internal static class TaskServer
+{
+    /// <param name="dataDirectory">The task's directory is made in it.</param>
+    /// <param name="name">Of the task, for its directory.</param>
+    /// <param name="prepare">Fills that directory, and says how the server starts in it.</param>
+    public static async Task<T> RunAsync<T>(
+        string dataDirectory, string name, TimeProvider clock, Func<string, ServeOptions> prepare, Func<OrielHost, Task<T>> task, CancellationToken cancellationToken)
+    {
+        var place = Path.Combine(dataDirectory, $".{name}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}");
+        Directory.CreateDirectory(place, PrivateFile.OwnerOnlyDirectory);
+        try
+        {
+            await using var host = await OrielHost.StartAsync(
+                prepare(place) with { Port = 0, MediaPort = 0 },
+                new HostParts { Clock = clock, Logging = logging => logging.SetMinimumLevel(LogLevel.None) },
+                cancellationToken);
+            return await task(host);
+        }
+        finally
+        {
+            Directory.Delete(place, recursive: true);
+        }
+    }
+}
