@@ -22,7 +22,11 @@ internal static class WarmScenario
             ("cold", false, new { template = "cold" }),
         })
         {
-            await WriteColdTemplateAsync(server, warm);
+            if (!warm)
+            {
+                await RestartWithAColdTemplateAsync(server);
+            }
+
             var (posts, readies) = (new List<double>(), new List<double>());
             for (var round = 0; round < rounds; round++)
             {
@@ -61,14 +65,9 @@ internal static class WarmScenario
         return new Report(["of one idle desktop", "MiB"], [.. rows], "The aim for a keeper is 25 MiB. Memory is RssAnon + RssShmem (proc(5)); pages of files are the image's, and shared by all desktops. Shared memory counts once for each process that maps it.");
     }
 
-    private static async Task WriteColdTemplateAsync(OrielServer server, bool warm)
+    /// <summary>Templates are read at start: the same server, started again with nothing that waits.</summary>
+    private static async Task RestartWithAColdTemplateAsync(OrielServer server)
     {
-        if (warm)
-        {
-            return;
-        }
-
-        // Read at start: the same server, started again with nothing that waits.
         await server.StopAsync();
         await File.WriteAllTextAsync(Path.Combine(server.Data, "templates.json"), """[{"name":"cold"}]""");
         await server.RestartAsync();
