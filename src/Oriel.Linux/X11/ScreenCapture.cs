@@ -31,9 +31,7 @@ public sealed unsafe class ScreenCapture : IDisposable
             throw new XException("the X server has no DAMAGE");
         }
 
-        int fixesEvent, major = 5, minor = 0;
-        _ = Xlib.XFixesQueryExtension(x.Handle, &fixesEvent, &errorBase);
-        _ = Xlib.XFixesQueryVersion(x.Handle, &major, &minor);
+        _ = x.UseFixes();
         _damageEvent = eventBase;
         _ = Xlib.XSelectInput(x.Handle, x.Root, StructureNotifyMask);
         _damage = Xlib.XDamageCreate(x.Handle, x.Root, DamageReportNonEmpty);

@@ -24,14 +24,7 @@ public sealed unsafe class XClipboard : IDisposable
     private XClipboard(XConnection x)
     {
         _x = x;
-        int eventBase, errorBase, major = 5, minor = 0;
-        if (Xlib.XFixesQueryExtension(x.Handle, &eventBase, &errorBase) == 0)
-        {
-            throw new XException("the X server has no XFIXES");
-        }
-
-        _ = Xlib.XFixesQueryVersion(x.Handle, &major, &minor);
-        _fixesEvent = eventBase;
+        _fixesEvent = x.UseFixes();
         _selection = x.Atom("CLIPBOARD");
         _window = Xlib.XCreateSimpleWindow(x.Handle, x.Root, -10, -10, 1, 1, 0, 0, 0);
         _ = Xlib.XSelectInput(x.Handle, _window, PropertyChangeMask);

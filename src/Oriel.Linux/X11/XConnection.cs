@@ -209,6 +209,21 @@ public sealed unsafe class XConnection : IDisposable
         _ = Xlib.XTestQueryExtension(Handle, &a, &b, &c, &d);
     }
 
+    /// <summary>Agrees with the server on XFixes 5, as each connection must before it asks for anything of it.</summary>
+    /// <returns>The number of its first event.</returns>
+    /// <exception cref="XException">The server has none.</exception>
+    internal int UseFixes()
+    {
+        int eventBase, errorBase, major = 5, minor = 0;
+        if (Xlib.XFixesQueryExtension(Handle, &eventBase, &errorBase) == 0)
+        {
+            throw new XException("the X server has no XFIXES");
+        }
+
+        _ = Xlib.XFixesQueryVersion(Handle, &major, &minor);
+        return eventBase;
+    }
+
     private static void SetCookie(byte[]? cookie)
     {
         var name = "MIT-MAGIC-COOKIE-1"u8;

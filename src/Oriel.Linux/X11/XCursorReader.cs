@@ -17,14 +17,7 @@ internal sealed unsafe class XCursorReader
     internal XCursorReader(XConnection x)
     {
         _x = x;
-        int eventBase, errorBase, major = 5, minor = 0;
-        if (Xlib.XFixesQueryExtension(x.Handle, &eventBase, &errorBase) == 0)
-        {
-            throw new XException("the X server has no XFIXES");
-        }
-
-        _ = Xlib.XFixesQueryVersion(x.Handle, &major, &minor);
-        _event = eventBase + CursorNotifyOffset;
+        _event = x.UseFixes() + CursorNotifyOffset;
         Xlib.XFixesSelectCursorInput(x.Handle, x.Root, DisplayCursorNotify);
     }
 
