@@ -17,11 +17,8 @@ internal sealed class KernelPackage
 
     private KernelPackage(string release, byte[] image, byte[] busybox, Dictionary<string, byte[]> packedModules, HashSet<string> builtIn)
     {
-        Release = release;
-        Image = image;
-        BusyboxProgram = busybox;
-        _packedModules = packedModules;
-        _builtIn = builtIn;
+        (Release, Image, BusyboxProgram) = (release, image, busybox);
+        (_packedModules, _builtIn) = (packedModules, builtIn);
     }
 
     public string Release { get; }

@@ -19,11 +19,8 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
 
     private FirecrackerMachine(Process process, VmmOutput output, Task console, FirecrackerApi api, FirecrackerProbe program)
     {
-        _process = process;
-        _output = output;
-        _console = console;
-        Api = api;
-        Program = program;
+        (_process, _output, _console) = (process, output, console);
+        (Api, Program) = (api, program);
     }
 
     public FirecrackerApi Api { get; }
