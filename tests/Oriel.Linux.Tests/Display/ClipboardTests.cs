@@ -56,8 +56,8 @@ public sealed class ClipboardTests
     public async Task Clipboard_TakenAndTakenBackAtOnce_IsPasted()
     {
         await using var server = await XServer.StartAsync();
-        using var viewer = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
-        using var program = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        using var viewer = Open(server);
+        using var program = Open(server);
         viewer.SetText("first");
         program.SetText("the program's");
         viewer.SetText("second");
@@ -69,16 +69,18 @@ public sealed class ClipboardTests
     public async Task Clipboard_SameTextAfterAProgramCopiedNone_IsPasted()
     {
         await using var server = await XServer.StartAsync();
-        using var viewer = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
-        using var program = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        using var viewer = Open(server);
+        using var program = Open(server);
         viewer.SetText("same");
         Assert.Equal("same", Pasted(viewer, program));
         program.SetText("");
         viewer.SetText("same");
-        using var another = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+        using var another = Open(server);
 
         Assert.Equal("same", Pasted(viewer, another));
     }
+
+    private static XClipboard Open(XServer server) => XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
 
     /// <summary>What the program gets, both taking their events in turn.</summary>
     private static string Pasted(XClipboard owner, XClipboard program)
@@ -164,7 +166,7 @@ public sealed class ClipboardTests
 
         internal ClipboardProgram(XServer server)
         {
-            _clipboard = XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
+            _clipboard = Open(server);
             _thread = new Thread(Run);
             _thread.Start();
         }

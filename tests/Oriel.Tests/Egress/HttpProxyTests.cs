@@ -83,18 +83,8 @@ public sealed class HttpProxyTests
     public async Task Connect_HalfClose_PassesTheOtherDirection()
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
-        using var target = new TcpListener(IPAddress.Loopback, 0);
-        target.Start();
-        var serving = Task.Run(async () =>
-        {
-            using var socket = await target.AcceptSocketAsync(Token);
-            using var stream = new NetworkStream(socket);
-            var all = await EgressFixture.ReadToEndAsync(stream);
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"got {all.Length}"), Token);
-        }, Token);
-
+        var (port, serving) = ServeOnce(async stream => $"got {(await EgressFixture.ReadToEndAsync(stream)).Length}");
         await using var proxy = await egress.ProxyAsync();
-        var port = ((IPEndPoint)target.LocalEndpoint).Port;
         await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{port} HTTP/1.1\r\nHost: site.test:{port}\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 200", await ReadHeadAsync(proxy));
         await EgressFixture.SendAsync(proxy, "twelve bytes");
@@ -145,19 +135,31 @@ public sealed class HttpProxyTests
     public async Task Target_GivesNoHttp_IsAnswered502()
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
-        using var target = new TcpListener(IPAddress.Loopback, 0);
-        target.Start();
-        var serving = Task.Run(async () =>
+        var (port, serving) = ServeOnce(async stream =>
         {
-            using var socket = await target.AcceptSocketAsync(Token);
-            using var stream = new NetworkStream(socket);
             await ReadHeadAsync(stream);
-            await stream.WriteAsync("SSH-2.0-x\r\n\r\n"u8.ToArray(), Token);
-        }, Token);
+            return "SSH-2.0-x\r\n\r\n";
+        });
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"GET http://site.test:{((IPEndPoint)target.LocalEndpoint).Port}/ HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"GET http://site.test:{port}/ HTTP/1.1\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 502", await EgressFixture.ReadToEndAsync(proxy));
         await serving;
+    }
+
+    /// <summary>A target for one connection, which it answers and closes.</summary>
+    private static (int Port, Task Serving) ServeOnce(Func<Stream, Task<string>> answer)
+    {
+        var target = new TcpListener(IPAddress.Loopback, 0);
+        target.Start();
+        return (((IPEndPoint)target.LocalEndpoint).Port, Task.Run(async () =>
+        {
+            using (target)
+            {
+                using var socket = await target.AcceptSocketAsync(Token);
+                using var stream = new NetworkStream(socket);
+                await stream.WriteAsync(Encoding.ASCII.GetBytes(await answer(stream)), Token);
+            }
+        }, Token));
     }
 
     internal static async Task<string> ReadHeadAsync(Stream stream)

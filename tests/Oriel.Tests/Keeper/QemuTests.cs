@@ -156,7 +156,7 @@ public sealed class QemuTests : IDisposable
     [Fact]
     public async Task BootMarks_LinesOfTheInitramfs_CompleteTheirSteps()
     {
-        using var console = new ConsoleLog(Path.Combine(_path, "console.log"), new EventLog(TimeProvider.System));
+        using var console = NewConsole();
         using var marks = new BootMarks(console);
         console.Append("[    0.1] something\r\noriel-init: start 1.25\r\noriel-init: root 2.5\r\n"u8);
         Assert.Equal("1.25", await marks.Kernel);
@@ -166,7 +166,7 @@ public sealed class QemuTests : IDisposable
     [Fact]
     public async Task BootMarks_AFailureOfTheInitramfs_IsTheStepsFailure()
     {
-        using var console = new ConsoleLog(Path.Combine(_path, "console.log"), new EventLog(TimeProvider.System));
+        using var console = NewConsole();
         using var marks = new BootMarks(console);
         console.Append("oriel-init: start 1.25\noriel-init: failed: the root disk cannot be mounted\n"u8);
         Assert.Equal("1.25", await marks.Kernel);
@@ -182,6 +182,8 @@ public sealed class QemuTests : IDisposable
         Assert.InRange(first, 500_000, 10_000_000);
         Assert.InRange(second, first * 0.999, first * 1.001);
     }
+
+    private ConsoleLog NewConsole() => new(Path.Combine(_path, "console.log"), new EventLog(TimeProvider.System));
 
     /// <summary>Greets as QEMU 7.2 does and answers each line; null hangs up.</summary>
     private sealed class PlayedQemu : IDisposable
