@@ -19,7 +19,7 @@ public sealed class GoldenSnapshotTests
     public async Task Create_FromASnapshotThatNothingComesUpFrom_FailsAndTheNextOneBoots()
     {
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
-        await using var server = await TestServer.StartAsync(keepers: keepers, deadlines: TestServer.Short, change: o => o with { Driver = Played });
+        await using var server = await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = Played });
         var kept = Keep(server);
 
         // The guest that is played does not know the key of the machine that was kept.
