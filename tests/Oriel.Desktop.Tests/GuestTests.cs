@@ -28,6 +28,21 @@ public sealed class GuestTests(Ring ring)
     }
 
     [Fact]
+    public async Task AptGet_OfAPackageBeyondTheProxy_InstallsWhatRuns()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var said = "";
+        foreach (var command in DebianRepository.Commands(ring.Site))
+        {
+            (var code, said, var error) = await ring.Server.ShellAsync(id, command);
+            Assert.True(code == 0, $"{command}: {said}{error}");
+        }
+
+        Assert.Equal(DebianRepository.Greeting + "\n", said);
+    }
+
+    [Fact]
     public async Task Chromium_ItsRenderers_AreInItsSandbox()
     {
         SkipUnlessPrepared();

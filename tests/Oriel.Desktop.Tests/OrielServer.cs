@@ -56,9 +56,17 @@ public sealed partial class OrielServer : IAsyncDisposable
             ? "ORIEL_TEST_APP and ORIEL_TEST_DATA are not set: ./oriel test desktop publishes the application, builds the image and sets them"
             : null;
 
-    public static async Task<OrielServer> StartAsync(params string[] options)
+    public static Task<OrielServer> StartAsync(params string[] options) => StartAsync(null, options);
+
+    /// <param name="templates">Of the operator, as <c>templates.json</c>.</param>
+    public static async Task<OrielServer> StartAsync(JsonArray? templates, string[] options)
     {
         var data = Directory.CreateTempSubdirectory("oriel-desktop-ring-").FullName;
+        if (templates is not null)
+        {
+            await File.WriteAllTextAsync(Path.Combine(data, "templates.json"), templates.ToJsonString());
+        }
+
         var server = new OrielServer(data, options);
         await server.LaunchAsync(port: 0);
         return server;
@@ -160,16 +168,19 @@ public sealed partial class OrielServer : IAsyncDisposable
         }
     }
 
-    public async Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, string command, params string[] args)
+    public Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, string command, params string[] args) => ExecAsync(id, 60, command, args);
+
+    public async Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, int seconds, string command, params string[] args)
     {
-        using var response = await Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command, args, timeout = 60 });
+        using var response = await Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command, args, timeout = seconds });
         var body = await response.Content.ReadAsStringAsync();
         Assert.True(response.IsSuccessStatusCode, $"exec {command}: {(int)response.StatusCode} {body}");
         var result = JsonNode.Parse(body)!;
         return (result["exitCode"]!.GetValue<int>(), result["stdout"]!.GetValue<string>(), result["stderr"]!.GetValue<string>());
     }
 
-    public Task<(int ExitCode, string Stdout, string Stderr)> ShellAsync(string id, string script) => ExecAsync(id, "/bin/bash", "-c", script);
+    /// <param name="seconds">At most; the client itself waits two minutes.</param>
+    public Task<(int ExitCode, string Stdout, string Stderr)> ShellAsync(string id, string script, int seconds = 60) => ExecAsync(id, seconds, "/bin/bash", "-c", script);
 
     public async Task<string> LogAsync(string id)
     {

@@ -53,6 +53,7 @@ public sealed class TestSite : IAsyncDisposable
             return Results.NoContent();
         });
         app.MapGet("/plain", () => "plain");
+        DebianRepository.Map(app);
     }
 
     /// <summary>PEM of the CA; a desktop that is to open the site gets it by <c>trust</c>.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
+using Grpc.Core;
 using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Agents;
 using Oriel.Egress;
@@ -63,6 +64,63 @@ public sealed class TinyGuestTests
     {
         Assert.SkipWhen(Programs.Find("qemu-system-x86_64") is null, "There is no qemu-system-x86_64 on the PATH.");
         await LiveAsync("qemu", spec => spec with { Accelerator = "tcg", TimeScale = 5 });
+    }
+
+    [Fact]
+    public async Task QemuByEmulation_HostsDiskFull_StandsStillAndThenLosesNothing()
+    {
+        const int Mib = 1 << 20;
+        Assert.SkipWhen(Programs.Find("qemu-system-x86_64") is null, "There is no qemu-system-x86_64 on the PATH.");
+        TinyGuestRing.RequireTap();
+        KeeperRing.Require();
+        using var image = await TinyImage.BuildAsync(Token);
+        // Where the scratch disk lies, this host has 32 MiB, and the guest's disk promises 256.
+        await using var keeper = await TestKeeper.StartAsync(
+            untilRunning: false,
+            limits: new KeeperLimits(MemoryMib << 20, 1, 0, null, DiskBytes: 256 * Mib),
+            change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = 5, ImagePath = image.Path },
+            before: "mkdir -p \"$2/scratch\" && mount -t tmpfs -o size=32m,mode=755 tmpfs \"$2/scratch\"");
+        await keeper.WaitForAsync("running", patience: Patience);
+        using var agent = await AgentConnection.OpenAsync(Path.Combine(keeper.Bundle, BundleLayout.AgentSocket), keeper.Spec.AgentKey, Token);
+        var content = RandomNumberGenerator.GetBytes(64 * Mib);
+        var put = PutAsync(agent, "/home/user/large", content);
+        Assert.Equal("running", (await keeper.WaitForAsync("halt", patience: Patience)).State);
+        await Assert.ThrowsAsync<TimeoutException>(() => RunAsync(agent, "true").WaitAsync(TimeSpan.FromSeconds(2), Token));
+
+        await keeper.InNamespacesAsync($"mount -o remount,size=1g '{keeper.Bundle}/scratch'");
+        Assert.Equal("done", (await keeper.WaitForAsync("halt", patience: Patience)).State);
+        await put.WaitAsync(Patience, Token);
+        var clear = new ExecStart { Command = "sh", User = "root" };
+        clear.Args.AddRange(["-c", "echo 3 > /proc/sys/vm/drop_caches"]);
+        Assert.Equal(0, (await agent.RunAsync(clear, "", Token)).Exit.ExitCode);
+        var read = await GetAsync(agent, "/home/user/large");
+        Assert.True(read.AsSpan().SequenceEqual(content), "What was written while the host's disk was full is not what is read.");
+    }
+
+    private static async Task PutAsync(AgentConnection agent, string path, byte[] content)
+    {
+        const int Piece = 1 << 20;
+        using var call = agent.Guest.PutFile(deadline: DateTime.UtcNow + (2 * Patience), cancellationToken: Token);
+        await call.RequestStream.WriteAsync(new PutFileChunk { Header = new PutFileHeader { Path = path, TotalSize = content.Length } }, Token);
+        for (var at = 0; at < content.Length; at += Piece)
+        {
+            await call.RequestStream.WriteAsync(new PutFileChunk { Data = ByteString.CopyFrom(content, at, Piece) }, Token);
+        }
+
+        await call.RequestStream.CompleteAsync();
+        Assert.Equal(SHA256.HashData(content), (await call).Sha256.ToByteArray());
+    }
+
+    private static async Task<byte[]> GetAsync(AgentConnection agent, string path)
+    {
+        using var call = agent.Guest.GetFile(new GetFileRequest { Path = path }, deadline: DateTime.UtcNow + Patience, cancellationToken: Token);
+        using var read = new MemoryStream();
+        await foreach (var chunk in call.ResponseStream.ReadAllAsync(Token))
+        {
+            chunk.Data.WriteTo(read);
+        }
+
+        return read.ToArray();
     }
 
     private static async Task LiveAsync(string driver, Func<KeeperSpec, KeeperSpec> change)

@@ -32,9 +32,11 @@ internal sealed class TestKeeper : IAsyncDisposable
 
     /// <summary>Starts a keeper, connects to it, and waits until its guest runs unless told otherwise.</summary>
     /// <param name="change">Makes the specification another driver's or image's.</param>
+    /// <param name="before">A command of the shell, in the keeper's namespaces and as their root; <c>$2</c> is the bundle.</param>
     /// <param name="environment">Of the keeper alone, as the shell's assignments before a command.</param>
     public static async Task<TestKeeper> StartAsync(
-        string? agent = null, bool untilRunning = true, KeeperLimits? limits = null, Func<KeeperSpec, KeeperSpec>? change = null, string environment = "")
+        string? agent = null, bool untilRunning = true, KeeperLimits? limits = null, Func<KeeperSpec, KeeperSpec>? change = null, string environment = "",
+        string before = "true")
     {
         KeeperRing.Require();
         var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
@@ -49,7 +51,7 @@ internal sealed class TestKeeper : IAsyncDisposable
             Enumerable.Repeat((byte)7, 32).ToArray(), Enumerable.Repeat((byte)9, 32).ToArray(), "testing", limits ?? new KeeperLimits(0, 0, 0, null));
         spec = change?.Invoke(spec) ?? spec;
         var keeper = new TestKeeper(directory, spec);
-        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy, environment)).StartAsync(spec, TestContext.Current.CancellationToken);
+        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy, environment, before)).StartAsync(spec, TestContext.Current.CancellationToken);
         await keeper.ConnectAsync();
         if (untilRunning)
         {
@@ -147,6 +149,17 @@ internal sealed class TestKeeper : IAsyncDisposable
     /// <summary>Runs Perl in the guest, with sockets loaded; single quotes must not occur in it.</summary>
     public Task<(int Code, string Output)> RunPerlAsync(string script) => RunAsync($"perl -MSocket -MIO::Socket::INET -e '{script}'");
 
+    /// <summary>Runs a command of the shell in the keeper's user and mount namespaces, as their root.</summary>
+    public async Task InNamespacesAsync(string command)
+    {
+        var start = new System.Diagnostics.ProcessStartInfo(
+            "nsenter", ["--target", $"{Identity.Pid}", "--user", "--mount", "--preserve-credentials", "--", "sh", "-c", command]) { RedirectStandardError = true };
+        using var process = System.Diagnostics.Process.Start(start)!;
+        var said = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, said);
+    }
+
     public Task WaitForEndAsync() => Eventually.HoldsAsync(() => !KeeperLiveness.IsAlive(Identity), () => "the keeper is there", KeeperRing.Deadline);
 
     public async ValueTask DisposeAsync()
@@ -167,10 +180,10 @@ internal sealed class TestKeeper : IAsyncDisposable
     }
 
     // Each keeper gets an agent of its own without a change to the environment of this process, which other tests share.
-    private static async Task<string> WrapperAsync(string directory, string agent, string environment)
+    private static async Task<string> WrapperAsync(string directory, string agent, string environment, string before)
     {
         var path = Path.Combine(directory, "keeper");
-        await File.WriteAllTextAsync(path, $"#!/bin/sh\nORIEL_AGENT_BINARY={agent} {environment} exec {KeeperRing.KeeperPath} \"$@\"\n");
+        await File.WriteAllTextAsync(path, $"#!/bin/sh\n{before} || exit\nORIEL_AGENT_BINARY={agent} {environment} exec {KeeperRing.KeeperPath} \"$@\"\n");
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         return path;
     }
