@@ -1,4 +1,6 @@
+using System.ComponentModel;
 using System.Diagnostics;
+using Oriel.Linux;
 
 namespace Oriel.Keeper.Hosting;
 
@@ -17,13 +19,12 @@ internal static class Commands
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        using var process = Process.Start(start)!;
+        using var process = Start(start);
         try
         {
             var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
             var errors = process.StandardError.ReadToEndAsync(cancellationToken);
-            await process.StandardInput.WriteAsync(input.AsMemory(), cancellationToken).ConfigureAwait(false);
-            process.StandardInput.Close();
+            var isRead = await TellAsync(process, input, cancellationToken).ConfigureAwait(false);
             await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
             if (process.ExitCode != 0)
             {
@@ -31,12 +32,39 @@ internal static class Commands
                 throw new InvalidOperationException($"{program} exited with {process.ExitCode}: {(said.Length > MaxErrorCharacters ? said[..MaxErrorCharacters] : said)}");
             }
 
-            return await output.ConfigureAwait(false);
+            return isRead ? await output.ConfigureAwait(false) : throw new InvalidOperationException($"{program} told of no error, but did not read what it was to do");
         }
         catch
         {
             process.Kill();
             throw;
+        }
+    }
+
+    /// <returns>False where the program ended before: then its exit code and its words say why.</returns>
+    private static async Task<bool> TellAsync(Process process, string? input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await process.StandardInput.WriteAsync(input.AsMemory(), cancellationToken).ConfigureAwait(false);
+            process.StandardInput.Close();
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            return Process.Start(start)!;
+        }
+        catch (Win32Exception exception) when (exception.NativeErrorCode == Errno.ENOENT)
+        {
+            throw new InvalidOperationException(Programs.Missing(start.FileName), exception);
         }
     }
 }

@@ -13,6 +13,7 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
 
     private readonly Lock _gate = new();
     private readonly List<Task> _connections = [];
+    private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public async Task AcceptAsync(Socket listener, CancellationToken cancellationToken)
     {
@@ -24,12 +25,18 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
                 _connections.RemoveAll(connection => connection.IsCompleted);
                 _connections.Add(ServeAsync(client, cancellationToken));
             }
+
+            _first.TrySetResult();
         }
     }
 
-    /// <summary>Waits until every connection has got the last event, or <paramref name="deadline"/> has passed.</summary>
+    /// <summary>
+    /// Waits until every connection has got the last event, or <paramref name="deadline"/> has passed; as long for the first one, since a start
+    /// may fail before whoever asked for it has connected.
+    /// </summary>
     public async Task DrainAsync(TimeSpan deadline)
     {
+        await Task.WhenAny(_first.Task, Task.Delay(deadline)).ConfigureAwait(false);
         Task all;
         lock (_gate)
         {

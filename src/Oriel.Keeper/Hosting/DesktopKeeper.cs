@@ -264,19 +264,41 @@ internal sealed class DesktopKeeper
             return (new GuestExit("stopped", "stopped before it was running"), 0);
         }
 
-        Console.Error.WriteLine(exception);
+        Note(exception);
         var last = string.Join("\n", _events.LastConsoleLines(10));
         var what = exception is StepFailedException failed ? failed.Message : $"unexpected: {exception.Message}";
         return (new GuestExit("start-failed", last.Length == 0 ? what : $"{what}\n{last}"), 1);
     }
 
+    // Into keeper.log, which a full disk takes no more of: that must not keep the reason from the server.
+    private static void Note(Exception exception)
+    {
+        try
+        {
+            Console.Error.WriteLine(exception);
+        }
+        catch (IOException)
+        {
+            // What it was is told in the last event.
+        }
+    }
+
     private async Task EndAsync(GuestExit exit)
     {
         var last = _events.End(exit.Reason, exit.Detail);
-        _bundle.WriteExit(last);
+        try
+        {
+            _bundle.WriteExit(last);
+        }
+        catch (IOException exception)
+        {
+            // The server that is there hears it all the same.
+            Note(exception);
+        }
+
         File.Delete(BundleLayout.AgentSocket);
-        File.Delete(BundleLayout.KeeperSocket);
         await _control.DrainAsync(LastWords).ConfigureAwait(false);
+        File.Delete(BundleLayout.KeeperSocket);
         await _stop.CancelAsync().ConfigureAwait(false);
     }
 }

@@ -4,21 +4,34 @@ namespace Oriel.Keeper.Hosting;
 /// <param name="maxBytes">Of one of the two.</param>
 internal sealed class RollingFile(string path, long maxBytes) : IDisposable
 {
-    private FileStream _file = Open(path);
+    private FileStream? _file;
 
+    /// <summary>Writes, or loses what the disk does not take: whoever is talking must go on being heard, and the disk may have room again later.</summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {
-        if (_file.Length + bytes.Length > maxBytes)
+        try
         {
-            _file.Dispose();
-            File.Move(path, path + ".1", overwrite: true);
-            _file = Open(path);
-        }
+            _file ??= Open(path);
+            if (_file.Length + bytes.Length > maxBytes)
+            {
+                Dispose();
+                File.Move(path, path + ".1", overwrite: true);
+                _file = Open(path);
+            }
 
-        _file.Write(bytes);
+            _file.Write(bytes);
+        }
+        catch (IOException)
+        {
+            Dispose();
+        }
     }
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        _file?.Dispose();
+        _file = null;
+    }
 
     // Without a buffer: what was written is there to be read.
     private static FileStream Open(string path) => new(path, new FileStreamOptions

@@ -13,6 +13,8 @@ internal static class Firewall
     /// <summary>The name of the guest's link on the keeper's side, the same for every driver.</summary>
     public const string Link = "oriel0";
 
+    private const string LastRule = "dropped-sent";
+
     /// <summary>
     /// The ruleset. The ingress chain sees frames before anything else: only IPv4 and ARP get further. The guest's packets are judged after
     /// the redirection and before routing, as routing would drop those for elsewhere without a count.
@@ -78,12 +80,20 @@ internal static class Firewall
             tcp sport { {{GuestNetwork.ProxyPort}}, {{GuestNetwork.TransparentPort}} } ct direction reply accept
             meta l4proto { tcp, udp } th sport {{GuestNetwork.DnsPort}} ct direction reply accept
             ip daddr {{GuestNetwork.GuestAddress}} tcp dport {{GuestNetwork.AgentPort}} accept
-            counter name dropped-sent drop
+            counter name {{LastRule}} drop
           }
         }
         """;
 
-    public static Task ApplyAsync(CancellationToken cancellationToken) => Commands.RunAsync("nft", ["-f", "-"], Ruleset, cancellationToken);
+    /// <exception cref="InvalidOperationException">nft failed, or said nothing of the rules that it was to add: without them there is no guest.</exception>
+    public static async Task ApplyAsync(CancellationToken cancellationToken)
+    {
+        var added = await Commands.RunAsync("nft", ["--echo", "-f", "-"], Ruleset, cancellationToken).ConfigureAwait(false);
+        if (!added.Contains(LastRule, StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException("nft told of no error and added no rules");
+        }
+    }
 
     /// <summary>Packets dropped so far, by kind.</summary>
     public static async Task<IReadOnlyDictionary<string, long>> CountersAsync(CancellationToken cancellationToken) =>

@@ -36,15 +36,31 @@ internal static class GatewayLink
     }
 
     /// <summary>Gives <see cref="Firewall.Link"/>, which the driver has made, its address, and takes it up.</summary>
-    public static Task ConfigureAsync(CancellationToken cancellationToken) => Commands.RunAsync(
-        "ip",
-        ["-batch", "-"],
-        $"""
-        link set lo up
-        address add {GuestNetwork.GatewayAddress}/{GuestNetwork.PrefixLength} dev {Firewall.Link}
-        link set {Firewall.Link} up
-        neighbour replace {GuestNetwork.GuestAddress} lladdr {GuestMac} dev {Firewall.Link} nud permanent
+    /// <exception cref="InvalidOperationException">ip failed, or did nothing.</exception>
+    public static async Task ConfigureAsync(CancellationToken cancellationToken)
+    {
+        var seen = await Commands.RunAsync(
+            "ip",
+            ["-batch", "-"],
+            $"""
+            link set lo up
+            address add {GuestNetwork.GatewayAddress}/{GuestNetwork.PrefixLength} dev {Firewall.Link}
+            link set {Firewall.Link} up
+            neighbour replace {GuestNetwork.GuestAddress} lladdr {GuestMac} dev {Firewall.Link} nud permanent
+            address show dev {Firewall.Link}
 
-        """,
-        cancellationToken);
+            """,
+            cancellationToken).ConfigureAwait(false);
+        RequireAddress(seen, GuestNetwork.GatewayAddress);
+    }
+
+    /// <param name="seen">What <c>ip address show</c> printed after the address was added.</param>
+    /// <exception cref="InvalidOperationException">It is not there.</exception>
+    public static void RequireAddress(string seen, string address)
+    {
+        if (!seen.Contains($"{address}/{GuestNetwork.PrefixLength}", StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException($"ip told of no error and did not set {address}");
+        }
+    }
 }

@@ -73,7 +73,7 @@ internal sealed class ContainerDriver : IDriver
 
             """,
             cancellationToken).ConfigureAwait(false);
-        await Commands.RunAsync(
+        var seen = await Commands.RunAsync(
             "nsenter",
             [$"--net={_network.Path}", "ip", "-batch", "-"],
             $"""
@@ -82,9 +82,11 @@ internal sealed class ContainerDriver : IDriver
             link set eth0 up
             neighbour replace {GuestNetwork.GatewayAddress} lladdr {GatewayLink.GatewayMac} dev eth0 nud permanent
             route add default via {GuestNetwork.GatewayAddress} dev eth0
+            address show dev eth0
 
             """,
             cancellationToken).ConfigureAwait(false);
+        GatewayLink.RequireAddress(seen, GuestNetwork.GuestAddress);
     }
 
     public Task<string?> PrepareScratchAsync(CancellationToken cancellationToken)
@@ -170,6 +172,7 @@ internal sealed class ContainerDriver : IDriver
     // waiting for children does not leave such a one alone).
     private Process StartRuntime(ConsoleLog console, out Task pump)
     {
+        Programs.Require("crun");
         var start = new ProcessStartInfo(
             "/bin/sh",
             [

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text.Json;
 using Oriel.Keeper.Hosting;
 using Oriel.Keeper.Network;
@@ -161,8 +162,21 @@ internal sealed class VmDirectory
             ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", disk],
             null,
             cancellationToken).ConfigureAwait(false);
+        RequireExt4(disk);
         BindScratch(disk);
         return $"{size >> 20} MiB";
+    }
+
+    // The superblock's magic number (Documentation/filesystems/ext4/super.rst); the guest would show its want much later, and less clearly.
+    private static void RequireExt4(string disk)
+    {
+        const int MagicAt = 1024 + 0x38;
+        Span<byte> magic = stackalloc byte[2];
+        using var file = File.OpenHandle(disk);
+        if (RandomAccess.Read(file, magic, MagicAt) != magic.Length || BinaryPrimitives.ReadUInt16LittleEndian(magic) != 0xEF53)
+        {
+            throw new InvalidOperationException("mke2fs told of no error and made no file system");
+        }
     }
 
     private void BindScratch(string disk)

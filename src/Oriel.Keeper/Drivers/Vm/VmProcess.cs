@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Oriel.Keeper.Hosting;
 using Oriel.Linux.Cgroups;
 
 namespace Oriel.Keeper.Drivers.Vm;
@@ -15,8 +16,10 @@ internal static class VmProcess
 
     /// <summary>Its output is what the VMM prints. The supplementary groups stay, as one of them may be that of /dev/kvm.</summary>
     /// <param name="directory">Entered before the powers are given up: its path need not be open to the VMM's user.</param>
+    /// <exception cref="InvalidOperationException">The program is not installed.</exception>
     public static ProcessStartInfo StartInfo(string directory, Cgroup? cgroup, string program, IEnumerable<string> arguments)
     {
+        Programs.Require("setpriv", program);
         var id = VmDirectory.UserId.ToString(CultureInfo.InvariantCulture);
         return new ProcessStartInfo(
             "/bin/sh",

@@ -16,7 +16,7 @@ internal sealed class VmSnapshot(string directory, string disk)
     public Task KeepScratchAsync(CancellationToken cancellationToken) => CopyAsync(disk, Scratch, cancellationToken);
 
     /// <summary>Holes stay holes, and where the file system shares blocks between files nothing is copied.</summary>
-    /// <exception cref="IOException">The disk is full, or a file is not there.</exception>
+    /// <exception cref="IOException">The disk is full, a file is not there, or cp did nothing.</exception>
     public static async Task CopyAsync(string from, string to, CancellationToken cancellationToken)
     {
         try
@@ -26,6 +26,11 @@ internal sealed class VmSnapshot(string directory, string disk)
         catch (InvalidOperationException exception)
         {
             throw new IOException(exception.Message, exception);
+        }
+
+        if (new FileInfo(to) is not { Exists: true } copy || copy.Length != new FileInfo(from).Length)
+        {
+            throw new IOException($"cp told of no error and did not make {to} whole");
         }
     }
 }
