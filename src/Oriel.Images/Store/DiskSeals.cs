@@ -1,9 +1,13 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using Oriel.Linux.Files;
 
 namespace Oriel.Images;
 
-/// <summary>Remembers which disk files were read and found to be what their manifest says, by size and times.</summary>
+/// <summary>
+/// Remembers which disk files were read and found to be what their manifest says, by size and times. One of them is that of the last change, which
+/// a copy that keeps the time of writing (cp -p, rsync) cannot keep.
+/// </summary>
 internal sealed class DiskSeals
 {
     private readonly ConcurrentDictionary<string, Seal> _found = new(StringComparer.Ordinal);
@@ -17,19 +21,13 @@ internal sealed class DiskSeals
         await _oneReader.WaitAsync(cancellationToken);
         try
         {
-            var file = new FileInfo(path);
-            if (!file.Exists)
-            {
-                return $"the disk {path} is not there";
-            }
-
-            var seal = new Seal(disk.Sha256, file.Length, file.LastWriteTimeUtc);
+            await using var content = File.OpenRead(path);
+            var seal = new Seal(disk.Sha256, DirectoryHandle.Status(content.SafeFileHandle));
             if (_found.TryGetValue(path, out var known) && known == seal)
             {
                 return null;
             }
 
-            await using var content = File.OpenRead(path);
             var actual = Convert.ToHexStringLower(await SHA256.HashDataAsync(content, cancellationToken));
             if (actual != disk.Sha256)
             {
@@ -38,6 +36,10 @@ internal sealed class DiskSeals
 
             _found[path] = seal;
             return null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return $"the disk {path} is not there";
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -49,5 +51,5 @@ internal sealed class DiskSeals
         }
     }
 
-    private sealed record Seal(string Sha256, long Size, DateTime WrittenAt);
+    private sealed record Seal(string Sha256, FileStatus Status);
 }

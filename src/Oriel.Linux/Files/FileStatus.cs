@@ -5,9 +5,10 @@ namespace Oriel.Linux.Files;
 /// <summary>What statx(2) says of a file.</summary>
 /// <param name="Mode">Permission bits only (07777).</param>
 /// <param name="ModifiedUs">Microseconds since 1970.</param>
-public readonly record struct FileStatus(FileKind Kind, uint Mode, uint Uid, uint Gid, long Size, long ModifiedUs)
+/// <param name="ChangedUs">The same of the last change of content or status, which nobody can set.</param>
+public readonly record struct FileStatus(FileKind Kind, uint Mode, uint Uid, uint Gid, long Size, long ModifiedUs, long ChangedUs)
 {
-    // struct statx, linux/stat.h: uid 20, gid 24, mode 28, size 40, mtime 112 (seconds, nanoseconds); the same on all architectures.
+    // struct statx, linux/stat.h: uid 20, gid 24, mode 28, size 40, ctime 96, mtime 112 (seconds, nanoseconds); the same on all architectures.
     internal static FileStatus Parse(ReadOnlySpan<byte> statx)
     {
         var mode = BinaryPrimitives.ReadUInt16LittleEndian(statx[28..]);
@@ -24,8 +25,12 @@ public readonly record struct FileStatus(FileKind Kind, uint Mode, uint Uid, uin
             BinaryPrimitives.ReadUInt32LittleEndian(statx[20..]),
             BinaryPrimitives.ReadUInt32LittleEndian(statx[24..]),
             BinaryPrimitives.ReadInt64LittleEndian(statx[40..]),
-            (BinaryPrimitives.ReadInt64LittleEndian(statx[112..]) * 1_000_000) + (BinaryPrimitives.ReadUInt32LittleEndian(statx[120..]) / 1000));
+            MicrosecondsOf(statx[112..]),
+            MicrosecondsOf(statx[96..]));
     }
+
+    private static long MicrosecondsOf(ReadOnlySpan<byte> time) =>
+        (BinaryPrimitives.ReadInt64LittleEndian(time) * 1_000_000) + (BinaryPrimitives.ReadUInt32LittleEndian(time[8..]) / 1000);
 }
 
 public enum FileKind

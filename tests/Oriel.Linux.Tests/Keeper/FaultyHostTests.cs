@@ -59,10 +59,10 @@ public sealed class FaultyHostTests : IDisposable
     [InlineData("firecracker", "setpriv", "vm-start")]
     [InlineData("firecracker", "firecracker", "vm-start")]
     [InlineData("qemu", "qemu-system-x86_64", "vm-start")]
-    public Task Start_ToolThatDoesNothingAndTellsNoError_FailsInItsStep(string driver, string tool, string step)
+    public async Task Start_ToolThatDoesNothingAndTellsNoError_FailsInItsStep(string driver, string tool, string step)
     {
         _machine.Put(tool, "#!/bin/sh\nexec cat >/dev/null\n");
-        return FailAsync(driver, step);
+        await FailAsync(driver, step);
     }
 
     /// <summary>The desktop's own directory on a disk that is full from the start, but for the keeper's socket and identity.</summary>

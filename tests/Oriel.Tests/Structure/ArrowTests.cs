@@ -11,7 +11,7 @@ public sealed class ArrowTests
         ["Oriel.Linux"] = [],
         ["Oriel.WebRtc"] = [],
         ["Oriel.Egress"] = ["Oriel.Protocol"],
-        ["Oriel.Images"] = [],
+        ["Oriel.Images"] = ["Oriel.Linux"],
         ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Linux"],
         ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Egress"],
         ["Oriel.Desktops"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Images", "Oriel.Egress"],
