@@ -98,16 +98,34 @@ public sealed partial class DesktopService
     private async Task ReattestAsync(Desktop desktop, CancellationToken cancellationToken)
     {
         var steps = new StepRunner(desktop, _context.Clock);
-        await steps.RunAsync("adopt", Options.Deadlines.Adopt, async (progress, token) =>
+        while (!await TryReachAsync(desktop, steps, cancellationToken))
         {
-            var agent = await AgentReach.WaitAsync(desktop, progress, _context.Clock, token);
+            // It stands still, so it cannot answer yet.
+        }
 
-            // A call that needs the proofs: both ends know the key, and the agent answers.
-            using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token);
-            await call.ResponseStream.MoveNext(token);
-        }, cancellationToken);
         await desktop.ProvenAsync(null, cancellationToken);
         await GuestWatch.FollowAsync(desktop, _context, cancellationToken);
+    }
+
+    /// <returns>False when the deadline passed at a machine that stands still because this host's disk is full.</returns>
+    private async Task<bool> TryReachAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await steps.RunAsync("adopt", Options.Deadlines.Adopt, async (progress, token) =>
+            {
+                var agent = await AgentReach.WaitAsync(desktop, progress, _context.Clock, token);
+
+                // A call that needs the proofs: both ends know the key, and the agent answers.
+                using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token);
+                await call.ResponseStream.MoveNext(token);
+            }, cancellationToken);
+            return true;
+        }
+        catch (StepFailedException e) when (e.Reason.Code == ReasonCodes.StepDeadline && desktop.StandsStill)
+        {
+            return false;
+        }
     }
 
     private void RemoveRemains(Desktop gone)

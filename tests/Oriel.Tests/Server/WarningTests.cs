@@ -86,29 +86,43 @@ public sealed class WarningTests
     public async Task Halt_OfAMachineOnAFullHost_IsWarnedOfUntilItGoesOn()
     {
         var room = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var keepers = new PlayedKeepers
-        {
-            Guest = () => new PlayedGuest(),
-            Speech = async socket =>
-            {
-                await SayAsync(new KeeperEvent("running", 0), new KeeperEvent("halt", 1, State: "running"));
-                await room.Task.WaitAsync(Token);
-                await SayAsync(new KeeperEvent("halt", 2, State: "done"));
-
-                async Task SayAsync(params KeeperEvent[] events)
-                {
-                    foreach (var item in events)
-                    {
-                        await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n'], Token);
-                    }
-                }
-            },
-        };
+        var keepers = HaltedUntil(room.Task, new PlayedGuest());
         await using var server = await TestServer.StartAsync(keepers: keepers, change: options => options with { Driver = Machine });
         var id = await ReadyAsync(server);
         Assert.Equal("halted", Code(Assert.Single(await WarningsAsync(server, id))));
         room.SetResult();
         await server.WaitForAsync(id, "warnings", e => e["warnings"]!.AsArray().Count == 0);
+    }
+
+    [Fact]
+    public async Task Halt_WhenTheNextServerComes_IsWaitedOutAndNoReasonToGiveUp()
+    {
+        var data = Directory.CreateTempSubdirectory("oriel-warning-").FullName;
+        var (room, stands) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), false);
+        var guest = new PlayedGuest { Calling = (_, context) => stands ? room.Task.WaitAsync(context.CancellationToken) : Task.CompletedTask };
+        await using var keepers = HaltedUntil(room.Task, guest);
+        try
+        {
+            string id;
+            await using (var server = await TestServer.StartAsync(data, keepers, change: options => options with { Driver = Machine }))
+            {
+                id = await ReadyAsync(server);
+            }
+
+            stands = true;
+            await using (var server = await TestServer.StartAsync(data, keepers, deadlines: TestServer.Short with { Adopt = TimeSpan.FromSeconds(1) }, change: options => options with { Driver = Machine }))
+            {
+                await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "failed");
+                Assert.Equal("halted", Code(Assert.Single(await WarningsAsync(server, id))));
+                room.SetResult();
+                await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done");
+                await server.WaitForAsync(id, "warnings", e => e["warnings"]!.AsArray().Count == 0);
+            }
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
     }
 
     [Fact]
@@ -149,6 +163,25 @@ public sealed class WarningTests
 
     [Fact]
     public void IsLow_ADiskOfNothing_IsNoReasonToWarn() => Assert.False(new ScratchRoom(-1, long.MinValue, long.MinValue, -1).IsLow(was: true));
+
+    /// <summary>Keepers that tell each server anew of a machine that stands still, until there is room.</summary>
+    private static PlayedKeepers HaltedUntil(Task room, PlayedGuest guest) => new()
+    {
+        Guest = () => guest,
+        Speech = async socket =>
+        {
+            await SayAsync(new KeeperEvent("running", 0), new KeeperEvent("halt", 1, State: "running"));
+            _ = room.ContinueWith(_ => SayAsync(new KeeperEvent("halt", 2, State: "done")), TaskScheduler.Default);
+
+            async Task SayAsync(params KeeperEvent[] events)
+            {
+                foreach (var item in events)
+                {
+                    await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);
+                }
+            }
+        },
+    };
 
     private static async Task<string> ReadyAsync(TestServer server)
     {
