@@ -34,6 +34,13 @@ internal interface IGuest
     /// <exception cref="IOException">The VMM refused, or the disk is full.</exception>
     Task SnapshotAsync(CancellationToken cancellationToken) => throw new IOException("this driver makes no snapshots");
 
+    /// <summary>Whether it can be copied while it lives.</summary>
+    bool CanFork => false;
+
+    /// <summary>Copies memory, devices and disk into the directory; the guest stands still meanwhile, and goes on whatever happens.</summary>
+    /// <exception cref="IOException">The VMM refused, or the disk is full.</exception>
+    Task ForkAsync(string directory, CancellationToken cancellationToken) => throw new IOException("this driver makes no forks");
+
     /// <summary>Asks the guest to end; whoever asks waits for <see cref="Exited"/> with a deadline.</summary>
     /// <exception cref="IOException">It cannot be asked; it can be killed.</exception>
     Task RequestStopAsync(CancellationToken cancellationToken);

@@ -162,6 +162,9 @@ internal sealed class DesktopKeeper
             case "snapshot":
                 await SnapshotAsync(cancellationToken).ConfigureAwait(false);
                 break;
+            case "fork":
+                await ForkAsync(command.Directory ?? "", cancellationToken).ConfigureAwait(false);
+                break;
             case "counters":
                 await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
                 break;
@@ -202,6 +205,21 @@ internal sealed class DesktopKeeper
             var guest = _guest ?? throw new IOException("there is no guest yet");
             await guest.SnapshotAsync(cancellationToken).ConfigureAwait(false);
             _isKept = true;
+            _events.Publish("step", name, "done");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            _events.Publish("step", name, "failed", detail: exception.Message);
+        }
+    }
+
+    private async Task ForkAsync(string directory, CancellationToken cancellationToken)
+    {
+        const string name = "fork";
+        try
+        {
+            var guest = _guest is { CanFork: true } running && !_isKept ? running : throw new IOException("this guest cannot be copied");
+            await guest.ForkAsync(directory, cancellationToken).ConfigureAwait(false);
             _events.Publish("step", name, "done");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException)

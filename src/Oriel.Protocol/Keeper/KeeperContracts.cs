@@ -34,7 +34,8 @@ public sealed record KeeperSpec(
 
 /// <param name="Directory">Absolute; holds <c>memory</c>, <c>state</c> and <c>scratch</c>.</param>
 /// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine goes on from there, and the directory stays as it is.</param>
-public sealed record KeeperSnapshot(string Directory, bool IsRestore);
+/// <param name="IsOwn">Nobody else goes on from there: the machine takes its files instead of copying them.</param>
+public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn = false);
 
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>
@@ -68,8 +69,10 @@ public sealed record KeeperEvent(
     string? Detail = null,
     long Value = 0);
 
-/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>snapshot</c> (leaves the guest paused), <c>counters</c>.</summary>
-public sealed record KeeperCommand(string Type, int DeadlineMs = 0);
+/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>snapshot</c> (leaves the guest paused),
+/// <c>fork</c> (Directory; the guest goes on), <c>counters</c>.</summary>
+/// <param name="Directory">Absolute and empty: gets <c>memory</c>, <c>state</c> and <c>scratch</c>.</param>
+public sealed record KeeperCommand(string Type, int DeadlineMs = 0, string? Directory = null);
 
 /// <summary>
 /// The first line, in JSON, of each connection that a keeper hands to the server's egress socket; the guest's bytes follow at once.
@@ -101,6 +104,8 @@ public static class BundleLayout
     public const string KeeperSocket = "keeper.sock";
     public const string AgentSocket = "agent.sock";
     public const string Scratch = "scratch";
+    /// <summary>The files of the machine that a fork goes on from, until its keeper has taken them.</summary>
+    public const string Fork = "fork";
     /// <summary>The keeper's last event, <c>exited</c>, for a server that was away when it happened.</summary>
     public const string Exit = "exit.json";
 }

@@ -91,7 +91,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     public void Dispose() => _cgroup?.Dispose();
 
     private QemuGuest Guest(Running running, VmSnapshot? snapshot) =>
-        new(running.Process, running.Qmp, _cgroup, snapshot, new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause));
+        new(running.Process, running.Qmp, _cgroup, _directory, snapshot, new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause));
 
     /// <returns>The guest's uptime, or null when nothing was heard for so long.</returns>
     private static async Task<string?> WatchAsync(Running running, Task<string> mark, TimeSpan patience, CancellationToken cancellationToken)
@@ -109,7 +109,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     private async Task<Running> LaunchAsync(ConsoleLog console, CancellationToken cancellationToken)
     {
-        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), spec.Snapshot is not null, spec.Snapshot is { IsRestore: true });
+        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), spec.Snapshot is { IsRestore: true });
         await _directory.PrepareMemoryAsync(_size.MemoryBytes, cancellationToken).ConfigureAwait(false);
         _cgroup?.Limit(_size.MemoryBytes + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));

@@ -6,7 +6,7 @@ namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>A running QEMU.</summary>
 /// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
-internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmSnapshot? snapshot, QemuHalts halts) : IGuest
+internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmDirectory directory, VmSnapshot? snapshot, QemuHalts halts) : IGuest
 {
     public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
 
@@ -17,7 +17,26 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
     public async Task SnapshotAsync(CancellationToken cancellationToken)
     {
         await QemuSnapshot.SaveAsync(qmp, snapshot!.State, cancellationToken).ConfigureAwait(false);
-        await snapshot.KeepScratchAsync(cancellationToken).ConfigureAwait(false);
+        await directory.CompleteAsync(snapshot, cancellationToken).ConfigureAwait(false);
+    }
+
+    public bool CanFork => true;
+
+    public async Task ForkAsync(string path, CancellationToken cancellationToken)
+    {
+        var fork = new VmSnapshot(path);
+        halts.IsPaused = true;
+        try
+        {
+            await QemuSnapshot.SaveAsync(qmp, fork.State, cancellationToken).ConfigureAwait(false);
+            await directory.CopyAsync(fork, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            halts.IsPaused = false;
+            // Also from the end of a migration, which QEMU takes as having handed its disks over: it takes them back.
+            await qmp.ExecuteAsync("cont", CancellationToken.None).ConfigureAwait(false);
+        }
     }
 
     public Task RequestStopAsync(CancellationToken cancellationToken) => qmp.ExecuteAsync("system_powerdown", cancellationToken);

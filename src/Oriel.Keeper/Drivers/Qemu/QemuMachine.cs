@@ -6,9 +6,8 @@ namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <param name="MemoryMib">Of the guest.</param>
 /// <param name="TscKilohertz">The rate of this host's time stamp counter; needed without KVM.</param>
-/// <param name="MemoryIsFile">Its memory is <see cref="VmDirectory.Memory"/>, as a snapshot needs it.</param>
 /// <param name="IsRestored">It waits for a snapshot's state instead of booting.</param>
-internal sealed record QemuMachineSpec(bool Kvm, int Vcpus, long MemoryMib, long? TscKilohertz, bool MemoryIsFile = false, bool IsRestored = false);
+internal sealed record QemuMachineSpec(bool Kvm, int Vcpus, long MemoryMib, long? TscKilohertz, bool IsRestored = false);
 
 /// <summary>QEMU's command line for one desktop. All paths are relative to <see cref="VmDirectory"/>.</summary>
 internal static class QemuMachine
@@ -27,11 +26,12 @@ internal static class QemuMachine
         "-name", "oriel", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none",
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
         // A guest under KVM has KVM's clock; one without it starts its timer by PIT.
-        "-M", "microvm,acpi=on,pcie=off,isa-serial=on,x-option-roms=off,rtc=off" + (spec.Kvm ? ",pit=off,pic=off" : "") + (spec.MemoryIsFile ? ",memory-backend=memory" : ""),
+        "-M", "microvm,acpi=on,pcie=off,isa-serial=on,x-option-roms=off,rtc=off,memory-backend=memory" + (spec.Kvm ? ",pit=off,pic=off" : ""),
         "-accel", spec.Kvm ? "kvm" : "tcg,thread=multi",
         "-cpu", spec.Kvm ? "host" : "max",
         "-smp", Number(spec.Vcpus),
-        "-m", Number(spec.MemoryMib),
+        // A file that this process alone writes: a snapshot or a fork then has it without QEMU sending it.
+        "-m", Number(spec.MemoryMib), "-object", $"memory-backend-file,id=memory,size={Number(spec.MemoryMib)}M,mem-path={VmDirectory.Memory},share=on",
         "-kernel", VmDirectory.Kernel, "-initrd", VmDirectory.Initramfs, "-append", KernelArguments(spec),
         "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
         // The guest finds them in this order. Without buses named: QEMU gives them from the top, and the interrupts of the lowest never came.
@@ -42,7 +42,6 @@ internal static class QemuMachine
         "-netdev", $"tap,id=net,ifname={Firewall.Link},script=no,downscript=no", "-device", $"virtio-net-device,netdev=net,mac={GatewayLink.GuestMac}",
         "-object", "rng-random,id=rng,filename=/dev/urandom", "-device", "virtio-rng-device,rng=rng",
         "-qmp", $"unix:{Socket},server=on,wait=off",
-        .. spec.MemoryIsFile ? (string[])["-object", $"memory-backend-file,id=memory,size={Number(spec.MemoryMib)}M,mem-path={VmDirectory.Memory},share=on"] : [],
         .. spec.IsRestored ? (string[])["-incoming", "defer"] : [],
     ];
 

@@ -39,7 +39,7 @@ internal sealed class VmDirectory
     {
         _spec = spec;
         Path = System.IO.Path.Combine(spec.Bundle, BundleLayout.Scratch, "vm");
-        Snapshot = spec.Snapshot is { } snapshot ? new VmSnapshot(snapshot.Directory, DiskPath) : null;
+        Snapshot = spec.Snapshot is { } snapshot ? new VmSnapshot(snapshot.Directory) : null;
     }
 
     public string Path { get; }
@@ -80,8 +80,9 @@ internal sealed class VmDirectory
     public async Task<string?> PrepareAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path);
-        // The VMM makes its socket here.
-        Mounts.Mount("tmpfs", Path, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, $"mode=0700,uid={UserId},gid={UserId},size=4m");
+        // The VMM makes its socket here; and there is room for the guest's memory.
+        var mib = VmSize.MemoryBytesOf(_spec.Limits) / (1 << 20) + 4;
+        Mounts.Mount("tmpfs", Path, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, $"mode=0700,uid={UserId},gid={UserId},size={mib}m");
         // Written by the image's build, see ImageDisks.
         var disks = System.IO.Path.Combine(_spec.ImagePath, "disks");
         Bind(System.IO.Path.Combine(disks, "vmlinux"), Kernel);
@@ -91,30 +92,66 @@ internal sealed class VmDirectory
         return await MakeScratchAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The guest's memory as a file, where a snapshot is made or restored; idempotent.</summary>
+    /// <summary>The guest's memory as a file, so that it can be kept or copied; idempotent.</summary>
     public async Task PrepareMemoryAsync(long bytes, CancellationToken cancellationToken)
     {
-        if (Snapshot is null || File.Exists(PathOf(Memory)))
+        if (File.Exists(PathOf(Memory)))
         {
+            return;
+        }
+
+        if (Snapshot is null)
+        {
+            // Beside the disks' names, in memory as any other: nothing of it is ever written to a disk.
+            MakeMemory(PathOf(Memory), bytes);
             return;
         }
 
         var file = Snapshot.Memory;
         if (_spec.Snapshot!.IsRestore)
         {
-            // A copy of its own: this QEMU opens the file for writing, and what one desktop wrote must never be another's.
+            // One of its own: this QEMU opens the file for writing, and what one desktop wrote must never be another's.
             file = System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, Memory);
-            await VmSnapshot.CopyAsync(Snapshot.Memory, file, cancellationToken).ConfigureAwait(false);
+            await TakeAsync(Snapshot.Memory, file, cancellationToken).ConfigureAwait(false);
+            File.SetUnixFileMode(file, EveryoneWrites);
         }
         else
         {
-            using var handle = File.OpenHandle(file, FileMode.CreateNew, FileAccess.Write);
+            MakeMemory(file, bytes);
+        }
+
+        File.WriteAllBytes(PathOf(Memory), []);
+        Mounts.Mount(file, PathOf(Memory), null, MountOptions.Bind);
+    }
+
+    /// <summary>Copies the disk of a machine that stands still into the snapshot that its memory is part of already.</summary>
+    /// <exception cref="IOException">The disk is full.</exception>
+    public Task CompleteAsync(VmSnapshot snapshot, CancellationToken cancellationToken) => VmSnapshot.CopyAsync(DiskPath, snapshot.Scratch, cancellationToken);
+
+    /// <summary>Copies memory and disk of a machine that stands still.</summary>
+    /// <exception cref="IOException">The disk is full.</exception>
+    public Task CopyAsync(VmSnapshot fork, CancellationToken cancellationToken) =>
+        Task.WhenAll(VmSnapshot.CopyAsync(PathOf(Memory), fork.Memory, cancellationToken), VmSnapshot.CopyAsync(DiskPath, fork.Scratch, cancellationToken));
+
+    private static void MakeMemory(string file, long bytes)
+    {
+        using (var handle = File.OpenHandle(file, FileMode.CreateNew, FileAccess.Write))
+        {
             RandomAccess.SetLength(handle, bytes);
         }
 
         File.SetUnixFileMode(file, EveryoneWrites);
-        File.WriteAllBytes(PathOf(Memory), []);
-        Mounts.Mount(file, PathOf(Memory), null, MountOptions.Bind);
+    }
+
+    private Task TakeAsync(string from, string to, CancellationToken cancellationToken)
+    {
+        if (_spec.Snapshot is not { IsOwn: true })
+        {
+            return VmSnapshot.CopyAsync(from, to, cancellationToken);
+        }
+
+        File.Move(from, to);
+        return Task.CompletedTask;
     }
 
     private string DiskPath => System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
@@ -146,7 +183,7 @@ internal sealed class VmDirectory
         var disk = DiskPath;
         if (_spec.Snapshot is { IsRestore: true })
         {
-            await VmSnapshot.CopyAsync(Snapshot!.Scratch, disk, cancellationToken).ConfigureAwait(false);
+            await TakeAsync(Snapshot!.Scratch, disk, cancellationToken).ConfigureAwait(false);
             BindScratch(disk);
             return $"{new FileInfo(disk).Length >> 20} MiB, of the snapshot";
         }

@@ -3,17 +3,13 @@ using Oriel.Keeper.Hosting;
 namespace Oriel.Keeper.Drivers.Vm;
 
 /// <summary>The files of a machine's snapshot.</summary>
-/// <param name="disk">The running machine's scratch disk.</param>
-internal sealed class VmSnapshot(string directory, string disk)
+internal sealed class VmSnapshot(string directory)
 {
     public string Memory => Path.Combine(directory, "memory");
 
     public string State => Path.Combine(directory, "state");
 
     public string Scratch => Path.Combine(directory, "scratch");
-
-    /// <summary>To be called while the machine stands still.</summary>
-    public Task KeepScratchAsync(CancellationToken cancellationToken) => CopyAsync(disk, Scratch, cancellationToken);
 
     /// <summary>Holes stay holes, and where the file system shares blocks between files nothing is copied.</summary>
     /// <exception cref="IOException">The disk is full, a file is not there, or cp did nothing.</exception>
