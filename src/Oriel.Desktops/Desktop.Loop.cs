@@ -71,7 +71,15 @@ public sealed partial class Desktop
             }
         }
 
-        if (accepted)
+        if (accepted && message.Verb == DesktopVerb.Fork)
+        {
+            // Whatever else is asked of it waits until it goes on; its state stays what it was.
+            problem = await Resources.ForkAsync(message.Directory!);
+            accepted = problem is null;
+            await Resources.TellTimeAsync();
+            Touch();
+        }
+        else if (accepted)
         {
             Enter(next, message);
             await SaveAsync();

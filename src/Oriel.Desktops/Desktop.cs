@@ -107,6 +107,13 @@ public sealed partial class Desktop : IAsyncDisposable
 
     public Task<VerbResult> ResumeAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Resume, null, cancellationToken);
 
+    /// <summary>Whether its driver can copy it while it lives.</summary>
+    public bool CanFork => _context.Options.Driver is { CanFork: true } driver && driver.Name == Snapshot.Driver;
+
+    /// <summary>Copies memory, devices and disk into an empty directory; the guest stands still meanwhile.</summary>
+    internal Task<VerbResult> ForkAsync(string directory, CancellationToken cancellationToken) =>
+        SendVerbAsync(DesktopVerb.Fork, null, cancellationToken, directory: directory);
+
     /// <summary>Replaces the egress policy; open connections that it refuses are cut.</summary>
     /// <exception cref="ArgumentException">The policy does not validate.</exception>
     public async Task SetEgressPolicyAsync(EgressPolicy policy, CancellationToken cancellationToken)
@@ -240,12 +247,12 @@ public sealed partial class Desktop : IAsyncDisposable
         Events.Publish("viewers", new ViewersEvent(Interlocked.Add(ref _viewers, by)));
     }
 
-    private async Task<VerbResult> SendVerbAsync(DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken, bool forIdle = false)
+    private async Task<VerbResult> SendVerbAsync(DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken, bool forIdle = false, string? directory = null)
     {
         var done = new TaskCompletionSource<VerbResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            await _inbox.Writer.WriteAsync(new VerbMessage(verb, reason, null, done, forIdle), cancellationToken);
+            await _inbox.Writer.WriteAsync(new VerbMessage(verb, reason, null, done, forIdle, directory), cancellationToken);
         }
         catch (ChannelClosedException)
         {
@@ -279,7 +286,7 @@ public sealed partial class Desktop : IAsyncDisposable
 
     private abstract record Message;
 
-    private sealed record VerbMessage(DesktopVerb Verb, DesktopReason? Reason, AttestationDocument? Document, TaskCompletionSource<VerbResult>? Done, bool ForIdle = false) : Message;
+    private sealed record VerbMessage(DesktopVerb Verb, DesktopReason? Reason, AttestationDocument? Document, TaskCompletionSource<VerbResult>? Done, bool ForIdle = false, string? Directory = null) : Message;
 
     private sealed record StepMessage(StepSnapshot Step) : Message;
 

@@ -18,8 +18,10 @@ namespace Oriel.Desktops;
 /// </summary>
 internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
 {
-    private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot";
+    private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot", Fork = "fork";
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
+    /// <summary>Some gigabytes to a disk that is slow.</summary>
+    private static readonly TimeSpan ForkDeadline = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan TimeDeadline = TimeSpan.FromSeconds(5);
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
@@ -111,11 +113,15 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     /// <returns>As <see cref="FreezeAsync"/>.</returns>
     public Task<string?> SnapshotAsync(CancellationToken cancellationToken) => AskAsync(Snapshot, Timeout.InfiniteTimeSpan, cancellationToken);
 
-    private async Task<string?> AskAsync(string command, TimeSpan deadline, CancellationToken cancellationToken)
+    /// <summary>Has the guest copied; for the owner loop alone.</summary>
+    /// <returns>As <see cref="FreezeAsync"/>.</returns>
+    public Task<string?> ForkAsync(string directory) => AskAsync(Fork, ForkDeadline, CancellationToken.None, directory);
+
+    private async Task<string?> AskAsync(string command, TimeSpan deadline, CancellationToken cancellationToken, string? directory = null)
     {
         var done = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
         Volatile.Write(ref _freezing, done);
-        if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(command), cancellationToken))
+        if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(command, Directory: directory), cancellationToken))
         {
             return "the keeper does not answer";
         }
@@ -232,7 +238,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         switch (item.Type)
         {
-            case "step" when item.Name is Pause or Resume or Snapshot:
+            case "step" when item.Name is Pause or Resume or Snapshot or Fork:
                 Interlocked.Exchange(ref _freezing, null)?.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
                 break;
             case "step":

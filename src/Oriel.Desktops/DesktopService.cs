@@ -113,6 +113,74 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
     }
 
+    /// <summary>Begins to copy a desktop that is ready; the copy is in the list when this returns.</summary>
+    /// <param name="name">Of the copy.</param>
+    public async Task<CreateResult> ForkAsync(Desktop source, string name, CancellationToken cancellationToken)
+    {
+        if (!source.CanFork)
+        {
+            return CreateResult.NotPossible($"A desktop of the driver {source.Snapshot.Driver} cannot be forked; one in a virtual machine can, by QEMU.");
+        }
+
+        if (source.IsPausedForIdle)
+        {
+            await source.ResumeAsync(cancellationToken);
+        }
+
+        var snapshot = source.Snapshot;
+        if (snapshot.State != DesktopState.Ready || source.Attestation is not { } attestation || KeeperLiveness.ReadSpec(source.Resources.Bundle) is not { } keeper)
+        {
+            return CreateResult.WrongState(new VerbResult(DesktopVerb.Fork, snapshot.State, snapshot.State, Accepted: false).Message);
+        }
+
+        if (_context.Images.Find(snapshot.ImageDigest) is not { } image)
+        {
+            return CreateResult.ImageMissing($"The image {snapshot.ImageDigest} of the desktop is not in the store any more.");
+        }
+
+        var from = new ForkSource(source, keeper, attestation);
+        var spec = from.SpecOf(name);
+        lock (_creating)
+        {
+            return Refusal() ?? Begin(spec, image, creation => (desktop, token) => creation.RunForkAsync(desktop, from, token));
+        }
+    }
+
+    /// <summary>Why there is no place for one more; null where there is. Under the lock.</summary>
+    private CreateResult? Refusal()
+    {
+        if (_stopping.IsCancellationRequested)
+        {
+            return CreateResult.TooMany("The server is stopping.");
+        }
+
+        if (Count >= Options.MaxDesktops)
+        {
+            return CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first.");
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives the place of one that waits, where there is no other. Under the lock.</summary>
+    private void MakeRoom()
+    {
+        if (Count + _pool.Count >= Options.MaxDesktops)
+        {
+            _pool.MakeRoom();
+        }
+    }
+
+    private CreateResult Begin(DesktopSpec request, ImageManifest image, Func<DesktopCreation, Func<Desktop, CancellationToken, Task>> work)
+    {
+        MakeRoom();
+        var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver.Name, _context.Clock.GetUtcNow());
+        var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
+        _desktops[desktop.Id] = desktop;
+        desktop.Start(work(new DesktopCreation(request, image, _context)));
+        return CreateResult.Of(desktop);
+    }
+
     /// <summary>Finds a place for one more: a desktop that waits, else one that goes on from a snapshot, else a cold one.</summary>
     /// <param name="restore">Null where there is no snapshot.</param>
     /// <returns>A warm one, which counts already and is yet to be claimed; or what is settled: refused, or being made cold.</returns>
@@ -120,14 +188,9 @@ public sealed partial class DesktopService : IAsyncDisposable
     {
         lock (_creating)
         {
-            if (_stopping.IsCancellationRequested)
+            if (Refusal() is { } refusal)
             {
-                return (null, false, CreateResult.TooMany("The server is stopping."));
-            }
-
-            if (Count >= Options.MaxDesktops)
-            {
-                return (null, false, CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first."));
+                return (null, false, refusal);
             }
 
             if (_pool.TryTake(request.Template, image.Digest) is { } waited)
@@ -136,22 +199,15 @@ public sealed partial class DesktopService : IAsyncDisposable
                 return (waited, false, null);
             }
 
-            if (Count + _pool.Count >= Options.MaxDesktops)
+            if (restore is not null)
             {
-                _pool.MakeRoom();
-            }
-
-            if (restore?.Invoke() is { } restored)
-            {
+                MakeRoom();
+                var restored = restore();
                 _desktops[restored.Desktop.Id] = restored.Desktop;
                 return (restored, true, null);
             }
 
-            var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver.Name, _context.Clock.GetUtcNow());
-            var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
-            _desktops[desktop.Id] = desktop;
-            desktop.Start(new DesktopCreation(request, image, _context).RunAsync);
-            return (null, false, CreateResult.Of(desktop));
+            return (null, false, Begin(request, image, creation => creation.RunAsync));
         }
     }
 
@@ -250,7 +306,7 @@ public sealed partial class DesktopService : IAsyncDisposable
 }
 
 /// <summary>A desktop, or why there is none.</summary>
-/// <param name="Reason"><c>image-missing</c>, <c>isolation-unavailable</c>, <c>too-many-desktops</c>, or null.</param>
+/// <param name="Reason"><c>image-missing</c>, <c>isolation-unavailable</c>, <c>too-many-desktops</c>, <c>not-possible-here</c>, <c>wrong-state</c>, or null.</param>
 public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Message)
 {
     internal static CreateResult Of(Desktop desktop) => new(desktop, null, null);
@@ -258,6 +314,10 @@ public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Mess
     internal static CreateResult ImageMissing(string message) => new(null, "image-missing", message);
 
     internal static CreateResult IsolationUnavailable(string message) => new(null, "isolation-unavailable", message);
+
+    internal static CreateResult NotPossible(string message) => new(null, "not-possible-here", message);
+
+    internal static CreateResult WrongState(string message) => new(null, "wrong-state", message);
 
     internal static CreateResult TooMany(string message) => new(null, "too-many-desktops", message);
 }

@@ -7,8 +7,7 @@ using Oriel.Protocol.Guest;
 namespace Oriel.Agent.Configuration;
 
 /// <summary>
-/// Makes a machine that goes on from a snapshot another than its siblings: what was in memory is in theirs as well. Machine id and host name
-/// follow with the configuration.
+/// Makes a machine that goes on from a snapshot, or is a fork, another than its siblings: what was in memory is in theirs as well.
 /// </summary>
 internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identity, StepJournal steps)
 {
@@ -30,6 +29,7 @@ internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identi
             identity.ApplyToKernel(request.WallClockUs, request.Entropy.Span);
             if (!isResumed)
             {
+                SystemIdentity.RenewIds();
                 XServer.RenewCookie(UserAccounts.Desktop());
                 sessions.Rekey(request.AgentKey.ToByteArray(), request.DesktopId);
             }

@@ -10,15 +10,15 @@ internal sealed class SystemIdentity(GuestConsole console)
 {
     public const string MachineIdPath = "/etc/machine-id";
     public const string BootIdPath = "/proc/sys/kernel/random/boot_id";
-    private const uint Readable = ConfigurationPlan.DefaultMode;
+    private const string OwnBootIdPath = "/run/oriel-boot-id";
+    private const uint Readable = ConfigurationPlan.DefaultMode, ReadOnly = 0x124; // 0444
 
     public static void Stage(StagedFiles staged, ConfigurationPlan plan)
     {
         staged.AddText("/etc/hostname", plan.Hostname + "\n", Readable, FileOwner.Root);
         staged.AddText("/etc/hosts", Hosts(plan.Hostname), Readable, FileOwner.Root);
         staged.AddText("/etc/resolv.conf", "nameserver 192.168.100.1\n", Readable, FileOwner.Root);
-        staged.AddText(MachineIdPath, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)) + "\n", 0x124, FileOwner.Root); // 0444
-        staged.AddLink("/var/lib/dbus/machine-id", MachineIdPath);
+        StageMachineId(staged);
         staged.AddLink("/etc/localtime", $"/usr/share/zoneinfo/{plan.TimeZone}");
         staged.AddText("/etc/timezone", plan.TimeZone + "\n", Readable, FileOwner.Root);
         staged.AddText("/etc/default/keyboard", Keyboard(plan.Layout), Readable, FileOwner.Root);
@@ -33,6 +33,28 @@ internal sealed class SystemIdentity(GuestConsole console)
         }
 
         ApplyToKernel(plan.WallClockUs, plan.Entropy.Span);
+    }
+
+    /// <summary>
+    /// Another machine id; and another boot id, which a kernel makes once, so that it went into the snapshot: what shows it shows a file from now on.
+    /// </summary>
+    /// <exception cref="IOException">They cannot be written.</exception>
+    /// <exception cref="LinuxException">The boot id cannot be covered.</exception>
+    public static void RenewIds()
+    {
+        using var staged = new StagedFiles();
+        StageMachineId(staged);
+        if (GuestMachine.OwnsKernel())
+        {
+            staged.AddText(OwnBootIdPath, Guid.NewGuid() + "\n", ReadOnly, FileOwner.Root);
+        }
+
+        staged.Commit();
+        if (GuestMachine.OwnsKernel())
+        {
+            // Over the one of before, where this machine went on from a snapshot already.
+            GuestMachine.Mount(OwnBootIdPath, BootIdPath, "", GuestMachine.MountFlags.Bind);
+        }
     }
 
     /// <summary>Clock and randomness, of a kernel of the guest's own.</summary>
@@ -63,6 +85,12 @@ internal sealed class SystemIdentity(GuestConsole console)
     }
 
     public static string Hostname() => File.ReadAllText("/proc/sys/kernel/hostname").Trim();
+
+    private static void StageMachineId(StagedFiles staged)
+    {
+        staged.AddText(MachineIdPath, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)) + "\n", ReadOnly, FileOwner.Root);
+        staged.AddLink("/var/lib/dbus/machine-id", MachineIdPath);
+    }
 
     private static string Hosts(string hostname) =>
         $"127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n";

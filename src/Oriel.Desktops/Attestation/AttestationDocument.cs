@@ -18,8 +18,12 @@ public sealed record AttestationDocument
     public required string Hostname { get; init; }
     public required string TimeZone { get; init; }
     public required string KeyboardLayout { get; init; }
-    public required WindowAttestation Terminal { get; init; }
-    public required WindowAttestation Browser { get; init; }
+
+    /// <summary>Null only in a fork of a desktop that had none any more.</summary>
+    public required WindowAttestation? Terminal { get; init; }
+
+    /// <summary>As <see cref="Terminal"/>.</summary>
+    public required WindowAttestation? Browser { get; init; }
     public required FrameAttestation FirstFrame { get; init; }
     public required CanaryAttestation Canary { get; init; }
 

@@ -15,12 +15,12 @@ namespace Oriel.Desktops.Attestation;
 /// Asks a configured guest for every proof of readiness, side by side where they can be: files, environment and canary; the two
 /// windows; a first encoded frame.
 /// </summary>
-internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnection agent, DesktopDeadlines deadlines, byte[] egressKey)
+internal sealed class Attestor(Expectation expected, StepRunner steps, AgentConnection agent, DesktopDeadlines deadlines, byte[] egressKey)
 {
     private const int NonceLength = 16;
     private const uint ProbeBitrate = 2_000_000;
     private const uint ProbeFps = 30;
-    private static readonly string[] Observers = ["login", "session", "exec"];
+    internal static readonly string[] Observers = ["login", "session", "exec"];
 
     /// <param name="session">Completes when the desktop session runs.</param>
     public async Task<Proofs> RunAsync(Task session, CancellationToken cancellationToken)
@@ -37,7 +37,7 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
             windows.FollowAsync,
             token => Concurrently.RunAsync(
                 token,
-                async t => (terminal, browser) = await AwaitBothAsync(steps, windows, deadlines, t),
+                async t => (terminal, browser) = await AwaitBothAsync(steps, windows, deadlines, t, expected.Terminal, expected.Browser),
                 async t => frame = await steps.RunAsync("first-frame", deadlines.FirstFrame, FirstFrameAsync, t),
                 async t =>
                 {
@@ -46,7 +46,7 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
                     {
                         progress.Seen("waiting for the desktop session");
                         reply = await asking.Value.WaitAsync(t2);
-                        var proven = FileCheck.Verify("files-verified", spec.Files, reply.Files);
+                        var proven = FileCheck.Verify("files-verified", expected.Files, reply.Files);
                         progress.Seen($"{proven.Count} files");
                         return proven;
                     }, t);
@@ -54,7 +54,7 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
                     canary = await steps.RunAsync("egress-canary", deadlines.Attest, (progress, _) => Task.FromResult(VerifyCanary(reply!, nonce, progress)), t);
                 }),
             cancellationToken);
-        return new Proofs(files, environment, reply!, terminal!, browser!, frame!, canary!);
+        return new Proofs(files, environment, reply!, terminal, browser, frame!, canary!);
     }
 
     /// <summary>Waits for terminal and browser alone: what a session shows before it belongs to anybody.</summary>
@@ -64,20 +64,21 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
         await Concurrently.WithAsync(windows.FollowAsync, token => AwaitBothAsync(steps, windows, deadlines, token), cancellationToken);
     }
 
-    private static async Task<(WindowAttestation Terminal, WindowAttestation Browser)> AwaitBothAsync(StepRunner steps, WindowWatch windows, DesktopDeadlines deadlines, CancellationToken cancellationToken)
+    private static async Task<(WindowAttestation? Terminal, WindowAttestation? Browser)> AwaitBothAsync(
+        StepRunner steps, WindowWatch windows, DesktopDeadlines deadlines, CancellationToken cancellationToken, bool wantsTerminal = true, bool wantsBrowser = true)
     {
         WindowAttestation? terminal = null, browser = null;
         await Concurrently.RunAsync(
             cancellationToken,
-            async t => terminal = await AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t),
-            async t => browser = await AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t));
-        return (terminal!, browser!);
+            async t => terminal = wantsTerminal ? await AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t) : null,
+            async t => browser = wantsBrowser ? await AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t) : null);
+        return (terminal, browser);
     }
 
-    private static bool IsTerminal(Window window) =>
+    public static bool IsTerminal(Window window) =>
         window.Title.Contains("CLI Terminal", StringComparison.OrdinalIgnoreCase) || window.WindowClass.Contains("CLI Terminal", StringComparison.OrdinalIgnoreCase);
 
-    private static bool IsBrowser(Window window) => window.WindowClass.Contains("chromium", StringComparison.OrdinalIgnoreCase);
+    public static bool IsBrowser(Window window) => window.WindowClass.Contains("chromium", StringComparison.OrdinalIgnoreCase);
 
     private static Task<WindowAttestation> AwaitWindowAsync(StepRunner steps, string step, TimeSpan deadline, WindowWatch windows, Func<Window, bool> wanted, CancellationToken cancellationToken) =>
         steps.RunAsync(step, deadline, async (progress, token) =>
@@ -98,17 +99,17 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
 
         var frame = call.ResponseStream.Current;
         progress.Seen($"{frame.Width}x{frame.Height}, {frame.Data.Length} bytes");
-        return frame is { KeyFrame: true, Data.Length: > 0 } && frame.Width == spec.Width && frame.Height == spec.Height
+        return frame is { KeyFrame: true, Data.Length: > 0 } && frame.Width == expected.Width && frame.Height == expected.Height
             ? new FrameAttestation("vp8", frame.Data.Length, frame.KeyFrame, frame.Width, frame.Height, progress.ElapsedMs)
-            : throw progress.Fail(ReasonCodes.StepFailed, $"The first frame is no key frame of {spec.Width}x{spec.Height}.");
+            : throw progress.Fail(ReasonCodes.StepFailed, $"The first frame is no key frame of {expected.Width}x{expected.Height}.");
     }
 
     private async Task<AttestReply> AttestAsync(Task session, string nonce, CancellationToken cancellationToken)
     {
         await session.WaitAsync(cancellationToken);
         var request = new AttestRequest { CanaryNonce = nonce };
-        request.Paths.AddRange(spec.Files.Select(f => f.Path));
-        request.EnvNames.AddRange(ExpectedEnvironment.Of(spec).Keys);
+        request.Paths.AddRange(expected.Files.Select(f => f.Path));
+        request.EnvNames.AddRange(expected.Environment.Keys);
         return await agent.Guest.AttestAsync(request, cancellationToken: cancellationToken);
     }
 
@@ -116,9 +117,9 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
     {
         var identity = ((string What, string Asked, string Seen)[])
         [
-            ("host name", spec.Hostname, reply.Hostname),
-            ("time zone", spec.TimeZone, reply.TimeZone),
-            ("keyboard layout", spec.KeyboardLayout, reply.KeyboardLayout),
+            ("host name", expected.Hostname, reply.Hostname),
+            ("time zone", expected.TimeZone, reply.TimeZone),
+            ("keyboard layout", expected.KeyboardLayout, reply.KeyboardLayout),
         ];
         if (identity.FirstOrDefault(i => i.Asked != i.Seen) is { What: not null } wrong)
         {
@@ -126,10 +127,10 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
         }
 
         var observed = reply.Env.ToLookup(e => e.Name);
-        return [.. ExpectedEnvironment.Of(spec).Select(expected => Verify(expected.Key, expected.Value, [.. observed[expected.Key]], progress))];
+        return [.. expected.Environment.Select(variable => Verify(variable.Key, variable.Value, [.. observed[variable.Key]], progress))];
     }
 
-    private static EnvironmentAttestation Verify(string name, string expected, ObservedEnv[] told, StepProgress progress)
+    private static EnvironmentAttestation Verify(string name, string wanted, ObservedEnv[] told, StepProgress progress)
     {
         if (told.Length > 1)
         {
@@ -141,19 +142,19 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
         {
             // The value may be a secret: only that it differs is said.
             var value = seen is not null && seen.SeenBy.TryGetValue(observer, out var v) ? v : null;
-            if (value != expected)
+            if (value != wanted)
             {
                 throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The variable {name} is {(value is null ? "not set" : "another value")} as {observer} sees it.");
             }
         }
 
-        return new EnvironmentAttestation(name, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(expected))), Observers);
+        return new EnvironmentAttestation(name, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(wanted))), Observers);
     }
 
     private CanaryAttestation VerifyCanary(AttestReply reply, string nonce, StepProgress progress)
     {
-        var expected = EgressSession.CanaryBody(egressKey, nonce);
-        var same = CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(expected), Encoding.ASCII.GetBytes(reply.CanaryBody));
+        var body = EgressSession.CanaryBody(egressKey, nonce);
+        var same = CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(body), Encoding.ASCII.GetBytes(reply.CanaryBody));
         if (reply.CanaryStatus != 200 || !same)
         {
             progress.Seen($"status {reply.CanaryStatus}{(reply.CanaryError.Length > 0 ? ", " + reply.CanaryError : "")}");
@@ -168,8 +169,8 @@ internal sealed class Attestor(DesktopSpec spec, StepRunner steps, AgentConnecti
         IReadOnlyList<FileAttestation> Files,
         IReadOnlyList<EnvironmentAttestation> Environment,
         AttestReply Reply,
-        WindowAttestation Terminal,
-        WindowAttestation Browser,
+        WindowAttestation? Terminal,
+        WindowAttestation? Browser,
         FrameAttestation Frame,
         CanaryAttestation Canary)
     {

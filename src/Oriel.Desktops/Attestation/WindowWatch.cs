@@ -14,6 +14,22 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
     private IReadOnlyList<Window> _windows = [];
     private bool _seenAny;
 
+    /// <summary>Those that are there now.</summary>
+    /// <exception cref="RpcException">The agent does not answer.</exception>
+    public static async Task<IReadOnlyList<Window>> ReadAsync(AgentConnection agent, CancellationToken cancellationToken)
+    {
+        using var call = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
+        await foreach (var item in call.ResponseStream.ReadAllAsync(cancellationToken))
+        {
+            if (item.KindCase == DisplayEvent.KindOneofCase.Windows)
+            {
+                return item.Windows.Windows;
+            }
+        }
+
+        return [];
+    }
+
     /// <summary>Follows until cancelled.</summary>
     /// <exception cref="StepFailedException">The agent ended the stream.</exception>
     public async Task FollowAsync(CancellationToken cancellationToken)

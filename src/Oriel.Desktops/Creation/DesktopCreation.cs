@@ -66,6 +66,28 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         await GuestWatch.FollowAsync(desktop, context, cancellationToken);
     }
 
+    /// <summary>
+    /// Takes a copy of a running desktop to ready, with an identity of its own. Nothing is configured: it must show what the other one showed just
+    /// before it was copied, and its own way out.
+    /// </summary>
+    /// <exception cref="StepFailedException">It cannot be made; the desktop is to be taken down.</exception>
+    public async Task RunForkAsync(Desktop desktop, ForkSource source, CancellationToken cancellationToken)
+    {
+        var steps = new StepRunner(desktop, context.Clock);
+        using (await TakeSlotAsync(steps, cancellationToken))
+        {
+            var directory = Path.Combine(desktop.Resources.Bundle, BundleLayout.Fork);
+            var keeper = await PrepareAsync(desktop, steps, null, new KeeperSnapshot(directory, IsRestore: true, IsOwn: true), cancellationToken);
+            var expected = await steps.RunAsync("observe", _deadlines.Attest, (_, token) => source.ObserveAsync(token), cancellationToken);
+            await steps.RunAsync("fork", Timeout.InfiniteTimeSpan, (progress, token) => source.CopyAsync(directory, progress, token), cancellationToken);
+            var guest = await ReachGuestAsync(desktop, steps, keeper, source.AgentKey, cancellationToken);
+            await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
+            await desktop.ProvenAsync(await ProveAsync(desktop, steps, guest, expected, static (_, _) => Task.CompletedTask, cancellationToken), cancellationToken);
+        }
+
+        await GuestWatch.FollowAsync(desktop, context, cancellationToken);
+    }
+
     private async Task<IDisposable> TakeSlotAsync(StepRunner steps, CancellationToken cancellationToken)
     {
         if (!context.Slots.TryTake())
@@ -82,12 +104,19 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
     private async Task<BootedGuest> BootAsync(Desktop desktop, StepRunner steps, WarmStart? warm, WarmOrigin? origin, CancellationToken cancellationToken)
     {
-        var keeper = await StartKeeperAsync(desktop, steps, warm, origin, cancellationToken);
+        var keeper = await PrepareAsync(desktop, steps, warm, origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null), cancellationToken);
+        return await ReachGuestAsync(desktop, steps, keeper, origin?.Restored?.AgentKey, cancellationToken);
+    }
+
+    /// <param name="formerKey">Of the machine that this one goes on from; null = it boots.</param>
+    private async Task<BootedGuest> ReachGuestAsync(Desktop desktop, StepRunner steps, KeeperSpec keeper, byte[]? formerKey, CancellationToken cancellationToken)
+    {
+        await StartKeeperAsync(desktop.Resources, steps, keeper, cancellationToken);
         await desktop.AdvanceAsync(DesktopVerb.Boot, cancellationToken);
         var told = -1L;
-        if (origin?.Restored is { } golden)
+        if (formerKey is not null)
         {
-            told = await steps.RunAsync("renew", _deadlines.Agent, (progress, token) => RenewAsync(desktop, keeper, golden, progress, token), cancellationToken);
+            told = await steps.RunAsync("renew", _deadlines.Agent, (progress, token) => RenewAsync(desktop, keeper, formerKey, progress, token), cancellationToken);
         }
 
         var guest = new BootedGuest(keeper, await ReachAgentAsync(desktop, steps, cancellationToken));
@@ -95,11 +124,11 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         return guest;
     }
 
-    /// <summary>Under the snapshot's key: makes the machine this desktop's own, before anything else.</summary>
+    /// <summary>Under the key of before: makes the machine this desktop's own, before anything else.</summary>
     /// <returns>Of the newest of the steps that lie before, in the guest's microseconds.</returns>
-    private async Task<long> RenewAsync(Desktop desktop, KeeperSpec keeper, GoldenSnapshot golden, StepProgress progress, CancellationToken cancellationToken)
+    private async Task<long> RenewAsync(Desktop desktop, KeeperSpec keeper, byte[] formerKey, StepProgress progress, CancellationToken cancellationToken)
     {
-        using var link = new AgentLink(Path.Combine(desktop.Resources.Bundle, BundleLayout.AgentSocket), golden.AgentKey);
+        using var link = new AgentLink(Path.Combine(desktop.Resources.Bundle, BundleLayout.AgentSocket), formerKey);
         var agent = await AgentReach.WaitAsync(() => link, progress, context.Clock, cancellationToken);
         var renewal = GuestFreshness.Renewal(context.Clock);
         (renewal.DesktopId, renewal.AgentKey) = (keeper.DesktopId, ByteString.CopyFrom(keeper.AgentKey));
@@ -136,11 +165,11 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     private async Task FinishAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
     {
         await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
-        var document = await ProveAsync(desktop, steps, guest, cancellationToken);
+        var document = await ProveAsync(desktop, steps, guest, Expectation.Of(spec), (agent, token) => ConfigureAsync(steps, agent, token), cancellationToken);
         await desktop.ProvenAsync(document, cancellationToken);
     }
 
-    private async Task<KeeperSpec> StartKeeperAsync(Desktop desktop, StepRunner steps, WarmStart? warm, WarmOrigin? origin, CancellationToken cancellationToken)
+    private async Task<KeeperSpec> PrepareAsync(Desktop desktop, StepRunner steps, WarmStart? warm, KeeperSnapshot? snapshot, CancellationToken cancellationToken)
     {
         var resources = desktop.Resources;
         var driver = context.Options.Driver;
@@ -149,7 +178,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
             await steps.RunAsync("image-disks", _deadlines.Keeper, VerifyDisksAsync, cancellationToken);
         }
 
-        var keeper = await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>
+        return await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>
         {
             var cgroup = resources.TakeBundle();
             var keeper = new KeeperSpec(
@@ -166,10 +195,14 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
                 driver.Accelerator,
                 driver.TimeScale,
                 warm,
-                origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null));
+                snapshot);
             resources.TakeEgress(keeper.EgressKey, desktop.EgressPolicy);
             return Task.FromResult(keeper);
         }, cancellationToken);
+    }
+
+    private async Task StartKeeperAsync(DesktopResources resources, StepRunner steps, KeeperSpec keeper, CancellationToken cancellationToken)
+    {
         await steps.RunAsync("keeper", _deadlines.Keeper, async (progress, token) =>
         {
             try
@@ -193,7 +226,6 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
                 throw;
             }
         }, cancellationToken);
-        return keeper;
     }
 
     /// <summary>Read through by the first desktop of a server; later ones see that nobody has touched them since.</summary>
@@ -208,12 +240,14 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     private Task<AgentConnection> ReachAgentAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken) =>
         steps.RunAsync("agent", _deadlines.Agent, (progress, token) => AgentReach.WaitAsync(desktop, progress, context.Clock, token), cancellationToken);
 
-    private async Task<AttestationDocument> ProveAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
+    /// <param name="configure">Makes the guest what is expected.</param>
+    private async Task<AttestationDocument> ProveAsync(
+        Desktop desktop, StepRunner steps, BootedGuest guest, Expectation expected, Func<AgentConnection, CancellationToken, Task> configure, CancellationToken cancellationToken)
     {
         var agent = guest.Agent;
         var startedAt = context.Clock.GetUtcNow();
         var session = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var attestor = new Attestor(spec, steps, agent, _deadlines, guest.Keeper.EgressKey);
+        var attestor = new Attestor(expected, steps, agent, _deadlines, guest.Keeper.EgressKey);
         AttestationDocument? document = null;
 
         // The guest's own steps run beside ours for as long as ours last; one that fails there fails all.
@@ -221,9 +255,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
             token => GuestSteps.FollowAsync(desktop, guest, session, context.Clock, token),
             async token =>
             {
-                await steps.RunAsync("screen-size", _deadlines.Configure, (progress, t) => ResizeAsync(agent, progress, t), token);
-                await steps.RunAsync("configure", _deadlines.Configure, (_, t) => ConfigureAsync(agent, t), token);
-                if (guest.Keeper.Warm is not null)
+                await configure(agent, token);
+                if (guest.Keeper.Warm is not null || guest.IsRestored)
                 {
                     // It ran already, and where it had to start anew it did so before the reply.
                     session.TrySetResult();
@@ -234,6 +267,12 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
             },
             cancellationToken);
         return document!;
+    }
+
+    private async Task ConfigureAsync(StepRunner steps, AgentConnection agent, CancellationToken cancellationToken)
+    {
+        await steps.RunAsync("screen-size", _deadlines.Configure, (progress, token) => ResizeAsync(agent, progress, token), cancellationToken);
+        await steps.RunAsync("configure", _deadlines.Configure, (_, token) => ConfigureAsync(agent, token), cancellationToken);
     }
 
     /// <summary>Before the session starts, so that its programs lay themselves out once.</summary>
@@ -268,7 +307,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         }
 
         var reply = await agent.Guest.ConfigureAsync(request, cancellationToken: cancellationToken);
-        FileCheck.Verify("configure", spec.Files, reply.Files);
+        FileCheck.Verify("configure", Expectation.Of(spec).Files, reply.Files);
     }
 }
 

@@ -16,6 +16,9 @@ public sealed record DesktopDriver(string Name, string Isolation, string? Accele
 
     public static DesktopDriver Container { get; } = new("container", SharedKernel, null, NeedsDisks: false, TimeScale: 1);
 
+    /// <summary>Whether a running desktop can be copied.</summary>
+    public bool CanFork => Vmm is not null;
+
     /// <summary>It needs KVM.</summary>
     public static DesktopDriver Firecracker { get; } = new("firecracker", MicroVm, "kvm", NeedsDisks: true, TimeScale: 1);
 

@@ -30,6 +30,9 @@ public enum DesktopVerb
     Pause,
     Resume,
 
+    /// <summary>Another desktop becomes a copy of it.</summary>
+    Fork,
+
     /// <summary>Something that must not happen did.</summary>
     Fail,
 

@@ -37,6 +37,7 @@ public static class DesktopTransitions
             [(DesktopState.Configuring, DesktopVerb.Prove)] = DesktopState.Ready,
             [(DesktopState.Ready, DesktopVerb.Pause)] = DesktopState.Paused,
             [(DesktopState.Paused, DesktopVerb.Resume)] = DesktopState.Ready,
+            [(DesktopState.Ready, DesktopVerb.Fork)] = DesktopState.Ready,
             [(DesktopState.Failed, DesktopVerb.Remove)] = DesktopState.Destroyed,
             [(DesktopState.Destroying, DesktopVerb.Remove)] = DesktopState.Destroyed,
         };

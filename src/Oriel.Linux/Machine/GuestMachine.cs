@@ -14,6 +14,7 @@ public static unsafe partial class GuestMachine
         NoSetUid = 2,
         NoDevices = 4,
         NoExecute = 8,
+        Bind = 4096,
     }
 
     /// <exception cref="LinuxException"/>

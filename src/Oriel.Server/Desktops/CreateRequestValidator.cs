@@ -137,7 +137,19 @@ internal static partial class CreateRequestValidator
         return null;
     }
 
-    private static string? CheckName(string name) =>
+    public static string ForkName(string name)
+    {
+        const string Suffix = " (fork)";
+        if (name.EndsWith(Suffix, StringComparison.Ordinal))
+        {
+            return name;
+        }
+
+        var length = Math.Min(name.Length, MaxName - Suffix.Length);
+        return name[..(char.IsHighSurrogate(name[length - 1]) ? length - 1 : length)] + Suffix;
+    }
+
+    public static string? CheckName(string name) =>
         name.Length is 0 or > MaxName || name.Any(char.IsControl) || string.IsNullOrWhiteSpace(name) ? $"name must have 1 to {MaxName} characters, none of them control characters" : null;
 
     private static string? Range(string what, int? value, int least, int most) =>

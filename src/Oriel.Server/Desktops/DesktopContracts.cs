@@ -42,6 +42,10 @@ internal sealed record CreateDesktopRequest
 /// <param name="Owner">user, root or uid:gid.</param>
 internal sealed record CreateFile(string? Path, byte[]? Content, string? Mode = null, string? Owner = null);
 
+/// <param name="Name">Of the fork; by default that of the desktop with <c> (fork)</c> after it.</param>
+internal sealed record ForkDesktopRequest(string? Name = null);
+
+/// <param name="CanFork">Whether the driver can copy it while it lives.</param>
 internal sealed record DesktopResponse(
     string Id,
     string Name,
@@ -51,6 +55,7 @@ internal sealed record DesktopResponse(
     ImageReference Image,
     string Driver,
     string Isolation,
+    bool CanFork,
     int Width,
     int Height,
     string Hostname,
@@ -74,6 +79,7 @@ internal sealed record DesktopResponse(
             new ImageReference(s.ImageName, s.ImageDigest),
             s.Driver,
             DesktopDriver.IsolationOf(s.Driver),
+            desktop.CanFork,
             s.Width,
             s.Height,
             s.Hostname,
@@ -116,6 +122,7 @@ internal sealed record EgressResponse(EgressPolicy Policy, int Connections, IRea
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 [JsonSerializable(typeof(CreateDesktopRequest))]
+[JsonSerializable(typeof(ForkDesktopRequest))]
 [JsonSerializable(typeof(DesktopResponse))]
 [JsonSerializable(typeof(DesktopListResponse))]
 [JsonSerializable(typeof(ExecRequest))]

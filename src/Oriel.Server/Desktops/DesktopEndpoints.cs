@@ -12,6 +12,7 @@ internal static class DesktopEndpoints
 {
     /// <summary>Files of 32 MiB are 43 MiB of base64.</summary>
     private const long MaxCreateBody = 48L * 1024 * 1024;
+    private const long MaxForkBody = 4096;
     private const int MaxLogBytes = 64 * 1024;
 
     public static void MapDesktops(this IEndpointRouteBuilder app)
@@ -24,6 +25,8 @@ internal static class DesktopEndpoints
         group.MapDelete("/{id}", DestroyAsync).WithName("DestroyDesktop").WithSummary("Destroy a desktop; idempotent").Produces<DesktopResponse>(202).ProducesProblem(404);
         group.MapPost("/{id}/pause", PauseAsync).WithName("PauseDesktop").WithSummary("Freeze a desktop").Produces<DesktopResponse>().ProducesProblem(404).ProducesProblem(409);
         group.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeDesktop").WithSummary("Thaw a desktop").Produces<DesktopResponse>().ProducesProblem(404).ProducesProblem(409);
+        group.MapPost("/{id}/fork", ForkAsync).WithName("ForkDesktop").WithSummary("Create a desktop that goes on from where this one is, with an identity of its own").Takes<ForkDesktopRequest>(MaxForkBody)
+            .Produces<DesktopResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(413).ProducesProblem(415).ProducesProblem(429);
         group.MapGet("/{id}/attestation", Attestation).WithName("GetAttestation").WithSummary("The proofs that it was ready").Produces<AttestationDocument>().ProducesProblem(404).ProducesProblem(409);
         group.MapGet("/{id}/log", Log).WithName("GetLog").WithSummary("Console and keeper log, bounded").Produces<LogResponse>().ProducesProblem(404);
         group.MapEventStream();
@@ -59,7 +62,30 @@ internal static class DesktopEndpoints
             return Problems.BadRequest(error!);
         }
 
-        var result = await desktops.CreateAsync(spec);
+        return Created(context, await desktops.CreateAsync(spec));
+    }
+
+    private static async Task<IResult> ForkAsync(string id, HttpContext context, DesktopService desktops)
+    {
+        if (!TryFind(desktops, id, out var desktop, out var missing))
+        {
+            return missing;
+        }
+
+        var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.ForkDesktopRequest);
+        if (request is null)
+        {
+            return problem!;
+        }
+
+        var name = request.Name ?? CreateRequestValidator.ForkName(desktop.Snapshot.Name);
+        return CreateRequestValidator.CheckName(name) is { } error
+            ? Problems.BadRequest(error)
+            : Created(context, await desktops.ForkAsync(desktop, name, context.RequestAborted));
+    }
+
+    private static IResult Created(HttpContext context, CreateResult result)
+    {
         if (result.Desktop is not { } desktop)
         {
             var status = result.Reason == "too-many-desktops" ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;

@@ -29,6 +29,8 @@ internal sealed class PlayedGuest : IAsyncDisposable
     private readonly List<GuestStep> _steps = [new GuestStep { Name = "x-server", State = StepState.Done }];
     private TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebApplication? _host;
+    private ConfigureRequest _configured = new();
+    private byte[]? _key;
 
     public PlayedDisplay Display { get; init; } = new()
     {
@@ -74,8 +76,12 @@ internal sealed class PlayedGuest : IAsyncDisposable
     /// <summary>The session ends, as the agent tells it.</summary>
     public void EndSession() => Tell(new GuestStep { Name = "session", State = StepState.Failed, Detail = "X server (pid 7) ended: exit code 1" });
 
+    /// <summary>A guest that goes on from where this one is: it knows the same key, and what it was configured with.</summary>
+    public PlayedGuest Copy(Action<AttestReply>? attesting = null) => new() { _configured = _configured, _key = _key, Attesting = attesting ?? (_ => { }) };
+
     public async Task ListenAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
+        _key ??= spec.AgentKey;
         // Nothing but the server: settings and their watchers are most of what another builder costs.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRouting();
@@ -154,12 +160,10 @@ internal sealed class PlayedGuest : IAsyncDisposable
 
     private sealed class Service(PlayedGuest guest, KeeperSpec spec) : Guest.GuestBase
     {
-        private ConfigureRequest _configured = new();
-
         public override Task<HelloReply> Hello(HelloRequest request, ServerCallContext context)
         {
             var session = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
-            var proof = AgentProof.OfAgent(spec.AgentKey, request.ClientNonce.Span, session);
+            var proof = AgentProof.OfAgent(guest._key!, request.ClientNonce.Span, session);
             return Task.FromResult(new HelloReply { Session = ByteString.CopyFrom(session), Proof = ByteString.CopyFrom(proof), AgentVersion = "played", DesktopId = spec.DesktopId });
         }
 
@@ -216,9 +220,15 @@ internal sealed class PlayedGuest : IAsyncDisposable
             }
         }
 
+        public override Task<RenewReply> Renew(RenewRequest request, ServerCallContext context)
+        {
+            guest._key = request.AgentKey.IsEmpty ? guest._key : request.AgentKey.ToByteArray();
+            return Task.FromResult(new RenewReply { SinceBootUs = -1 });
+        }
+
         public override Task<ConfigureReply> Configure(ConfigureRequest request, ServerCallContext context)
         {
-            _configured = request;
+            guest._configured = request;
             guest.Tell(new GuestStep { Name = "session", State = StepState.Done });
             var reply = new ConfigureReply();
             reply.Files.AddRange(request.Files.Select(Proof));
@@ -227,16 +237,16 @@ internal sealed class PlayedGuest : IAsyncDisposable
 
         public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context)
         {
-            var environment = Oriel.Desktops.Attestation.ExpectedEnvironment.Proxy.Concat(_configured.Env).ToDictionary();
+            var environment = Oriel.Desktops.Attestation.ExpectedEnvironment.Proxy.Concat(guest._configured.Env).ToDictionary();
             var reply = new AttestReply
             {
-                Hostname = _configured.Hostname,
-                TimeZone = _configured.TimeZone,
-                KeyboardLayout = _configured.KeyboardLayout,
+                Hostname = guest._configured.Hostname,
+                TimeZone = guest._configured.TimeZone,
+                KeyboardLayout = guest._configured.KeyboardLayout,
                 CanaryStatus = 200,
                 CanaryBody = EgressSession.CanaryBody(spec.EgressKey, request.CanaryNonce),
             };
-            reply.Files.AddRange(_configured.Files.Where(file => request.Paths.Contains(file.Path)).Select(Proof));
+            reply.Files.AddRange(guest._configured.Files.Where(file => request.Paths.Contains(file.Path)).Select(Proof));
             foreach (var name in request.EnvNames.Where(environment.ContainsKey))
             {
                 var seen = new ObservedEnv { Name = name };

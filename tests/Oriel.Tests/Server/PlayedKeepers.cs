@@ -31,6 +31,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 
     public long FreeBytes(string directory) => Free;
 
+    /// <summary>Why it does not copy a guest; null = it says that it did.</summary>
+    public string? ForkProblem { get; set; }
+
     public int Running => _running.Count;
 
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
@@ -48,7 +51,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
 
         IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new KeeperEvent("running", 0), .. Script];
-        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => KillAsync(spec.Bundle, CancellationToken.None));
+        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => KillAsync(spec.Bundle, CancellationToken.None));
         _running[spec.Bundle] = played;
         var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), 1);
         await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
@@ -106,12 +109,13 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         private readonly Socket _listener;
         private readonly PlayedGuest? _guest;
         private readonly Func<Task> _stop;
+        private readonly Func<string?> _forkProblem;
         private readonly ConcurrentBag<Socket> _accepted = [];
         private readonly Task _accepting;
 
-        public Played(Process process, Socket listener, PlayedGuest? guest, Func<Socket, Task> speech, Func<Task> stop)
+        public Played(Process process, Socket listener, PlayedGuest? guest, Func<Socket, Task> speech, Func<string?> forkProblem, Func<Task> stop)
         {
-            (_process, _listener, _guest, _stop) = (process, listener, guest, stop);
+            (_process, _listener, _guest, _forkProblem, _stop) = (process, listener, guest, forkProblem, stop);
             _accepting = AcceptAsync(speech);
         }
 
@@ -148,6 +152,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                             return;
                         case { } asked and ("pause" or "resume"):
                             await SayAsync(socket, [new KeeperEvent("step", 1, asked, "done", 100)]);
+                            break;
+                        case "fork":
+                            await SayAsync(socket, [_forkProblem() is { } problem ? new KeeperEvent("step", 1, "fork", "failed", 100, problem) : new KeeperEvent("step", 1, "fork", "done", 100)]);
                             break;
                     }
                 }

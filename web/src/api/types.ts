@@ -39,6 +39,8 @@ export interface Desktop {
   image: { name: string; digest: string } | null;
   driver: string;
   isolation: string;
+  /** Whether a second desktop can go on from this one as it is. */
+  canFork: boolean;
   width: number;
   height: number;
   hostname: string;

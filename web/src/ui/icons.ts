@@ -13,6 +13,7 @@ const paths = {
   latency: svg`<path d="M3 13h4l3-8 4 14 3-6h4"/>`,
   log: svg`<path d="M5 6h14M5 12h14M5 18h9"/>`,
   egress: svg`<circle cx="12" cy="12" r="9"/><path d="M3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18"/>`,
+  fork: svg`<circle cx="7" cy="5" r="2"/><circle cx="7" cy="19" r="2"/><circle cx="17" cy="8" r="2"/><path d="M7 7v10M17 10c0 4-10 2-10 7"/>`,
   trash: svg`<path d="M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13"/>`,
   close: svg`<path d="M6 6l12 12M18 6L6 18"/>`,
   check: svg`<path d="M5 12.5l4.5 4.5L19 7.5"/>`,

@@ -25,6 +25,8 @@ const titles: Record<string, string> = {
   "vm-start": "Starting the virtual machine",
   kernel: "Starting its kernel",
   "guest-disks": "Mounting its disks",
+  observe: "Looking at the desktop that it is a fork of",
+  fork: "Copying that one's machine",
   restore: "Going on from the snapshot",
   renew: "Giving it an identity of its own",
   "session-end": "Ending the session that waited",
@@ -62,14 +64,14 @@ export function stepTitle(name: string): string {
 
 /** Steps of a usual creation; used only to give the bar a length. */
 const usualSteps = 25;
-/** One that was claimed has booted before. */
-const claimedSteps = 11;
+/** One that was claimed, or is a fork, has booted before. */
+const bootedSteps = 14;
 
 /** How far a creation is, 0 to 1: finished steps of those seen or usual, a running one counted as half. Never whole before ready. */
 export function progressOf(steps: readonly Step[]): number {
   const done = steps.filter(({ state }) => state === "done").length;
   const running = steps.some(({ state }) => state === "running") ? 0.5 : 0;
-  const all = Math.max(steps[0]?.name === "claim" ? claimedSteps : usualSteps, steps.length + 1);
+  const all = Math.max(steps.some(({ name }) => name === "claim" || name === "fork") ? bootedSteps : usualSteps, steps.length + 1);
   return Math.min(0.97, (done + running) / all);
 }
 
@@ -80,7 +82,7 @@ export function runningStep(steps: readonly Step[]): Step | null {
 
 /** What the steps are for, in the order in which a creation comes to them. */
 const phases: ReadonlyArray<{ title: string; steps: readonly string[] }> = [
-  { title: "Prepare a place for it", steps: ["queue", "claim", "image-disks", "prepare", "keeper", "namespaces", "network", "nft", "scratch", "adopt"] },
+  { title: "Prepare a place for it", steps: ["queue", "claim", "image-disks", "prepare", "observe", "fork", "keeper", "namespaces", "network", "nft", "scratch", "adopt"] },
   { title: "Start the guest", steps: ["guest-start", "crun", "container-create", "container-start", "vm-start", "kernel", "guest-disks", "restore", "renew", "agent-link", "agent", "mounts", "boot-config", "boot", "runtime-dirs", "x-server"] },
   { title: "Configure it", steps: ["screen-size", "configure", "guest-configure", "session-end", "dbus", "session"] },
   { title: "Open terminal and browser", steps: ["terminal-window", "browser-window", "first-frame"] },

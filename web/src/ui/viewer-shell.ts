@@ -142,6 +142,14 @@ export class ViewerShell extends LitElement {
     else unlockKeyboard();
   }
 
+  async #fork(): Promise<void> {
+    try {
+      go(`/desktops/${(await api.fork(this.desktop.id)).id}`);
+    } catch (error) {
+      this.problem = asError(error).message;
+    }
+  }
+
   async #destroy(): Promise<void> {
     const dialog = this.renderRoot.querySelector<ConfirmDialog>("confirm-dialog");
     const name = this.desktop.name || this.desktop.id;
@@ -217,6 +225,7 @@ export class ViewerShell extends LitElement {
         ${this.#tool("latency", "Latency", "latency", () => this.#prefer({ latency: !latency }), latency)}
         ${this.#tool("egress", "Egress", "egress", () => this.#toggle("egress"), this.panel === "egress")}
         ${this.#tool("log", "Log", "log", () => this.#toggle("log"), this.panel === "log")}
+        ${this.desktop.canFork ? this.#tool("fork", "Fork: a second desktop goes on from here", "fork", () => void this.#fork()) : nothing}
         ${this.#tool("fullscreen", this.fullscreen ? "Leave full screen" : "Full screen", "fullscreen", () => void this.#toggleFullscreen(), this.fullscreen)}
         <button class="quiet square danger" title="Destroy" aria-label="Destroy" data-testid="destroy" @click=${() => void this.#destroy()}>${icon("trash")}</button>
       </div>

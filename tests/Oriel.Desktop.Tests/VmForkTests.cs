@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Oriel.Desktop.Tests;
+
+/// <summary>Desktops that go on from a running one; by emulation where this host has no KVM.</summary>
+public sealed class VmForkTests(Ring ring) : RingTests(ring)
+{
+    private const string Asked = "/home/user/asked.txt", AskedText = "asked for by the first one";
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(6);
+
+    /// <summary>In memory (a tmpfs and a process) and on the disk.</summary>
+    private const string Leave = """
+        echo before > /tmp/in-memory
+        echo before > ~/on-disk
+        sync
+        setsid sleep 987654 > /dev/null 2>&1 < /dev/null &
+        """;
+
+    private const string Identity = """
+        cat /etc/machine-id /proc/sys/kernel/random/boot_id
+        sha256sum < "$XAUTHORITY"
+        head -c 16 /dev/urandom | sha256sum
+        """;
+
+    private const string State = "cat /tmp/in-memory ~/on-disk; pgrep -c -f 'sleep 987654'; date +%s";
+
+    [Fact]
+    public async Task Fork_TwiceOfARunningDesktop_GoesOnWithIdentitiesOfTheirOwn()
+    {
+        SkipUnlessPrepared();
+        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
+        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        await using var server = await OrielServer.StartAsync("--driver", "qemu", "--max-desktops", "3");
+        var source = Ring.IdOf(await server.CreateDesktopAsync(new { name = "source", files = new[] { new { path = Asked, content = Encoding.UTF8.GetBytes(AskedText) } } }));
+        Assert.True((await server.WaitReadyAsync(source, Deadline))["canFork"]!.GetValue<bool>());
+        Assert.Equal(0, (await server.ShellAsync(source, Leave)).ExitCode);
+
+        string[] all = [source, await ForkAsync(server, source, "first"), await ForkAsync(server, source, "second")];
+        using (var third = await server.Api.PostAsJsonAsync($"/api/desktops/{source}/fork", new { }, Token))
+        {
+            Assert.Equal(HttpStatusCode.TooManyRequests, third.StatusCode);
+        }
+
+        // What the first does from now on is its own.
+        Assert.Equal(0, (await server.ShellAsync(source, "echo after > /tmp/in-memory; echo after > ~/on-disk")).ExitCode);
+        var identities = new List<string[]>();
+        foreach (var id in all)
+        {
+            identities.Add(await LinesAsync(server, id, Identity));
+            var state = await LinesAsync(server, id, State);
+            var mark = id == source ? "after" : "before";
+            Assert.Equal((mark, mark, "1"), (state[0], state[1], state[2]));
+            Assert.InRange(long.Parse(state[3], CultureInfo.InvariantCulture), DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30);
+        }
+
+        Assert.All(Enumerable.Range(0, 4), row => Assert.Equal(3, identities.Select(identity => identity[row]).Distinct().Count()));
+    }
+
+    private static async Task<string> ForkAsync(OrielServer server, string source, string name)
+    {
+        using var answer = await server.Api.PostAsJsonAsync($"/api/desktops/{source}/fork", new { name }, Token);
+        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+        var id = Ring.IdOf((await answer.Content.ReadFromJsonAsync<JsonObject>(Token))!);
+        Assert.Equal($"/api/desktops/{id}", answer.Headers.Location!.OriginalString);
+        var fork = await server.WaitReadyAsync(id, Deadline);
+        Tell(fork);
+        var steps = fork["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ToList();
+        Assert.Contains("fork", steps);
+        Assert.DoesNotContain("kernel", steps);
+        Assert.DoesNotContain("session-end", steps);
+
+        // By the same proofs: its file is read afresh from its own disk, and the canary came by its own egress.
+        var attestation = (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}/attestation", Token))!;
+        Assert.Equal((id, 200), (attestation["desktopId"]!.GetValue<string>(), attestation["canary"]!["status"]!.GetValue<int>()));
+        Assert.Equal((Asked, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(AskedText)))), (attestation["files"]![0]!["path"]!.GetValue<string>(), attestation["files"]![0]!["sha256"]!.GetValue<string>()));
+        return id;
+    }
+
+    private static async Task<string[]> LinesAsync(OrielServer server, string id, string script)
+    {
+        var (code, told, error) = await server.ShellAsync(id, script);
+        Assert.True(code == 0, error);
+        return told.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private static void Tell(JsonObject desktop) => TestContext.Current.SendDiagnosticMessage("Steps of the fork: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
+        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
+}
