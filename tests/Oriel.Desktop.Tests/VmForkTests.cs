@@ -27,7 +27,7 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         head -c 16 /dev/urandom | sha256sum
         """;
 
-    private const string State = "cat /tmp/in-memory ~/on-disk; pgrep -c -f 'sleep 987654'; date +%s";
+    private const string State = "cat /tmp/in-memory ~/on-disk; pgrep -c -x -f 'sleep 987654'; date +%s";
 
     [Fact]
     public async Task Fork_TwiceOfARunningDesktop_GoesOnWithIdentitiesOfTheirOwn()

@@ -29,7 +29,7 @@ public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
             Deadline);
         var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
         var memory = Directory.EnumerateDirectories(images).Select(image => Path.Combine(image, "snapshots")).Where(Directory.Exists)
-            .SelectMany(snapshots => Directory.EnumerateDirectories(snapshots)).Select(snapshot => Path.Combine(snapshot, "memory")).Single();
+            .SelectMany(snapshots => Directory.EnumerateDirectories(snapshots)).Select(snapshot => Path.Combine(snapshot, "memory")).MaxBy(File.GetLastWriteTimeUtc)!;
         var before = await DigestAsync(memory);
 
         var ids = new List<string>();
