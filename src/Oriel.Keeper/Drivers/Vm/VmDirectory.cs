@@ -92,7 +92,10 @@ internal sealed class VmDirectory
         return await MakeScratchAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The guest's memory as a file, so that it can be kept or copied; idempotent.</summary>
+    /// <summary>
+    /// The guest's memory as a file, so that it can be kept or copied; idempotent. It lies beside the disks' names, in memory as any other: nothing of
+    /// it is written to a disk that might be slow, or full.
+    /// </summary>
     public async Task PrepareMemoryAsync(long bytes, CancellationToken cancellationToken)
     {
         if (File.Exists(PathOf(Memory)))
@@ -100,28 +103,28 @@ internal sealed class VmDirectory
             return;
         }
 
-        if (Snapshot is null)
+        switch (_spec.Snapshot)
         {
-            // Beside the disks' names, in memory as any other: nothing of it is ever written to a disk.
-            MakeMemory(PathOf(Memory), bytes);
-            return;
-        }
+            case { IsRestore: false }:
+                // It is to be kept: the file is the snapshot's from its start.
+                MakeMemory(Snapshot!.Memory, bytes);
+                File.WriteAllBytes(PathOf(Memory), []);
+                Mounts.Mount(Snapshot.Memory, PathOf(Memory), null, MountOptions.Bind);
+                break;
+            case { } restored:
+                // One of its own: this QEMU opens the file for writing, and what one desktop wrote must never be another's.
+                await VmSnapshot.CopyAsync(Snapshot!.Memory, PathOf(Memory), cancellationToken).ConfigureAwait(false);
+                File.SetUnixFileMode(PathOf(Memory), EveryoneWrites);
+                if (restored.IsOwn)
+                {
+                    File.Delete(Snapshot.Memory);
+                }
 
-        var file = Snapshot.Memory;
-        if (_spec.Snapshot!.IsRestore)
-        {
-            // One of its own: this QEMU opens the file for writing, and what one desktop wrote must never be another's.
-            file = System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, Memory);
-            await TakeAsync(Snapshot.Memory, file, cancellationToken).ConfigureAwait(false);
-            File.SetUnixFileMode(file, EveryoneWrites);
+                break;
+            case null:
+                MakeMemory(PathOf(Memory), bytes);
+                break;
         }
-        else
-        {
-            MakeMemory(file, bytes);
-        }
-
-        File.WriteAllBytes(PathOf(Memory), []);
-        Mounts.Mount(file, PathOf(Memory), null, MountOptions.Bind);
     }
 
     /// <summary>Copies the disk of a machine that stands still into the snapshot that its memory is part of already.</summary>
@@ -141,17 +144,6 @@ internal sealed class VmDirectory
         }
 
         File.SetUnixFileMode(file, EveryoneWrites);
-    }
-
-    private Task TakeAsync(string from, string to, CancellationToken cancellationToken)
-    {
-        if (_spec.Snapshot is not { IsOwn: true })
-        {
-            return VmSnapshot.CopyAsync(from, to, cancellationToken);
-        }
-
-        File.Move(from, to);
-        return Task.CompletedTask;
     }
 
     private string DiskPath => System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
@@ -183,7 +175,15 @@ internal sealed class VmDirectory
         var disk = DiskPath;
         if (_spec.Snapshot is { IsRestore: true })
         {
-            await TakeAsync(Snapshot!.Scratch, disk, cancellationToken).ConfigureAwait(false);
+            if (_spec.Snapshot.IsOwn)
+            {
+                File.Move(Snapshot!.Scratch, disk);
+            }
+            else
+            {
+                await VmSnapshot.CopyAsync(Snapshot!.Scratch, disk, cancellationToken).ConfigureAwait(false);
+            }
+
             BindScratch(disk);
             return $"{new FileInfo(disk).Length >> 20} MiB, of the snapshot";
         }
