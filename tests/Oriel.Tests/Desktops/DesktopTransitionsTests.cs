@@ -17,6 +17,7 @@ public sealed class DesktopTransitionsTests
         [(DesktopState.Configuring, DesktopVerb.Fail)] = DesktopState.Failed,
         [(DesktopState.Configuring, DesktopVerb.Destroy)] = DesktopState.Destroying,
         [(DesktopState.Ready, DesktopVerb.Pause)] = DesktopState.Paused,
+        [(DesktopState.Ready, DesktopVerb.Fork)] = DesktopState.Ready,
         [(DesktopState.Ready, DesktopVerb.Fail)] = DesktopState.Failed,
         [(DesktopState.Ready, DesktopVerb.Destroy)] = DesktopState.Destroying,
         [(DesktopState.Paused, DesktopVerb.Resume)] = DesktopState.Ready,
