@@ -18,9 +18,10 @@ public sealed partial class Desktop
         {
             // A desktop that the next server could not find is not begun.
             _logger.LogError(e, "Desktop {Desktop} could not be stored", Id);
-            Fail(DesktopReason.OfFault(e, "The desktop could not be stored"));
+            Fail(DesktopReason.OfFault(e, "The desktop could not be stored") with { Step = "store" });
         }
 
+        _stored.TrySetResult();
         await foreach (var message in _inbox.Reader.ReadAllAsync())
         {
             try
@@ -81,6 +82,13 @@ public sealed partial class Desktop
         }
         else if (accepted)
         {
+            if (message.Verb == DesktopVerb.Prove && !_unclaimed)
+            {
+                // Before anybody hears of it: what is told to be ready is so for the next server too, whenever this one ends.
+                var ready = _snapshot with { State = next, ReadyAt = _snapshot.ReadyAt ?? _context.Clock.GetUtcNow() };
+                await _context.Store.SaveAsync(new StoredDesktop(ready, _policy, message.Document ?? _attestation, _ceiling), [], CancellationToken.None);
+            }
+
             Enter(next, message);
             await SaveAsync();
         }

@@ -31,6 +31,7 @@ public sealed partial class Desktop : IAsyncDisposable
     private readonly List<DesktopEvent> _unsaved = [];
     private readonly CancellationTokenSource _work = new();
     private readonly TaskCompletionSource _destroyed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _stored = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _working = Task.CompletedTask;
     private Task _loop = Task.CompletedTask;
     private DesktopSnapshot _snapshot;
@@ -80,6 +81,9 @@ public sealed partial class Desktop : IAsyncDisposable
 
     /// <summary>Completes when nothing of the desktop is left.</summary>
     public Task Destroyed => _destroyed.Task;
+
+    /// <summary>Completes when the next server would know of the desktop, or when it cannot be stored, which fails it.</summary>
+    internal Task Stored => _stored.Task;
 
     /// <summary>When a viewer or a request was last there.</summary>
     public DateTimeOffset LastActivity => new(Interlocked.Read(ref _lastActivity), TimeSpan.Zero);

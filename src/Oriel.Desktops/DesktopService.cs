@@ -100,6 +100,7 @@ public sealed partial class DesktopService : IAsyncDisposable
             var placed = Place(request, image, golden is null ? null : () => new WarmDesktop(template!, image, _context, new WarmOrigin(golden.Directory, golden)));
             if (placed.Settled is { } settled)
             {
+                await (settled.Desktop?.Stored ?? Task.CompletedTask);
                 return settled;
             }
 

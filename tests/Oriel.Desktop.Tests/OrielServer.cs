@@ -17,6 +17,7 @@ public sealed partial class OrielServer : IAsyncDisposable
     private readonly StringBuilder _output = new();
     private readonly string[] _options;
     private Process? _process;
+    private int _disk;
 
     private OrielServer(string data, string[] options)
     {
@@ -72,6 +73,17 @@ public sealed partial class OrielServer : IAsyncDisposable
         return server;
     }
 
+    /// <summary>Its data directory is a file system of its own in memory, of so many MiB, seen by the server and its desktops alone.</summary>
+    public static async Task<OrielServer> StartOnDiskAsync(int mebibytes, params string[] options)
+    {
+        var server = new OrielServer(Directory.CreateTempSubdirectory("oriel-desktop-ring-").FullName, options) { _disk = mebibytes };
+        await server.LaunchAsync(port: 0);
+        return server;
+    }
+
+    /// <summary>Where the test finds a file of the data directory.</summary>
+    public string PathOf(string name) => Path.Combine(_disk == 0 ? Data : $"/proc/{ProcessId}/root{Data}", name);
+
     /// <summary>A one-time sign-in URL of its own for each page, by the command that a person would use.</summary>
     public async Task<string> NewSignInUrlAsync()
     {
@@ -86,7 +98,7 @@ public sealed partial class OrielServer : IAsyncDisposable
     }
 
     /// <summary>The API token, which also signs a page in.</summary>
-    public async Task<string> TokenAsync() => (await File.ReadAllTextAsync(Path.Combine(Data, "token"))).Trim();
+    public async Task<string> TokenAsync() => (await File.ReadAllTextAsync(PathOf("token"))).Trim();
 
     /// <summary>SIGKILL, as a crash would end it: keepers and guests must live on.</summary>
     public async Task KillAsync()
@@ -232,6 +244,11 @@ public sealed partial class OrielServer : IAsyncDisposable
         string[] store = _options.Contains("--images") ? [] : ["--images", images];
         string[] arguments = [Path.Combine(app, "oriel.dll"), "serve", "--data", Data, .. store, "--bind", "127.0.0.1", "--port", $"{port}", "--media-port", "0", .. _options];
         var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (_disk > 0)
+        {
+            start = new ProcessStartInfo("bash", ["-c", OnDisk, Data, $"{_disk}", "dotnet", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        }
+
         var ready = new TaskCompletionSource<Match>(TaskCreationOptions.RunContinuationsAsynchronously);
         _process = Process.Start(start)!;
         void Read(object sender, DataReceivedEventArgs line)
@@ -269,6 +286,16 @@ public sealed partial class OrielServer : IAsyncDisposable
         Api = new HttpClient { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(120) };
         Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", await TokenAsync());
     }
+
+    /// <summary>
+    /// A user namespace with the ids of this one, so that a file system can be mounted. The capabilities stay with the server there: newuidmap has
+    /// no others to give the keepers their ids with.
+    /// </summary>
+    private const string OnDisk = """
+        range() { awk -F: -v user="$(id -un)" '$1 == user { print $2 "," $2 "," $3; exit }' "$1"; }
+        exec unshare --user --mount --map-users="$(range /etc/subuid)" --map-groups="$(range /etc/subgid)" --map-user="$(id -u)" --map-group="$(id -g)" --keep-caps -- \
+            bash -c 'size=$1; shift; mount -t tmpfs -o "size=${size}m,mode=0700,uid=$(id -u),gid=$(id -g)" tmpfs "$0" && exec "$@"' "$0" "$@"
+        """;
 
     [GeneratedRegex(@"Media is served on UDP and TCP port (?<port>\d+)")]
     private static partial Regex MediaLine();

@@ -41,7 +41,7 @@ internal static class GuestSteps
                 desktop.Report(told);
                 if (state == StepState.Failed)
                 {
-                    throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, told.Name, $"The guest's step '{told.Name}' failed: {told.Detail}", told.Detail, []));
+                    throw new StepFailedException(new DesktopReason(ReasonCodes.OfWords(told.Detail, ReasonCodes.StepFailed), told.Name, $"The guest's step '{told.Name}' failed: {told.Detail}", told.Detail, []));
                 }
 
                 if (++count > MaxSteps)

@@ -42,7 +42,7 @@ internal sealed class StepRunner(Desktop desktop, TimeProvider clock)
         }
         catch (RpcException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw progress.Fail(ReasonCodes.StepFailed, $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}");
+            throw progress.Fail(ReasonCodes.OfWords(e.Status.Detail, ReasonCodes.StepFailed), $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}");
         }
         catch (IOException e)
         {
