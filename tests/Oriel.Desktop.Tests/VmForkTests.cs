@@ -40,7 +40,7 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         Assert.True((await server.WaitReadyAsync(source, Deadline))["canFork"]!.GetValue<bool>());
         Assert.Equal(0, (await server.ShellAsync(source, Leave)).ExitCode);
 
-        string[] all = [source, await ForkAsync(server, source, "first"), await ForkAsync(server, source, "second")];
+        string[] all = [source, await ForkInThePageAsync(server, source), await ForkAsync(server, source, "second")];
         using (var third = await server.Api.PostAsJsonAsync($"/api/desktops/{source}/fork", new { }, Token))
         {
             Assert.Equal(HttpStatusCode.TooManyRequests, third.StatusCode);
@@ -67,6 +67,30 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         var id = Ring.IdOf((await answer.Content.ReadFromJsonAsync<JsonObject>(Token))!);
         Assert.Equal($"/api/desktops/{id}", answer.Headers.Location!.OriginalString);
+        await IsProvenAsync(server, id);
+        return id;
+    }
+
+    /// <summary>As a person does it: a button of the running desktop leads to the other one's picture.</summary>
+    private async Task<string> ForkInThePageAsync(OrielServer server, string source)
+    {
+        var page = await Ring.SignInAsync(server, new() { ViewportSize = new() { Width = 1400, Height = 860 } });
+        await page.GotoAsync($"{server.Address}desktops/{source}");
+        await Eyes.IsConnectedAsync(page);
+        await Eyes.PlaysAsync(page, seconds: 120);
+        await page.GetByTestId("toolbar-fork").ClickAsync();
+        await OrielServer.EventuallyAsync(() => Task.FromResult(page.Url.EndsWith(source, StringComparison.Ordinal) ? $"the page is still at {page.Url}" : null), TimeSpan.FromSeconds(60));
+        var id = new Uri(page.Url).Segments[^1];
+        await IsProvenAsync(server, id);
+        await Eyes.IsConnectedAsync(page);
+        await Eyes.PlaysAsync(page, seconds: 120);
+        await Eyes.KeepAsync(page, "fork");
+        await page.GotoAsync("about:blank");
+        return id;
+    }
+
+    private static async Task IsProvenAsync(OrielServer server, string id)
+    {
         var fork = await server.WaitReadyAsync(id, Deadline);
         Tell(fork);
         var steps = fork["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ToList();
@@ -78,7 +102,6 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         var attestation = (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}/attestation", Token))!;
         Assert.Equal((id, 200), (attestation["desktopId"]!.GetValue<string>(), attestation["canary"]!["status"]!.GetValue<int>()));
         Assert.Equal((Asked, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(AskedText)))), (attestation["files"]![0]!["path"]!.GetValue<string>(), attestation["files"]![0]!["sha256"]!.GetValue<string>()));
-        return id;
     }
 
     private static async Task<string[]> LinesAsync(OrielServer server, string id, string script)

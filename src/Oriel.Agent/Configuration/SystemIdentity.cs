@@ -44,15 +44,17 @@ internal sealed class SystemIdentity(GuestConsole console)
     {
         using var staged = new StagedFiles();
         StageMachineId(staged);
-        if (GuestMachine.OwnsKernel())
+        staged.Commit();
+        if (!GuestMachine.OwnsKernel())
         {
-            staged.AddText(OwnBootIdPath, Guid.NewGuid() + "\n", ReadOnly, FileOwner.Root);
+            return;
         }
 
-        staged.Commit();
-        if (GuestMachine.OwnsKernel())
+        // Into the same file, where this machine went on from a snapshot before: nothing can be mounted over a file that was replaced.
+        File.WriteAllText(OwnBootIdPath, Guid.NewGuid() + "\n");
+        if (!GuestMachine.IsMountPoint(BootIdPath))
         {
-            // Over the one of before, where this machine went on from a snapshot already.
+            File.SetUnixFileMode(OwnBootIdPath, (UnixFileMode)ReadOnly);
             GuestMachine.Mount(OwnBootIdPath, BootIdPath, "", GuestMachine.MountFlags.Bind);
         }
     }

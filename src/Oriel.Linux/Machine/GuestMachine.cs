@@ -21,7 +21,7 @@ public static unsafe partial class GuestMachine
     public static void Mount(string source, string target, string type, MountFlags flags, string? data = null) =>
         Check(MountCall(source, target, type, (nuint)flags, data), "mount", target);
 
-    /// <summary>True when something is mounted at exactly this directory. Works before /proc is there.</summary>
+    /// <summary>True when something is mounted at exactly this directory or file. Works before /proc is there.</summary>
     public static bool IsMountPoint(string path)
     {
         const uint mountId = 0x1000;
