@@ -30,7 +30,7 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
     private const string State = "cat /tmp/in-memory ~/on-disk; pgrep -c -x -f 'sleep 987654'; date +%s";
 
     [Fact]
-    public async Task Fork_TwiceOfARunningDesktop_GoesOnWithIdentitiesOfTheirOwn()
+    public async Task Fork_OfARunningDesktopAndOfItsFork_GoOnWithIdentitiesOfTheirOwn()
     {
         SkipUnlessPrepared();
         Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
@@ -40,7 +40,8 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         Assert.True((await server.WaitReadyAsync(source, Deadline))["canFork"]!.GetValue<bool>());
         Assert.Equal(0, (await server.ShellAsync(source, Leave)).ExitCode);
 
-        string[] all = [source, await ForkInThePageAsync(server, source), await ForkAsync(server, source, "second")];
+        var first = await ForkInThePageAsync(server, source);
+        string[] all = [source, first, await ForkAsync(server, first, "second")];
         using (var third = await server.Api.PostAsJsonAsync($"/api/desktops/{source}/fork", new { }, Token))
         {
             Assert.Equal(HttpStatusCode.TooManyRequests, third.StatusCode);
