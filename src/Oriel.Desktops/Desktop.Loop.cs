@@ -173,9 +173,15 @@ public sealed partial class Desktop
         Touch();
         PublishState();
 
-        // Whoever claimed it need not wait for the disk; what a crash loses here is a desktop that nobody has been given yet.
-        message.Done.TrySetResult(true);
-        await SaveAsync();
+        try
+        {
+            await SaveAsync();
+        }
+        finally
+        {
+            // It is theirs even where it could not be stored: the next change is stored with this one.
+            message.Done.TrySetResult(true);
+        }
     }
 
     private async Task HandleStepAsync(StepSnapshot step)

@@ -100,8 +100,7 @@ public sealed partial class DesktopService : IAsyncDisposable
             var placed = Place(request, image, golden is null ? null : () => new WarmDesktop(template!, image, _context, new WarmOrigin(golden.Directory, golden)));
             if (placed.Settled is { } settled)
             {
-                await (settled.Desktop?.Stored ?? Task.CompletedTask);
-                return settled;
+                return await StoredAsync(settled);
             }
 
             if (await placed.Warm!.ClaimAsync(request))
@@ -141,10 +140,20 @@ public sealed partial class DesktopService : IAsyncDisposable
 
         var from = new ForkSource(source, keeper, attestation);
         var spec = from.SpecOf(name);
+        CreateResult result;
         lock (_creating)
         {
-            return Refusal() ?? Begin(spec, image, creation => (desktop, token) => creation.RunForkAsync(desktop, from, token));
+            result = Refusal() ?? Begin(spec, image, creation => (desktop, token) => creation.RunForkAsync(desktop, from, token));
         }
+
+        return await StoredAsync(result);
+    }
+
+    /// <summary>Whoever is told of a desktop must find it in the next server too.</summary>
+    private static async Task<CreateResult> StoredAsync(CreateResult result)
+    {
+        await (result.Desktop?.Stored ?? Task.CompletedTask);
+        return result;
     }
 
     /// <summary>Why there is no place for one more; null where there is. Under the lock.</summary>
