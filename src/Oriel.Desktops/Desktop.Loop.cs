@@ -59,41 +59,60 @@ public sealed partial class Desktop
     {
         var was = _snapshot.State;
         var accepted = DesktopTransitions.TryNext(was, message.Verb, out var next);
-        string? problem = null;
-        if (accepted && message.Verb is DesktopVerb.Pause or DesktopVerb.Resume)
+        var problem = accepted ? await ActAsync(message) : null;
+        accepted &= problem is null;
+        next = accepted ? next : was;
+        if (accepted && message.Verb != DesktopVerb.Fork)
         {
-            problem = await Resources.FreezeAsync(message.Verb == DesktopVerb.Pause);
-            _pausedForIdle = message.ForIdle && problem is null;
-            accepted = problem is null;
-            next = accepted ? next : was;
-            if (accepted && message.Verb == DesktopVerb.Resume)
-            {
-                await Resources.TellTimeAsync();
-            }
-        }
-
-        if (accepted && message.Verb == DesktopVerb.Fork)
-        {
-            // Whatever else is asked of it waits until it goes on; its state stays what it was.
-            problem = await Resources.ForkAsync(message.Directory!);
-            accepted = problem is null;
-            await Resources.TellTimeAsync();
-            Touch();
-        }
-        else if (accepted)
-        {
-            if (message.Verb == DesktopVerb.Prove && !_unclaimed)
-            {
-                // Before anybody hears of it: what is told to be ready is so for the next server too, whenever this one ends.
-                var ready = _snapshot with { State = next, ReadyAt = _snapshot.ReadyAt ?? _context.Clock.GetUtcNow() };
-                await _context.Store.SaveAsync(new StoredDesktop(ready, _policy, message.Document ?? _attestation, _ceiling), [], CancellationToken.None);
-            }
-
+            await StoreReadinessAsync(message, next);
             Enter(next, message);
             await SaveAsync();
         }
 
         message.Done?.TrySetResult(new VerbResult(message.Verb, was, next, accepted, problem));
+    }
+
+    /// <summary>What a verb does to the machine itself. Whatever else is asked of the desktop waits until it is done.</summary>
+    /// <returns>Why it could not be done.</returns>
+    private async Task<string?> ActAsync(VerbMessage message)
+    {
+        string? problem;
+        switch (message.Verb)
+        {
+            case DesktopVerb.Pause:
+                problem = await Resources.FreezeAsync(true);
+                _pausedForIdle = message.ForIdle && problem is null;
+                return problem;
+            case DesktopVerb.Resume:
+                problem = await Resources.FreezeAsync(false);
+                _pausedForIdle = false;
+                if (problem is not null)
+                {
+                    return problem;
+                }
+
+                break;
+            case DesktopVerb.Fork:
+                problem = await Resources.ForkAsync(message.Directory!);
+                Touch();
+                break;
+            default:
+                return null;
+        }
+
+        // It stood still, and so did its clock; also where it was not copied in the end.
+        await Resources.TellTimeAsync();
+        return problem;
+    }
+
+    /// <summary>Before anybody hears of it: what is told to be ready is so for the next server too, whenever this one ends.</summary>
+    private async Task StoreReadinessAsync(VerbMessage message, DesktopState next)
+    {
+        if (message.Verb == DesktopVerb.Prove && !_unclaimed)
+        {
+            var ready = _snapshot with { State = next, ReadyAt = _snapshot.ReadyAt ?? _context.Clock.GetUtcNow() };
+            await _context.Store.SaveAsync(new StoredDesktop(ready, _policy, message.Document ?? _attestation, _ceiling), [], CancellationToken.None);
+        }
     }
 
     private void Enter(DesktopState next, VerbMessage message)
