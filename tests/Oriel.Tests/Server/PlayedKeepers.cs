@@ -14,6 +14,7 @@ namespace Oriel.Tests.Server;
 internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, Played> _running = new();
+    private volatile bool _ended;
 
     /// <summary>What each keeper says on its socket from the start.</summary>
     public IReadOnlyList<KeeperEvent> Script { get; set; } = [new KeeperEvent("step", 1, "namespaces", "done", 500)];
@@ -39,6 +40,20 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
         var process = Process.Start("sleep", "600");
+        try
+        {
+            await StartAsync(process, spec, cancellationToken);
+        }
+        catch
+        {
+            // A start that was given up leaves nothing behind, as a real one.
+            process.Kill();
+            throw;
+        }
+    }
+
+    private async Task StartAsync(Process process, KeeperSpec spec, CancellationToken cancellationToken)
+    {
         Assert.True(KeeperLiveness.TryReadStat(process.Id, out _, out var ticks));
         await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Spec), JsonSerializer.SerializeToUtf8Bytes(spec, KeeperJsonContext.Default.KeeperSpec), cancellationToken);
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -53,6 +68,11 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new KeeperEvent("running", 0), .. Script];
         var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => KillAsync(spec.Bundle, CancellationToken.None));
         _running[spec.Bundle] = played;
+        if (_ended)
+        {
+            await KillAsync(spec.Bundle, CancellationToken.None);
+        }
+
         var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), 1);
         await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
     }
@@ -89,6 +109,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _ended = true;
         foreach (var bundle in _running.Keys)
         {
             await KillAsync(bundle, CancellationToken.None);
