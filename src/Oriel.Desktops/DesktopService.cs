@@ -42,7 +42,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         Options = options;
         _templates = templates;
         _logger = loggerFactory.CreateLogger<DesktopService>();
-        _context = new DesktopContext(options, store, keepers, egress, new GoldenSnapshots(options.Driver, images), new BootSlots(options.MaxConcurrentBoots), images, cgroups, metrics, clock, loggerFactory);
+        _context = new DesktopContext(options, store, keepers, egress, new GoldenSnapshots(options.Driver, images, loggerFactory.CreateLogger<GoldenSnapshots>()), new BootSlots(options.MaxConcurrentBoots), images, cgroups, metrics, clock, loggerFactory);
         _pool = new WarmPool(templates.All, _context, () => Count);
         metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot), _pool.States);
     }
@@ -54,6 +54,9 @@ public sealed partial class DesktopService : IAsyncDisposable
 
     /// <summary>What waits to be claimed, of each template that wants any.</summary>
     public IReadOnlyList<PoolState> Pool => _pool.States();
+
+    /// <summary>Machines kept at the barrier, for desktops to go on from.</summary>
+    public GoldenSnapshots Snapshots => _context.Snapshots;
 
     /// <summary>Adopts or removes what earlier servers left, then watches over times to live. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -94,7 +97,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
 
         var template = _templates.Find(request.Template);
-        var golden = template is null ? null : _context.Snapshots.Find(template, image);
+        var golden = template is null ? null : (await _context.Snapshots.FindAsync(template, image, CancellationToken.None)).Snapshot;
         while (true)
         {
             var placed = Place(request, image, golden is null ? null : () => new WarmDesktop(template!, image, _context, new WarmOrigin(golden.Directory, golden)));

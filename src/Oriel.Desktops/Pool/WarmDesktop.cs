@@ -28,7 +28,7 @@ internal sealed class WarmDesktop
         var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, context.Options.Driver.Name, _since);
         Desktop = new Desktop(context, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
         Desktop.Start((desktop, token) => new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, origin, token));
-        _outcome = AwaitOutcomeAsync(origin?.Restored);
+        _outcome = AwaitOutcomeAsync(origin?.Restored, origin?.Restored is { } golden ? context.Snapshots.Use(golden) : null);
     }
 
     public DesktopTemplate Template { get; }
@@ -61,9 +61,11 @@ internal sealed class WarmDesktop
     }
 
     /// <summary>A snapshot from which nothing came up is given up, so that the next desktop does not try it again.</summary>
-    private async Task<string?> AwaitOutcomeAsync(GoldenSnapshot? restored)
+    /// <param name="use">Of that snapshot; ends at the barrier, where the machine has all that it needs of it.</param>
+    private async Task<string?> AwaitOutcomeAsync(GoldenSnapshot? restored, IDisposable? use)
     {
         await Task.WhenAny(_waits.Task, Desktop.Destroyed);
+        use?.Dispose();
         if (_waits.Task.IsCompleted)
         {
             return null;

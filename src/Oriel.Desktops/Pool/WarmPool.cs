@@ -200,7 +200,7 @@ internal sealed class WarmPool : IAsyncDisposable
             return;
         }
 
-        var origin = OriginOf(shelf, image);
+        var origin = await OriginAsync(shelf, image);
         var member = new WarmDesktop(shelf.Template, image, _context, origin);
         lock (_lock)
         {
@@ -237,25 +237,33 @@ internal sealed class WarmPool : IAsyncDisposable
     }
 
     /// <summary>From a snapshot where one fits; else it makes one, where that is possible and has not failed before.</summary>
-    private WarmOrigin? OriginOf(Shelf shelf, ImageManifest image)
+    private async Task<WarmOrigin?> OriginAsync(Shelf shelf, ImageManifest image)
     {
-        if (_context.Snapshots.Find(shelf.Template, image) is { } golden)
+        var (golden, refusal) = await _context.Snapshots.FindAsync(shelf.Template, image, _stopping.Token);
+        lock (_lock)
         {
+            shelf.SnapshotRefused = refusal;
+        }
+
+        if (golden is not null)
+        {
+            // Those that it is in place of.
+            await _context.Snapshots.RemoveRefusedAsync(shelf.Template, image, _stopping.Token);
             return new WarmOrigin(golden.Directory, golden);
         }
 
-        return _context.Snapshots.ArePossible && !shelf.IsWithoutSnapshot ? new WarmOrigin(_context.Snapshots.Begin(shelf.Template, image), null) : null;
+        return _context.Snapshots.ArePossible && !shelf.IsWithoutSnapshot ? new WarmOrigin(_context.Snapshots.Begin(image), null) : null;
     }
 
     /// <summary>The snapshot that was made can be found from now on; its own machine ends.</summary>
     private async Task KeepAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory)
     {
         var spec = KeeperLiveness.ReadSpec(member.Desktop.Resources.Bundle) ?? throw new IOException($"The bundle of {member.Desktop.Id} has no spec.");
-        _context.Snapshots.Complete(directory, shelf.Template, image, spec.AgentKey, _context.Clock.GetUtcNow());
+        await _context.Snapshots.CompleteAsync(directory, shelf.Template, image, spec.AgentKey, _context.Clock.GetUtcNow(), CancellationToken.None);
         await EndAsync(member, "Its machine is kept as a snapshot.");
         lock (_lock)
         {
-            shelf.Booting = null;
+            (shelf.Booting, shelf.SnapshotRefused) = (null, null);
         }
     }
 
@@ -292,12 +300,14 @@ internal sealed class WarmPool : IAsyncDisposable
 
         public string? Problem { get; set; }
 
+        public string? SnapshotRefused { get; set; }
+
         public DateTimeOffset NotBefore { get; set; }
 
         /// <summary>Making one has failed: desktops boot.</summary>
         public bool IsWithoutSnapshot { get; set; }
 
-        public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem);
+        public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, SnapshotRefused);
     }
 }
 
@@ -306,4 +316,5 @@ internal sealed class WarmPool : IAsyncDisposable
 /// <param name="Claimed">How many were handed out since the server started.</param>
 /// <param name="Missed">How often none waited when one was asked for, so that it was made cold.</param>
 /// <param name="Problem">Why the last one could not be made; null when it could.</param>
-public sealed record PoolState(string Template, int Wanted, int Waiting, int Booting, long Claimed, long Missed, string? Problem);
+/// <param name="SnapshotRefused">Why the snapshot that is there is not used, until another has been made; null when it is used, or there is none.</param>
+public sealed record PoolState(string Template, int Wanted, int Waiting, int Booting, long Claimed, long Missed, string? Problem, string? SnapshotRefused);

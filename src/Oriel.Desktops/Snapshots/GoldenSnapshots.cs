@@ -1,8 +1,7 @@
-using System.Globalization;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
@@ -10,48 +9,74 @@ using Oriel.Images;
 namespace Oriel.Desktops.Snapshots;
 
 /// <summary>
-/// Machines at the barrier, kept beside their image: whoever needs a desktop of that template goes on from there instead of booting. One that was
-/// made by another VMM, on another processor or for another machine has another name, so that it is never found where it does not fit.
+/// Machines at the barrier, kept beside their image: whoever needs a desktop of that template goes on from there instead of booting. One that does
+/// not fit this host, or is not whole, is refused with a reason; the pool makes another and then removes it. Safe for concurrent use.
 /// </summary>
-public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
+public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILogger<GoldenSnapshots> logger)
 {
     private const string Folder = "snapshots", ManifestName = "snapshot.json", UnfinishedPrefix = ".making-";
-    private readonly string _host = driver.Vmm is { } vmm ? Host(driver, vmm) : "";
+    private const int KeyLength = 32, NameLength = 8;
+
+    private readonly SnapshotUses _uses = new();
+    private readonly ConcurrentDictionary<string, bool> _told = new();
+    private Task<SnapshotHost>? _host;
 
     /// <summary>Whether this node's driver can make and restore them.</summary>
     public bool ArePossible => driver.Vmm is not null;
 
-    /// <returns>Null when there is none that fits this host.</returns>
-    public GoldenSnapshot? Find(DesktopTemplate template, ImageManifest image)
+    /// <summary>The newest that a desktop of the template can go on from; why another is refused is logged once.</summary>
+    internal async Task<SnapshotFinding> FindAsync(DesktopTemplate template, ImageManifest image, CancellationToken cancellationToken)
     {
-        if (!ArePossible)
+        var judged = await JudgeAsync(template, image, cancellationToken);
+        foreach (var one in judged)
         {
-            return null;
+            if (one.Refusal is not null && _told.TryAdd($"{one.Directory} {one.Refusal}", true))
+            {
+                logger.LogWarning("The snapshot {Snapshot} is not used: {Reason}", one.Directory, one.Refusal);
+            }
         }
 
-        var directory = PathOf(template, image);
-        var file = Path.Combine(directory, ManifestName);
-        if (!File.Exists(file))
-        {
-            return null;
-        }
+        return judged.FirstOrDefault(one => one.Refusal is null) is { } fitting
+            ? new SnapshotFinding(new GoldenSnapshot(fitting.Directory, fitting.Manifest!.AgentKey), null)
+            : new SnapshotFinding(null, judged is [var newest, ..] ? newest.Refusal : null);
+    }
 
-        try
+    /// <summary>All that lie beside the image, newest first, whatever they were made for.</summary>
+    public async Task<IReadOnlyList<SnapshotSummary>> ListAsync(ImageManifest image, CancellationToken cancellationToken)
+    {
+        var host = await HostAsync(cancellationToken);
+        return [.. Kept(image).Select(one => new SnapshotSummary(
+            one.Manifest?.Driver,
+            one.Manifest?.Accelerator,
+            one.Manifest?.Host.Vmm,
+            one.Manifest?.Host.Cpu,
+            one.Manifest?.Host.Kernel,
+            one.Manifest?.CreatedAt,
+            one.Manifest?.Files.Values.Sum() ?? 0,
+            one.Problem ?? Misfit(one.Manifest!, image, host)))];
+    }
+
+    /// <summary>Removes those of the template that are refused, once nothing is being restored from them any more.</summary>
+    internal async Task RemoveRefusedAsync(DesktopTemplate template, ImageManifest image, CancellationToken cancellationToken)
+    {
+        foreach (var one in await JudgeAsync(template, image, cancellationToken))
         {
-            var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(file), SnapshotJsonContext.Default.SnapshotManifest);
-            return manifest is { AgentKey.Length: 32 } ? new GoldenSnapshot(directory, manifest.AgentKey) : null;
-        }
-        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
-        {
-            return null;
+            if (one.Refusal is not null)
+            {
+                _uses.WhenFree(one.Directory, () => Discard(one.Directory));
+            }
         }
     }
 
+    /// <summary>What the snapshot is not removed during.</summary>
+    /// <returns>To be disposed when the machine has what it needs of it, or has ended.</returns>
+    internal IDisposable Use(GoldenSnapshot snapshot) => _uses.Take(snapshot.Directory);
+
     /// <summary>An empty directory to make one in; what an earlier try left is removed.</summary>
     /// <exception cref="IOException">The store cannot be written.</exception>
-    internal string Begin(DesktopTemplate template, ImageManifest image)
+    internal string Begin(ImageManifest image)
     {
-        var root = Path.Combine(images.PathOf(image.Digest), Folder);
+        var root = RootOf(image);
         if (Directory.Exists(root))
         {
             foreach (var left in Directory.EnumerateDirectories(root, UnfinishedPrefix + "*"))
@@ -60,35 +85,42 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
             }
         }
 
-        return Directory.CreateDirectory(
-            Path.Combine(root, UnfinishedPrefix + Path.GetFileName(PathOf(template, image))), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        var name = UnfinishedPrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(NameLength));
+        return Directory.CreateDirectory(Path.Combine(root, name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
     }
 
     /// <summary>Makes what was begun findable: whole, by one rename.</summary>
     /// <param name="agentKey">That the machine's agent knows; each desktop that goes on from it gives it another at once.</param>
-    internal void Complete(string directory, DesktopTemplate template, ImageManifest image, byte[] agentKey, DateTimeOffset now)
+    /// <returns>Where it is from now on.</returns>
+    internal async Task<string> CompleteAsync(string directory, DesktopTemplate template, ImageManifest image, byte[] agentKey, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var manifest = new SnapshotManifest(image.Digest, driver.Name, _host, Machine(template), now, agentKey);
-        var file = Path.Combine(directory, ManifestName);
-        using (var stream = new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+        var files = new DirectoryInfo(directory).EnumerateFiles().ToDictionary(file => file.Name, file => file.Length, StringComparer.Ordinal);
+        var host = await HostAsync(cancellationToken) ?? throw new InvalidOperationException($"The driver {driver.Name} keeps no machines.");
+        var manifest = new SnapshotManifest(image.Digest, driver.Name, driver.Accelerator, host, MachineOf(template), image.Disks, files, now, agentKey);
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite };
+        await using (var stream = new FileStream(Path.Combine(directory, ManifestName), options))
         {
-            JsonSerializer.Serialize(stream, manifest, SnapshotJsonContext.Default.SnapshotManifest);
+            await JsonSerializer.SerializeAsync(stream, manifest, SnapshotJsonContext.Default.SnapshotManifest, cancellationToken);
         }
 
-        Directory.Move(directory, PathOf(template, image));
+        var place = Path.Combine(Path.GetDirectoryName(directory)!, Path.GetFileName(directory)[UnfinishedPrefix.Length..]);
+        Directory.Move(directory, place);
+        return place;
     }
 
+    /// <summary>One that could not be restored is not tried again; the pool makes another.</summary>
+    internal static void Discard(GoldenSnapshot snapshot) => Discard(snapshot.Directory);
+
     /// <summary>
-    /// One that could not be restored is not tried again; the pool makes another. Of several who discard the same one, the first takes it out of
-    /// everybody's sight before anything in it is deleted. What cannot be removed stays, and is not an error of whoever found it unusable.
+    /// Of several who discard the same one, the first takes it out of everybody's sight before anything in it is deleted. What cannot be removed
+    /// stays, and is not an error of whoever found it unusable.
     /// </summary>
-    internal static void Discard(GoldenSnapshot snapshot)
+    private static void Discard(string directory)
     {
-        var doomed = Path.Combine(
-            Path.GetDirectoryName(snapshot.Directory)!, $"{UnfinishedPrefix}{Path.GetFileName(snapshot.Directory)}-{Guid.NewGuid():n}");
+        var doomed = Path.Combine(Path.GetDirectoryName(directory)!, $"{UnfinishedPrefix}{Path.GetFileName(directory)}-{Guid.NewGuid():n}");
         try
         {
-            Directory.Move(snapshot.Directory, doomed);
+            Directory.Move(directory, doomed);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -111,30 +143,93 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images)
         }
     }
 
-    private static string Machine(DesktopTemplate template) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{template.Limits.MemoryBytes} {template.Limits.Cpus} {template.Limits.DiskBytes} {template.Width}x{template.Height}");
+    private static SnapshotMachine MachineOf(DesktopTemplate template) =>
+        new(template.Limits.MemoryBytes, template.Limits.Cpus, template.Limits.DiskBytes, template.Width, template.Height);
 
-    private static string Host(DesktopDriver driver, string vmm)
+    private string RootOf(ImageManifest image) => Path.Combine(images.PathOf(image.Digest), Folder);
+
+    /// <summary>Asked again when the program has been replaced: a desktop is started with the one of now.</summary>
+    private async Task<SnapshotHost?> HostAsync(CancellationToken cancellationToken)
     {
-        var program = File.Exists(vmm) ? string.Create(CultureInfo.InvariantCulture, $"{new FileInfo(vmm).Length} {File.GetLastWriteTimeUtc(vmm):O}") : "none";
-        var processor = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) ?? "";
-        return $"{driver.Name} {driver.Accelerator} {program} {processor}";
+        if (driver.Vmm is not { } vmm)
+        {
+            return null;
+        }
+
+        if (_host is not { IsCompletedSuccessfully: true } || !(await _host).IsOf(vmm))
+        {
+            _host = SnapshotHost.ReadAsync(vmm, CancellationToken.None);
+        }
+
+        return await _host.WaitAsync(cancellationToken);
     }
 
-    private string PathOf(DesktopTemplate template, ImageManifest image) => Path.Combine(
-        images.PathOf(image.Digest),
-        Folder,
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{_host}\n{Machine(template)}")))[..16]);
+    /// <summary>Those that were made for such a machine, and those of which nobody can tell what for; newest first.</summary>
+    private async Task<IReadOnlyList<Judged>> JudgeAsync(DesktopTemplate template, ImageManifest image, CancellationToken cancellationToken)
+    {
+        if (await HostAsync(cancellationToken) is not { } host)
+        {
+            return [];
+        }
+
+        var machine = MachineOf(template);
+        return [.. Kept(image)
+            .Where(one => one.Manifest is null || (one.Manifest.Driver == driver.Name && one.Manifest.Accelerator == driver.Accelerator && one.Manifest.Machine == machine))
+            .Select(one => new Judged(one.Directory, one.Manifest, one.Problem ?? Misfit(one.Manifest!, image, host)))];
+    }
+
+    private IEnumerable<(string Directory, SnapshotManifest? Manifest, string? Problem)> Kept(ImageManifest image)
+    {
+        var root = new DirectoryInfo(RootOf(image));
+        return !root.Exists ? [] : root.EnumerateDirectories()
+            .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
+            .Select(one => Read(one.FullName))
+            // Unless somebody has just discarded it.
+            .Where(one => one.Problem is null || Directory.Exists(one.Directory))
+            .OrderByDescending(one => one.Manifest?.CreatedAt)
+            .ThenBy(one => one.Directory, StringComparer.Ordinal);
+    }
+
+    private static (string Directory, SnapshotManifest? Manifest, string? Problem) Read(string directory)
+    {
+        try
+        {
+            var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(directory, ManifestName)), SnapshotJsonContext.Default.SnapshotManifest);
+            return manifest is { AgentKey.Length: KeyLength } ? (directory, manifest, FileProblem(directory, manifest)) : (directory, null, "its manifest names no agent key");
+        }
+        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
+        {
+            return (directory, null, $"its manifest cannot be read: {e.Message}");
+        }
+    }
+
+    private static string? FileProblem(string directory, SnapshotManifest manifest)
+    {
+        foreach (var (name, size) in manifest.Files)
+        {
+            var file = new FileInfo(Path.Combine(directory, Path.GetFileName(name)));
+            if (!file.Exists || file.Length != size)
+            {
+                return file.Exists ? $"its file '{name}' has {file.Length} bytes instead of {size}" : $"its file '{name}' is missing";
+            }
+        }
+
+        return manifest.Files.Count == 0 ? "it has no files" : null;
+    }
+
+    private string? Misfit(SnapshotManifest manifest, ImageManifest image, SnapshotHost? host)
+    {
+        if (host is null || manifest.Driver != driver.Name || manifest.Accelerator != driver.Accelerator)
+        {
+            return $"made with the driver {Words(manifest.Driver, manifest.Accelerator)}, this server has {Words(driver.Name, driver.Accelerator)}";
+        }
+
+        return manifest.ImageDigest != image.Digest ? $"made from the image {manifest.ImageDigest}"
+            : manifest.Disks != image.Disks ? $"made with the image's disks of before (kernel {manifest.Disks?.KernelRelease ?? "none"}), which are others now (kernel {image.Disks?.KernelRelease ?? "none"})"
+            : host.MisfitOf(manifest.Host, dependsOnProcessors: manifest.Machine.Cpus <= 0);
+    }
+
+    private static string Words(string driver, string? accelerator) => accelerator is null ? driver : $"{driver} ({accelerator})";
+
+    private sealed record Judged(string Directory, SnapshotManifest? Manifest, string? Refusal);
 }
-
-/// <param name="AgentKey">Of the machine as it was kept.</param>
-public sealed record GoldenSnapshot(string Directory, byte[] AgentKey);
-
-/// <param name="Host">VMM and processor that it was made with, as far as it must be the same again.</param>
-/// <param name="Machine">Memory, processors, disk and screen.</param>
-internal sealed record SnapshotManifest(string ImageDigest, string Driver, string Host, string Machine, DateTimeOffset CreatedAt, byte[] AgentKey);
-
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
-[JsonSerializable(typeof(SnapshotManifest))]
-internal sealed partial class SnapshotJsonContext : JsonSerializerContext;

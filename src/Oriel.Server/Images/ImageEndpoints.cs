@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Oriel.Desktops;
 using Oriel.Desktops.Pool;
+using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
 using Oriel.Images;
@@ -17,16 +18,25 @@ internal static class ImageEndpoints
         app.MapGet("/api/pool", Pool).WithTags("Templates").WithName("GetPool").WithSummary("Desktops that wait, booted, to be claimed").Produces<PoolResponse>();
     }
 
-    private static IResult Images(ImageStore store) => Results.Json(
-        new ImageListResponse([.. store.List().Select(image => new ImageResponse(
-            image.Name,
-            image.Digest,
-            image.Size,
-            image.CreatedAt,
-            store.IsUsable(image),
-            store.IsUsable(image) ? null : image.BootTest?.Reason ?? "not boot-tested yet",
-            image.Packages.Count))]),
-        ImagesApiJsonContext.Default.ImageListResponse);
+    private static async Task<IResult> Images(ImageStore store, DesktopService desktops, CancellationToken cancellationToken)
+    {
+        var images = new List<ImageResponse>();
+        foreach (var image in store.List())
+        {
+            var usable = store.IsUsable(image);
+            images.Add(new ImageResponse(
+                image.Name,
+                image.Digest,
+                image.Size,
+                image.CreatedAt,
+                usable,
+                usable ? null : image.BootTest?.Reason ?? "not boot-tested yet",
+                image.Packages.Count,
+                await desktops.Snapshots.ListAsync(image, cancellationToken)));
+        }
+
+        return Results.Json(new ImageListResponse(images), ImagesApiJsonContext.Default.ImageListResponse);
+    }
 
     private static IResult Templates(TemplateCatalog templates, DesktopOptions options) => Results.Json(
         new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
@@ -42,7 +52,9 @@ internal static class ImageEndpoints
 /// <param name="Size">Bytes.</param>
 /// <param name="Reason">Why it is not usable.</param>
 /// <param name="Packages">How many.</param>
-internal sealed record ImageResponse(string Name, string Digest, long Size, DateTimeOffset CreatedAt, bool Usable, string? Reason, int Packages);
+/// <param name="Snapshots">Machines of it that were kept at the barrier, newest first.</param>
+internal sealed record ImageResponse(
+    string Name, string Digest, long Size, DateTimeOffset CreatedAt, bool Usable, string? Reason, int Packages, IReadOnlyList<SnapshotSummary> Snapshots);
 
 internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
 

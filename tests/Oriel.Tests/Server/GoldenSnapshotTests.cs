@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
@@ -20,7 +21,7 @@ public sealed class GoldenSnapshotTests
     {
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
         await using var server = await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = Played });
-        var kept = Keep(server);
+        var kept = await KeepAsync(server);
 
         // The guest that is played does not know the key of the machine that was kept.
         var first = (await CreateAsync(server))["id"]!.GetValue<string>();
@@ -40,9 +41,9 @@ public sealed class GoldenSnapshotTests
         await using var server = await TestServer.StartAsync(change: o => o with { Driver = Played });
         for (var round = 0; round < 20; round++)
         {
-            var kept = Keep(server);
+            var kept = await KeepAsync(server);
             var (snapshots, template, image) = Store(server);
-            var found = snapshots.Find(template, image)!;
+            var found = (await snapshots.FindAsync(template, image, Token)).Snapshot!;
             using var barrier = new Barrier(4);
             await Task.WhenAll(Enumerable.Range(0, barrier.ParticipantCount).Select(_ => Task.Factory.StartNew(
                 () =>
@@ -57,6 +58,27 @@ public sealed class GoldenSnapshotTests
         }
     }
 
+    [Fact]
+    public async Task RemoveRefused_WhileAMachineIsRestored_WaitsForIt()
+    {
+        await using var server = await TestServer.StartAsync(change: o => o with { Driver = Played });
+        var kept = await KeepAsync(server);
+        var (snapshots, template, image) = Store(server);
+        var found = (await snapshots.FindAsync(template, image, Token)).Snapshot!;
+        await File.AppendAllTextAsync(Path.Combine(kept, "state"), "more", Token);
+        using (snapshots.Use(found))
+        {
+            using (snapshots.Use(found))
+            {
+                await snapshots.RemoveRefusedAsync(template, image, Token);
+            }
+
+            Assert.True(Directory.Exists(kept));
+        }
+
+        Assert.Empty(Left(kept));
+    }
+
     /// <summary>Under whatever name.</summary>
     private static IEnumerable<string> Left(string kept) => Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(kept)!);
 
@@ -66,22 +88,21 @@ public sealed class GoldenSnapshotTests
 
     /// <summary>A snapshot with files in it, as far as the store tells.</summary>
     /// <returns>Its directory.</returns>
-    private static string Keep(TestServer server)
+    private static async Task<string> KeepAsync(TestServer server)
     {
         var (snapshots, template, image) = Store(server);
-        var directory = snapshots.Begin(template, image);
+        var directory = snapshots.Begin(image);
         foreach (var name in (string[])["memory", "state", "scratch"])
         {
             File.WriteAllText(Path.Combine(directory, name), name);
         }
 
-        snapshots.Complete(directory, template, image, new byte[32], DateTimeOffset.UnixEpoch);
-        return snapshots.Find(template, image)!.Directory;
+        return await snapshots.CompleteAsync(directory, template, image, new byte[32], DateTimeOffset.UnixEpoch, Token);
     }
 
     private static (GoldenSnapshots Snapshots, DesktopTemplate Template, ImageManifest Image) Store(TestServer server)
     {
         var images = new ImageStore(Path.Combine(server.Data, "images"));
-        return (new GoldenSnapshots(Played, images), DesktopTemplate.Default, images.FindUsable(DesktopTemplate.Default.Image)!);
+        return (new GoldenSnapshots(Played, images, NullLogger<GoldenSnapshots>.Instance), DesktopTemplate.Default, images.FindUsable(DesktopTemplate.Default.Image)!);
     }
 }

@@ -56,6 +56,12 @@ internal sealed class PlayedGuest : IAsyncDisposable
     /// <summary>Changes any single reply before it is sent.</summary>
     public Action<object> Replying { get; init; } = _ => { };
 
+    /// <summary>Of the machine that it goes on from, which it knows until it is renewed.</summary>
+    public byte[] FormerKey
+    {
+        init => _key = value;
+    }
+
     /// <summary>Room on its disk, as it is told from now on.</summary>
     public DiskRoom Disk
     {

@@ -35,6 +35,17 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>Why it does not copy a guest; null = it says that it did.</summary>
     public string? ForkProblem { get; set; }
 
+    /// <summary>Fills the directory of a guest that is to be kept, and tells why it could not; null = it has done so.</summary>
+    public Func<KeeperSpec, Task<string?>> Keeping { get; set; } = async spec =>
+    {
+        foreach (var name in (string[])["memory", "state", "scratch"])
+        {
+            await File.WriteAllTextAsync(Path.Combine(spec.Snapshot!.Directory, name), name);
+        }
+
+        return null;
+    };
+
     public int Running => _running.Count;
 
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
@@ -66,7 +77,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
 
         IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new KeeperEvent("running", 0), .. Script];
-        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => KillAsync(spec.Bundle, CancellationToken.None));
+        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => Keeping(spec), () => KillAsync(spec.Bundle, CancellationToken.None));
         _running[spec.Bundle] = played;
         if (_ended)
         {
@@ -131,12 +142,13 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         private readonly PlayedGuest? _guest;
         private readonly Func<Task> _stop;
         private readonly Func<string?> _forkProblem;
+        private readonly Func<Task<string?>> _keep;
         private readonly ConcurrentBag<Socket> _accepted = [];
         private readonly Task _accepting;
 
-        public Played(Process process, Socket listener, PlayedGuest? guest, Func<Socket, Task> speech, Func<string?> forkProblem, Func<Task> stop)
+        public Played(Process process, Socket listener, PlayedGuest? guest, Func<Socket, Task> speech, Func<string?> forkProblem, Func<Task<string?>> keep, Func<Task> stop)
         {
-            (_process, _listener, _guest, _forkProblem, _stop) = (process, listener, guest, forkProblem, stop);
+            (_process, _listener, _guest, _forkProblem, _keep, _stop) = (process, listener, guest, forkProblem, keep, stop);
             _accepting = AcceptAsync(speech);
         }
 
@@ -175,7 +187,10 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                             await SayAsync(socket, [new KeeperEvent("step", 1, asked, "done", 100)]);
                             break;
                         case "fork":
-                            await SayAsync(socket, [_forkProblem() is { } problem ? new KeeperEvent("step", 1, "fork", "failed", 100, problem) : new KeeperEvent("step", 1, "fork", "done", 100)]);
+                            await SayAsync(socket, [Done("fork", _forkProblem())]);
+                            break;
+                        case "snapshot":
+                            await SayAsync(socket, [Done("snapshot", await _keep())]);
                             break;
                     }
                 }
@@ -185,6 +200,8 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                 // Killed.
             }
         }
+
+        private static KeeperEvent Done(string step, string? problem) => new("step", 1, step, problem is null ? "done" : "failed", 100, problem);
 
         private async Task AcceptAsync(Func<Socket, Task> speech)
         {
