@@ -13,8 +13,8 @@ internal static class Terminal
     public static string Paint(int red, int green, int blue) =>
         string.Create(CultureInfo.InvariantCulture, $"clear; for i in 1 2 3 4 5 6 7 8 9; do printf '\\033[48;2;{red};{green};{blue}m%90s\\033[0m\\n' ' '; done");
 
-    /// <summary>Types a command and waits until the guest has run it.</summary>
-    public static Task RunAsync(OrielServer server, IPage page, string id, string command) => TypeAsync(server, page, id, proof => $"{command}; touch {proof}");
+    /// <summary>Types a command and waits until the guest has run it, whole: one that has lost its first keys fails, and is typed again.</summary>
+    public static Task RunAsync(OrielServer server, IPage page, string id, string command) => TypeAsync(server, page, id, proof => $"{command} && touch {proof}");
 
     /// <summary>Types a command that reads its input, and waits until it has started.</summary>
     public static Task BeginAsync(OrielServer server, IPage page, string id, string command) => TypeAsync(server, page, id, proof => $"touch {proof}; {command}");

@@ -53,6 +53,14 @@ public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
         Assert.Equal(4, identities[0].Length);
         Assert.All(identities[0].Zip(identities[1]), pair => Assert.NotEqual(pair.First, pair.Second));
         Assert.Equal(before, await DigestAsync(memory));
+        await DoNotHearEachOtherAsync(server, ids);
+    }
+
+    private static async Task DoNotHearEachOtherAsync(OrielServer server, List<string> ids)
+    {
+        Assert.Equal(0, (await server.ShellAsync(ids[0], LeakProbe.Listen)).ExitCode);
+        Assert.Equal("called\n", (await server.ShellAsync(ids[1], LeakProbe.Calling)).Stdout);
+        Assert.Equal("called\nlistening\nown\n", (await server.ShellAsync(ids[0], LeakProbe.Heard)).Stdout);
     }
 
     private static async Task<string> DigestAsync(string path)
