@@ -1,20 +1,25 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using Oriel.Desktop.Tests;
 
 namespace Oriel.Bench;
 
 /// <summary>The real server, a real Chromium, and the few things that all scenarios do with them.</summary>
-internal sealed class BenchHost : IAsyncDisposable
+internal sealed partial class BenchHost : IAsyncDisposable
 {
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
     private readonly string _reader;
+    private readonly string[] _options;
+    private readonly int? _count;
 
-    private BenchHost(OrielServer server, IPlaywright playwright, IBrowser browser, bool quick)
+    private BenchHost(OrielServer server, IPlaywright playwright, IBrowser browser, bool quick, string[] options, int? count)
     {
         Server = server;
+        _options = options;
+        _count = count;
         _playwright = playwright;
         _browser = browser;
         Quick = quick;
@@ -32,24 +37,42 @@ internal sealed class BenchHost : IAsyncDisposable
     /// <summary>Of each measured stretch.</summary>
     public int Seconds => Quick ? 6 : 10;
 
-    public static async Task<BenchHost> StartAsync(bool quick)
+    /// <summary>Desktops at once, where a scenario takes several: ten, or three by emulation.</summary>
+    public int Count => _count ?? (IsEmulated ? 3 : 10);
+
+    /// <summary>As the server's start-up line names it, with what runs a machine's instructions: <c>qemu (tcg)</c>.</summary>
+    public string Driver => DriverLine().Match(Server.Output).Groups["driver"].Value;
+
+    public bool IsEmulated => Driver.EndsWith("(tcg)", StringComparison.Ordinal);
+
+    /// <summary>QEMU alone makes snapshots and forks.</summary>
+    public bool HasSnapshots => Driver.StartsWith("qemu ", StringComparison.Ordinal);
+
+    /// <param name="driver">Of all servers of the run; null = the containers that <c>auto</c> takes without KVM.</param>
+    /// <param name="count">See <see cref="Count"/>; null = its default.</param>
+    public static async Task<BenchHost> StartAsync(bool quick, string? driver, int? count)
     {
         if (OrielServer.MissingReason() is { } reason)
         {
             throw new InvalidOperationException(reason);
         }
 
-        var server = await OrielServer.StartAsync();
+        string[] options = driver is null ? [] : ["--driver", driver];
+        var server = await OrielServer.StartAsync(options);
         var playwright = await Playwright.CreateAsync();
         var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Args = Ring.ChromiumArguments });
-        return new BenchHost(server, playwright, browser, quick);
+        return new BenchHost(server, playwright, browser, quick, options, count);
     }
 
-    public static string Machine()
+    /// <summary>Another server of the same driver.</summary>
+    /// <param name="templates">Of the operator; null = the one that is built in.</param>
+    public Task<OrielServer> StartServerAsync(JsonArray? templates, params string[] options) => OrielServer.StartAsync(templates, [.. _options, .. options]);
+
+    public string Machine()
     {
         var model = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("model name", StringComparison.Ordinal)).Split(':')[1].Trim();
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1L << 30);
-        return $"{Environment.ProcessorCount} cores of {model}, {memory} GiB, Linux {Environment.OSVersion.Version}, container driver";
+        return $"{Environment.ProcessorCount} cores of {model}, {memory} GiB, Linux {Environment.OSVersion.Version}, driver {Driver}";
     }
 
     /// <summary>How many tasks of the whole machine wanted a core in the last minute: above the number of cores, everything waits for others too.</summary>
@@ -126,6 +149,9 @@ internal sealed class BenchHost : IAsyncDisposable
     }
 
     internal static string Ms(JsonNode? value) => value is null ? "-" : value.GetValue<double>().ToString("F0", System.Globalization.CultureInfo.InvariantCulture);
+
+    [GeneratedRegex("^Desktops: (?<driver>.+)$", RegexOptions.Multiline)]
+    private static partial Regex DriverLine();
 
     private static async Task<JsonNode> JsonAsync(IPage page, string script) => JsonNode.Parse(await page.EvaluateAsync<string>(script))!;
 

@@ -1,20 +1,25 @@
+using System.Globalization;
 using Oriel.Bench;
 using Spectre.Console;
 
-// One command, one table: `./oriel bench [--quick] [scenario...]`. Needs ORIEL_TEST_APP and ORIEL_TEST_DATA as the desktop ring does, and
+// One command, one table: `./oriel bench [--quick] [--driver NAME] [--count N] [scenario...]`. Needs ORIEL_TEST_APP and ORIEL_TEST_DATA as the desktop ring does, and
 // ORIEL_BENCH_DRAW, the published oriel-bench-draw. Writes the Markdown of its tables to the file named by --out.
 
 var quick = args.Contains("--quick");
-var outAt = Array.IndexOf(args, "--out");
-var output = outAt >= 0 && outAt + 1 < args.Length ? args[outAt + 1] : null;
-var wanted = args.Where((arg, index) => !arg.StartsWith("--", StringComparison.Ordinal) && (outAt < 0 || index != outAt + 1)).ToHashSet();
+string[] valued = ["--out", "--driver", "--count"];
+var output = ValueOf("--out");
+var wanted = args.Where((arg, index) => !arg.StartsWith("--", StringComparison.Ordinal) && (index == 0 || !valued.Contains(args[index - 1]))).ToHashSet();
 
-await using var bench = await BenchHost.StartAsync(quick);
+await using var bench = await BenchHost.StartAsync(quick, ValueOf("--driver"), ValueOf("--count") is { } count ? int.Parse(count, CultureInfo.InvariantCulture) : null);
 var scenarios = new (string Name, string What, Func<Task<Report>> Run)[]
 {
     ("create", "From POST to ready, cold, and the share of each step", () => CreateScenario.RunAsync(bench)),
     ("warm", "A desktop that waited, booted, against one made cold", () => WarmScenario.RunAsync(bench)),
-    ("footprint", "What one desktop takes of the host", () => WarmScenario.FootprintAsync(bench)),
+    ("footprint", "What one desktop takes of the host", () => FootprintScenario.RunAsync(bench)),
+    ("restore", "A machine booted against one that goes on from a snapshot", () => RestoreScenario.RunAsync(bench)),
+    ("fork", "A fork of a running desktop, and how long the other one stands still for it", () => ForkScenario.RunAsync(bench)),
+    ("pause", "A desktop paused and resumed before its viewer", () => PauseScenario.RunAsync(bench)),
+    ("imagesize", "What the size of an image costs a desktop's start", () => ImageSizeScenario.RunAsync(bench)),
     ("latency", "Draw in X to pixels read in the page, full-screen text, side by side with TigerVNC + noVNC", () => LatencyScenario.RunAsync(bench)),
     ("stages", "Where the time goes, from the drawing call to the page", () => StageScenario.RunAsync(bench)),
     ("idle", "A still desktop with one viewer", () => LoadScenario.IdleAsync(bench)),
@@ -25,7 +30,7 @@ var scenarios = new (string Name, string What, Func<Task<Report>> Run)[]
 var markdown = new List<string>
 {
     "# Performance", "",
-    $"Measured on {DateTime.UtcNow:yyyy-MM-dd} with `./oriel bench`: {BenchHost.Machine()}. Everything (server, guest, browser) ran on this one machine; read ratios, not",
+    $"Measured on {DateTime.UtcNow:yyyy-MM-dd} with `./oriel bench`: {bench.Machine()}. Everything (server, guest, browser) ran on this one machine; read ratios, not",
     "absolute figures. Latencies go from the drawing call in X to the moment at which the page has the pixels.", "",
 };
 foreach (var (name, what, run) in scenarios.Where(scenario => wanted.Count == 0 || wanted.Contains(scenario.Name)))
@@ -42,3 +47,5 @@ if (output is not null)
 }
 
 return 0;
+
+string? ValueOf(string option) => Array.IndexOf(args, option) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Oriel.Desktop.Tests;
+
+namespace Oriel.Bench;
+
+/// <summary>
+/// The start of a desktop up to its kernel's first program, with root disks of several sizes: the image's own, lengthened by random bytes, which its file system does not know of, and sealed by
+/// its own digest. What the whole boot reads is the same in each, so what differs is what the size itself costs.
+/// </summary>
+internal static class ImageSizeScenario
+{
+    private const int Starts = 3;
+    private const string Kernel = "kernel";
+
+    public static async Task<Report> RunAsync(BenchHost bench)
+    {
+        if (bench.Driver.StartsWith("container", StringComparison.Ordinal))
+        {
+            return new Report(["root disk"], [], "Containers start from a directory, not from a disk.");
+        }
+
+        var rows = new List<string[]>();
+        foreach (var gigabytes in bench.Quick ? new[] { 0, 2 } : [0, 2, 4, 8])
+        {
+            rows.Add(await MeasureAsync(bench, gigabytes));
+        }
+
+        return new Report(
+            [$"root disk ({bench.Driver})", "first of a server: digest of the disks, ms", "digest again, ms", "keeper and its disk, ms", "VMM, ms", "kernel, ms", "POST to its first program, ms (min to max)", "load"], rows,
+            $"Medians of {Starts} desktops of one server, the first of which reads the disks once. The digest is linear by nature.");
+    }
+
+    private static async Task<string[]> MeasureAsync(BenchHost bench, int gigabytes)
+    {
+        var store = Directory.CreateTempSubdirectory("oriel-bench-images-");
+        try
+        {
+            var size = await CopyAsync(store.FullName, gigabytes * 1_000_000_000L);
+            await using var server = await bench.StartServerAsync(null, "--images", store.FullName);
+            var steps = new Steps();
+            var first = "";
+            for (var start = 0; start < Starts; start++)
+            {
+                var watch = Stopwatch.StartNew();
+                var id = (await server.CreateDesktopAsync(new { }))["id"]!.GetValue<string>();
+                var desktop = await Steps.DoneAsync(server, id, Kernel);
+                if (start == 0)
+                {
+                    first = Steps.Text(desktop["steps"]!.AsArray().First(step => step!["name"]!.GetValue<string>() == "image-disks")!["elapsedMs"]!.GetValue<double>());
+                }
+                else
+                {
+                    steps.Add("whole", watch.Elapsed.TotalMilliseconds);
+                    steps.AddAll(desktop);
+                }
+
+                await server.DestroyAllAsync(but: null);
+            }
+
+            var whole = steps.Row("whole");
+            return
+            [
+                (size / 1e9).ToString("F1", CultureInfo.InvariantCulture) + " GB", first, steps.Median("image-disks"), steps.Median("keeper"), steps.Median("vm-start"), steps.Median(Kernel),
+                $"{whole[1]} ({whole[2]} to {whole[3]})", BenchHost.Load(),
+            ];
+        }
+        finally
+        {
+            store.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>The newest image of the run's store, as far as a virtual machine needs it.</summary>
+    /// <param name="size">Of the root disk, bytes; one that is larger stays as it is.</param>
+    private static async Task<long> CopyAsync(string store, long size)
+    {
+        var (source, manifest) = Directory.EnumerateFiles(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"), "manifest.json", new EnumerationOptions { MaxRecursionDepth = 1, RecurseSubdirectories = true })
+            .Select(file => (Path.GetDirectoryName(file)!, JsonNode.Parse(File.ReadAllText(file))!)).MaxBy(image => image.Item2["createdAt"]!.GetValue<DateTimeOffset>());
+        var target = Path.Combine(store, Path.GetFileName(source));
+        Directory.CreateDirectory(Path.Combine(target, "rootfs"));
+        Directory.CreateDirectory(Path.Combine(target, "disks"));
+        foreach (var name in new[] { "vmlinux", "initramfs" })
+        {
+            File.Copy(Path.Combine(source, "disks", name), Path.Combine(target, "disks", name));
+        }
+
+        var disk = Path.Combine(target, "disks", "root.erofs");
+        var (length, digest) = await LengthenedAsync(Path.Combine(source, "disks", "root.erofs"), disk, size);
+        (manifest["disks"]!["root"]!["sha256"], manifest["disks"]!["root"]!["size"]) = (digest, length);
+        await File.WriteAllTextAsync(Path.Combine(target, "manifest.json"), manifest.ToJsonString());
+        return length;
+    }
+
+    private static async Task<(long Length, string Digest)> LengthenedAsync(string source, string target, long size)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        await using var from = File.OpenRead(source);
+        await using var to = File.Create(target);
+        var buffer = new byte[1 << 20];
+        while (await from.ReadAsync(buffer) is > 0 and var read)
+        {
+            await PutAsync(buffer.AsMemory(0, read));
+        }
+
+        while (to.Length < size)
+        {
+            RandomNumberGenerator.Fill(buffer);
+            await PutAsync(buffer);
+        }
+
+        File.SetUnixFileMode(target, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        return (to.Length, Convert.ToHexStringLower(hash.GetHashAndReset()));
+
+        async ValueTask PutAsync(ReadOnlyMemory<byte> bytes)
+        {
+            hash.AppendData(bytes.Span);
+            await to.WriteAsync(bytes);
+        }
+    }
+}
