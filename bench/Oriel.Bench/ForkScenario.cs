@@ -22,8 +22,8 @@ internal static class ForkScenario
             return new Report(["step", "median ms", "min", "max"], [], $"The driver {bench.Driver} forks nothing.");
         }
 
-        await using var server = await bench.StartServerAsync(null, "--max-desktops", "2");
-        var source = (await server.CreateDesktopAsync(new { name = "source" }))["id"]!.GetValue<string>();
+        await using var server = await bench.StartServerAsync(RestoreScenario.ColdTemplates(), "--max-desktops", "2");
+        var source = (await server.CreateDesktopAsync(new { name = "source", template = RestoreScenario.Cold }))["id"]!.GetValue<string>();
         await server.WaitReadyAsync(source, TimeSpan.FromMinutes(6));
         var steps = new Steps();
         for (var round = 0; round < (bench.Quick ? 2 : 4); round++)

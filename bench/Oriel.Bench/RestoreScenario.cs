@@ -9,6 +9,12 @@ internal static class RestoreScenario
 {
     private const string One = "**POST to ready, one**", First = "**several at once: the first is ready**", Last = "**several at once: all are ready**";
 
+    /// <summary>The name of a template whose desktops boot.</summary>
+    public const string Cold = "cold";
+
+    /// <summary>A snapshot is of a machine of one size and with one screen: there is none of this one.</summary>
+    public static JsonArray ColdTemplates() => new(new JsonObject { ["name"] = Cold, ["width"] = 1280, ["height"] = 736 });
+
     public static async Task<Report> RunAsync(BenchHost bench)
     {
         var booted = await MeasureAsync(bench, restored: false);
@@ -35,9 +41,8 @@ internal static class RestoreScenario
 
     private static async Task<Steps> MeasureAsync(BenchHost bench, bool restored)
     {
-        // A template of another name has no snapshot.
-        var template = restored ? null : "cold";
-        await using var server = await bench.StartServerAsync(restored ? null : new JsonArray(new JsonObject { ["name"] = template }), "--max-desktops", $"{bench.Count}");
+        var template = restored ? null : Cold;
+        await using var server = await bench.StartServerAsync(restored ? null : ColdTemplates(), "--max-desktops", $"{bench.Count}");
         var steps = new Steps();
         for (var round = 0; round < Rounds(bench); round++)
         {

@@ -46,6 +46,11 @@ internal sealed class Steps
             async () =>
             {
                 desktop = JsonNode.Parse(await server.Api.GetStringAsync($"/api/desktops/{id}"))!;
+                if (desktop["reason"] is { } reason)
+                {
+                    throw new InvalidOperationException($"The desktop failed before {step}: {reason.ToJsonString()}");
+                }
+
                 return desktop["steps"]!.AsArray().Any(done => done!["name"]!.GetValue<string>() == step && done["state"]!.GetValue<string>() == "done") ? null : $"{step} is not done: {desktop.ToJsonString()}";
             },
             TimeSpan.FromMinutes(5));

@@ -12,7 +12,7 @@ internal static class LeakProbe
     /// <summary>What the keeper has counted afterwards, each at least once.</summary>
     public static readonly string[] Dropped = ["dropped-udp", "dropped-icmp", "dropped-ipv6", "dropped-other", "dropped-other-frames", "dropped-spoofed"];
 
-    private const string Call = "is another desktop there";
+    private const string Call = "this is desktop";
 
     /// <summary>(A connection to any address is taken by the transparent proxy, which closes it.)</summary>
     private const string Sockets = """
@@ -101,12 +101,12 @@ internal static class LeakProbe
         print "called\n";
         """;
 
-    /// <summary>Writes to <c>/tmp/heard</c> of each call that passes the link whether it is its own, on the way out, or another's.</summary>
+    /// <summary>Writes to <c>/tmp/heard</c> whose each call is that passes the link, its own on the way out as well.</summary>
     private const string Ear = """
         use strict; use Socket;
         socket(my $wire, 17, SOCK_RAW, 768) or die "packet: $!";
         open my $heard, ">", "/tmp/heard" or die "heard: $!"; select $heard; $| = 1; print "listening\n";
-        while (my $from = recv($wire, my $frame, 2048, 0)) { print +(unpack "SnlSC", $from)[4] == 4 ? "own\n" : "another\n" if index($frame, "CALL") >= 0 }
+        while (defined recv($wire, my $frame, 2048, 0)) { print "$1\n" if $frame =~ /CALL (\w+)/ }
         """;
 
     /// <param name="hostPorts">Ports at which this host's own loopback does answer.</param>
@@ -125,11 +125,12 @@ internal static class LeakProbe
         """;
 
     /// <summary>Calls whatever else may be on the link, by datagram, broadcast and bare frames.</summary>
-    public static string Calling { get; } = $"sudo perl -e '{Calls.Replace("CALL", Call, StringComparison.Ordinal)}'";
+    /// <param name="who">One word.</param>
+    public static string Calling(string who) => $"sudo perl -e '{Calls.Replace("CALL", $"{Call} {who}", StringComparison.Ordinal)}'";
 
-    /// <summary>Who listens calls as well, and tells what it has heard once it has heard itself: <c>own</c> for its own calls, <c>another</c>.</summary>
-    public static string Heard { get; } = $"""
-        {Calling} && until grep -q own /tmp/heard; do :; done
+    /// <summary>Who listens calls as well, and tells whom it has heard once it has heard itself.</summary>
+    public static string Heard(string who) => $"""
+        {Calling(who)} && until grep -q {who} /tmp/heard; do :; done
         sort -u /tmp/heard
         """;
 }

@@ -59,8 +59,8 @@ public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
     private static async Task DoNotHearEachOtherAsync(OrielServer server, List<string> ids)
     {
         Assert.Equal(0, (await server.ShellAsync(ids[0], LeakProbe.Listen)).ExitCode);
-        Assert.Equal("called\n", (await server.ShellAsync(ids[1], LeakProbe.Calling)).Stdout);
-        Assert.Equal("called\nlistening\nown\n", (await server.ShellAsync(ids[0], LeakProbe.Heard)).Stdout);
+        Assert.Equal("called\n", (await server.ShellAsync(ids[1], LeakProbe.Calling("second"))).Stdout);
+        Assert.Equal("called\nfirst\nlistening\n", (await server.ShellAsync(ids[0], LeakProbe.Heard("first"))).Stdout);
     }
 
     private static async Task<string> DigestAsync(string path)
