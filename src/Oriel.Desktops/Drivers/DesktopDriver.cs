@@ -20,7 +20,7 @@ public sealed record DesktopDriver(string Name, string Isolation, string? Accele
     public bool CanFork => Vmm is not null;
 
     /// <summary>It needs KVM.</summary>
-    public static DesktopDriver Firecracker { get; } = new("firecracker", MicroVm, "kvm", NeedsDisks: true, TimeScale: 1);
+    public static DesktopDriver Firecracker(string program) => new("firecracker", MicroVm, "kvm", NeedsDisks: true, TimeScale: 1, program);
 
     /// <summary>By emulation a start takes about ten times as long; the deadlines have room for the half of that.</summary>
     public static DesktopDriver Qemu(string program, bool kvm) => new("qemu", MicroVm, kvm ? "kvm" : "tcg", NeedsDisks: true, kvm ? 1 : 5, program);

@@ -30,6 +30,17 @@ public static partial class Mounts
         }
     }
 
+    /// <summary>umount2(2): takes the topmost mount off a path.</summary>
+    /// <exception cref="Win32Exception">There is none, or a file of it is open.</exception>
+    public static void Unmount(string target)
+    {
+        if (umount2(target, 0) != 0)
+        {
+            var errno = Marshal.GetLastPInvokeError();
+            throw new Win32Exception(errno, $"umount of {target} failed: {Marshal.GetPInvokeErrorMessage(errno)}");
+        }
+    }
+
     /// <summary>From here on nothing mounted here is seen by the namespace that this one was copied from, nor the other way round.</summary>
     public static void MakeAllPrivate() => Mount("none", "/", null, MountOptions.Recursive | MountOptions.Private);
 
@@ -55,4 +66,7 @@ public static partial class Mounts
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int mount(string source, string target, string? type, nuint flags, string? data);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int umount2(string target, int flags);
 }

@@ -21,7 +21,7 @@ internal static class DriverChoice
             case Qemu:
                 return host.QemuProblem() is { } problem ? (null, $"--driver qemu: {problem}") : (DesktopDriver.Qemu(host.QemuProgram!, await host.QemuComesUpOnKvmAsync()), null);
             case Firecracker:
-                return await host.FirecrackerProblemAsync() is { } reason ? (null, $"--driver firecracker: {reason}") : (DesktopDriver.Firecracker, null);
+                return await host.FirecrackerProblemAsync() is { } reason ? (null, $"--driver firecracker: {reason}") : (DesktopDriver.Firecracker(host.FirecrackerProgram), null);
             case Auto:
                 return (await BestAsync(host), null);
             default:
@@ -37,7 +37,7 @@ internal static class DriverChoice
             return DesktopDriver.Container;
         }
 
-        return await host.FirecrackerProblemAsync() is null ? DesktopDriver.Firecracker
+        return await host.FirecrackerProblemAsync() is null ? DesktopDriver.Firecracker(host.FirecrackerProgram)
             : host.QemuProblem() is null && await host.QemuComesUpOnKvmAsync() ? DesktopDriver.Qemu(host.QemuProgram!, kvm: true)
             : DesktopDriver.Container;
     }

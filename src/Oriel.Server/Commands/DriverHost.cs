@@ -29,6 +29,9 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     /// <summary>Null where it is not installed.</summary>
     public string? QemuProgram => Find("qemu-system-x86_64");
 
+    /// <summary>As the keeper finds it, which knows whether it can be used.</summary>
+    public string FirecrackerProgram => Find("firecracker") ?? "firecracker";
+
     public string? QemuProblem() =>
         QemuProgram is null ? "qemu-system-x86_64 is not installed (Debian: apt-get install --no-install-recommends qemu-system-x86)." : TunProblem();
 
@@ -53,7 +56,7 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
         try
         {
             var trial = await HostProgram.RunAsync(
-                ProbeDeadline, cancellationToken, Find("firecracker") ?? "firecracker", "--no-api", "--config-file", FirecrackerTrial.Write(directory));
+                ProbeDeadline, cancellationToken, FirecrackerProgram, "--no-api", "--config-file", FirecrackerTrial.Write(directory));
             return trial.Succeeded ? null : $"no machine of Firecracker's runs here, although KVM does: {trial.LastLine}";
         }
         finally

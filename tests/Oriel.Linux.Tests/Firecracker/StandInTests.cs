@@ -74,13 +74,92 @@ public sealed class StandInTests : IDisposable
         Assert.Contains("install Firecracker 1.10.0 or later", (await keeper.WaitForAsync("exited")).Detail);
     }
 
-    private Task<TestKeeper> StartAsync(string environment)
+    [Fact]
+    public async Task Snapshot_OfAMachine_IsWhatAnotherGoesOnFromWithoutACopyOfItsMemory()
+    {
+        var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
+        await using (var keeper = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: false)))
+        {
+            await AskAsync(keeper, new KeeperCommand("snapshot"), "done");
+            Assert.Equal(["PATCH /vm {\"state\":\"Paused\"}", Created], await AskedAsync(keeper));
+            await keeper.SendAsync(new KeeperCommand("resume"));
+            Assert.Equal("failed", (await keeper.WaitForAsync("step", "resume")).State);
+        }
+
+        Assert.Equal(("snapshot of the machine", "mem_file of the machine"), (Read(kept, "state"), Read(kept, "memory")));
+        Assert.Equal(64L << 20, new FileInfo(Path.Combine(kept, "scratch")).Length);
+
+        await using var restored = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: true));
+        await restored.WaitForAsync("step", "agent-link");
+        Assert.Equal(["namespaces", "network", "scratch", "vm-start", "restore"], restored.Seen.Where(seen => seen is { Type: "step", State: "done" }).Select(seen => seen.Name));
+        Assert.Equal(
+            ["PUT /snapshot/load {\"snapshot_path\":\"state\",\"mem_backend\":{\"backend_type\":\"File\",\"backend_path\":\"memory\"},\"resume_vm\":false,\"clock_realtime\":true}", "PATCH /vm {\"state\":\"Resumed\"}"],
+            await AskedAsync(restored));
+        var console = await ConsoleAsync(restored);
+        Assert.Contains("read memory: mem_file of the machine", console);
+        Assert.DoesNotContain(console, line => line.StartsWith("writable", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Snapshot_RefusedByTheVmm_FailsWithItsWordAndTheGuestGoesOn()
+    {
+        var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
+        await using var keeper = await StartAsync("VMM_STAYS=1 VMM_FAULT=/snapshot/create", new KeeperSnapshot(kept, IsRestore: false));
+        var failed = await AskAsync(keeper, new KeeperCommand("snapshot"), "failed");
+        Assert.Equal("Firecracker, PUT /snapshot/create: refused as told (status 400)", failed.Detail);
+        Assert.Equal(["PATCH /vm {\"state\":\"Paused\"}", Created, "PATCH /vm {\"state\":\"Resumed\"}"], await AskedAsync(keeper));
+        await AskAsync(keeper, new KeeperCommand("pause"), "done", hasStarted: true);
+        await AskAsync(keeper, new KeeperCommand("resume"), "done", hasStarted: true);
+    }
+
+    [Fact]
+    public async Task Fork_OfAMachine_IsAllOfItAndTheGuestGoesOn()
+    {
+        await using var keeper = await StartAsync("VMM_STAYS=1");
+        for (var i = 0; i < 2; i++)
+        {
+            var fork = Directory.CreateDirectory(Path.Combine(_directory, $"fork{i}"), OwnerOnly).FullName;
+            await AskAsync(keeper, new KeeperCommand("fork", Directory: fork), "done", hasStarted: i > 0);
+            Assert.Equal(("snapshot of the machine", "mem_file of the machine"), (Read(fork, "state"), Read(fork, "memory")));
+            Assert.Equal(64L << 20, new FileInfo(Path.Combine(fork, "scratch")).Length);
+        }
+
+        var once = (string[])["PATCH /vm {\"state\":\"Paused\"}", Created, "PATCH /vm {\"state\":\"Resumed\"}"];
+        Assert.Equal([.. once, .. once], await AskedAsync(keeper));
+    }
+
+    private const string Created = "PUT /snapshot/create {\"snapshot_path\":\"snapshots/state\",\"mem_file_path\":\"snapshots/memory\",\"snapshot_type\":\"Full\"}";
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private static string Read(string directory, string name) => File.ReadAllText(Path.Combine(directory, name));
+
+    private static Task<string[]> ConsoleAsync(TestKeeper keeper) => File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
+
+    /// <summary>What was asked of the VMM about a machine that is there, or to make it be there.</summary>
+    private static async Task<List<string>> AskedAsync(TestKeeper keeper) =>
+        [.. (await ConsoleAsync(keeper)).Where(line => line.StartsWith("asked PATCH", StringComparison.Ordinal) || line.StartsWith("asked PUT /snapshot", StringComparison.Ordinal)).Select(line => line["asked ".Length..])];
+
+    /// <param name="hasStarted">The keeper is known to wait for its guest's agent, which the stand-in has none of.</param>
+    private static async Task<KeeperEvent> AskAsync(TestKeeper keeper, KeeperCommand command, string state, bool hasStarted = false)
+    {
+        if (!hasStarted)
+        {
+            await keeper.WaitForAsync("step", "agent-link");
+        }
+
+        await keeper.SendAsync(command);
+        var answer = await keeper.WaitForAsync("step", command.Type);
+        Assert.True(answer.State == state, $"{answer}");
+        return answer;
+    }
+
+    private Task<TestKeeper> StartAsync(string environment, KeeperSnapshot? snapshot = null)
     {
         TinyGuestRing.RequireTap();
         return TestKeeper.StartAsync(
             untilRunning: false,
-            limits: new KeeperLimits(64L << 20, 1, 0, null),
-            change: spec => spec with { Driver = "firecracker", ImagePath = Path.Combine(_directory, "image") },
+            limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
+            change: spec => spec with { Driver = "firecracker", ImagePath = Path.Combine(_directory, "image"), Snapshot = snapshot },
             environment: $"PATH={_directory}:$PATH {environment}");
     }
 }

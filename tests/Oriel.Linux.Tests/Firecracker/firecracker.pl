@@ -4,6 +4,7 @@
 #   VMM_VERSION   what it is; default 1.16.1
 #   VMM_FAULT     a path that it refuses
 #   VMM_EXIT      its exit code after InstanceStart; default 0
+#   VMM_STAYS     it does not exit
 use strict;
 use warnings;
 use Fcntl;
@@ -46,6 +47,21 @@ sub fault_of {
         ioctl $tap, 0x400454ca, pack('a16 s x22', $name, 0x5002) or return "$name: $!";
         print "opened $name\n";
     }
+    if ($path eq '/snapshot/create') {
+        for my $name ('snapshot', 'mem_file') {
+            my ($file) = $body =~ /"${name}_path":"([^"]+)"/;
+            # As Firecracker opens them.
+            sysopen my $out, $file, O_WRONLY | O_CREAT | O_TRUNC or return "$file: $!";
+            syswrite $out, "$name of the machine";
+        }
+    } elsif ($path eq '/snapshot/load') {
+        for my $name ('snapshot', 'backend') {
+            my ($file) = $body =~ /"${name}_path":"([^"]+)"/;
+            open my $in, '<', $file or return "$file: $!";
+            print "read $file: ", <$in>, "\n";
+            print "writable $file\n" if sysopen my $out, $file, O_RDWR;
+        }
+    }
     return undef;
 }
 
@@ -63,5 +79,5 @@ while (my $client = $listener->accept) {
     my ($status, $answer) = $fault ? (400, qq({"fault_message":"$fault"})) : $path eq '/version' ? (200, qq({"firecracker_version":"$version"})) : (204, '');
     print {$client} "HTTP/1.1 $status \r\nServer: Firecracker API\r\n", ($answer ? 'Content-Length: ' . length($answer) . "\r\n" : ''), "\r\n$answer";
     close $client;
-    exit($ENV{VMM_EXIT} // 0) if $body =~ /InstanceStart/ && !$fault;
+    exit($ENV{VMM_EXIT} // 0) if $body =~ /InstanceStart/ && !$fault && !$ENV{VMM_STAYS};
 }

@@ -80,7 +80,7 @@ public sealed class CatalogTests
     [InlineData("container", null, null)]
     public async Task Templates_LimitOfTheDisk_IsToldWhereItHolds(string isolation, long? ofTheTemplate, long? unsaid)
     {
-        var driver = isolation == DesktopDriver.MicroVm ? DesktopDriver.Firecracker : DesktopDriver.Container;
+        var driver = isolation == DesktopDriver.MicroVm ? DesktopDriver.Firecracker("firecracker") : DesktopDriver.Container;
         await using var server = await StartAsync("""[{"name":"a","diskBytes":268435456},{"name":"b"}]""", options => options with { Driver = driver });
         var templates = (await server.Api.GetFromJsonAsync<JsonNode>("/api/templates", Token))!["templates"]!.AsArray();
 

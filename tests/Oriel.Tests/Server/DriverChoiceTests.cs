@@ -85,7 +85,7 @@ public sealed class DriverChoiceTests : IDisposable
         var (driver, problem) = await DriverChoice.ResolveAsync("auto", Host());
         Assert.Null(problem);
         Assert.Equal(name, driver!.Name);
-        Assert.Equal(name == "qemu" ? Path.Combine(_directory, "qemu-system-x86_64") : null, driver.Vmm);
+        Assert.Equal(name switch { "qemu" => Path.Combine(_directory, "qemu-system-x86_64"), "firecracker" => Path.Combine(_directory, "firecracker"), _ => null }, driver.Vmm);
     }
 
     /// <summary>The stand-in reads its machine as Firecracker would, which ends with 0 at the guest's reset.</summary>

@@ -43,12 +43,23 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
             machine = await FirecrackerMachine.StartAsync(program, VmDirectory.FromBundle(""), spec.DesktopId, output, console, _cgroup, token).ConfigureAwait(false);
             return $"Firecracker {program.Version}{(missing.Count == 0 ? "" : $"; not limited: {string.Join(", ", missing)}")}";
         }, cancellationToken).ConfigureAwait(false);
+        if (spec.Snapshot is { IsRestore: true })
+        {
+            await steps.RunAsync("restore", BootDeadline, async token =>
+            {
+                _directory.ShareSnapshot();
+                await MachineSequence.RestoreAsync(machine!.Api, new RestoreSpec(), machine.Program.Capabilities, token).ConfigureAwait(false);
+                return null;
+            }, cancellationToken).ConfigureAwait(false);
+            return new FirecrackerGuest(machine!, _cgroup, _directory, snapshot: null);
+        }
+
         await steps.RunAsync("vm-boot", BootDeadline, async token =>
         {
             await MachineSequence.BootAsync(machine!.Api, Describe(), token).ConfigureAwait(false);
             return null;
         }, cancellationToken).ConfigureAwait(false);
-        return new FirecrackerGuest(machine!, _cgroup);
+        return new FirecrackerGuest(machine!, _cgroup, _directory, _directory.Snapshot);
     }
 
     public void Dispose() => _cgroup?.Dispose();

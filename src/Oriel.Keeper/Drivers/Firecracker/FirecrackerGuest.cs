@@ -1,10 +1,12 @@
 using Oriel.Keeper.Drivers.Firecracker.Api;
+using Oriel.Keeper.Drivers.Vm;
 using Oriel.Linux.Cgroups;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>A guest of its own kernel, seen through its VMM.</summary>
-internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgroup) : IGuest
+/// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
+internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgroup, VmDirectory directory, VmSnapshot? snapshot) : IGuest
 {
     private readonly SemaphoreSlim _one = new(1);
     private bool _paused;
@@ -12,6 +14,17 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgrou
     public Task<GuestExit> Exited { get; } = WatchAsync(machine, cgroup);
 
     public bool CanPause => true;
+
+    public bool CanSnapshot => snapshot is not null;
+
+    public bool CanFork => true;
+
+    /// <summary>Where it fails the guest goes on.</summary>
+    public Task SnapshotAsync(CancellationToken cancellationToken) =>
+        snapshot is null ? throw new IOException("it was not started to be kept") : OneAtATimeAsync(() => WriteAsync(snapshot, goesOn: false, cancellationToken), cancellationToken);
+
+    public Task ForkAsync(string path, CancellationToken cancellationToken) =>
+        OneAtATimeAsync(() => WriteAsync(new VmSnapshot(path), goesOn: !_paused, cancellationToken), cancellationToken);
 
     /// <summary>
     /// By the keys that a PC's guest may end at. A guest without a keyboard driver does not notice; the desktop's own way to end is the
@@ -37,6 +50,29 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgrou
         var exit = FirecrackerExit.Judge(await machine.WaitForExitAsync().ConfigureAwait(false), cgroup?.OutOfMemoryKills() > 0);
         await machine.DisposeAsync().ConfigureAwait(false);
         return exit;
+    }
+
+    // Memory and devices by the VMM, which stops the guest for it; then the disk, as it is at that moment.
+    private async Task WriteAsync(VmSnapshot target, bool goesOn, CancellationToken cancellationToken)
+    {
+        var isWhole = false;
+        try
+        {
+            await directory.ReceiveAsync(target, () => MachineSequence.SnapshotAsync(machine.Api, cancellationToken)).ConfigureAwait(false);
+            await directory.CompleteAsync(target, cancellationToken).ConfigureAwait(false);
+            isWhole = true;
+        }
+        finally
+        {
+            if (goesOn || (!isWhole && !_paused))
+            {
+                await machine.Api.PatchVmAsync(VmState.Resumed, CancellationToken.None).ConfigureAwait(false);
+            }
+            else
+            {
+                _paused = true;
+            }
+        }
     }
 
     private async Task OneAtATimeAsync(Func<Task> action, CancellationToken cancellationToken)

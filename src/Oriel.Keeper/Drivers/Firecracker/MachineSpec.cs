@@ -16,11 +16,11 @@ internal static class MachineFiles
     public const string Initramfs = VmDirectory.Initramfs;
 
     /// <summary>The snapshot that is loaded.</summary>
-    public const string State = "state";
-    public const string Memory = "memory";
+    public const string State = VmDirectory.State;
+    public const string Memory = VmDirectory.Memory;
 
-    /// <summary>Where snapshots of this machine are written; a directory or a link to one.</summary>
-    public const string Snapshots = "snapshots";
+    /// <summary>Where snapshots of this machine are written.</summary>
+    public const string Snapshots = VmDirectory.Snapshots;
 }
 
 /// <param name="Id">Also the file's name in the VMM's directory.</param>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.ComponentModel;
 using System.Text.Json;
 using Oriel.Keeper.Hosting;
 using Oriel.Keeper.Network;
@@ -24,6 +25,12 @@ internal sealed class VmDirectory
     public const string Scratch = "scratch";
     public const string Config = "config";
     public const string Memory = "memory";
+
+    /// <summary>The devices' state of a snapshot that a VMM reads by itself.</summary>
+    public const string State = "state";
+
+    /// <summary>A directory in this one that a VMM writes a snapshot's <see cref="Memory"/> and <see cref="State"/> into by itself.</summary>
+    public const string Snapshots = "snapshots";
 
     /// <summary>In the keeper's user namespace.</summary>
     public const int UserId = 64000;
@@ -127,6 +134,49 @@ internal sealed class VmDirectory
         }
     }
 
+    /// <summary>
+    /// State and memory of the snapshot, for a VMM that maps the memory privately: it cannot write to it, so all desktops of a snapshot have the one
+    /// file. The file's blocks stay while a machine has it, whatever becomes of its name.
+    /// </summary>
+    public void ShareSnapshot()
+    {
+        BindReadOnly(Snapshot!.State, State);
+        BindReadOnly(Snapshot.Memory, Memory);
+    }
+
+    /// <summary>Lets the VMM write a snapshot by itself: its files, which lie where the VMM does not come, are found in <see cref="Snapshots"/> meanwhile.</summary>
+    /// <exception cref="IOException">The files cannot be made there.</exception>
+    public async Task ReceiveAsync(VmSnapshot target, Func<Task> write)
+    {
+        var places = (string[])[PathOf($"{Snapshots}/{State}"), PathOf($"{Snapshots}/{Memory}")];
+        Directory.CreateDirectory(PathOf(Snapshots));
+        var mounted = 0;
+        try
+        {
+            foreach (var file in (string[])[target.State, target.Memory])
+            {
+                File.WriteAllBytes(file, []);
+                File.SetUnixFileMode(file, EveryoneWrites);
+                File.WriteAllBytes(places[mounted], []);
+                Mounts.Mount(file, places[mounted], null, MountOptions.Bind);
+                mounted++;
+            }
+
+            await write().ConfigureAwait(false);
+        }
+        catch (Win32Exception exception)
+        {
+            throw new IOException(exception.Message, exception);
+        }
+        finally
+        {
+            foreach (var place in places.Take(mounted))
+            {
+                Mounts.Unmount(place);
+            }
+        }
+    }
+
     /// <summary>Copies the disk of a machine that stands still into the snapshot that its memory is part of already.</summary>
     /// <exception cref="IOException">The disk is full.</exception>
     public Task CompleteAsync(VmSnapshot snapshot, CancellationToken cancellationToken) => VmSnapshot.CopyAsync(DiskPath, snapshot.Scratch, cancellationToken);
@@ -155,6 +205,11 @@ internal sealed class VmDirectory
             throw new FileNotFoundException($"The image {_spec.ImageDigest} has no {source}: it was built without disks.");
         }
 
+        BindReadOnly(source, name);
+    }
+
+    private void BindReadOnly(string source, string name)
+    {
         var target = PathOf(name);
         File.WriteAllBytes(target, []);
         Mounts.Mount(source, target, null, MountOptions.Bind);
