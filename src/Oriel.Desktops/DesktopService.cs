@@ -122,7 +122,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     {
         if (!source.CanFork)
         {
-            return CreateResult.NotPossible($"A desktop of the driver {source.Snapshot.Driver} cannot be forked; one in a virtual machine can, by QEMU.");
+            return CreateResult.NotPossible($"A desktop of the driver {source.Snapshot.Driver} cannot be forked; one in a virtual machine can.");
         }
 
         if (source.IsPausedForIdle)

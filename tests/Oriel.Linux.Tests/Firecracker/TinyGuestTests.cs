@@ -39,7 +39,7 @@ internal static class TinyGuestRing
 
 /// <summary>
 /// A guest with a kernel of its own and nothing but the agent, by the real keeper, driver and egress: booted, configured, attested, made to
-/// run programs, paused, resumed, ended. By Firecracker where there is KVM; the same by QEMU's emulation shows the guest itself anywhere.
+/// run programs, paused, resumed, kept, gone on from by another one, ended. By Firecracker where there is KVM; the same by QEMU's emulation shows the guest itself anywhere.
 /// </summary>
 public sealed class TinyGuestTests
 {
@@ -145,6 +145,7 @@ public sealed class TinyGuestTests
         Assert.NotEqual(File.ReadAllText("/proc/sys/kernel/osrelease").Trim(), (await RunAsync(agent, "uname -r")).Trim());
 
         await PauseAndResumeAsync(keeper, agent);
+        await ForkAndRestoreAsync(keeper, agent, image);
 
         await keeper.SendAsync(new KeeperCommand("stop", 60_000));
         var exited = await keeper.WaitForAsync("exited", patience: Patience);
@@ -184,6 +185,48 @@ public sealed class TinyGuestTests
         Assert.Equal("done", (await keeper.WaitForAsync("step", "resume")).State);
         Assert.Matches(@"^\d", await asked.WaitAsync(Patience, Token));
     }
+
+    /// <summary>A second machine goes on from what is kept of the first, which goes on too; what was kept stays as it was.</summary>
+    private static async Task ForkAndRestoreAsync(TestKeeper keeper, AgentConnection agent, TinyImage image)
+    {
+        var kept = Directory.CreateTempSubdirectory("oriel-kept-");
+        try
+        {
+            await RunAsync(agent, "echo kept > /dev/shm/memory; echo kept > /home/user/disk");
+            await keeper.SendAsync(new KeeperCommand("fork", Directory: kept.FullName));
+            var forked = await keeper.WaitForAsync("step", "fork", Patience);
+            Assert.True(forked.State == "done", forked.Detail);
+            await RunAsync(agent, "echo later > /dev/shm/memory; echo later > /home/user/disk");
+            var before = DigestsOf(kept);
+
+            await using var other = await TestKeeper.StartAsync(
+                untilRunning: false,
+                limits: keeper.Spec.Limits,
+                change: spec => spec with
+                {
+                    Driver = keeper.Spec.Driver,
+                    Accelerator = keeper.Spec.Accelerator,
+                    TimeScale = keeper.Spec.TimeScale,
+                    ImagePath = image.Path,
+                    Snapshot = new KeeperSnapshot(kept.FullName, IsRestore: true),
+                });
+            await other.WaitForAsync("running", patience: Patience);
+            using var second = await AgentConnection.OpenAsync(Path.Combine(other.Bundle, BundleLayout.AgentSocket), other.Spec.AgentKey, Token);
+            Assert.Equal("tiny\nkept\nkept\n", await RunAsync(second, $"cat {Notes} /dev/shm/memory /home/user/disk; echo mine > /dev/shm/memory"));
+            Assert.Equal("later\nlater\n", await RunAsync(agent, "cat /dev/shm/memory /home/user/disk"));
+            Assert.Equal(before, DigestsOf(kept));
+        }
+        finally
+        {
+            kept.Delete(recursive: true);
+        }
+    }
+
+    private static string[] DigestsOf(DirectoryInfo directory) => [.. directory.EnumerateFiles().OrderBy(file => file.Name, StringComparer.Ordinal).Select(file =>
+    {
+        using var stream = file.OpenRead();
+        return $"{file.Name} {Convert.ToHexString(SHA256.HashData(stream))}";
+    })];
 
     private static async Task<string> RunAsync(AgentConnection agent, string command)
     {
