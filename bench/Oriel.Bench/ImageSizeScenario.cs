@@ -23,7 +23,7 @@ internal static class ImageSizeScenario
         }
 
         var rows = new List<string[]>();
-        foreach (var gigabytes in bench.Quick ? new[] { 0, 2 } : [0, 2, 4, 8])
+        foreach (var gigabytes in bench.Quick ? new[] { 0, 8 } : [0, 2, 4, 8])
         {
             rows.Add(await MeasureAsync(bench, gigabytes));
         }
@@ -46,7 +46,7 @@ internal static class ImageSizeScenario
             {
                 var watch = Stopwatch.StartNew();
                 var id = (await server.CreateDesktopAsync(new { }))["id"]!.GetValue<string>();
-                var desktop = await Steps.DoneAsync(server, id, Kernel);
+                var desktop = await StartedAsync(server, id);
                 if (start == 0)
                 {
                     first = Steps.Text(desktop["steps"]!.AsArray().First(step => step!["name"]!.GetValue<string>() == "image-disks")!["elapsedMs"]!.GetValue<double>());
@@ -54,7 +54,10 @@ internal static class ImageSizeScenario
                 else
                 {
                     steps.Add("whole", watch.Elapsed.TotalMilliseconds);
-                    steps.AddAll(desktop);
+                    foreach (var step in desktop["steps"]!.AsArray().Where(step => step!["state"]!.GetValue<string>() == "done"))
+                    {
+                        steps.Add(step!["name"]!.GetValue<string>(), step["elapsedMs"]!.GetValue<double>());
+                    }
                 }
 
                 await server.DestroyAllAsync(but: null);
@@ -70,6 +73,20 @@ internal static class ImageSizeScenario
         finally
         {
             store.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Up to its kernel; on a host too busy for an emulated one to come up in time, up to the VMM.</summary>
+    private static async Task<JsonNode> StartedAsync(OrielServer server, string id)
+    {
+        var started = await Steps.DoneAsync(server, id, "vm-start");
+        try
+        {
+            return await Steps.DoneAsync(server, id, Kernel);
+        }
+        catch (InvalidOperationException)
+        {
+            return started;
         }
     }
 
