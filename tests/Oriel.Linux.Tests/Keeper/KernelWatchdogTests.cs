@@ -1,3 +1,4 @@
+using Oriel.Desktops.Keepers;
 using Oriel.Linux.Tests.Firecracker;
 using Oriel.Protocol.Keeper;
 
@@ -50,14 +51,46 @@ public sealed class KernelWatchdogTests : IDisposable
         await keeper.WaitForEndAsync();
     }
 
-    private Task<TestKeeper> StartAsync()
+    /// <summary>The desktop's keeper and its VMM, at each state that a machine's start goes through: what is not dead is taken along, and the reason names the step.</summary>
+    [Theory]
+    [InlineData("kernel", LastWords + "\r\n", "QEMU ended with code 137")]
+    [InlineData("guest-disks", "oriel-init: start 1.25\r\n", "QEMU ended with code 137")]
+    [InlineData("agent-link", "oriel-init: start 1.25\r\noriel-init: root 2.5\r\n", "guest-killed, signal 9")]
+    public async Task Kill9_OfVmmOrKeeperAtEachStateOfAStart_LeavesNothing(string state, string says, string why)
+    {
+        await File.WriteAllBytesAsync(Kernel, TinyKernel.Saying(says), TestContext.Current.CancellationToken);
+        foreach (var isVmm in (bool[])[true, false])
+        {
+            await using var keeper = await StartAsync(timeScale: 10);
+            await keeper.WaitForAsync("step", state);
+            await keeper.WaitForConsoleAsync(says.Split("\r\n")[0]);
+            var family = ProcessFamily.Of(keeper.Identity.Pid);
+            if (isVmm)
+            {
+                var vmm = family.Single(member => File.ReadAllText($"/proc/{member.Pid}/cmdline").StartsWith("qemu-system", StringComparison.Ordinal));
+                await keeper.InNamespacesAsync($"kill -9 {vmm.Pid}");
+                var exited = await keeper.WaitForAsync("exited");
+                Assert.StartsWith($"{state}: ", exited.Detail);
+                Assert.Contains(why, exited.Detail);
+            }
+            else
+            {
+                KeeperLiveness.Kill(keeper.Identity);
+            }
+
+            await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
+            Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken));
+        }
+    }
+
+    private Task<TestKeeper> StartAsync(double timeScale = TimeScale)
     {
         TinyGuestRing.RequireTap();
         Assert.SkipWhen(Programs.Find("qemu-system-x86_64") is null, "There is no qemu-system-x86_64 on the PATH.");
         return TestKeeper.StartAsync(
             untilRunning: false,
             limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
-            change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = TimeScale, ImagePath = _image });
+            change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = timeScale, ImagePath = _image });
     }
 
     private static async Task<KeeperEvent> DoneAsync(TestKeeper keeper, string step)
