@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Oriel.Desktop.Tests;
@@ -21,6 +22,14 @@ internal static class Host
     /// <summary>The process that is a virtual desktop's machine.</summary>
     public static int MachineOf(string data, string id) =>
         ProcessesOf(data, id).Single(pid => CommandLineOf(pid).StartsWith("qemu-system-x86_64 ", StringComparison.Ordinal));
+
+    /// <summary>kill -9 of it, as the subordinate id that it runs as, whom nobody else may signal.</summary>
+    public static async Task KillMachineAsync(string data, string id)
+    {
+        var machine = MachineOf(data, id).ToString(CultureInfo.InvariantCulture);
+        using var kill = Process.Start("unshare", ["--user", "--map-root-user", "--map-auto", "--", "setpriv", "--reuid", "64000", "--clear-groups", "--", "kill", "-9", machine]);
+        await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+    }
 
     /// <summary>The real uid, in the host's user namespace.</summary>
     public static int UidOf(int pid)

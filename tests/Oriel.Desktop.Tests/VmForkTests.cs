@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
@@ -59,8 +60,42 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
             Assert.InRange(long.Parse(state[3], CultureInfo.InvariantCulture), DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30);
         }
 
+        await LoseOneEachAsync(server, all[1], all[2], source);
         Assert.All(Enumerable.Range(0, 4), row => Assert.Equal(3, identities.Select(identity => identity[row]).Distinct().Count()));
     }
+
+    /// <summary>kill -9 of a paused one's machine, of another's keeper, and of the server: two end whole with the reason, and the third is found again.</summary>
+    private static async Task LoseOneEachAsync(OrielServer server, string paused, string keeperless, string adopted)
+    {
+        using (var answer = await server.Api.PostAsync($"/api/desktops/{paused}/pause", null, Token))
+        {
+            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Token));
+        }
+
+        await Host.KillMachineAsync(server.Data, paused);
+        await EndedWholeAsync(server, paused, "guest-killed");
+        var machine = Host.MachineOf(server.Data, keeperless);
+        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(server.PathOf($"desktops/{keeperless}/keeper.json"), Token))!;
+        using (var process = Process.GetProcessById(keeper["pid"]!.GetValue<int>()))
+        {
+            process.Kill();
+        }
+
+        await EndedWholeAsync(server, keeperless, "keeper-died");
+        Assert.False(Host.IsAlive(machine), "the machine has outlived its keeper");
+        await server.KillAsync();
+        await server.RestartAsync();
+        await server.WaitReadyAsync(adopted, Deadline);
+        Assert.Equal(["after"], await LinesAsync(server, adopted, "cat /tmp/in-memory"));
+    }
+
+    private static Task EndedWholeAsync(OrielServer server, string id, string reason) => OrielServer.EventuallyAsync(
+        async () =>
+        {
+            var told = (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}", Token))!["reason"]?["code"]?.GetValue<string>();
+            return told != reason ? $"the reason is {told}" : Directory.Exists(server.PathOf($"desktops/{id}")) ? "the bundle is still there" : null;
+        },
+        TimeSpan.FromSeconds(60));
 
     private static async Task<string> ForkAsync(OrielServer server, string source, string name)
     {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
@@ -99,12 +98,7 @@ public sealed class VmTests(Ring ring) : RingTests(ring)
     {
         var machine = Host.MachineOf(server.Data, id);
         Assert.NotEqual(Host.UidOf(Environment.ProcessId), Host.UidOf(machine));
-        // As the subordinate id that the machine runs as, whom nobody else may signal.
-        using (var kill = Process.Start("unshare", ["--user", "--map-root-user", "--map-auto", "--", "setpriv", "--reuid", "64000", "--clear-groups", "--", "kill", "-9", $"{machine}"]))
-        {
-            await kill.WaitForExitAsync(Token);
-        }
-
+        await Host.KillMachineAsync(server.Data, id);
         await OrielServer.EventuallyAsync(
             async () => (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}"))!["reason"]?["code"]?.GetValue<string>() is var reason && reason == "guest-killed" ? null : $"the reason is {reason}",
             TimeSpan.FromSeconds(60));

@@ -27,6 +27,7 @@ const titles: Record<string, string> = {
   "guest-disks": "Mounting its disks",
   observe: "Looking at the desktop that it is a fork of",
   fork: "Copying that one's machine",
+  memory: "Taking the snapshot's memory",
   restore: "Going on from the snapshot",
   renew: "Giving it an identity of its own",
   "session-end": "Ending the session that waited",
@@ -83,7 +84,7 @@ export function runningStep(steps: readonly Step[]): Step | null {
 /** What the steps are for, in the order in which a creation comes to them. */
 const phases: ReadonlyArray<{ title: string; steps: readonly string[] }> = [
   { title: "Prepare a place for it", steps: ["queue", "claim", "image-disks", "prepare", "observe", "fork", "keeper", "namespaces", "network", "nft", "scratch", "adopt"] },
-  { title: "Start the guest", steps: ["guest-start", "crun", "container-create", "container-start", "vm-start", "kernel", "guest-disks", "restore", "renew", "agent-link", "agent", "mounts", "boot-config", "boot", "runtime-dirs", "x-server"] },
+  { title: "Start the guest", steps: ["guest-start", "crun", "container-create", "container-start", "memory", "vm-start", "kernel", "guest-disks", "restore", "renew", "agent-link", "agent", "mounts", "boot-config", "boot", "runtime-dirs", "x-server"] },
   { title: "Configure it", steps: ["screen-size", "configure", "guest-configure", "session-end", "dbus", "session"] },
   { title: "Open terminal and browser", steps: ["terminal-window", "browser-window", "first-frame"] },
   { title: "Prove that it is as asked", steps: ["files-verified", "environment-verified", "egress-canary"] },

@@ -19,6 +19,9 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
 
+    /// <summary>Some gigabytes at most, from a disk that others write to.</summary>
+    private static readonly TimeSpan MemoryDeadline = TimeSpan.FromSeconds(45);
+
     /// <summary>A start that has shown nothing by then is given up and tried once more; on hardware a kernel is up in a fraction of a second.</summary>
     private static readonly TimeSpan KernelPatience = TimeSpan.FromSeconds(5);
 
@@ -33,6 +36,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     // Opened before anything is mounted over the host's cgroup directories.
     private readonly Cgroup? _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
+    private readonly TimeSpan _startDeadline = StartDeadline * Math.Max(1, spec.TimeScale);
     private Task<long>? _tsc;
 
     public Task CreateLinkAsync(CancellationToken cancellationToken)
@@ -50,14 +54,23 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         var patience = KernelPatience * spec.TimeScale;
         Running? running = null;
         var restored = spec.Snapshot is { IsRestore: true };
-        await steps.RunAsync("vm-start", StartDeadline, async token =>
+        if (restored)
+        {
+            await steps.RunAsync("memory", MemoryDeadline * spec.TimeScale, async token =>
+            {
+                await _directory.PrepareMemoryAsync(_size.MemoryBytes, token).ConfigureAwait(false);
+                return $"{_size.MemoryMib} MiB, without its holes";
+            }, cancellationToken).ConfigureAwait(false);
+        }
+
+        await steps.RunAsync("vm-start", _startDeadline, async token =>
         {
             running = await LaunchAsync(console, token).ConfigureAwait(false);
             return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
         }, cancellationToken).ConfigureAwait(false);
         if (restored)
         {
-            await steps.RunAsync("restore", StartDeadline, async token =>
+            await steps.RunAsync("restore", _startDeadline, async token =>
             {
                 await QemuSnapshot.RestoreAsync(running!.Qmp, _directory.Snapshot!.State, token).ConfigureAwait(false);
                 return null;
@@ -65,7 +78,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             return Guest(running!, snapshot: null);
         }
 
-        await steps.RunAsync("kernel", StartDeadline + (2 * patience), async token =>
+        await steps.RunAsync("kernel", _startDeadline + (2 * patience), async token =>
         {
             if (await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false) is { } uptime)
             {
