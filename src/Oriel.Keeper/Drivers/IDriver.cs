@@ -30,7 +30,7 @@ internal interface IGuest
     /// <summary>Whether it was started such that a snapshot of it can be made.</summary>
     bool CanSnapshot => false;
 
-    /// <summary>Stops the guest and completes the snapshot; it stays stopped.</summary>
+    /// <summary>Stops the guest and completes the snapshot; it stays stopped. Only where <see cref="CanSnapshot"/>.</summary>
     /// <exception cref="IOException">The VMM refused, or the disk is full.</exception>
     Task SnapshotAsync(CancellationToken cancellationToken) => throw new IOException("this driver makes no snapshots");
 

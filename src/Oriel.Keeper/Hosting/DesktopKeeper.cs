@@ -160,10 +160,10 @@ internal sealed class DesktopKeeper
                 await SetPausedAsync(false, cancellationToken).ConfigureAwait(false);
                 break;
             case "snapshot":
-                await SnapshotAsync(cancellationToken).ConfigureAwait(false);
+                await WriteAsync("snapshot", guest => guest.CanSnapshot, guest => KeepAsync(guest, cancellationToken)).ConfigureAwait(false);
                 break;
             case "fork":
-                await ForkAsync(command.Directory ?? "", cancellationToken).ConfigureAwait(false);
+                await WriteAsync("fork", guest => guest.CanFork, guest => guest.ForkAsync(command.Directory ?? "", cancellationToken)).ConfigureAwait(false);
                 break;
             case "counters":
                 await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
@@ -197,29 +197,21 @@ internal sealed class DesktopKeeper
         }
     }
 
-    private async Task SnapshotAsync(CancellationToken cancellationToken)
+    // Before anybody is told of it: from then on nothing may have it go on.
+    private async Task KeepAsync(IGuest guest, CancellationToken cancellationToken)
     {
-        const string name = "snapshot";
-        try
-        {
-            var guest = _guest ?? throw new IOException("there is no guest yet");
-            await guest.SnapshotAsync(cancellationToken).ConfigureAwait(false);
-            _isKept = true;
-            _events.Publish("step", name, "done");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException)
-        {
-            _events.Publish("step", name, "failed", detail: exception.Message);
-        }
+        await guest.SnapshotAsync(cancellationToken).ConfigureAwait(false);
+        _isKept = true;
     }
 
-    private async Task ForkAsync(string directory, CancellationToken cancellationToken)
+    /// <summary>Has the guest written down, and says whether it was.</summary>
+    /// <param name="name">Of the step.</param>
+    private async Task WriteAsync(string name, Func<IGuest, bool> can, Func<IGuest, Task> write)
     {
-        const string name = "fork";
         try
         {
-            var guest = _guest is { CanFork: true } running && !_isKept ? running : throw new IOException("this guest cannot be copied");
-            await guest.ForkAsync(directory, cancellationToken).ConfigureAwait(false);
+            var guest = _guest is { } running && can(running) && !_isKept ? running : throw new IOException("this guest cannot be copied");
+            await write(guest).ConfigureAwait(false);
             _events.Publish("step", name, "done");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException)

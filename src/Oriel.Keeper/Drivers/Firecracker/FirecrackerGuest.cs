@@ -21,7 +21,7 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgrou
 
     /// <summary>Where it fails the guest goes on.</summary>
     public Task SnapshotAsync(CancellationToken cancellationToken) =>
-        snapshot is null ? throw new IOException("it was not started to be kept") : OneAtATimeAsync(() => WriteAsync(snapshot, goesOn: false, cancellationToken), cancellationToken);
+        OneAtATimeAsync(() => WriteAsync(snapshot!, goesOn: false, cancellationToken), cancellationToken);
 
     public Task ForkAsync(string path, CancellationToken cancellationToken) =>
         OneAtATimeAsync(() => WriteAsync(new VmSnapshot(path), goesOn: !_paused, cancellationToken), cancellationToken);

@@ -1,3 +1,4 @@
+using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Hosting;
 using Oriel.Linux.Files;
 using Oriel.Linux.Polling;
@@ -16,7 +17,6 @@ internal sealed class VmmOutput : IAsyncDisposable
     public const int MaxMetricsBytes = 64 * 1024;
 
     /// <summary>The VMM is another user, opens them for reading as well, and may be of the keeper's group; nobody else gets into its directory.</summary>
-    private const UnixFileMode EveryoneWrites = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private readonly CancellationTokenSource _stop = new();
     private readonly AsyncDescriptor _logPipe;
@@ -30,8 +30,8 @@ internal sealed class VmmOutput : IAsyncDisposable
     /// <param name="metricsPath">Gets the last whole line of the metrics.</param>
     public VmmOutput(string directory, string logPath, string metricsPath)
     {
-        _logPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Log), EveryoneWrites);
-        _metricsPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Metrics), EveryoneWrites);
+        _logPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Log), VmDirectory.EveryoneWrites);
+        _metricsPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Metrics), VmDirectory.EveryoneWrites);
         _log = new RollingFile(logPath, MaxLogBytes);
         _metricsPath = metricsPath;
         _pumps = Task.WhenAll(PumpAsync(_logPipe, _log.Write), PumpAsync(_metricsPipe, KeepLastLine()));

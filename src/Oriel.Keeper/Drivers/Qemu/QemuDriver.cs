@@ -33,6 +33,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     private readonly VmDirectory _directory = new(spec);
     private readonly VmSize _size = VmSize.Of(spec.Limits, MostVcpus);
     private readonly bool _kvm = spec.Accelerator == "kvm";
+    private readonly bool _isRestored = spec.Snapshot is { IsRestore: true };
 
     // Opened before anything is mounted over the host's cgroup directories.
     private readonly Cgroup? _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
@@ -53,8 +54,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         using var marks = new BootMarks(console);
         var patience = KernelPatience * spec.TimeScale;
         Running? running = null;
-        var restored = spec.Snapshot is { IsRestore: true };
-        if (restored)
+        if (_isRestored)
         {
             await steps.RunAsync("memory", MemoryDeadline * spec.TimeScale, async token =>
             {
@@ -68,7 +68,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             running = await LaunchAsync(console, token).ConfigureAwait(false);
             return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
         }, cancellationToken).ConfigureAwait(false);
-        if (restored)
+        if (_isRestored)
         {
             await steps.RunAsync("restore", _startDeadline, async token =>
             {
@@ -122,7 +122,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     private async Task<Running> LaunchAsync(ConsoleLog console, CancellationToken cancellationToken)
     {
-        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), spec.Snapshot is { IsRestore: true });
+        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), _isRestored);
         await _directory.PrepareMemoryAsync(_size.MemoryBytes, cancellationToken).ConfigureAwait(false);
         _cgroup?.Limit(_size.MemoryBytes + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));

@@ -17,8 +17,6 @@ internal static class QemuSnapshot
     private const long MostBytes = 64L << 20;
 
     private const string IgnoreShared = """{"capabilities":[{"capability":"x-ignore-shared","state":true}]}""";
-    private const UnixFileMode Everyone =
-        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(5);
 
@@ -33,7 +31,7 @@ internal static class QemuSnapshot
         using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
         // In a directory that nobody but the VMM reaches.
-        File.SetUnixFileMode(path, Everyone);
+        File.SetUnixFileMode(path, VmDirectory.EveryoneWrites);
         listener.Listen(1);
         await qmp.ExecuteAsync("migrate", cancellationToken, $$"""{"uri":"unix:{{OutSocket}}"}""").ConfigureAwait(false);
         await using (var stream = new NetworkStream(await listener.AcceptAsync(cancellationToken).ConfigureAwait(false), ownsSocket: true))

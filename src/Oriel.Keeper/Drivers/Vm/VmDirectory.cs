@@ -38,7 +38,7 @@ internal sealed class VmDirectory
     private const long LeastScratchBytes = 64L << 20;
     private const int ConfigBytes = 64 * 1024;
     private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
-    private const UnixFileMode EveryoneWrites = Everyone | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+    public const UnixFileMode EveryoneWrites = Everyone | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     private readonly KeeperSpec _spec;
 

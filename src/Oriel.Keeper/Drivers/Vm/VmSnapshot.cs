@@ -5,11 +5,11 @@ namespace Oriel.Keeper.Drivers.Vm;
 /// <summary>The files of a machine's snapshot.</summary>
 internal sealed class VmSnapshot(string directory)
 {
-    public string Memory => Path.Combine(directory, "memory");
+    public string Memory => Path.Combine(directory, VmDirectory.Memory);
 
-    public string State => Path.Combine(directory, "state");
+    public string State => Path.Combine(directory, VmDirectory.State);
 
-    public string Scratch => Path.Combine(directory, "scratch");
+    public string Scratch => Path.Combine(directory, VmDirectory.Scratch);
 
     /// <summary>Holes stay holes, and where the file system shares blocks between files nothing is copied.</summary>
     /// <exception cref="IOException">The disk is full, a file is not there, or cp did nothing.</exception>
