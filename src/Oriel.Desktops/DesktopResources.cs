@@ -26,7 +26,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
     private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TaskCompletionSource<string?>? _freezing;
+    private TaskCompletionSource<string?>? _answer;
     private EgressSession? _egress;
     private AgentLink? _agent;
     private KeeperLink? _keeper;
@@ -120,7 +120,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     private async Task<string?> AskAsync(string command, TimeSpan deadline, CancellationToken cancellationToken, string? directory = null)
     {
         var done = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _freezing, done);
+        Volatile.Write(ref _answer, done);
         if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(command, Directory: directory), cancellationToken))
         {
             return "the keeper does not answer";
@@ -239,7 +239,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         switch (item.Type)
         {
             case "step" when item.Name is Pause or Resume or Snapshot or Fork:
-                Interlocked.Exchange(ref _freezing, null)?.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
+                Interlocked.Exchange(ref _answer, null)?.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
                 break;
             case "step":
                 OnStep(item);

@@ -165,7 +165,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     private async Task FinishAsync(Desktop desktop, StepRunner steps, BootedGuest guest, CancellationToken cancellationToken)
     {
         await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
-        var document = await ProveAsync(desktop, steps, guest, Expectation.Of(spec), (agent, token) => ConfigureAsync(steps, agent, token), cancellationToken);
+        var expected = Expectation.Of(spec);
+        var document = await ProveAsync(desktop, steps, guest, expected, (agent, token) => ConfigureAsync(steps, agent, expected, token), cancellationToken);
         await desktop.ProvenAsync(document, cancellationToken);
     }
 
@@ -269,10 +270,10 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         return document!;
     }
 
-    private async Task ConfigureAsync(StepRunner steps, AgentConnection agent, CancellationToken cancellationToken)
+    private async Task ConfigureAsync(StepRunner steps, AgentConnection agent, Expectation expected, CancellationToken cancellationToken)
     {
         await steps.RunAsync("screen-size", _deadlines.Configure, (progress, token) => ResizeAsync(agent, progress, token), cancellationToken);
-        await steps.RunAsync("configure", _deadlines.Configure, (_, token) => ConfigureAsync(agent, token), cancellationToken);
+        await steps.RunAsync("configure", _deadlines.Configure, (_, token) => ConfigureAsync(agent, expected, token), cancellationToken);
     }
 
     /// <summary>Before the session starts, so that its programs lay themselves out once.</summary>
@@ -286,7 +287,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         }
     }
 
-    private async Task ConfigureAsync(AgentConnection agent, CancellationToken cancellationToken)
+    private async Task ConfigureAsync(AgentConnection agent, Expectation expected, CancellationToken cancellationToken)
     {
         var request = new ConfigureRequest
         {
@@ -307,7 +308,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         }
 
         var reply = await agent.Guest.ConfigureAsync(request, cancellationToken: cancellationToken);
-        FileCheck.Verify("configure", Expectation.Of(spec).Files, reply.Files);
+        FileCheck.Verify("configure", expected.Files, reply.Files);
     }
 }
 
