@@ -5,9 +5,9 @@ namespace Oriel.Linux.X11;
 /// nobody typed. The viewer's keyboard repeats instead. Not by XAutoRepeatOff: programs read that as a person's wish and may turn it on
 /// again, while the longest delay that there is (65 s) lets them be.
 /// </summary>
-internal sealed unsafe class KeyRepeat
+internal sealed class KeyRepeat
 {
-    private const uint CoreKeyboard = 0x100, ControlsNotifyMask = 1 << 3, LongestMs = ushort.MaxValue;
+    private const uint ControlsNotifyMask = 1 << 3, LongestMs = ushort.MaxValue;
     private const int ControlsNotify = 3;
     private readonly XConnection _x;
     private readonly int _eventBase;
@@ -15,10 +15,8 @@ internal sealed unsafe class KeyRepeat
     internal KeyRepeat(XConnection x)
     {
         _x = x;
-        int opcode, eventBase, errorBase, major = 1, minor = 0;
-        _ = Xlib.XkbQueryExtension(x.Handle, &opcode, &eventBase, &errorBase, &major, &minor);
-        _eventBase = eventBase;
-        _ = Xlib.XkbSelectEvents(x.Handle, CoreKeyboard, ControlsNotifyMask, ControlsNotifyMask);
+        _eventBase = x.UseKeyboard();
+        _ = Xlib.XkbSelectEvents(x.Handle, Xlib.CoreKeyboard, ControlsNotifyMask, ControlsNotifyMask);
         LeaveToTheViewer();
     }
 
@@ -26,5 +24,5 @@ internal sealed unsafe class KeyRepeat
     internal bool IsChangedBy(in XEvent e) => e.Type == _eventBase && e.XkbType == ControlsNotify;
 
     /// <summary>Of no effect, and told to nobody, where it is so already.</summary>
-    internal void LeaveToTheViewer() => _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, CoreKeyboard, LongestMs, LongestMs);
+    internal void LeaveToTheViewer() => _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, Xlib.CoreKeyboard, LongestMs, LongestMs);
 }

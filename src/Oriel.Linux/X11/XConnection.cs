@@ -209,6 +209,15 @@ public sealed unsafe class XConnection : IDisposable
         _ = Xlib.XTestQueryExtension(Handle, &a, &b, &c, &d);
     }
 
+    /// <summary>Agrees with the server on XKB 1.</summary>
+    /// <returns>The number of its event.</returns>
+    internal int UseKeyboard()
+    {
+        int opcode, eventBase, errorBase, major = 1, minor = 0;
+        _ = Xlib.XkbQueryExtension(Handle, &opcode, &eventBase, &errorBase, &major, &minor);
+        return eventBase;
+    }
+
     /// <summary>Agrees with the server on XFixes 5, as each connection must before it asks for anything of it.</summary>
     /// <returns>The number of its first event.</returns>
     /// <exception cref="XException">The server has none.</exception>

@@ -8,7 +8,7 @@ namespace Oriel.Linux.X11;
 /// </summary>
 internal sealed unsafe class XKeyboard
 {
-    private const int KeymapBytes = 32, CoreKeyboard = 0x100, MappingNotify = 34, MappingKeyboard = 1;
+    private const int KeymapBytes = 32, MappingNotify = 34, MappingKeyboard = 1;
     private const uint ShiftMask = 1, ControlMask = 4, AltMask = 8, SuperMask = 64, ModifierBits = 0xFF;
     private readonly XConnection _x;
     private readonly SpareKeys _spares;
@@ -207,7 +207,7 @@ internal sealed unsafe class XKeyboard
     {
         // XkbStateRec: group, locked_group (8 bits), base_group, latched_group (16 bits), mods (8 bits) ...
         var state = stackalloc byte[64];
-        _ = Xlib.XkbGetState(_x.Handle, CoreKeyboard, state);
+        _ = Xlib.XkbGetState(_x.Handle, Xlib.CoreKeyboard, state);
         _x.ThrowIfBroken("the keyboard's state");
         return state[6] & ModifierBits | (uint)(state[0] & 3) << 13;
     }

@@ -101,10 +101,8 @@ public sealed unsafe partial class XPainter : IDisposable
     /// <summary>As xset(1) does it: after how long, and how often (ms), the server repeats a held key by itself.</summary>
     public void SetKeyRepeat(uint delayMs, uint intervalMs)
     {
-        const uint CoreKeyboard = 0x100;
-        int opcode, eventBase, errorBase, major = 1, minor = 0;
-        _ = Xlib.XkbQueryExtension(_x.Handle, &opcode, &eventBase, &errorBase, &major, &minor);
-        _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, CoreKeyboard, delayMs, intervalMs);
+        _ = _x.UseKeyboard();
+        _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, Xlib.CoreKeyboard, delayMs, intervalMs);
         _x.Sync();
     }
 

@@ -6,6 +6,9 @@ namespace Oriel.Linux.X11;
 /// <summary>Raw libX11 and its extension libraries, as in their headers; <c>unsigned long</c> is <see cref="nuint"/>.</summary>
 internal static unsafe partial class Xlib
 {
+    /// <summary>XkbUseCoreKbd.</summary>
+    internal const uint CoreKeyboard = 0x100;
+
     [LibraryImport(NativeLibraries.X11, StringMarshalling = StringMarshalling.Utf8)] internal static partial nint XOpenDisplay(string name);
     [LibraryImport(NativeLibraries.X11)] internal static partial int XCloseDisplay(nint display);
     [LibraryImport(NativeLibraries.X11)] internal static partial void XSetAuthorization(byte* name, int nameLength, byte* data, int dataLength);
