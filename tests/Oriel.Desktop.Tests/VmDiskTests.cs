@@ -6,7 +6,7 @@ using Microsoft.Playwright;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>A virtual machine's own disk: as large as the template says, sparse, and no worse for having been full.</summary>
-public sealed class VmDiskTests(Ring ring) : RingTests(ring)
+public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
 {
     private const long DiskBytes = 256L << 20;
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromMinutes(8);
@@ -14,9 +14,7 @@ public sealed class VmDiskTests(Ring ring) : RingTests(ring)
     [Fact]
     public async Task Disk_OfASmallMachine_TakesAPackageAndIsFullAndWholeAfterwards()
     {
-        SkipUnlessPrepared();
-        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
-        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        SkipUnlessMachinesRun();
         var templates = new JsonArray(new JsonObject { ["name"] = "small", ["diskBytes"] = DiskBytes });
         await using var server = await OrielServer.StartAsync(templates, ["--driver", "qemu", "--max-desktops", "1", .. TestSite.ServerOptions]);
         var id = Ring.IdOf(await server.CreateDesktopAsync(new { template = "small", width = 800, height = 600, trust = new[] { Ring.Site.Authority } }));

@@ -9,7 +9,7 @@ using System.Text.Json.Nodes;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>Desktops that go on from a running one; by emulation where this host has no KVM.</summary>
-public sealed class VmForkTests(Ring ring) : RingTests(ring)
+public sealed class VmForkTests(Ring ring) : MachineTests(ring)
 {
     private const string Asked = "/home/user/asked.txt", AskedText = "asked for by the first one";
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(6);
@@ -22,20 +22,12 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         setsid sleep 987654 > /dev/null 2>&1 < /dev/null &
         """;
 
-    private const string Identity = """
-        cat /etc/machine-id /proc/sys/kernel/random/boot_id
-        sha256sum < "$XAUTHORITY"
-        head -c 16 /dev/urandom | sha256sum
-        """;
-
     private const string State = "cat /tmp/in-memory ~/on-disk; pgrep -c -x -f 'sleep 987654'; date +%s";
 
     [Fact]
     public async Task Fork_OfARunningDesktopAndOfItsFork_GoOnWithIdentitiesOfTheirOwn()
     {
-        SkipUnlessPrepared();
-        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
-        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        SkipUnlessMachinesRun();
         await using var server = await OrielServer.StartAsync("--driver", "qemu", "--max-desktops", "3");
         var source = Ring.IdOf(await server.CreateDesktopAsync(new { name = "source", files = new[] { new { path = Asked, content = Encoding.UTF8.GetBytes(AskedText) } } }));
         Assert.True((await server.WaitReadyAsync(source, Deadline))["canFork"]!.GetValue<bool>());
@@ -128,7 +120,7 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
     private static async Task IsProvenAsync(OrielServer server, string id)
     {
         var fork = await server.WaitReadyAsync(id, Deadline);
-        Tell(fork);
+        Tell("fork", fork);
         var steps = fork["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ToList();
         Assert.Contains("fork", steps);
         Assert.DoesNotContain("kernel", steps);
@@ -146,7 +138,4 @@ public sealed class VmForkTests(Ring ring) : RingTests(ring)
         Assert.True(code == 0, error);
         return told.Split('\n', StringSplitOptions.RemoveEmptyEntries);
     }
-
-    private static void Tell(JsonObject desktop) => TestContext.Current.SendDiagnosticMessage("Steps of the fork: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
-        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
 }

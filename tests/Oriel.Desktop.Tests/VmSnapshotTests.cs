@@ -5,22 +5,14 @@ using System.Text.Json.Nodes;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>Machines that go on from one kept at the barrier; by emulation where this host has no KVM.</summary>
-public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
+public sealed class VmSnapshotTests(Ring ring) : MachineTests(ring)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(6);
-
-    private const string Identity = """
-        cat /etc/machine-id /proc/sys/kernel/random/boot_id
-        sha256sum < "$XAUTHORITY"
-        head -c 16 /dev/urandom | sha256sum
-        """;
 
     [Fact]
     public async Task Restored_TwoDesktopsOfOneSnapshot_AreReadyWithoutABootAndNoTwins()
     {
-        SkipUnlessPrepared();
-        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
-        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        SkipUnlessMachinesRun();
         await using var server = await OrielServer.StartAsync("--driver", "qemu", "--warm", "1", "--max-desktops", "2");
 
         // The first machine boots, is kept and ends; the one that waits goes on from it.
@@ -38,7 +30,7 @@ public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
         {
             ids.Add(Ring.IdOf(await server.CreateDesktopAsync(new { })));
             var desktop = await server.WaitReadyAsync(ids[i], Deadline);
-            Tell(desktop);
+            Tell("restored machine", desktop);
             var steps = desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>()).ToList();
             Assert.Equal("claim", steps[0]);
             Assert.DoesNotContain("kernel", steps);
@@ -68,7 +60,4 @@ public sealed class VmSnapshotTests(Ring ring) : RingTests(ring)
         await using var file = File.OpenRead(path);
         return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, Token));
     }
-
-    private static void Tell(JsonObject desktop) => TestContext.Current.SendDiagnosticMessage("Steps of the restored machine: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
-        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
 }

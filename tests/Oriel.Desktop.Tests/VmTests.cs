@@ -7,20 +7,18 @@ using System.Text.Json.Nodes;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>The same desktop in a virtual machine; by emulation where this host has no KVM.</summary>
-public sealed class VmTests(Ring ring) : RingTests(ring)
+public sealed class VmTests(Ring ring) : MachineTests(ring)
 {
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromMinutes(6);
 
     [Fact]
     public async Task Desktop_InAVirtualMachine_IsTheSameDesktop()
     {
-        SkipUnlessPrepared();
-        Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
-        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        SkipUnlessMachinesRun();
         await using var server = await OrielServer.StartAsync(["--driver", "qemu", "--max-desktops", "1", .. TestSite.ServerOptions]);
         var id = Ring.IdOf(await server.CreateDesktopAsync(new { name = "machine", width = 1280, height = 720 }));
         var desktop = await server.WaitReadyAsync(id, ReadyDeadline);
-        Tell(desktop);
+        Tell("virtual machine", desktop);
         Assert.Equal(("qemu", "microvm"), (desktop["driver"]!.GetValue<string>(), desktop["isolation"]!.GetValue<string>()));
         await HasAKernelOfItsOwnAsync(server, id);
         await NothingGetsOutAsync(server, id);
@@ -29,9 +27,6 @@ public sealed class VmTests(Ring ring) : RingTests(ring)
         await EndsWithItsMachineAsync(server, id);
         await RootDiskIsAsItWasAsync(desktop["image"]!["digest"]!.GetValue<string>());
     }
-
-    private static void Tell(JsonObject desktop) => TestContext.Current.SendDiagnosticMessage("Steps of the virtual machine: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
-        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
 
     private static async Task HasAKernelOfItsOwnAsync(OrielServer server, string id)
     {
