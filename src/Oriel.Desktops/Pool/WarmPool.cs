@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
 
@@ -25,6 +26,7 @@ internal sealed class WarmPool : IAsyncDisposable
     private readonly Func<int> _taken;
     private readonly ILogger _logger;
     private Task _filling = Task.CompletedTask;
+    private string? _fault;
 
     /// <param name="taken">How many desktops count against <see cref="DesktopOptions.MaxDesktops"/>.</param>
     public WarmPool(IEnumerable<DesktopTemplate> templates, DesktopContext context, Func<int> taken)
@@ -124,27 +126,48 @@ internal sealed class WarmPool : IAsyncDisposable
 
     private async Task FillAsync()
     {
+        while (!_stopping.IsCancellationRequested)
+        {
+            if (await TryAddAsync())
+            {
+                continue;
+            }
+
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
+            limit.CancelAfter(LookAgain);
+            await _changed.Reader.ReadAsync(limit.Token).AsTask().ContinueWith(static _ => { }, TaskScheduler.Default);
+        }
+    }
+
+    /// <returns>False when nothing is to be done for now.</returns>
+    private async Task<bool> TryAddAsync()
+    {
         try
         {
-            while (true)
+            await DrainAsync();
+            if (_shelves.Values.FirstOrDefault(IsWanted) is not { } next)
             {
-                await DrainAsync();
-                var next = _shelves.Values.FirstOrDefault(shelf => IsWanted(shelf));
-                if (next is not null)
-                {
-                    await AddAsync(next);
-                    continue;
-                }
-
-                using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
-                limit.CancelAfter(LookAgain);
-                await _changed.Reader.ReadAsync(limit.Token).AsTask().ContinueWith(static _ => { }, TaskScheduler.Default);
-                _stopping.Token.ThrowIfCancellationRequested();
+                return false;
             }
+
+            await AddAsync(next);
+            _fault = null;
+            return true;
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
-            // The server stops.
+            return false;
+        }
+        catch (Exception e)
+        {
+            // Such as a store of images that cannot be read: it is looked at again and again, but told of once.
+            if (e.Message != _fault)
+            {
+                _logger.LogError(e, "The pool cannot be filled");
+                _fault = e.Message;
+            }
+
+            return false;
         }
     }
 
@@ -192,14 +215,49 @@ internal sealed class WarmPool : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes one more, or the snapshot that the next ones go on from. Whatever goes wrong is told on the shelf, which then waits a while.</summary>
     private async Task AddAsync(Shelf shelf)
     {
-        var image = _context.Images.FindUsable(shelf.Template.Image);
-        if (image is null)
+        if (_context.Images.FindUsable(shelf.Template.Image) is not { } image)
         {
             return;
         }
 
+        string? problem;
+        try
+        {
+            problem = await MakeAsync(shelf, image);
+        }
+        catch (Exception e) when (!_stopping.IsCancellationRequested)
+        {
+            _logger.LogError(e, "Making a warm desktop of template {Template} ended early", shelf.Template.Name);
+            problem = e.Message;
+        }
+
+        lock (_lock)
+        {
+            if (problem is null)
+            {
+                (shelf.Failures, shelf.Problem, shelf.NotBefore) = (0, null, default);
+                return;
+            }
+
+            if (shelf.Booting is { } member)
+            {
+                shelf.Booting = null;
+                Drop(member, "It could not be made.");
+            }
+
+            shelf.Problem = problem;
+            var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, shelf.Failures++)));
+            shelf.NotBefore = _context.Clock.GetUtcNow() + pause;
+            _logger.LogWarning("A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}", shelf.Template.Name, pause.TotalSeconds, problem);
+        }
+    }
+
+    /// <returns>Why nothing was made; null when a desktop waits or a snapshot is there.</returns>
+    private async Task<string?> MakeAsync(Shelf shelf, ImageManifest image)
+    {
         var origin = await OriginAsync(shelf, image);
         var member = new WarmDesktop(shelf.Template, image, _context, origin);
         lock (_lock)
@@ -210,39 +268,41 @@ internal sealed class WarmPool : IAsyncDisposable
         var problem = await member.WaitsAsync(_stopping.Token);
         if (origin is { Restored: null })
         {
-            shelf.IsWithoutSnapshot = problem is not null;
-            if (problem is null)
+            problem = problem is null ? await KeepAsync(shelf, image, member, origin.Directory) : $"no snapshot was made: {problem}";
+            if (problem is not null)
             {
-                await KeepAsync(shelf, image, member, origin.Directory);
-                return;
+                GiveUpSnapshot(shelf, image, problem, member.Desktop.Destroyed.IsCompleted ? origin.Directory : null);
             }
+
+            return problem;
         }
 
         lock (_lock)
         {
-            shelf.Booting = null;
             if (problem is null)
             {
+                shelf.Booting = null;
                 shelf.Waiting.Enqueue(member);
-                (shelf.Failures, shelf.Problem, shelf.NotBefore) = (0, null, default);
-                return;
             }
 
-            shelf.Ending.Add(member);
-            shelf.Problem = problem;
-            var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, shelf.Failures++)));
-            shelf.NotBefore = _context.Clock.GetUtcNow() + pause;
-            _logger.LogWarning("A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}", shelf.Template.Name, pause.TotalSeconds, problem);
+            return problem;
         }
     }
 
-    /// <summary>From a snapshot where one fits; else it makes one, where that is possible and has not failed before.</summary>
+    /// <summary>
+    /// From a snapshot where one fits; else it makes one, where that is possible and has not failed before. Where the store cannot take one,
+    /// desktops boot: they come later, but they come.
+    /// </summary>
     private async Task<WarmOrigin?> OriginAsync(Shelf shelf, ImageManifest image)
     {
         var (golden, refusal) = await _context.Snapshots.FindAsync(shelf.Template, image, _stopping.Token);
         lock (_lock)
         {
             shelf.SnapshotRefused = refusal;
+            if (golden is not null)
+            {
+                shelf.Unkept = null;
+            }
         }
 
         if (golden is not null)
@@ -252,18 +312,61 @@ internal sealed class WarmPool : IAsyncDisposable
             return new WarmOrigin(golden.Directory, golden);
         }
 
-        return _context.Snapshots.ArePossible && !shelf.IsWithoutSnapshot ? new WarmOrigin(_context.Snapshots.Begin(image), null) : null;
+        if (!_context.Snapshots.ArePossible || shelf.Unkept?.Digest == image.Digest)
+        {
+            return null;
+        }
+
+        try
+        {
+            return new WarmOrigin(_context.Snapshots.Begin(image), null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var problem = $"no snapshot can be begun: {e.Message}";
+            GiveUpSnapshot(shelf, image, problem, null);
+            _logger.LogWarning("Desktops of template {Template} boot: {Problem}", shelf.Template.Name, problem);
+            return null;
+        }
     }
 
-    /// <summary>The snapshot that was made can be found from now on; its own machine ends.</summary>
-    private async Task KeepAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory)
+    /// <summary>The snapshot that was made can be found from now on. Its own machine ends, also where it cannot be found.</summary>
+    /// <returns>Why it cannot be found; null when it can.</returns>
+    private async Task<string?> KeepAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory)
     {
-        var spec = KeeperLiveness.ReadSpec(member.Desktop.Resources.Bundle) ?? throw new IOException($"The bundle of {member.Desktop.Id} has no spec.");
-        await _context.Snapshots.CompleteAsync(directory, shelf.Template, image, spec.AgentKey, _context.Clock.GetUtcNow(), CancellationToken.None);
-        await EndAsync(member, "Its machine is kept as a snapshot.");
+        string? problem = null;
+        try
+        {
+            var spec = KeeperLiveness.ReadSpec(member.Desktop.Resources.Bundle) ?? throw new IOException($"The bundle of {member.Desktop.Id} has no spec.");
+            await _context.Snapshots.CompleteAsync(directory, shelf.Template, image, spec.AgentKey, _context.Clock.GetUtcNow(), CancellationToken.None);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            problem = $"the snapshot that was made cannot be kept: {e.Message}";
+        }
+
+        await EndAsync(member, problem ?? "Its machine is kept as a snapshot.");
         lock (_lock)
         {
-            (shelf.Booting, shelf.SnapshotRefused) = (null, null);
+            shelf.Booting = null;
+            shelf.SnapshotRefused = problem is null ? null : shelf.SnapshotRefused;
+        }
+
+        return problem;
+    }
+
+    /// <summary>Desktops of the image boot from now on.</summary>
+    /// <param name="unfinished">To be removed, as it may hold as much as a machine's memory; null where there is none, or its machine may still write to it.</param>
+    private void GiveUpSnapshot(Shelf shelf, ImageManifest image, string problem, string? unfinished)
+    {
+        if (unfinished is not null)
+        {
+            GoldenSnapshots.Abandon(unfinished);
+        }
+
+        lock (_lock)
+        {
+            shelf.Unkept = (image.Digest, problem);
         }
     }
 
@@ -281,40 +384,4 @@ internal sealed class WarmPool : IAsyncDisposable
         await member.Desktop.Destroyed;
         await member.Desktop.DisposeAsync();
     }
-
-    private sealed class Shelf(DesktopTemplate template)
-    {
-        public DesktopTemplate Template => template;
-
-        public Queue<WarmDesktop> Waiting { get; } = new();
-
-        public List<WarmDesktop> Ending { get; } = [];
-
-        public WarmDesktop? Booting { get; set; }
-
-        public long Claimed { get; set; }
-
-        public long Missed { get; set; }
-
-        public int Failures { get; set; }
-
-        public string? Problem { get; set; }
-
-        public string? SnapshotRefused { get; set; }
-
-        public DateTimeOffset NotBefore { get; set; }
-
-        /// <summary>Making one has failed: desktops boot.</summary>
-        public bool IsWithoutSnapshot { get; set; }
-
-        public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, SnapshotRefused);
-    }
 }
-
-/// <param name="Wanted">How many should wait.</param>
-/// <param name="Waiting">How many do.</param>
-/// <param name="Claimed">How many were handed out since the server started.</param>
-/// <param name="Missed">How often none waited when one was asked for, so that it was made cold.</param>
-/// <param name="Problem">Why the last one could not be made; null when it could.</param>
-/// <param name="SnapshotRefused">Why the snapshot that is there is not used, until another has been made; null when it is used, or there is none.</param>
-public sealed record PoolState(string Template, int Wanted, int Waiting, int Booting, long Claimed, long Missed, string? Problem, string? SnapshotRefused);

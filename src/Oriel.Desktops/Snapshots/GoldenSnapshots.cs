@@ -27,7 +27,16 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     /// <summary>The newest that a desktop of the template can go on from; why another is refused is logged once.</summary>
     internal async Task<SnapshotFinding> FindAsync(DesktopTemplate template, ImageManifest image, CancellationToken cancellationToken)
     {
-        var judged = await JudgeAsync(template, image, cancellationToken);
+        IReadOnlyList<Judged> judged;
+        try
+        {
+            judged = await JudgeAsync(template, image, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            judged = [new Judged(RootOf(image), null, $"it cannot be read: {e.Message}")];
+        }
+
         foreach (var one in judged)
         {
             if (one.Refusal is not null && _told.TryAdd($"{one.Directory} {one.Refusal}", true))
@@ -107,6 +116,10 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         Directory.Move(directory, place);
         return place;
     }
+
+    /// <summary>Removes what was begun and will not be completed; what cannot be removed now is when the next one is begun.</summary>
+    /// <param name="directory">As <see cref="Begin"/> gave it; nothing may write to it any more. One that is not there is no error.</param>
+    internal static void Abandon(string directory) => Remove(directory);
 
     /// <summary>One that could not be restored is not tried again; the pool makes another.</summary>
     internal static void Discard(GoldenSnapshot snapshot) => Discard(snapshot.Directory);
@@ -197,7 +210,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
             var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(directory, ManifestName)), SnapshotJsonContext.Default.SnapshotManifest);
             return manifest is { AgentKey.Length: KeyLength } ? (directory, manifest, FileProblem(directory, manifest)) : (directory, null, "its manifest names no agent key");
         }
-        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException or ArgumentException)
         {
             return (directory, null, $"its manifest cannot be read: {e.Message}");
         }

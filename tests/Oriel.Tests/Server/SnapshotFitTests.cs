@@ -77,6 +77,7 @@ public sealed class SnapshotFitTests : IDisposable
     [InlineData("files", "its file 'state' has 9 bytes instead of 5")]
     [InlineData("missing", "its file 'memory' is missing")]
     [InlineData("unreadable", "its manifest cannot be read: ")]
+    [InlineData("name", "its manifest cannot be read: ")]
     [InlineData("disks", "made with the image's disks of before (kernel 6.1.0), which are others now (kernel none)")]
     public async Task Pool_SnapshotThatDoesNotFit_IsToldWhyAndNeverGoneOnFrom(string what, string reason)
     {
@@ -105,6 +106,9 @@ public sealed class SnapshotFitTests : IDisposable
             case "unreadable":
                 await File.WriteAllTextAsync(file, "{ }", Token);
                 return;
+            case "name":
+                manifest["files"]!["no\0name"] = 1;
+                break;
             case "disks":
                 var disk = new { name = "disk", sha256 = new string('0', 64), size = 1 };
                 manifest["disks"] = JsonSerializer.SerializeToNode(new { kernelRelease = "6.1.0", kernel = disk, initramfs = disk, root = disk, rootFormat = "erofs" });

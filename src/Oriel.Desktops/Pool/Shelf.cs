@@ -1,0 +1,42 @@
+using Oriel.Desktops.Templates;
+
+namespace Oriel.Desktops.Pool;
+
+/// <summary>What a pool has and knows of one template. Read and written under the pool's lock.</summary>
+internal sealed class Shelf(DesktopTemplate template)
+{
+    public DesktopTemplate Template => template;
+
+    public Queue<WarmDesktop> Waiting { get; } = new();
+
+    public List<WarmDesktop> Ending { get; } = [];
+
+    public WarmDesktop? Booting { get; set; }
+
+    public long Claimed { get; set; }
+
+    public long Missed { get; set; }
+
+    public int Failures { get; set; }
+
+    public string? Problem { get; set; }
+
+    public string? SnapshotRefused { get; set; }
+
+    public DateTimeOffset NotBefore { get; set; }
+
+    /// <summary>Of which image none could be kept, and why: its desktops boot, until this is another server or somebody else has made one.</summary>
+    public (string Digest, string Problem)? Unkept { get; set; }
+
+    public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, SnapshotRefused, Unkept?.Problem);
+}
+
+/// <param name="Wanted">How many should wait.</param>
+/// <param name="Waiting">How many do.</param>
+/// <param name="Claimed">How many were handed out since the server started.</param>
+/// <param name="Missed">How often none waited when one was asked for, so that it was made cold.</param>
+/// <param name="Problem">Why the last one could not be made; null when it could.</param>
+/// <param name="SnapshotRefused">Why the snapshot that is there is not used, until another has been made; null when it is used, or there is none.</param>
+/// <param name="SnapshotProblem">Why none could be made, so that desktops boot instead; null when none was tried, or one is there.</param>
+public sealed record PoolState(
+    string Template, int Wanted, int Waiting, int Booting, long Claimed, long Missed, string? Problem, string? SnapshotRefused, string? SnapshotProblem);
