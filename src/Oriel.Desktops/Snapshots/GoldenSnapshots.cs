@@ -34,7 +34,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            judged = [new Judged(RootOf(image), null, $"it cannot be read: {e.Message}")];
+            judged = [new Judged(RootOf(images, image), null, $"it cannot be read: {e.Message}")];
         }
 
         foreach (var one in judged)
@@ -50,13 +50,20 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
             : new SnapshotFinding(null, judged is [var newest, ..] ? newest.Refusal : null);
     }
 
+    /// <summary>Whether any lies beside the image, for whatever host.</summary>
+    public static bool Exist(ImageStore images, ImageManifest image) => Kept(RootOf(images, image)).Any();
+
+    /// <summary>Whether desktops of both go on from the same one.</summary>
+    public static bool AreShared(DesktopTemplate one, DesktopTemplate other) => one.Image == other.Image && MachineOf(one) == MachineOf(other);
+
     /// <summary>All that lie beside the image, newest first, whatever they were made for.</summary>
     public async Task<IReadOnlyList<SnapshotSummary>> ListAsync(ImageManifest image, CancellationToken cancellationToken)
     {
         var host = await HostAsync(cancellationToken);
-        return [.. Kept(image).Select(one => new SnapshotSummary(
+        return [.. Kept(RootOf(images, image)).Select(one => new SnapshotSummary(
             one.Manifest?.Driver,
             one.Manifest?.Accelerator,
+            one.Manifest?.Machine,
             one.Manifest?.Host.Vmm,
             one.Manifest?.Host.Cpu,
             one.Manifest?.Host.Kernel,
@@ -85,7 +92,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     /// <exception cref="IOException">The store cannot be written.</exception>
     internal string Begin(ImageManifest image)
     {
-        var root = RootOf(image);
+        var root = RootOf(images, image);
         if (Directory.Exists(root))
         {
             foreach (var left in Directory.EnumerateDirectories(root, UnfinishedPrefix + "*"))
@@ -159,7 +166,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     private static SnapshotMachine MachineOf(DesktopTemplate template) =>
         new(template.Limits.MemoryBytes, template.Limits.Cpus, template.Limits.DiskBytes, template.Width, template.Height);
 
-    private string RootOf(ImageManifest image) => Path.Combine(images.PathOf(image.Digest), Folder);
+    private static string RootOf(ImageStore images, ImageManifest image) => Path.Combine(images.PathOf(image.Digest), Folder);
 
     /// <summary>Asked again when the program has been replaced: a desktop is started with the one of now.</summary>
     private async Task<SnapshotHost?> HostAsync(CancellationToken cancellationToken)
@@ -186,14 +193,14 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         }
 
         var machine = MachineOf(template);
-        return [.. Kept(image)
+        return [.. Kept(RootOf(images, image))
             .Where(one => one.Manifest is null || (one.Manifest.Driver == driver.Name && one.Manifest.Accelerator == driver.Accelerator && one.Manifest.Machine == machine))
             .Select(one => new Judged(one.Directory, one.Manifest, one.Problem ?? Misfit(one.Manifest!, image, host)))];
     }
 
-    private IEnumerable<(string Directory, SnapshotManifest? Manifest, string? Problem)> Kept(ImageManifest image)
+    private static IEnumerable<(string Directory, SnapshotManifest? Manifest, string? Problem)> Kept(string folder)
     {
-        var root = new DirectoryInfo(RootOf(image));
+        var root = new DirectoryInfo(folder);
         return !root.Exists ? [] : root.EnumerateDirectories()
             .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
             .Select(one => Read(one.FullName))

@@ -21,8 +21,9 @@ internal sealed record SnapshotManifest(
     DateTimeOffset CreatedAt,
     byte[] AgentKey);
 
+/// <summary>What a desktop must ask for to go on from it.</summary>
 /// <param name="MemoryBytes">This and the next two as in the template's limits: 0 = the keeper's default.</param>
-internal sealed record SnapshotMachine(long MemoryBytes, double Cpus, long DiskBytes, int Width, int Height);
+public sealed record SnapshotMachine(long MemoryBytes, double Cpus, long DiskBytes, int Width, int Height);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SnapshotManifest))]
@@ -37,9 +38,10 @@ public sealed record GoldenSnapshot(string Directory, byte[] AgentKey);
 internal readonly record struct SnapshotFinding(GoldenSnapshot? Snapshot, string? Refusal);
 
 /// <summary>A snapshot as the API shows it.</summary>
-/// <param name="Driver">Null where its manifest cannot be read; so are the next four.</param>
+/// <param name="Driver">Null where its manifest cannot be read; so are the next five.</param>
 /// <param name="Vmm">What the VMM said of its version.</param>
 /// <param name="Kernel">The host's.</param>
 /// <param name="Size">Bytes of its files; holes count as if they were full.</param>
 /// <param name="Refused">Why this server does not use it; null when it would.</param>
-public sealed record SnapshotSummary(string? Driver, string? Accelerator, string? Vmm, string? Cpu, string? Kernel, DateTimeOffset? CreatedAt, long Size, string? Refused);
+public sealed record SnapshotSummary(
+    string? Driver, string? Accelerator, SnapshotMachine? Machine, string? Vmm, string? Cpu, string? Kernel, DateTimeOffset? CreatedAt, long Size, string? Refused);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Oriel.Desktops.Drivers;
 using Oriel.Images;
 using Spectre.Console;
 
@@ -15,6 +16,9 @@ internal static class ImageCommand
         DefaultValueFactory = _ => DataDirectory.Default(),
         Recursive = true,
     };
+
+    private static readonly Option<string> Driver = new("--driver") { Description = "auto, qemu, firecracker or container", DefaultValueFactory = _ => "auto" };
+    private static readonly Option<string?> Keeper = new("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
 
     public static Command Create()
     {
@@ -100,25 +104,33 @@ internal static class ImageCommand
 
     private static Command Warm()
     {
-        var driver = new Option<string>("--driver") { Description = "auto, qemu, firecracker or container", DefaultValueFactory = _ => "auto" };
-        var keeper = new Option<string?>("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
-        var command = new Command("warm", "Keep a booted machine beside its image, so that desktops of the default template go on from it") { driver, keeper };
+        var template = new Option<string[]>("--template") { Description = "Template whose desktops it is for; repeatable. Default: all whose image can be used; those of the same machine share one" };
+        var command = new Command("warm", "Keep a booted machine beside its image for each template, so that desktops go on from it instead of booting; each holds the memory that the guest uses, on disk")
+        {
+            template, Driver, Keeper,
+        };
         command.SetAction(async (parsed, cancellation) =>
         {
-            var program = parsed.GetValue(keeper) ?? new Hosting.ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
-            var (chosen, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(driver)!, program, cancellation);
-            var report = Reporter();
-            var problem = chosen is null ? unfit : await new Server.Images.SnapshotWarming(Path.GetFullPath(parsed.GetValue(Data)!), chosen).RunAsync(report, cancellation);
+            var (chosen, unfit) = await DriverAsync(parsed, cancellation);
+            var data = Path.GetFullPath(parsed.GetValue(Data)!);
+            var problem = chosen is null
+                ? unfit
+                : await new Server.Images.SnapshotWarming(data, chosen, parsed.GetValue(Keeper)).RunAsync(parsed.GetValue(template) ?? [], Reporter(), cancellation);
             if (problem is not null)
             {
                 Console.Error.WriteLine($"There is no snapshot: {problem}");
                 return 1;
             }
 
-            report("the snapshot is there, and a machine has gone on from it");
             return 0;
         });
         return command;
+    }
+
+    private static Task<(DesktopDriver? Driver, string? Problem)> DriverAsync(ParseResult parsed, CancellationToken cancellationToken)
+    {
+        var keeper = parsed.GetValue(Keeper) ?? new Hosting.ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
+        return DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, keeper, cancellationToken);
     }
 
     /// <returns>Prints lines, each with the seconds since now.</returns>
@@ -158,10 +170,17 @@ internal static class ImageCommand
     private static Command List()
     {
         var json = new Option<bool>("--json") { Description = "As JSON, without the packages" };
-        var command = new Command("list", "Images in the store, newest first") { json };
-        command.SetAction(parsed =>
+        var command = new Command("list", "Images in the store, newest first, with their snapshots, and why a server with that driver would not use one") { json, Driver, Keeper };
+        command.SetAction(async (parsed, cancellation) =>
         {
-            var images = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!)).List();
+            var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
+            var (images, problem) = await ImageList.ReadAsync(store, () => DriverAsync(parsed, cancellation), cancellation);
+            if (problem is not null)
+            {
+                Console.Error.WriteLine(problem);
+                return 1;
+            }
+
             if (parsed.GetValue(json))
             {
                 ImageList.WriteJson(images, Console.OpenStandardOutput());

@@ -154,7 +154,7 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.DataDirectory), clock));
         services.AddSingleton<SignInLimiter>();
         services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
-        services.AddSingleton(new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm));
+        services.AddSingleton(parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm));
         services.AddSingleton(parts.Keepers ?? new LocalKeeperHost(Options.Keeper, clock));
         services.AddSingleton(provider => CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
         services.AddSingleton<DesktopMetrics>();
@@ -222,6 +222,9 @@ internal sealed record HostParts
 
     /// <summary>Null = processes of this host.</summary>
     public IKeeperHost? Keepers { get; init; }
+
+    /// <summary>Null = those of the data directory.</summary>
+    public TemplateCatalog? Templates { get; init; }
 
     public DesktopDeadlines Deadlines { get; init; } = new();
 }

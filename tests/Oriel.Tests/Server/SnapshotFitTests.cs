@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -25,7 +24,7 @@ public sealed class SnapshotFitTests : IDisposable
     public async Task Pool_SnapshotOfThisHost_IsWhatTheNextServersMachinesGoOnFrom()
     {
         await MakeAsync();
-        var keepers = new Keepers();
+        var keepers = new RestoringKeepers();
         await using var server = await StartAsync(keepers);
         await IsWaitingAsync(server);
         Assert.Equal(new KeeperSnapshot(Kept.Single(), IsRestore: true), keepers.Started.Single().Snapshot);
@@ -40,7 +39,7 @@ public sealed class SnapshotFitTests : IDisposable
         var former = Kept.Single();
         SetVmm("Played VMM 9.0.0");
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var keepers = new Keepers();
+        var keepers = new RestoringKeepers();
         var keep = keepers.Played.Keeping;
         keepers.Played.Keeping = async spec =>
         {
@@ -83,7 +82,7 @@ public sealed class SnapshotFitTests : IDisposable
     {
         await MakeAsync();
         await SpoilAsync(Kept.Single(), what);
-        var keepers = new Keepers();
+        var keepers = new RestoringKeepers();
         keepers.Played.Keeping = _ => Task.FromResult<string?>("the VMM refused");
         await using var server = await StartAsync(keepers);
         await IsWaitingAsync(server);
@@ -128,7 +127,7 @@ public sealed class SnapshotFitTests : IDisposable
     private async Task MakeAsync()
     {
         SetVmm("Played VMM 7.2.1");
-        await using var server = await StartAsync(new Keepers());
+        await using var server = await StartAsync(new RestoringKeepers());
         await IsWaitingAsync(server);
         Assert.Single(Kept);
     }
@@ -139,7 +138,7 @@ public sealed class SnapshotFitTests : IDisposable
         File.SetUnixFileMode(Vmm, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    private async Task<TestServer> StartAsync(Keepers keepers)
+    private async Task<TestServer> StartAsync(RestoringKeepers keepers)
     {
         await File.WriteAllTextAsync(
             Path.Combine(_data, "templates.json"),
@@ -153,24 +152,4 @@ public sealed class SnapshotFitTests : IDisposable
 
     private static Task IsWaitingAsync(TestServer server) => Eventually.HoldsAsync(
         async () => await PoolAsync(server) is var pool && pool["waiting"]!.GetValue<int>() == 1 ? null : pool.ToJsonString());
-
-    /// <summary>Guests that are restored know the key of the one that was kept, as the snapshot's manifest has it.</summary>
-    private sealed class Keepers
-    {
-        private readonly ConcurrentQueue<KeeperSpec> _started = new();
-
-        public Keepers() => Played = new PlayedKeepers { GuestFor = Make };
-
-        public PlayedKeepers Played { get; }
-
-        public IReadOnlyCollection<KeeperSpec> Started => _started;
-
-        private PlayedGuest Make(KeeperSpec spec)
-        {
-            _started.Enqueue(spec);
-            return spec.Snapshot is { IsRestore: true } from
-                ? new PlayedGuest { FormerKey = Convert.FromBase64String(JsonNode.Parse(File.ReadAllBytes(Path.Combine(from.Directory, "snapshot.json")))!["agentKey"]!.GetValue<string>()) }
-                : new PlayedGuest();
-        }
-    }
 }

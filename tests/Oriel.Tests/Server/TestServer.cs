@@ -159,7 +159,7 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>An image as far as the store tells: played keepers never look inside.</summary>
-    private static void AddImage(string images)
+    public static void AddImage(string images)
     {
         var hex = new string('a', 64);
         Directory.CreateDirectory(Path.Combine(images, hex, "rootfs"));
