@@ -29,6 +29,7 @@ public sealed class KeeperLauncher(string keeperPath)
     /// <exception cref="KeeperLaunchException">It ended, or did not answer within 20 s. It is then gone.</exception>
     public async Task<KeeperIdentity> StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
+        KeeperPrograms.Require();
         Directory.CreateDirectory(spec.Bundle, OwnerOnly | UnixFileMode.UserExecute);
         var identityPath = Path.Combine(spec.Bundle, BundleLayout.Identity);
         if (File.Exists(identityPath))

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Console;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
+using Oriel.Linux.Processes;
 using Oriel.Server.Hosting;
 using Spectre.Console;
 
@@ -122,7 +123,7 @@ internal static class ServeCommand
         IReadOnlyList<DesktopSnapshot> left;
         try
         {
-            await using var host = await OrielHost.StartAsync(options, new HostParts { Logging = AddConsole }, stop.Token);
+            await using var host = await OrielHost.StartAsync(options, new HostParts { Logging = AddConsole, SearchPath = Programs.SearchPath }, stop.Token);
             new ServerInstance(Environment.ProcessId, host.Url, host.CertificateFingerprint).Write(options.DataDirectory);
             await AnnounceAsync(host, stop.Token);
             await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, TaskScheduler.Default);

@@ -103,6 +103,11 @@ internal sealed class OrielHost : IAsyncDisposable
         Oriel.Server.Hosting.Features.Add(builder, Options);
 
         _app = builder.Build();
+        if (parts.SearchPath is { } path && KeeperPrograms.Problem(Options.Driver, path) is { } problem)
+        {
+            _app.Services.GetRequiredService<ILogger<OrielHost>>().LogError("No desktop can start: {Problem}", problem);
+        }
+
         _parts.Push(_app);
         _parts.Push(_app.Services.GetRequiredService<EgressGateway>());
         _parts.Push(Desktops);
@@ -225,6 +230,9 @@ internal sealed record HostParts
 
     /// <summary>Null = those of the data directory.</summary>
     public TemplateCatalog? Templates { get; init; }
+
+    /// <summary>Where the programs that desktops need are looked for at the start, so that the log says which are missing; null = they are not.</summary>
+    public string? SearchPath { get; init; }
 
     public DesktopDeadlines Deadlines { get; init; } = new();
 }
