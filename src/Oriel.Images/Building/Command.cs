@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using Oriel.Linux.Processes;
 
 namespace Oriel.Images;
 
@@ -98,7 +99,7 @@ internal static class Command
         }
         catch (Win32Exception e)
         {
-            throw new CommandFailedException(command[0], 127, [e.Message]);
+            throw new CommandFailedException(command[0], 127, [Programs.Problem(Programs.SearchPath, command[0]) ?? e.Message]);
         }
     }
 

@@ -9,6 +9,7 @@ public static class Programs
         ["crun"] = "crun",
         ["ip"] = "iproute2",
         ["mke2fs"] = "e2fsprogs",
+        ["mmdebstrap"] = "mmdebstrap",
         ["newgidmap"] = "uidmap",
         ["newuidmap"] = "uidmap",
         ["nft"] = "nftables",

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Oriel.Desktops.Drivers;
 using Oriel.Images;
 using Oriel.Server.Commands.Doctor;
 using Spectre.Console;
@@ -44,6 +45,8 @@ internal static class DoctorCommand
         Directory.CreateDirectory(data);
         return
         [
+            HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail),
+            HostChecks.Tools(DesktopDriver.Qemu("qemu-system-x86_64", kvm: false), DoctorOutcome.Warn),
             await NamespaceChecks.UserNamespacesAsync(cancellationToken),
             await NamespaceChecks.SubordinateIdsAsync(cancellationToken),
             await NamespaceChecks.OverlayAsync(data, cancellationToken),

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Oriel.Desktops.Drivers;
 using Oriel.Images;
 using Oriel.Server.Commands.Doctor;
 
@@ -35,6 +36,15 @@ public sealed class HostFindingTests : IDisposable
         var finding = await NamespaceChecks.UserNamespacesAsync(Token, _root, "true");
 
         Assert.Equal((DoctorOutcome.Ok, null), (finding.Outcome, finding.Mend));
+    }
+
+    [Fact]
+    public void Tools_ThatAreMissing_FailAndNameTheirPackages()
+    {
+        var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, _root);
+        Assert.Equal(
+            (DoctorOutcome.Fail, "setsid, unshare, newuidmap, newgidmap, ip, nft, nsenter and crun are not installed", "sudo apt-get install crun iproute2 nftables uidmap util-linux"),
+            (finding.Outcome, finding.Seen, finding.Mend));
     }
 
     [Fact]

@@ -2,8 +2,11 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Oriel.Desktops.Creation;
+using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Keepers;
 using Oriel.Images;
 using Oriel.Linux.Kvm;
+using Oriel.Linux.Processes;
 
 namespace Oriel.Server.Commands.Doctor;
 
@@ -40,6 +43,14 @@ internal static class HostChecks
         {
             return DoctorFinding.Warn(Name, $"{directory} is not ours to divide", Mend);
         }
+    }
+
+    /// <summary>First, as a missing one makes other checks fail in words that do not name it.</summary>
+    public static DoctorFinding Tools(DesktopDriver driver, DoctorOutcome missing, string? searchPath = null)
+    {
+        var name = $"programs of a desktop ({driver.Name})";
+        var words = KeeperPrograms.Problem(driver, searchPath ?? Programs.SearchPath)?.Split(": ", 2);
+        return words is null ? DoctorFinding.Ok(name, "all there") : new DoctorFinding(name, missing, words[0], words.ElementAtOrDefault(1));
     }
 
     public static DoctorFinding Tun(string device = "/dev/net/tun")
