@@ -271,6 +271,7 @@ internal sealed class WarmPool : IAsyncDisposable
             problem = problem is null ? await KeepAsync(shelf, image, member, origin.Directory) : $"no snapshot was made: {problem}";
             if (problem is not null)
             {
+                problem += RoomWords(origin.Directory, shelf.Template);
                 GiveUpSnapshot(shelf, image, problem, member.Desktop.Destroyed.IsCompleted ? origin.Directory : null);
             }
 
@@ -354,6 +355,12 @@ internal sealed class WarmPool : IAsyncDisposable
 
         return problem;
     }
+
+    /// <summary>A VMM whose memory file finds no room ends by a signal, and says nothing of it.</summary>
+    private static string RoomWords(string directory, DesktopTemplate template) =>
+        Directory.Exists(directory) && new DriveInfo(directory).AvailableFreeSpace is var free && free < template.Limits.MemoryBytes
+            ? $" (the image store has {free >> 20} MiB left; a snapshot of {template.Name} may take {template.Limits.MemoryBytes >> 20} MiB)"
+            : "";
 
     /// <summary>Desktops of the image boot from now on.</summary>
     /// <param name="unfinished">To be removed, as it may hold as much as a machine's memory; null where there is none, or its machine may still write to it.</param>

@@ -85,6 +85,17 @@ public sealed class PoolFaultTests
         Assert.Empty(Kept(server));
     }
 
+    [Fact]
+    public async Task Pool_SnapshotLargerThanTheRoomInTheStore_SaysSo()
+    {
+        var keepers = new PlayedKeepers { Guest = () => new PlayedGuest(), Keeping = _ => Task.FromResult<string?>("the VMM ended") };
+        await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers, memory: 1L << 60);
+        await WaitAsync(server);
+        Assert.All(
+            await PoolsAsync(server),
+            pool => Assert.Matches(@"the VMM ended \(the image store has \d+ MiB left; a snapshot of \w+ may take 1099511627776 MiB\)$", pool["snapshotProblem"]!.GetValue<string>()));
+    }
+
     /// <summary>Whoever throws what nobody expects: the other template's desktops come at once, this one's are tried again.</summary>
     [Fact]
     public async Task Pool_FaultThatNobodyExpects_IsToldAndTheOthersGoOn()
@@ -102,11 +113,11 @@ public sealed class PoolFaultTests
         [.. Directory.EnumerateDirectories(Path.Combine(server.Data, "images"), "snapshots", SearchOption.AllDirectories).SelectMany(root => Directory.EnumerateFileSystemEntries(root))];
 
     /// <summary>With two templates, one desktop of each to wait.</summary>
-    private static async Task<TestServer> StartAsync(string data, PlayedKeepers keepers, DesktopDriver? driver = null, TimeProvider? clock = null)
+    private static async Task<TestServer> StartAsync(string data, PlayedKeepers keepers, DesktopDriver? driver = null, TimeProvider? clock = null, long memory = 1)
     {
         await File.WriteAllTextAsync(
             Path.Combine(data, "templates.json"),
-            JsonSerializer.Serialize(((string[])["default", "other"]).Select(name => new { name, warm = 1, width = PlayedGuest.Width, height = PlayedGuest.Height })),
+            JsonSerializer.Serialize(((string[])["default", "other"]).Select(name => new { name, warm = 1, memoryBytes = memory, width = PlayedGuest.Width, height = PlayedGuest.Height })),
             Token);
         return await TestServer.StartAsync(data, keepers, change: o => o with { Driver = driver ?? Played }, ownsData: true, clock: clock);
     }
