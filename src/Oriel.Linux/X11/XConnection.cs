@@ -16,7 +16,7 @@ public sealed unsafe class XConnection : IDisposable
     private static readonly ConcurrentDictionary<nint, XConnection> Open_ = new();
 
     /// <summary>
-    /// Held while a connection opens, meets its extensions, or closes: libXext (Xge.c, 1.3.4) frees its list of connections with the last of
+    /// Held while a connection opens, meets its extensions, or closes, or has the server to itself: libXext (Xge.c, 1.3.4) frees its list of connections with the last of
     /// them and makes a new one with the next, without a lock, so that an opening beside a closing wrote into freed memory.
     /// </summary>
     private static readonly Lock ConnectionsGate = new();
@@ -198,6 +198,12 @@ public sealed unsafe class XConnection : IDisposable
         _broken = true;
     }
 
+    /// <summary>
+    /// Has the server serve nobody else until it is disposed. Nothing of this process connects meanwhile: Xlib (xcb_disp.c) holds its global lock until
+    /// the server has answered, which it would not do, and whoever has the server may need that lock for any call of an extension.
+    /// </summary>
+    internal ServerGrab Grab() => new(this);
+
     /// <summary>The first call of each extension puts the connection into that extension's list; later ones only look it up. Absent ones are found absent by their users.</summary>
     private void MeetExtensions()
     {
@@ -272,6 +278,26 @@ public sealed unsafe class XConnection : IDisposable
         if (Open_.TryGetValue(display, out var connection))
         {
             connection._broken = true;
+        }
+    }
+
+    internal readonly ref struct ServerGrab
+    {
+        private readonly XConnection _x;
+        private readonly Lock.Scope _scope;
+
+        public ServerGrab(XConnection x)
+        {
+            _x = x;
+            _scope = ConnectionsGate.EnterScope();
+            _ = Xlib.XGrabServer(x.Handle);
+        }
+
+        public void Dispose()
+        {
+            _ = Xlib.XUngrabServer(_x.Handle);
+            _x.Sync();
+            _scope.Dispose();
         }
     }
 }

@@ -64,13 +64,15 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
         var info = Xlib.XRRGetOutputInfo(x.Handle, resources, output);
         var crtc = info != null && info->Crtc != 0 ? info->Crtc : resources->Crtcs[0];
         var mode = FindMode(x, resources, info, output, width, height);
-        // Under a grab, so that nobody sees the moment without a picture.
-        _ = Xlib.XGrabServer(x.Handle);
-        _ = Xlib.XRRSetCrtcConfig(x.Handle, resources, crtc, 0, 0, 0, 0, 1, null, 0);
-        Xlib.XRRSetScreenSize(x.Handle, x.Root, width, height, ToMillimetres(width), ToMillimetres(height));
-        var status = Xlib.XRRSetCrtcConfig(x.Handle, resources, crtc, 0, 0, 0, mode, 1, &output, 1);
-        _ = Xlib.XUngrabServer(x.Handle);
-        x.Sync();
+        int status;
+        // So that nobody sees the moment without a picture.
+        using (x.Grab())
+        {
+            _ = Xlib.XRRSetCrtcConfig(x.Handle, resources, crtc, 0, 0, 0, 0, 1, null, 0);
+            Xlib.XRRSetScreenSize(x.Handle, x.Root, width, height, ToMillimetres(width), ToMillimetres(height));
+            status = Xlib.XRRSetCrtcConfig(x.Handle, resources, crtc, 0, 0, 0, mode, 1, &output, 1);
+        }
+
         RemoveUnusedModes(x, resources, output, mode);
         Xlib.XRRFreeOutputInfo(info);
         Xlib.XRRFreeScreenResources(resources);
