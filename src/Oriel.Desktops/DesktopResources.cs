@@ -64,6 +64,20 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         return cgroup;
     }
 
+    /// <summary>The memory of a snapshot's machine, which all that go on from it share and none can write to; kept for others as long as this desktop is there.</summary>
+    /// <returns>Its path.</returns>
+    /// <exception cref="IOException">The snapshot cannot be read, or there is no room in this host's memory.</exception>
+    public async Task<string> TakeMemoryAsync(string snapshot, CancellationToken cancellationToken)
+    {
+        var memory = await context.Snapshots.Memories.TakeAsync(snapshot, cancellationToken);
+        _cleanup.Push("memory", () =>
+        {
+            memory.Dispose();
+            return Task.CompletedTask;
+        });
+        return memory.Path;
+    }
+
     public void TakeEgress(byte[] key, EgressPolicy policy)
     {
         var session = context.Egress.Register(desktop.Id.ToString(), key, policy);

@@ -23,6 +23,13 @@ internal static class Host
     public static int MachineOf(string data, string id) =>
         ProcessesOf(data, id).Single(pid => CommandLineOf(pid).StartsWith("qemu-system-x86_64 ", StringComparison.Ordinal));
 
+    /// <summary>KiB of what a process has mapped of a file: the lines of smaps (proc_pid_smaps(5)) by their names.</summary>
+    public static IReadOnlyDictionary<string, long> MappingOf(int pid, string file) =>
+        File.ReadLines($"/proc/{pid}/smaps").SkipWhile(line => !line.EndsWith(file, StringComparison.Ordinal)).Skip(1)
+            .Select(line => line.Split([':', ' '], StringSplitOptions.RemoveEmptyEntries))
+            .TakeWhile(fields => fields is [_, _, "kB"])
+            .ToDictionary(fields => fields[0], fields => long.Parse(fields[1], CultureInfo.InvariantCulture));
+
     /// <summary>kill -9 of it, as the subordinate id that it runs as, whom nobody else may signal.</summary>
     public static async Task KillMachineAsync(string data, string id)
     {

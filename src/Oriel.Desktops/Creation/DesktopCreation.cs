@@ -104,7 +104,14 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
     private async Task<BootedGuest> BootAsync(Desktop desktop, StepRunner steps, WarmStart? warm, WarmOrigin? origin, CancellationToken cancellationToken)
     {
-        var keeper = await PrepareAsync(desktop, steps, warm, origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null), cancellationToken);
+        var snapshot = origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null);
+        if (snapshot is { IsRestore: true } && context.Options.Driver.OpensMemoryForWriting)
+        {
+            var memory = await steps.RunAsync("memory", _deadlines.Keeper, (_, token) => desktop.Resources.TakeMemoryAsync(origin!.Directory, token), cancellationToken);
+            snapshot = snapshot with { SharedMemory = memory };
+        }
+
+        var keeper = await PrepareAsync(desktop, steps, warm, snapshot, cancellationToken);
         return await ReachGuestAsync(desktop, steps, keeper, origin?.Restored?.AgentKey, cancellationToken);
     }
 

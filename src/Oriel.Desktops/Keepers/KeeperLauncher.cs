@@ -17,6 +17,10 @@ public sealed class KeeperLauncher(string keeperPath)
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const int LogTailCharacters = 2000;
 
+    /// <summary>Becomes the rest of its arguments, whose output goes to the first; the second may be a file for them to have open.</summary>
+    private const string Become = "log=$1; memory=$2; shift 2; exec \"$@\" </dev/null >>\"$log\" 2>&1";
+    private static readonly string BecomeWithMemory = $"{Become} {KeeperSnapshot.SharedMemoryDescriptor}<>\"$memory\"";
+
     /// <summary>A keeper answers within tens of milliseconds; the rest is for a busy machine.</summary>
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
 
@@ -39,7 +43,7 @@ public sealed class KeeperLauncher(string keeperPath)
 
         await WriteSpecAsync(spec, cancellationToken).ConfigureAwait(false);
         var log = Path.Combine(spec.Bundle, BundleLayout.KeeperLog);
-        using var process = Process.Start(Command(spec.Bundle, log))!;
+        using var process = Process.Start(Command(spec, log))!;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(StartDeadline);
         try
@@ -74,12 +78,12 @@ public sealed class KeeperLauncher(string keeperPath)
     /// setsid takes it out of the server's session (it does not fork, as a started process leads no group, so the pid stays); unshare's child,
     /// the keeper, is killed when unshare dies, and with the keeper its pid namespace.
     /// </summary>
-    private ProcessStartInfo Command(string bundle, string log) => new(
+    private ProcessStartInfo Command(KeeperSpec spec, string log) => new(
         "/bin/sh",
         [
-            "-c", "log=$1; shift; exec \"$@\" </dev/null >>\"$log\" 2>&1", "sh", log,
+            "-c", spec.Snapshot?.SharedMemory is null ? Become : BecomeWithMemory, "sh", log, spec.Snapshot?.SharedMemory ?? "",
             "setsid", "unshare", "--user", "--map-root-user", "--map-auto", "--net", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts", "--",
-            keeperPath, "run", bundle,
+            keeperPath, "run", spec.Bundle,
         ])
     {
         WorkingDirectory = "/",

@@ -21,6 +21,9 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     private readonly ConcurrentDictionary<string, bool> _told = new();
     private Task<SnapshotHost>? _host;
 
+    /// <summary>Of the snapshots that desktops of this server go on from.</summary>
+    internal SharedMemories Memories { get; } = new();
+
     /// <summary>Whether this node's driver can make and restore them.</summary>
     public bool ArePossible => driver.Vmm is not null;
 

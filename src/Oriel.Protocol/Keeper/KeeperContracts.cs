@@ -32,10 +32,15 @@ public sealed record KeeperSpec(
     WarmStart? Warm = null,
     KeeperSnapshot? Snapshot = null);
 
-/// <param name="Directory">Absolute; holds <c>memory</c>, <c>state</c> and <c>scratch</c>.</param>
+/// <param name="Directory">Absolute; holds <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
 /// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine goes on from there, and the directory stays as it is.</param>
 /// <param name="IsOwn">Nobody else goes on from there: the machine takes its files instead of copying them.</param>
-public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn = false);
+/// <param name="SharedMemory">Path of the machine's memory for a VMM that must not have the file itself, opened for the keeper as descriptor <see cref="SharedMemoryDescriptor"/>; null where there is none.</param>
+public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn = false, string? SharedMemory = null)
+{
+    /// <summary>One digit, as a shell has it.</summary>
+    public const int SharedMemoryDescriptor = 9;
+}
 
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>
@@ -71,7 +76,7 @@ public sealed record KeeperEvent(
 
 /// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>snapshot</c> (leaves the guest paused),
 /// <c>fork</c> (Directory; the guest goes on), <c>counters</c>.</summary>
-/// <param name="Directory">Absolute and empty: gets <c>memory</c>, <c>state</c> and <c>scratch</c>.</param>
+/// <param name="Directory">Absolute and empty: gets <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
 public sealed record KeeperCommand(string Type, int DeadlineMs = 0, string? Directory = null);
 
 /// <summary>

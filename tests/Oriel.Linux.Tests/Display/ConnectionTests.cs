@@ -28,7 +28,7 @@ public sealed class ConnectionTests
         var opening = OnAThreadAsync(2 * Rounds, _ => ReadSize(server));
         // Xlib remembers the last connection of each extension, and needs no lock for that one.
         var asking = OnAThreadAsync(10 * Rounds, _ => XScreenSize.Read(other).Width > 0);
-        await Task.WhenAll(resizing, opening, asking);
+        await Task.WhenAll(resizing, opening, asking).WaitAsync(TestContext.Current.CancellationToken);
         Assert.Equal((Rounds, 2 * Rounds, 10 * Rounds), (await resizing, await opening, await asking));
     }
 

@@ -12,12 +12,13 @@ internal static class TinyKernel
     private const int HeaderSize = 64, ProgramHeaderSize = 56, NoteAt = HeaderSize + (2 * ProgramHeaderSize), NoteSize = 24, CodeAt = NoteAt + NoteSize;
     private const uint Base = 0x100000, Load = 1, Note = 4;
 
-    public static byte[] Saying(string words)
+    /// <param name="thenPanics">It ends as one that panics does: the machine is reset.</param>
+    public static byte[] Saying(string words, bool thenPanics = false)
     {
         // cli; cld; mov esi, words
         // next: lodsb; test al, al; jz end; mov ah, al; mov edx, 0x3fd
         // busy: in al, dx; test al, 0x20; jz busy; mov dl, 0xf8; mov al, ah; out dx, al; jmp next
-        // end: hlt; jmp end
+        // end: hlt; jmp end, or ud2, for which there is no handler: a triple fault
         byte[] code =
         [
             0xFA, 0xFC, 0xBE, 0, 0, 0, 0,
@@ -25,6 +26,11 @@ internal static class TinyKernel
             0xEC, 0xA8, 0x20, 0x74, 0xFB, 0xB2, 0xF8, 0x88, 0xE0, 0xEE, 0xEB, 0xE8,
             0xF4, 0xEB, 0xFD,
         ];
+        if (thenPanics)
+        {
+            ((ReadOnlySpan<byte>)[0x0F, 0x0B]).CopyTo(code.AsSpan(^3));
+        }
+
         BinaryPrimitives.WriteUInt32LittleEndian(code.AsSpan(3), Base + CodeAt + (uint)code.Length);
         byte[] text = [.. Encoding.ASCII.GetBytes(words), 0];
         var size = CodeAt + code.Length + text.Length;

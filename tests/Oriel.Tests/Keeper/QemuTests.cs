@@ -42,6 +42,16 @@ public sealed class QemuTests : IDisposable
         Assert.DoesNotContain("init_on_alloc=0", arguments);
     }
 
+    [Theory]
+    [InlineData("Own", "memory-backend-ram,id=memory,size=512M")]
+    [InlineData("Kept", "memory-backend-file,mem-path=memory,share=on,id=memory,size=512M")]
+    [InlineData("Shared", "memory-backend-file,mem-path=/proc/self/fd/9,share=off,id=memory,size=512M")]
+    public void Arguments_OfMemory_WriteToAFileOnlyWhereItIsToBeKept(string memory, string expected)
+    {
+        var arguments = QemuMachine.Arguments(new QemuMachineSpec(Kvm: true, Vcpus: 1, MemoryMib: 512, TscKilohertz: null, Memory: Enum.Parse<QemuMemory>(memory)));
+        Assert.Single(arguments, argument => argument == expected);
+    }
+
     [Fact]
     public void Arguments_OfDisks_OpenTheImageForReadingAlone()
     {

@@ -33,6 +33,21 @@ public sealed class SnapshotFitTests : IDisposable
     }
 
     [Fact]
+    public async Task Pool_VmmThatOpensMemoryForWriting_GetsACopyThatAllShare()
+    {
+        await MakeAsync();
+        var keepers = new RestoringKeepers();
+        await using var server = await StartAsync(keepers, opensMemoryForWriting: true);
+        await IsWaitingAsync(server);
+        var id = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(id, "ready");
+        await IsWaitingAsync(server);
+
+        var memory = Assert.Single(keepers.Started.Select(spec => spec.Snapshot?.SharedMemory).Distinct());
+        Assert.Equal("memory", await File.ReadAllTextAsync(memory!, Token));
+    }
+
+    [Fact]
     public async Task Pool_SnapshotOfAnotherVmm_IsRefusedWithTheReasonAndReplacedInTheBackground()
     {
         await MakeAsync();
@@ -138,13 +153,13 @@ public sealed class SnapshotFitTests : IDisposable
         File.SetUnixFileMode(Vmm, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
-    private async Task<TestServer> StartAsync(RestoringKeepers keepers)
+    private async Task<TestServer> StartAsync(RestoringKeepers keepers, bool opensMemoryForWriting = false)
     {
         await File.WriteAllTextAsync(
             Path.Combine(_data, "templates.json"),
             JsonSerializer.Serialize(new object[] { new { name = "default", warm = 1, width = PlayedGuest.Width, height = PlayedGuest.Height } }),
             Token);
-        return await TestServer.StartAsync(_data, keepers.Played, change: o => o with { Driver = new DesktopDriver("played", DesktopDriver.MicroVm, "kvm", NeedsDisks: false, 1, Vmm) });
+        return await TestServer.StartAsync(_data, keepers.Played, change: o => o with { Driver = new DesktopDriver("played", DesktopDriver.MicroVm, "kvm", NeedsDisks: false, 1, Vmm, opensMemoryForWriting) });
     }
 
     private static async Task<JsonNode> PoolAsync(TestServer server) =>

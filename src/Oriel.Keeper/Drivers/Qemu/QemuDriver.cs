@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
 using Oriel.Keeper.Hosting;
@@ -19,10 +20,10 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
 
-    /// <summary>Some gigabytes at most, from a disk that others write to.</summary>
+    /// <summary>A state with the memory in it: some gigabytes at most, from a disk that others write to.</summary>
     private static readonly TimeSpan MemoryDeadline = TimeSpan.FromSeconds(45);
 
-    /// <summary>A start that has shown nothing by then is given up and tried once more; on hardware a kernel is up in a fraction of a second.</summary>
+    /// <summary>A start that has shown nothing by then is given up and, as one that ended in a panic, tried once more; on hardware a kernel is up in a fraction of a second.</summary>
     private static readonly TimeSpan KernelPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a machine that stands still for want of room on this host waits for the next look.</summary>
@@ -34,6 +35,12 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     private readonly VmSize _size = VmSize.Of(spec.Limits, MostVcpus);
     private readonly bool _kvm = spec.Accelerator == "kvm";
     private readonly bool _isRestored = spec.Snapshot is { IsRestore: true };
+    private readonly QemuMemory _memory = spec.Snapshot switch
+    {
+        { IsRestore: false } => QemuMemory.Kept,
+        { SharedMemory: not null } => QemuMemory.Shared,
+        _ => QemuMemory.Own,
+    };
 
     // Opened before anything is mounted over the host's cgroup directories.
     private readonly Cgroup? _cgroup = spec.Limits.Cgroup is { } cgroup ? Cgroup.Open(cgroup) : null;
@@ -54,15 +61,6 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         using var marks = new BootMarks(console);
         var patience = KernelPatience * spec.TimeScale;
         Running? running = null;
-        if (_isRestored)
-        {
-            await steps.RunAsync("memory", MemoryDeadline * spec.TimeScale, async token =>
-            {
-                await _directory.PrepareMemoryAsync(_size.MemoryBytes, token).ConfigureAwait(false);
-                return $"{_size.MemoryMib} MiB, without its holes";
-            }, cancellationToken).ConfigureAwait(false);
-        }
-
         await steps.RunAsync("vm-start", _startDeadline, async token =>
         {
             running = await LaunchAsync(console, token).ConfigureAwait(false);
@@ -70,26 +68,35 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         }, cancellationToken).ConfigureAwait(false);
         if (_isRestored)
         {
-            await steps.RunAsync("restore", _startDeadline, async token =>
+            await steps.RunAsync("restore", _memory == QemuMemory.Own ? MemoryDeadline * spec.TimeScale : _startDeadline, async token =>
             {
-                await QemuSnapshot.RestoreAsync(running!.Qmp, _directory.Snapshot!.State, token).ConfigureAwait(false);
-                return null;
+                var state = _directory.Snapshot!.State;
+                var size = new FileInfo(state).Length;
+                await QemuSnapshot.RestoreAsync(running!.Qmp, state, token).ConfigureAwait(false);
+                if (spec.Snapshot!.IsOwn)
+                {
+                    File.Delete(state);
+                }
+
+                return $"{size >> 10} KiB";
             }, cancellationToken).ConfigureAwait(false);
             return Guest(running!, snapshot: null);
         }
 
         await steps.RunAsync("kernel", _startDeadline + (2 * patience), async token =>
         {
-            if (await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false) is { } uptime)
+            var first = await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false);
+            if (first.Uptime is not null)
             {
-                return $"{uptime} s in the guest";
+                return $"{first.Uptime} s in the guest";
             }
 
             await running!.KillAsync().ConfigureAwait(false);
             running = await LaunchAsync(console, token).ConfigureAwait(false);
-            return await WatchAsync(running, marks.Kernel, patience, token).ConfigureAwait(false) is { } second
-                ? $"{second} s in the guest, at the second start: the first hung for {patience.TotalSeconds:0} s"
-                : throw new TimeoutException($"the kernel showed no sign of life within {patience.TotalSeconds:0} s, twice");
+            var second = await WatchAsync(running, marks.Kernel, patience, token).ConfigureAwait(false);
+            return second.Uptime is not null
+                ? $"{second.Uptime} s in the guest, at the second start: the first {first.Problem}"
+                : throw new InvalidOperationException($"the kernel came up in neither of two starts: the first {first.Problem}, the second {second.Problem}");
         }, cancellationToken).ConfigureAwait(false);
         await steps.RunAsync("guest-disks", DisksDeadline * spec.TimeScale, async token =>
         {
@@ -104,26 +111,32 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     public void Dispose() => _cgroup?.Dispose();
 
     private QemuGuest Guest(Running running, VmSnapshot? snapshot) =>
-        new(running.Process, running.Qmp, _cgroup, _directory, snapshot, new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause));
+        new(running.Process, running.Qmp, _cgroup, _size.MemoryBytes, _directory, snapshot, new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause));
 
-    /// <returns>The guest's uptime, or null when nothing was heard for so long.</returns>
-    private static async Task<string?> WatchAsync(Running running, Task<string> mark, TimeSpan patience, CancellationToken cancellationToken)
+    /// <exception cref="InvalidOperationException">QEMU ended, and not because the guest did.</exception>
+    private static async Task<KernelStart> WatchAsync(Running running, Task<string> mark, TimeSpan patience, CancellationToken cancellationToken)
     {
         try
         {
             var first = await Task.WhenAny(mark, running.Ended).WaitAsync(patience, cancellationToken).ConfigureAwait(false);
-            return first == mark || mark.IsCompleted ? await mark.ConfigureAwait(false) : throw running.Gone();
+            return first == mark || mark.IsCompleted ? new KernelStart(await mark.ConfigureAwait(false), null)
+                : running.Process.ExitCode == 0 ? new KernelStart(null, "ended with a panic or a reset")
+                : throw running.Gone();
         }
         catch (TimeoutException)
         {
-            return null;
+            return new KernelStart(null, string.Create(CultureInfo.InvariantCulture, $"hung for {patience.TotalSeconds:0} s"));
         }
     }
 
     private async Task<Running> LaunchAsync(ConsoleLog console, CancellationToken cancellationToken)
     {
-        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), _isRestored);
-        await _directory.PrepareMemoryAsync(_size.MemoryBytes, cancellationToken).ConfigureAwait(false);
+        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), _isRestored, _memory);
+        if (_memory == QemuMemory.Kept)
+        {
+            _directory.KeepMemory(_size.MemoryBytes);
+        }
+
         _cgroup?.Limit(_size.MemoryBytes + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));
         var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine));
@@ -140,6 +153,9 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             throw;
         }
     }
+
+    /// <param name="Uptime">The guest's, in seconds, at its first program; null where it did not come so far.</param>
+    private readonly record struct KernelStart(string? Uptime, string? Problem);
 
     private sealed record Running(Process Process, QmpClient Qmp)
     {

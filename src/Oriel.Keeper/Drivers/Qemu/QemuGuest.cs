@@ -5,8 +5,9 @@ using Oriel.Linux.Cgroups;
 namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>A running QEMU.</summary>
-/// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
-internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, VmDirectory directory, VmSnapshot? snapshot, QemuHalts halts) : IGuest
+/// <param name="memoryBytes">Of the guest.</param>
+/// <param name="snapshot">Where its snapshot is to be made, whose memory it has already; null where none is.</param>
+internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, long memoryBytes, VmDirectory directory, VmSnapshot? snapshot, QemuHalts halts) : IGuest
 {
     public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
 
@@ -16,11 +17,11 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
 
     public async Task SnapshotAsync(CancellationToken cancellationToken)
     {
-        await QemuSnapshot.SaveAsync(qmp, snapshot!.State, cancellationToken).ConfigureAwait(false);
+        await QemuSnapshot.SaveAsync(qmp, snapshot!.State, memoryBytes: 0, cancellationToken).ConfigureAwait(false);
         await directory.CompleteAsync(snapshot, cancellationToken).ConfigureAwait(false);
     }
 
-    public bool CanFork => true;
+    public bool CanFork => snapshot is null;
 
     public async Task ForkAsync(string path, CancellationToken cancellationToken)
     {
@@ -28,8 +29,8 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
         halts.IsPaused = true;
         try
         {
-            await QemuSnapshot.SaveAsync(qmp, fork.State, cancellationToken).ConfigureAwait(false);
-            await directory.CopyAsync(fork, cancellationToken).ConfigureAwait(false);
+            await QemuSnapshot.SaveAsync(qmp, fork.State, memoryBytes, cancellationToken).ConfigureAwait(false);
+            await directory.CompleteAsync(fork, cancellationToken).ConfigureAwait(false);
         }
         finally
         {

@@ -1,13 +1,27 @@
 using System.Globalization;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Network;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Drivers.Qemu;
+
+/// <summary>What the guest's memory is.</summary>
+internal enum QemuMemory
+{
+    /// <summary>The process's own; written with the devices' state.</summary>
+    Own,
+
+    /// <summary>The file <see cref="VmDirectory.Memory"/>, which is left as a snapshot's; the devices' state is without it.</summary>
+    Kept,
+
+    /// <summary>What other machines have as well, each with its own changes.</summary>
+    Shared,
+}
 
 /// <param name="MemoryMib">Of the guest.</param>
 /// <param name="TscKilohertz">The rate of this host's time stamp counter; needed without KVM.</param>
 /// <param name="IsRestored">It waits for a snapshot's state instead of booting.</param>
-internal sealed record QemuMachineSpec(bool Kvm, int Vcpus, long MemoryMib, long? TscKilohertz, bool IsRestored = false);
+internal sealed record QemuMachineSpec(bool Kvm, int Vcpus, long MemoryMib, long? TscKilohertz, bool IsRestored = false, QemuMemory Memory = QemuMemory.Own);
 
 /// <summary>QEMU's command line for one desktop. All paths are relative to <see cref="VmDirectory"/>.</summary>
 internal static class QemuMachine
@@ -19,7 +33,11 @@ internal static class QemuMachine
     /// What a guest under emulation is spared, where each instruction costs ten: mitigations against other users of a processor that is not real,
     /// clearing of pages, modules that label files nobody labels.
     /// </summary>
-    private const string EmulatedArguments = "mitigations=off nokaslr init_on_alloc=0 apparmor=0 audit=0 rcupdate.rcu_expedited=1";
+    /// <remarks>
+    /// The kernel changes its own code while it comes up, and an emulated processor that runs such code at that moment may keep the old one: a panic
+    /// or a hang in one start of thirty. So it comes up with one processor; the initramfs switches the others on.
+    /// </remarks>
+    private const string EmulatedArguments = "maxcpus=1 mitigations=off nokaslr init_on_alloc=0 apparmor=0 audit=0 rcupdate.rcu_expedited=1";
 
     public static IReadOnlyList<string> Arguments(QemuMachineSpec spec) =>
     [
@@ -30,8 +48,7 @@ internal static class QemuMachine
         "-accel", spec.Kvm ? "kvm" : "tcg,thread=multi",
         "-cpu", spec.Kvm ? "host" : "max",
         "-smp", Number(spec.Vcpus),
-        // A file that this process alone writes: a snapshot or a fork then has it without QEMU sending it.
-        "-m", Number(spec.MemoryMib), "-object", $"memory-backend-file,id=memory,size={Number(spec.MemoryMib)}M,mem-path={VmDirectory.Memory},share=on",
+        "-m", Number(spec.MemoryMib), "-object", $"{Memory(spec.Memory)},id=memory,size={Number(spec.MemoryMib)}M",
         "-kernel", VmDirectory.Kernel, "-initrd", VmDirectory.Initramfs, "-append", KernelArguments(spec),
         "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
         // The guest finds them in this order. Without buses named: QEMU gives them from the top, and the interrupts of the lowest never came.
@@ -54,6 +71,13 @@ internal static class QemuMachine
         var common = $"console=ttyS0 {BootArguments.Common}";
         return spec.Kvm ? common : $"{common} tsc=reliable tsc_early_khz={Number(spec.TscKilohertz!.Value)} {EmulatedArguments}";
     }
+
+    private static string Memory(QemuMemory memory) => memory switch
+    {
+        QemuMemory.Kept => $"memory-backend-file,mem-path={VmDirectory.Memory},share=on",
+        QemuMemory.Shared => $"memory-backend-file,mem-path=/proc/self/fd/{KeeperSnapshot.SharedMemoryDescriptor},share=off",
+        _ => "memory-backend-ram",
+    };
 
     private static string[] Disk(string name, string options) =>
     [

@@ -5,27 +5,31 @@ using Oriel.Keeper.Drivers.Vm;
 namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>
-/// A machine's state by QEMU's own migration, over a socket of the machine's directory. The guest's memory is a file already
-/// (<c>x-ignore-shared</c>, QEMU 4.0), so that only the devices' state, some 100 kB, is written and read.
+/// A machine's state by QEMU's own migration, over a socket of the machine's directory. Where the guest's memory is a snapshot's file already
+/// (<c>x-ignore-shared</c>, QEMU 4.0), only the devices' state, some 100 kB, is written; else the memory is in it, without its pages of zeros.
 /// </summary>
 internal static class QemuSnapshot
 {
     /// <summary>QEMU's end of the socket that the state goes out by, and the one that it comes in by.</summary>
     private const string OutSocket = "out.sock", InSocket = "in.sock";
 
-    /// <summary>Devices' state; memory in the stream would be a fault.</summary>
-    private const long MostBytes = 64L << 20;
+    private const long MostDeviceBytes = 64L << 20;
 
     private const string IgnoreShared = """{"capabilities":[{"capability":"x-ignore-shared","state":true}]}""";
 
+    /// <summary>Bytes a second: as fast as the file takes them, since the guest stands still meanwhile.</summary>
+    private const string Unhindered = """{"max-bandwidth":1000000000000}""";
+
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(5);
 
-    /// <summary>Stops the guest and writes its devices' state; it stays stopped.</summary>
+    /// <summary>Stops the guest and writes its state; it stays stopped.</summary>
+    /// <param name="memoryBytes">Of the guest, where they are part of the state; else 0.</param>
     /// <exception cref="IOException">QEMU refused, or the state is not whole.</exception>
-    public static async Task SaveAsync(QmpClient qmp, string stateFile, CancellationToken cancellationToken)
+    public static async Task SaveAsync(QmpClient qmp, string stateFile, long memoryBytes, CancellationToken cancellationToken)
     {
         await qmp.ExecuteAsync("stop", cancellationToken).ConfigureAwait(false);
         await qmp.ExecuteAsync("migrate-set-capabilities", cancellationToken, IgnoreShared).ConfigureAwait(false);
+        await qmp.ExecuteAsync("migrate-set-parameters", cancellationToken, Unhindered).ConfigureAwait(false);
         var path = VmDirectory.FromBundle(OutSocket);
         File.Delete(path);
         using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -37,13 +41,13 @@ internal static class QemuSnapshot
         await using (var stream = new NetworkStream(await listener.AcceptAsync(cancellationToken).ConfigureAwait(false), ownsSocket: true))
         await using (var file = new FileStream(stateFile, FileMode.CreateNew, FileAccess.Write))
         {
-            await CopyAsync(stream, file, cancellationToken).ConfigureAwait(false);
+            await CopyAsync(stream, file, MostDeviceBytes + StreamBytes(memoryBytes), cancellationToken).ConfigureAwait(false);
         }
 
         await WaitAsync(qmp, "query-migrate", status => status == "completed", status => status is "failed" or "cancelled", cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Reads the devices' state into a QEMU that was started with <c>-incoming defer</c>, and lets the guest go on.</summary>
+    /// <summary>Reads the state into a QEMU that was started with <c>-incoming defer</c>, and lets the guest go on.</summary>
     /// <exception cref="IOException">QEMU refused it.</exception>
     public static async Task RestoreAsync(QmpClient qmp, string stateFile, CancellationToken cancellationToken)
     {
@@ -54,23 +58,26 @@ internal static class QemuSnapshot
         await using (var stream = new NetworkStream(socket, ownsSocket: true))
         await using (var file = File.OpenRead(stateFile))
         {
-            await CopyAsync(file, stream, cancellationToken).ConfigureAwait(false);
+            await CopyAsync(file, stream, file.Length, cancellationToken).ConfigureAwait(false);
         }
 
         await WaitAsync(qmp, "query-status", status => status is "paused" or "running", status => status is "internal-error" or "shutdown", cancellationToken).ConfigureAwait(false);
         await qmp.ExecuteAsync("cont", cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task CopyAsync(Stream from, Stream to, CancellationToken cancellationToken)
+    /// <summary>Each page of 4 KiB with a header of 8 bytes (migration/ram.c, <c>save_page_header</c>).</summary>
+    private static long StreamBytes(long memoryBytes) => memoryBytes + (memoryBytes / 256);
+
+    private static async Task CopyAsync(Stream from, Stream to, long mostBytes, CancellationToken cancellationToken)
     {
-        var buffer = new byte[64 * 1024];
+        var buffer = new byte[256 * 1024];
         long total = 0;
         for (int n; (n = await from.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0;)
         {
             total += n;
-            if (total > MostBytes)
+            if (total > mostBytes)
             {
-                throw new IOException($"the machine's state is larger than {MostBytes >> 20} MiB: its memory is not the file that it should be");
+                throw new IOException($"the machine's state is larger than {mostBytes >> 20} MiB");
             }
 
             await to.WriteAsync(buffer.AsMemory(0, n), cancellationToken).ConfigureAwait(false);

@@ -87,9 +87,8 @@ internal sealed class VmDirectory
     public async Task<string?> PrepareAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path);
-        // The VMM makes its socket here; and there is room for the guest's memory.
-        var mib = VmSize.MemoryBytesOf(_spec.Limits) / (1 << 20) + 4;
-        Mounts.Mount("tmpfs", Path, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, $"mode=0700,uid={UserId},gid={UserId},size={mib}m");
+        // The VMM makes its socket here.
+        Mounts.Mount("tmpfs", Path, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, $"mode=0700,uid={UserId},gid={UserId},size=4m");
         // Written by the image's build, see ImageDisks.
         var disks = System.IO.Path.Combine(_spec.ImagePath, "disks");
         Bind(System.IO.Path.Combine(disks, "vmlinux"), Kernel);
@@ -99,39 +98,22 @@ internal sealed class VmDirectory
         return await MakeScratchAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// The guest's memory as a file, so that it can be kept or copied; idempotent. It lies beside the disks' names, in memory as any other: nothing of
-    /// it is written to a disk that might be slow, or full.
-    /// </summary>
-    public async Task PrepareMemoryAsync(long bytes, CancellationToken cancellationToken)
+    /// <summary>The memory of a guest that is to be kept: the snapshot's file from its start. Idempotent.</summary>
+    public void KeepMemory(long bytes)
     {
         if (File.Exists(PathOf(Memory)))
         {
             return;
         }
 
-        switch (_spec.Snapshot)
+        using (var handle = File.OpenHandle(Snapshot!.Memory, FileMode.CreateNew, FileAccess.Write))
         {
-            case { IsRestore: false }:
-                // It is to be kept: the file is the snapshot's from its start.
-                MakeMemory(Snapshot!.Memory, bytes);
-                File.WriteAllBytes(PathOf(Memory), []);
-                Mounts.Mount(Snapshot.Memory, PathOf(Memory), null, MountOptions.Bind);
-                break;
-            case { } restored:
-                // One of its own: this QEMU opens the file for writing, and what one desktop wrote must never be another's.
-                await VmSnapshot.CopyAsync(Snapshot!.Memory, PathOf(Memory), cancellationToken).ConfigureAwait(false);
-                File.SetUnixFileMode(PathOf(Memory), EveryoneWrites);
-                if (restored.IsOwn)
-                {
-                    File.Delete(Snapshot.Memory);
-                }
-
-                break;
-            case null:
-                MakeMemory(PathOf(Memory), bytes);
-                break;
+            RandomAccess.SetLength(handle, bytes);
         }
+
+        File.SetUnixFileMode(Snapshot.Memory, EveryoneWrites);
+        File.WriteAllBytes(PathOf(Memory), []);
+        Mounts.Mount(Snapshot.Memory, PathOf(Memory), null, MountOptions.Bind);
     }
 
     /// <summary>
@@ -177,24 +159,9 @@ internal sealed class VmDirectory
         }
     }
 
-    /// <summary>Copies the disk of a machine that stands still into the snapshot that its memory is part of already.</summary>
+    /// <summary>Copies the disk of a machine that stands still into the snapshot that the rest of it is in already.</summary>
     /// <exception cref="IOException">The disk is full.</exception>
     public Task CompleteAsync(VmSnapshot snapshot, CancellationToken cancellationToken) => VmSnapshot.CopyAsync(DiskPath, snapshot.Scratch, cancellationToken);
-
-    /// <summary>Copies memory and disk of a machine that stands still.</summary>
-    /// <exception cref="IOException">The disk is full.</exception>
-    public Task CopyAsync(VmSnapshot fork, CancellationToken cancellationToken) =>
-        Task.WhenAll(VmSnapshot.CopyAsync(PathOf(Memory), fork.Memory, cancellationToken), VmSnapshot.CopyAsync(DiskPath, fork.Scratch, cancellationToken));
-
-    private static void MakeMemory(string file, long bytes)
-    {
-        using (var handle = File.OpenHandle(file, FileMode.CreateNew, FileAccess.Write))
-        {
-            RandomAccess.SetLength(handle, bytes);
-        }
-
-        File.SetUnixFileMode(file, EveryoneWrites);
-    }
 
     private string DiskPath => System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
 
