@@ -72,7 +72,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             {
                 var state = _directory.Snapshot!.State;
                 var size = new FileInfo(state).Length;
-                await QemuSnapshot.RestoreAsync(running!.Qmp, state, token).ConfigureAwait(false);
+                await QemuSnapshot.RestoreAsync(running!.Qmp, token).ConfigureAwait(false);
                 if (spec.Snapshot!.IsOwn)
                 {
                     File.Delete(state);
@@ -139,7 +139,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
         _cgroup?.Limit(_size.MemoryBytes + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));
-        var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine));
+        var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine), _isRestored ? _directory.Snapshot!.State : null);
         var process = Process.Start(start)!;
         var pump = console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None);
         try

@@ -35,7 +35,7 @@ internal static class QemuMachine
     /// </summary>
     /// <remarks>
     /// The kernel changes its own code while it comes up, and an emulated processor that runs such code at that moment may keep the old one: a panic
-    /// or a hang in one start of thirty. So it comes up with one processor; the initramfs switches the others on.
+    /// in one start of eighty, or worse, a hang. So it comes up with one processor; the initramfs switches the others on.
     /// </remarks>
     private const string EmulatedArguments = "maxcpus=1 mitigations=off nokaslr init_on_alloc=0 apparmor=0 audit=0 rcupdate.rcu_expedited=1";
 
