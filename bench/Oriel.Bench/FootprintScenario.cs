@@ -27,15 +27,18 @@ internal static class FootprintScenario
         }
         else
         {
-            // The guest's memory is a shared file, all else in the VMM is its own.
-            rows.Add(["guest's memory that it has touched (VMM's RssShmem)", Mebibytes(guest.Sum(pid => Memory(pid, "RssShmem")))]);
-            rows.Add(["VMM beside it, memory of its own (RssAnon)" + (bench.IsEmulated ? ", translated code included" : ""), Mebibytes(guest.Sum(pid => Memory(pid, "RssAnon")))]);
+            var vmm = guest.MaxBy(pid => Memory(pid, "RssAnon"));
+            var memory = Host.LargestMappingOf(vmm);
+            rows.Add(["guest's memory that it has touched", Mebibytes(memory["Rss"] / 1024.0)]);
+            rows.Add(["… of which it has the snapshot's pages, one copy for all desktops", Mebibytes((memory["Rss"] - memory["Anonymous"]) / 1024.0)]);
+            rows.Add(["… and pages of its own", Mebibytes(memory["Anonymous"] / 1024.0)]);
+            rows.Add(["VMM beside it, memory of its own (RssAnon)" + (bench.IsEmulated ? ", translated code included" : ""), Mebibytes(Memory(vmm, "RssAnon") - (memory["Anonymous"] / 1024.0))]);
             rows.Add(["VMM beside it, pages of its program (RssFile), shared by all desktops", Mebibytes(guest.Sum(pid => Memory(pid, "RssFile")))]);
         }
 
         rows.Add(["disk, written by the desktop", Mebibytes(await DiskAsync(bundle))]);
         await bench.DestroyAsync(id);
-        return new Report([$"of one idle desktop, {bench.Driver}", "MiB"], rows, "The aim for a keeper is 25 MiB. proc(5); pages of files are the image's, and shared by all desktops. Shared memory counts once for each process that maps it.");
+        return new Report([$"of one idle desktop, {bench.Driver}", "MiB"], rows, "The aim for a keeper is 25 MiB. proc(5); pages of files are the image's, and shared by all desktops.");
     }
 
     public static int KeeperOf(string data, string id) =>

@@ -23,12 +23,23 @@ internal static class Host
     public static int MachineOf(string data, string id) =>
         ProcessesOf(data, id).Single(pid => CommandLineOf(pid).StartsWith("qemu-system-x86_64 ", StringComparison.Ordinal));
 
-    /// <summary>KiB of what a process has mapped of a file: the lines of smaps (proc_pid_smaps(5)) by their names.</summary>
-    public static IReadOnlyDictionary<string, long> MappingOf(int pid, string file) =>
-        File.ReadLines($"/proc/{pid}/smaps").SkipWhile(line => !line.EndsWith(file, StringComparison.Ordinal)).Skip(1)
-            .Select(line => line.Split([':', ' '], StringSplitOptions.RemoveEmptyEntries))
-            .TakeWhile(fields => fields is [_, _, "kB"])
-            .ToDictionary(fields => fields[0], fields => long.Parse(fields[1], CultureInfo.InvariantCulture));
+    /// <summary>KiB, by the names of smaps (proc_pid_smaps(5)), of the largest part of a process's memory: in a VMM the guest's.</summary>
+    public static IReadOnlyDictionary<string, long> LargestMappingOf(int pid)
+    {
+        Dictionary<string, long> largest = [], present = [];
+        foreach (var fields in File.ReadLines($"/proc/{pid}/smaps").Select(line => line.Split([':', ' '], StringSplitOptions.RemoveEmptyEntries)).Where(fields => fields is [_, _, "kB"]))
+        {
+            if (fields[0] == "Size")
+            {
+                present = [];
+            }
+
+            present.Add(fields[0], long.Parse(fields[1], CultureInfo.InvariantCulture));
+            largest = present["Size"] > largest.GetValueOrDefault("Size") ? present : largest;
+        }
+
+        return largest;
+    }
 
     /// <summary>kill -9 of it, as the subordinate id that it runs as, whom nobody else may signal.</summary>
     public static async Task KillMachineAsync(string data, string id)
