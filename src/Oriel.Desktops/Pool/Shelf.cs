@@ -25,8 +25,10 @@ internal sealed class Shelf(DesktopTemplate template)
 
     public DateTimeOffset NotBefore { get; set; }
 
-    /// <summary>Of which image none could be kept, and why: its desktops boot, until this is another server or somebody else has made one.</summary>
-    public (string Digest, string Problem)? Unkept { get; set; }
+    /// <summary>Of which image none could be kept, why, and until when its desktops boot without another try; sooner where somebody else has made one.</summary>
+    public (string Digest, string Problem, DateTimeOffset Until)? Unkept { get; set; }
+
+    public bool IsUnkept(string digest, DateTimeOffset now) => Unkept is { } unkept && unkept.Digest == digest && now < unkept.Until;
 
     public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, SnapshotRefused, Unkept?.Problem);
 }

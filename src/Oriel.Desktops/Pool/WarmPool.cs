@@ -17,6 +17,8 @@ internal sealed class WarmPool : IAsyncDisposable
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan MostPause = TimeSpan.FromMinutes(1);
+    /// <summary>What is tried costs a boot, and a machine's memory of a disk that may be full.</summary>
+    private static readonly TimeSpan SnapshotPause = TimeSpan.FromMinutes(15);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Shelf> _shelves;
@@ -313,7 +315,7 @@ internal sealed class WarmPool : IAsyncDisposable
             return new WarmOrigin(golden.Directory, golden);
         }
 
-        if (!_context.Snapshots.ArePossible || shelf.Unkept?.Digest == image.Digest)
+        if (!_context.Snapshots.ArePossible || shelf.IsUnkept(image.Digest, _context.Clock.GetUtcNow()))
         {
             return null;
         }
@@ -362,7 +364,7 @@ internal sealed class WarmPool : IAsyncDisposable
             ? $" (the image store has {free >> 20} MiB left; a snapshot of {template.Name} may take {template.Limits.MemoryBytes >> 20} MiB)"
             : "";
 
-    /// <summary>Desktops of the image boot from now on.</summary>
+    /// <summary>Desktops of the image boot for a while.</summary>
     /// <param name="unfinished">To be removed, as it may hold as much as a machine's memory; null where there is none, or its machine may still write to it.</param>
     private void GiveUpSnapshot(Shelf shelf, ImageManifest image, string problem, string? unfinished)
     {
@@ -373,7 +375,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
         lock (_lock)
         {
-            shelf.Unkept = (image.Digest, problem);
+            shelf.Unkept = (image.Digest, problem, _context.Clock.GetUtcNow() + SnapshotPause);
         }
     }
 

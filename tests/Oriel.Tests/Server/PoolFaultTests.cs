@@ -86,6 +86,28 @@ public sealed class PoolFaultTests
     }
 
     [Fact]
+    public async Task Pool_SnapshotThatCouldNotBeMade_IsTriedAgainLaterAndNotAtOnce()
+    {
+        var clock = new ShiftedClock();
+        var keepers = new RestoringKeepers().Played;
+        var keep = keepers.Keeping;
+        var tries = 0;
+        keepers.Keeping = spec => Interlocked.Increment(ref tries) <= 2 ? Task.FromResult<string?>("no space is left") : keep(spec);
+        await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers, clock: clock);
+        await WaitAsync(server);
+        await ClaimAsync(server, "default");
+        await WaitAsync(server);
+        Assert.Equal(2, tries);
+
+        clock.Shift = TimeSpan.FromMinutes(16);
+        await ClaimAsync(server, "other");
+        await WaitAsync(server);
+        Assert.Null((await PoolsAsync(server)).Single(pool => pool["template"]!.GetValue<string>() == "other")["snapshotProblem"]);
+        Assert.Single(Kept(server));
+        Assert.Equal(3, tries);
+    }
+
+    [Fact]
     public async Task Pool_SnapshotLargerThanTheRoomInTheStore_SaysSo()
     {
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest(), Keeping = _ => Task.FromResult<string?>("the VMM ended") };
@@ -125,11 +147,24 @@ public sealed class PoolFaultTests
     private static async Task<List<JsonNode>> PoolsAsync(TestServer server) =>
         [.. (await server.Api.GetFromJsonAsync<JsonNode>("/api/pool", Token))!["templates"]!.AsArray().Select(pool => pool!)];
 
+    private static async Task ClaimAsync(TestServer server, string template)
+    {
+        var id = (await server.CreateAsync(new { template, width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(id, "ready");
+    }
+
     /// <summary>Until one of each waits.</summary>
     private static Task WaitAsync(TestServer server) => Eventually.HoldsAsync(
         async () => await PoolsAsync(server) is var pools && pools.All(pool => pool["waiting"]!.GetValue<int>() == 1) ? null : string.Join('\n', pools));
 
     /// <summary>Throws once, at the first desktop that the pool begins.</summary>
+    private sealed class ShiftedClock : TimeProvider
+    {
+        public TimeSpan Shift { get; set; }
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Shift;
+    }
+
     private sealed class FaultyClock : TimeProvider
     {
         private int _faults;
