@@ -1,13 +1,11 @@
 using Oriel.Linux.Files;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Snapshots;
 
 /// <summary>The machines' memory of snapshots, copied once for all desktops that go on from one, and let go of with the last of them. Safe for concurrent use.</summary>
 internal sealed class SharedMemories
 {
-    /// <summary>As a machine's memory is called in its snapshot's directory.</summary>
-    private const string FileName = "memory";
-
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
 
@@ -22,7 +20,7 @@ internal sealed class SharedMemories
             if (!_entries.TryGetValue(directory, out entry))
             {
                 // For all who wait for it: one of them going is no reason to stop.
-                entry = new Entry(Task.Run(() => SealedMemory.CopyAsync(Path.Combine(directory, FileName), CancellationToken.None), CancellationToken.None));
+                entry = new Entry(Task.Run(() => SealedMemory.CopyAsync(Path.Combine(directory, KeeperSnapshot.MemoryFile), CancellationToken.None), CancellationToken.None));
                 _entries.Add(directory, entry);
             }
 

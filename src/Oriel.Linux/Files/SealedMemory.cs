@@ -79,7 +79,7 @@ public sealed partial class SealedMemory : IDisposable
             }
 
             RandomAccess.Write(target, bytes[start..end], at + start);
-            end = Math.Min(Math.Max(end, start) + page, bytes.Length);
+            end = Math.Min(end + page, bytes.Length);
         }
     }
 

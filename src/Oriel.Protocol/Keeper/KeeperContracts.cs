@@ -38,6 +38,8 @@ public sealed record KeeperSpec(
 /// <param name="SharedMemory">Path of the machine's memory for a VMM that must not have the file itself, opened for the keeper as descriptor <see cref="SharedMemoryDescriptor"/>; null where there is none.</param>
 public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn = false, string? SharedMemory = null)
 {
+    public const string MemoryFile = "memory";
+
     /// <summary>One digit, as a shell has it.</summary>
     public const int SharedMemoryDescriptor = 9;
 }

@@ -15,7 +15,7 @@ namespace Oriel.Tests.Images;
 /// <summary><c>oriel image warm</c> and what <c>oriel image list</c> shows afterwards, over machines that are played; the commands themselves are run as processes.</summary>
 public sealed class SnapshotWarmingTests : IDisposable
 {
-    private static readonly DesktopDriver Played = new("played", DesktopDriver.MicroVm, "kvm", NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
+    private static readonly DesktopDriver Played = PlayedKeepers.Driver with { Accelerator = "kvm" };
 
     private readonly string _data = Directory.CreateTempSubdirectory("oriel-warming-").FullName;
     private readonly List<string> _reported = [];

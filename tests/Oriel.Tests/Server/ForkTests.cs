@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Oriel.Desktops.Drivers;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Tests.Server;
@@ -86,7 +85,7 @@ public sealed class ForkTests
         {
             var first = new PlayedGuest();
             var keepers = new PlayedKeepers { GuestFor = spec => spec.Snapshot is { IsRestore: true, IsOwn: true } ? first.Copy(attesting) : first };
-            return new Forks(await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = new DesktopDriver("played", DesktopDriver.MicroVm, null, NeedsDisks: false, 1, Vmm: "/bin/true") }), keepers);
+            return new Forks(await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = PlayedKeepers.Driver }), keepers);
         }
 
         public async Task<string> ReadyAsync()

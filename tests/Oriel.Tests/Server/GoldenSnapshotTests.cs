@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
-using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
@@ -12,15 +11,13 @@ namespace Oriel.Tests.Server;
 /// <summary>Which snapshot is found and which is given up, over guests that are played; that a real machine goes on from one is for the desktop ring.</summary>
 public sealed class GoldenSnapshotTests
 {
-    private static readonly DesktopDriver Played = new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Create_FromASnapshotThatNothingComesUpFrom_FailsAndTheNextOneBoots()
     {
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
-        await using var server = await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = Played });
+        await using var server = await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = PlayedKeepers.Driver });
         var kept = await KeepAsync(server);
 
         // The guest that is played does not know the key of the machine that was kept.
@@ -38,7 +35,7 @@ public sealed class GoldenSnapshotTests
     [Fact]
     public async Task Discard_OfOneSnapshotByManyAtOnce_RemovesItAndThrowsForNobody()
     {
-        await using var server = await TestServer.StartAsync(change: o => o with { Driver = Played });
+        await using var server = await TestServer.StartAsync(change: o => o with { Driver = PlayedKeepers.Driver });
         for (var round = 0; round < 20; round++)
         {
             var kept = await KeepAsync(server);
@@ -61,7 +58,7 @@ public sealed class GoldenSnapshotTests
     [Fact]
     public async Task RemoveRefused_WhileAMachineIsRestored_WaitsForIt()
     {
-        await using var server = await TestServer.StartAsync(change: o => o with { Driver = Played });
+        await using var server = await TestServer.StartAsync(change: o => o with { Driver = PlayedKeepers.Driver });
         var kept = await KeepAsync(server);
         var (snapshots, template, image) = Store(server);
         var found = (await snapshots.FindAsync(template, image, Token)).Snapshot!;
@@ -103,6 +100,6 @@ public sealed class GoldenSnapshotTests
     private static (GoldenSnapshots Snapshots, DesktopTemplate Template, ImageManifest Image) Store(TestServer server)
     {
         var images = new ImageStore(Path.Combine(server.Data, "images"));
-        return (new GoldenSnapshots(Played, images, NullLogger<GoldenSnapshots>.Instance), DesktopTemplate.Default, images.FindUsable(DesktopTemplate.Default.Image)!);
+        return (new GoldenSnapshots(PlayedKeepers.Driver, images, NullLogger<GoldenSnapshots>.Instance), DesktopTemplate.Default, images.FindUsable(DesktopTemplate.Default.Image)!);
     }
 }

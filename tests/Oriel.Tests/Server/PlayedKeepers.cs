@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text.Json;
+using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
 using Oriel.Protocol.Keeper;
 
@@ -13,6 +14,9 @@ namespace Oriel.Tests.Server;
 /// </summary>
 internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 {
+    /// <summary>Of machines that can be kept, restored and forked.</summary>
+    public static DesktopDriver Driver { get; } = new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
+
     private readonly ConcurrentDictionary<string, Played> _running = new();
     private volatile bool _ended;
 

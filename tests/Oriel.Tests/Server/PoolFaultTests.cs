@@ -10,8 +10,6 @@ namespace Oriel.Tests.Server;
 /// <summary>A store of snapshots that cannot be written or read: the pool says so, and desktops wait all the same. The machines are played.</summary>
 public sealed class PoolFaultTests
 {
-    private static readonly DesktopDriver Played = new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -124,7 +122,7 @@ public sealed class PoolFaultTests
     {
         var clock = new FaultyClock();
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
-        await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers, Played with { Vmm = null }, clock);
+        await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers, PlayedKeepers.Driver with { Vmm = null }, clock);
         await WaitAsync(server);
         Assert.Equal(1, clock.Faults);
         Assert.Contains("Making a warm desktop of template default ended early", server.Log.Text);
@@ -141,7 +139,7 @@ public sealed class PoolFaultTests
             Path.Combine(data, "templates.json"),
             JsonSerializer.Serialize(((string[])["default", "other"]).Select(name => new { name, warm = 1, memoryBytes = memory, width = PlayedGuest.Width, height = PlayedGuest.Height })),
             Token);
-        return await TestServer.StartAsync(data, keepers, change: o => o with { Driver = driver ?? Played }, ownsData: true, clock: clock);
+        return await TestServer.StartAsync(data, keepers, change: o => o with { Driver = driver ?? PlayedKeepers.Driver }, ownsData: true, clock: clock);
     }
 
     private static async Task<List<JsonNode>> PoolsAsync(TestServer server) =>

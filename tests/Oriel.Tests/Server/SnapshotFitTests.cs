@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Oriel.Desktops.Drivers;
 using Oriel.Protocol.Keeper;
 using Oriel.Tests.Shared;
 
@@ -159,7 +158,7 @@ public sealed class SnapshotFitTests : IDisposable
             Path.Combine(_data, "templates.json"),
             JsonSerializer.Serialize(new object[] { new { name = "default", warm = 1, width = PlayedGuest.Width, height = PlayedGuest.Height } }),
             Token);
-        return await TestServer.StartAsync(_data, keepers.Played, change: o => o with { Driver = new DesktopDriver("played", DesktopDriver.MicroVm, "kvm", NeedsDisks: false, 1, Vmm, opensMemoryForWriting) });
+        return await TestServer.StartAsync(_data, keepers.Played, change: o => o with { Driver = PlayedKeepers.Driver with { Accelerator = "kvm", Vmm = Vmm, OpensMemoryForWriting = opensMemoryForWriting } });
     }
 
     private static async Task<JsonNode> PoolAsync(TestServer server) =>

@@ -16,8 +16,6 @@ internal sealed class VmmOutput : IAsyncDisposable
     /// <summary>One line of metrics is about 10 KiB; a longer one than this is passed over.</summary>
     public const int MaxMetricsBytes = 64 * 1024;
 
-    /// <summary>The VMM is another user, opens them for reading as well, and may be of the keeper's group; nobody else gets into its directory.</summary>
-
     private readonly CancellationTokenSource _stop = new();
     private readonly AsyncDescriptor _logPipe;
     private readonly AsyncDescriptor _metricsPipe;

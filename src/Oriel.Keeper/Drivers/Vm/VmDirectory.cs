@@ -24,7 +24,7 @@ internal sealed class VmDirectory
     public const string Root = "root";
     public const string Scratch = "scratch";
     public const string Config = "config";
-    public const string Memory = "memory";
+    public const string Memory = KeeperSnapshot.MemoryFile;
 
     /// <summary>The devices' state of a snapshot that a VMM reads by itself.</summary>
     public const string State = "state";
@@ -38,6 +38,8 @@ internal sealed class VmDirectory
     private const long LeastScratchBytes = 64L << 20;
     private const int ConfigBytes = 64 * 1024;
     private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    /// <summary>Of files in the directory: the VMM is another user and may be of the keeper's group; nobody else gets there.</summary>
     public const UnixFileMode EveryoneWrites = Everyone | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     private readonly KeeperSpec _spec;

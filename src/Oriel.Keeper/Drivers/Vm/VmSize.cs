@@ -10,11 +10,9 @@ internal readonly record struct VmSize(long MemoryBytes, int Vcpus)
 
     public int MemoryMib => checked((int)(MemoryBytes >> 20));
 
-    public static long MemoryBytesOf(KeeperLimits limits) => limits.MemoryBytes > 0 ? limits.MemoryBytes : DefaultMemoryBytes;
-
     /// <summary>What the desktop is limited to; without a limit 2 GiB, and as many processors as the host has.</summary>
     /// <param name="mostVcpus">That the VMM or the machine takes.</param>
     public static VmSize Of(KeeperLimits limits, int mostVcpus) => new(
-        MemoryBytesOf(limits),
+        limits.MemoryBytes > 0 ? limits.MemoryBytes : DefaultMemoryBytes,
         Math.Clamp(limits.Cpus > 0 ? (int)Math.Ceiling(limits.Cpus) : Environment.ProcessorCount, 1, mostVcpus));
 }
