@@ -134,7 +134,7 @@ internal static class Host
         }
     }
 
-    private static string CommandLineOf(int pid)
+    public static string CommandLineOf(int pid)
     {
         try
         {
