@@ -94,20 +94,25 @@ internal static class Host
             .SelectMany(fields => Directory.EnumerateDirectories(fields[1], id, new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true })).FirstOrDefault();
 
     /// <summary>User and system time so far, in clock ticks (proc(5), fields 14 and 15 of stat).</summary>
-    public static long CpuTicksOf(int pid)
+    public static long CpuTicksOf(int pid) => StatOf(pid) is { } fields ? fields[11] + fields[12] : 0;
+
+    /// <summary>Since it began (field 22 of stat, in clock ticks of 10 ms since the host did); none for one that has ended.</summary>
+    public static TimeSpan AgeOf(int pid) => StatOf(pid) is { } fields
+        ? TimeSpan.FromSeconds(double.Parse(File.ReadAllText("/proc/uptime").Split(' ')[0], CultureInfo.InvariantCulture) - (fields[19] / 100.0))
+        : TimeSpan.Zero;
+
+    /// <summary>From the third field on, the state as 0; null for one that has ended.</summary>
+    private static long[]? StatOf(int pid)
     {
-        string stat;
         try
         {
-            stat = File.ReadAllText($"/proc/{pid}/stat");
+            var stat = File.ReadAllText($"/proc/{pid}/stat");
+            return [0, .. stat[(stat.LastIndexOf(')') + 4)..].Split(' ').Select(field => long.TryParse(field, CultureInfo.InvariantCulture, out var number) ? number : 0)];
         }
         catch (IOException)
         {
-            return 0; // Ended in the meantime.
+            return null;
         }
-
-        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-        return long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture);
     }
 
     private static IEnumerable<int> Processes() =>

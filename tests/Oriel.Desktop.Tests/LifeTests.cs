@@ -121,6 +121,10 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         SkipUnlessPrepared();
         var id = await Ring.SharedDesktopAsync();
         var page = await Ring.OpenViewerAsync(id);
+        // What has just begun may end by itself.
+        await OrielServer.EventuallyAsync(
+            () => Task.FromResult(Host.ProcessesOf(Server.Data, id).Where(process => Host.AgeOf(process) < TimeSpan.FromSeconds(5)).Select(Host.CommandLineOf).FirstOrDefault()),
+            TimeSpan.FromSeconds(60));
         var before = Host.ProcessesOf(Server.Data, id).ToDictionary(process => process, Host.CommandLineOf);
         await Server.KillAsync();
         var died = before.Where(process => !Host.IsAlive(process.Key)).ToArray();
