@@ -1,8 +1,11 @@
 // node report.mjs RESULT: reads the result of one test program (CTRF of xunit, or vitest's JSON), prints "passed failed skipped" to standard output
 // and each failed test and each skip with its reason to standard error.
-import { readFileSync } from 'node:fs';
+// Exits with 1 where there is no result.
+import { existsSync, readFileSync } from 'node:fs';
 
-const result = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+if (!existsSync(process.argv[2])) process.exit(1);
+// Xunit's writer leaves control characters in its strings, such as a failed terminal's escape sequences, as they are.
+const result = JSON.parse(readFileSync(process.argv[2], 'utf8').replace(/[\x00-\x1f\x7f]/g, ' '));
 const tests = result.results
   ? result.results.tests.map(({ name, status, message, trace }) => ({ name, status, message: [message, trace].filter(Boolean).join('\n') }))
   : [

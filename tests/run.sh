@@ -41,14 +41,16 @@ run_ring() {
     minutes=$(test_deadline "$ring")
     say ""
     say "== $program"
-    command=(timeout --kill-after=30 "${minutes}m" "$root/artifacts/bin/$program/release/$program"
+    # At its deadline a program is interrupted once, as by Ctrl-C: what hangs fails by its name, and every other result is kept.
+    # (Without --foreground the signal comes twice, and the second ends it at once.)
+    command=(timeout --foreground --signal=INT --kill-after=60 "${minutes}m" "$root/artifacts/bin/$program/release/$program"
         -noColor -noLogo -parallel none -longRunning 120 -ctrf "$results/$ring.json")
     case $ring in
         linux | desktop)
             # Below a clone that the unprivileged user cannot read, nothing can be run: a copy.
             if is_root; then
                 hand_over "$scratch/data/tests/$program" -C "$root/artifacts/bin/$program/release" .
-                command[3]=$scratch/data/tests/$program/$program
+                command[5]=$scratch/data/tests/$program/$program
             fi
             as_service env "${test_environment[@]}" "${command[@]}" >"$results/$ring.log" 2>&1 || code=$?
             ;;

@@ -22,43 +22,65 @@ internal static class Commands
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(GuestUnderTest.Deadline);
         using var call = agent.Guest.Exec(cancellationToken: deadline.Token);
-        await call.RequestStream.WriteAsync(new ExecInput { Start = start }, deadline.Token);
-        if (stdin.Length > 0)
+        try
         {
-            await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8(stdin) }, deadline.Token);
+            await FeedAsync(call.RequestStream, start, stdin, deadline.Token);
         }
-
-        if (!start.Pty)
+        catch (RpcException)
         {
-            await call.RequestStream.WriteAsync(new ExecInput { EndOfStdin = true }, deadline.Token);
+            // The agent has ended the call already; why is what reading it tells, writing may say no more than "cancelled".
         }
 
         return await CollectAsync(call, _ => Task.CompletedTask, deadline.Token);
     }
 
+    private static async Task FeedAsync(IClientStreamWriter<ExecInput> writer, ExecStart start, string stdin, CancellationToken cancellationToken)
+    {
+        await writer.WriteAsync(new ExecInput { Start = start }, cancellationToken);
+        if (stdin.Length > 0)
+        {
+            await writer.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8(stdin) }, cancellationToken);
+        }
+
+        if (!start.Pty)
+        {
+            await writer.WriteAsync(new ExecInput { EndOfStdin = true }, cancellationToken);
+        }
+    }
+
+    /// <summary>The call to its exit; one that has none within <see cref="GuestUnderTest.Deadline"/> fails with what it had put out.</summary>
     /// <param name="onOutput">Told all of standard output so far, after each piece.</param>
     public static async Task<CommandOutcome> CollectAsync(
         AsyncDuplexStreamingCall<ExecInput, ExecOutput> call, Func<string, Task> onOutput, CancellationToken cancellationToken)
     {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(GuestUnderTest.Deadline);
         using MemoryStream stdout = new(), stderr = new();
         var pid = 0;
-        await foreach (var output in call.ResponseStream.ReadAllAsync(cancellationToken))
+        try
         {
-            switch (output.KindCase)
+            await foreach (var output in call.ResponseStream.ReadAllAsync(deadline.Token))
             {
-                case ExecOutput.KindOneofCase.Pid:
-                    pid = output.Pid;
-                    break;
-                case ExecOutput.KindOneofCase.Stdout:
-                    output.Stdout.WriteTo(stdout);
-                    await onOutput(Text(stdout));
-                    break;
-                case ExecOutput.KindOneofCase.Stderr:
-                    output.Stderr.WriteTo(stderr);
-                    break;
-                case ExecOutput.KindOneofCase.Exit:
-                    return new CommandOutcome(Text(stdout), Text(stderr), output.Exit, pid);
+                switch (output.KindCase)
+                {
+                    case ExecOutput.KindOneofCase.Pid:
+                        pid = output.Pid;
+                        break;
+                    case ExecOutput.KindOneofCase.Stdout:
+                        output.Stdout.WriteTo(stdout);
+                        await onOutput(Text(stdout));
+                        break;
+                    case ExecOutput.KindOneofCase.Stderr:
+                        output.Stderr.WriteTo(stderr);
+                        break;
+                    case ExecOutput.KindOneofCase.Exit:
+                        return new CommandOutcome(Text(stdout), Text(stderr), output.Exit, pid);
+                }
             }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && deadline.IsCancellationRequested)
+        {
+            Assert.Fail($"The command had not ended when its call was cancelled (deadline {GuestUnderTest.Deadline}). Output: {Text(stdout)}; errors: {Text(stderr)}");
         }
 
         Assert.Fail($"The call ended without an exit. Output: {Text(stdout)}; errors: {Text(stderr)}");

@@ -138,12 +138,13 @@ public sealed class ExecTests(ConfiguredGuest guest)
             {
                 stage = 1;
                 await call.RequestStream.WriteAsync(new ExecInput { Window = new ExecWindow { Columns = 132, Rows = 50 } }, Token);
-                await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("stty size\nsleep 1000\n") }, Token);
+                await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("stty size\nsh -c 'echo fore''ground; exec sleep 1000'\n") }, Token);
             }
-            else if (stage == 1 && output.Contains("50 132"))
+            else if (stage == 1 && output.Contains("foreground"))
             {
                 stage = 2;
-                // Ctrl-C ends the foreground job, not the shell.
+                Assert.Contains("50 132", output);
+                // Ctrl-C ends the foreground job, not the shell. The job says itself that it is there: pressed before it has the terminal, Ctrl-C is the shell's.
                 await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("\x03") }, Token);
                 await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("exit 5\n") }, Token);
             }
