@@ -51,6 +51,17 @@ public sealed partial class FallbackTests(Ring ring) : RingTests(ring)
                 return await page.GetByTestId("latency").InnerTextAsync() is var text && text.Contains("TCP", StringComparison.Ordinal) ? null : $"the overlay says: {text}";
             },
             TimeSpan.FromSeconds(60));
+
+        // Not asked to, it does so by itself after a while, and what is shown stays.
+        fence.Shut(media);
+        await page.GetByTestId("latency").GetByText("WebSocket").WaitForAsync();
+        fence.Open(media);
+        await page.GetByTestId("latency").GetByText("TCP").WaitForAsync();
+        await Eyes.IsConnectedAsync(page);
+        await Eyes.SeesAsync(page, (20, 90, 210), 0.02, "the picture that stood, over TCP");
+        await page.GetByTestId("retry-webrtc").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Hidden });
+        await Terminal.RunAsync(Server, page, id, Terminal.Paint(210, 40, 130));
+        await Eyes.SeesAsync(page, (210, 40, 130), 0.02, "the picture of the way that was found again");
         await context.CloseAsync();
     }
 

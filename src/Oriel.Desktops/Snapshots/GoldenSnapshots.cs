@@ -30,16 +30,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     /// <summary>The newest that a desktop of the template can go on from; why another is refused is logged once.</summary>
     internal async Task<SnapshotFinding> FindAsync(DesktopTemplate template, ImageManifest image, CancellationToken cancellationToken)
     {
-        IReadOnlyList<Judged> judged;
-        try
-        {
-            judged = await JudgeAsync(template, image, cancellationToken);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            judged = [new Judged(RootOf(images, image), null, $"it cannot be read: {e.Message}")];
-        }
-
+        var judged = await JudgeAsync(template, image, cancellationToken);
         foreach (var one in judged)
         {
             if (one.Refusal is not null && _told.TryAdd($"{one.Directory} {one.Refusal}", true))
@@ -54,7 +45,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     }
 
     /// <summary>Whether any lies beside the image, for whatever host.</summary>
-    public static bool Exist(ImageStore images, ImageManifest image) => Kept(RootOf(images, image)).Any();
+    public static bool Exist(ImageStore images, ImageManifest image) => Kept(RootOf(images, image)).Count > 0;
 
     /// <summary>Whether desktops of both go on from the same one.</summary>
     public static bool AreShared(DesktopTemplate one, DesktopTemplate other) => one.Image == other.Image && MachineOf(one) == MachineOf(other);
@@ -80,7 +71,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     {
         foreach (var one in await JudgeAsync(template, image, cancellationToken))
         {
-            if (one.Refusal is not null)
+            if (one.Refusal is not null && one.Directory != RootOf(images, image))
             {
                 _uses.WhenFree(one.Directory, () => Discard(one.Directory));
             }
@@ -201,16 +192,24 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
             .Select(one => new Judged(one.Directory, one.Manifest, one.Problem ?? Misfit(one.Manifest!, image, host)))];
     }
 
-    private static IEnumerable<(string Directory, SnapshotManifest? Manifest, string? Problem)> Kept(string folder)
+    /// <summary>Newest first. A folder that cannot be read counts as one of which nobody can tell what for.</summary>
+    private static IReadOnlyList<(string Directory, SnapshotManifest? Manifest, string? Problem)> Kept(string folder)
     {
         var root = new DirectoryInfo(folder);
-        return !root.Exists ? [] : root.EnumerateDirectories()
-            .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
-            .Select(one => Read(one.FullName))
-            // Unless somebody has just discarded it.
-            .Where(one => one.Problem is null || Directory.Exists(one.Directory))
-            .OrderByDescending(one => one.Manifest?.CreatedAt)
-            .ThenBy(one => one.Directory, StringComparer.Ordinal);
+        try
+        {
+            return !root.Exists ? [] : [.. root.EnumerateDirectories()
+                .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
+                .Select(one => Read(one.FullName))
+                // Unless somebody has just discarded it.
+                .Where(one => one.Problem is null || Directory.Exists(one.Directory))
+                .OrderByDescending(one => one.Manifest?.CreatedAt)
+                .ThenBy(one => one.Directory, StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [(folder, null, $"it cannot be read: {e.Message}")];
+        }
     }
 
     private static (string Directory, SnapshotManifest? Manifest, string? Problem) Read(string directory)

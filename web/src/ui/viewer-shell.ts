@@ -179,7 +179,7 @@ export class ViewerShell extends LitElement {
         this.#strip(warning.message, () => (this.dismissed = new Set([...this.dismissed, occurrence(warning)])), warning.code))}
       ${this.viewer?.webrtcBlocked && !this.blockedSeen
         ? this.#strip(
-            "WebRTC does not get through from here, so the picture comes as H.264 over WebSocket. To mend it, open the server's media port for UDP, or for TCP.",
+            "WebRTC does not get through from here, so the picture comes as H.264 over WebSocket; WebRTC is tried again from time to time. To mend it, open the server's media port for UDP, or for TCP.",
             () => (this.blockedSeen = true),
             "webrtc-blocked",
             html`<button data-testid="retry-webrtc" @click=${() => this.#element?.retry()}>Try WebRTC again</button>`,

@@ -1,4 +1,5 @@
 import { Backoff, delay } from "./backoff.js";
+import { heldBack } from "./heldBack.js";
 import type { CodecChoice, Link, LinkEvents, TransportChoice } from "./link.js";
 import { PeerLink } from "./peer.js";
 import { ServerError, Whep, type Access } from "./signalling.js";
@@ -28,6 +29,9 @@ export interface ConnectionOptions {
 /** WebRTC has this long to come up before the WebSocket is tried. */
 const webrtcMs = 6000;
 const socketMs = 6000;
+/** From the WebSocket back to WebRTC: the first attempt after this long, then doubling up to the most. What blocked it may have been a moment's load. */
+const recoverFirstMs = 15_000;
+const recoverMostMs = 300_000;
 
 /** Keeps one link to a desktop up: opens it, watches it, opens it anew. One owner loop; `close` ends it. */
 export class Connection {
@@ -70,8 +74,8 @@ export class Connection {
     while (!signal.aborted) {
       let error: ServerError | null = null;
       try {
-        const link = await this.#openLink(signal);
-        await this.#hold(link, signal);
+        let link: Link | null = await this.#openLink(signal);
+        while (link) link = await this.#hold(link, signal);
       } catch (caught) {
         if (signal.aborted) return;
         error = asServerError(caught);
@@ -87,15 +91,20 @@ export class Connection {
     }
   }
 
-  async #hold(link: Link, signal: AbortSignal): Promise<void> {
+  /** Resolves when the link is over: with the one that takes its place, or null. */
+  async #hold(link: Link, signal: AbortSignal): Promise<Link | null> {
     const close = () => void link.close();
+    const over = new AbortController();
     signal.addEventListener("abort", close);
     this.#link = link;
     this.#backoff.reset();
     try {
       if (signal.aborted) close();
       else this.options.changed({ name: "connected", link, webrtcBlocked: this.#blocked });
-      await link.ended;
+      const recovery = this.#blocked ? this.#recover(AbortSignal.any([signal, over.signal])) : Promise.resolve(null);
+      await Promise.race([link.ended, recovery.then((better) => (better ? undefined : link.ended))]);
+      over.abort();
+      return await recovery;
     } finally {
       this.#link = null;
       signal.removeEventListener("abort", close);
@@ -103,26 +112,50 @@ export class Connection {
     }
   }
 
+  /** Beside the WebSocket: tries WebRTC until it comes up. */
+  async #recover(signal: AbortSignal): Promise<Link | null> {
+    const backoff = new Backoff(recoverFirstMs, recoverMostMs);
+    for (;;) {
+      await delay(backoff.next(), signal, this.#wake).catch(() => undefined);
+      if (signal.aborted) return null;
+      const { events, release } = heldBack(this.#events);
+      // Whatever is wrong is the WebSocket's to notice.
+      const link = await this.#openPeer(events, signal).catch(() => null);
+      if (link) {
+        this.#blocked = false;
+        release();
+        return link;
+      }
+    }
+  }
+
   async #openLink(signal: AbortSignal): Promise<Link> {
-    const { access, desktop, transport, codec, video, canvas } = this.options;
-    const events: LinkEvents = { ...this.options.events, interrupted: (on) => this.#interrupted(on) };
+    const { access, desktop, transport, canvas } = this.options;
     const webrtc = transport !== "websocket" && typeof RTCPeerConnection === "function";
     const socket = (transport === "websocket" || transport === "auto") && webCodecsAvailable();
 
     if (webrtc && !(this.#blocked && socket)) {
-      const only = transport === "udp" || transport === "tcp" ? transport : null;
-      const whep = new Whep(access, desktop);
-      const link = await PeerLink.open({ whep, video, codec, only, events, connectMs: webrtcMs }, signal);
+      const link = await this.#openPeer(this.#events, signal);
       if (link) return link;
       this.#blocked = transport === "auto";
     }
     if (socket) {
-      const link = await SocketLink.open(access, desktop, canvas, events, socketMs, signal);
+      const link = await SocketLink.open(access, desktop, canvas, this.#events, socketMs, signal);
       if (link) return link;
       this.#blocked = false;
       throw new ServerError(0, "no-connection", "Neither WebRTC nor the WebSocket came up.");
     }
     throw new ServerError(0, "webrtc-blocked", "WebRTC did not connect, and this browser cannot show the fallback (no WebCodecs).");
+  }
+
+  #openPeer(events: LinkEvents, signal: AbortSignal): Promise<PeerLink | null> {
+    const { access, desktop, transport, video, codec } = this.options;
+    const only = transport === "udp" || transport === "tcp" ? transport : null;
+    return PeerLink.open({ whep: new Whep(access, desktop), video, codec, only, events, connectMs: webrtcMs }, signal);
+  }
+
+  get #events(): LinkEvents {
+    return { ...this.options.events, interrupted: (on) => this.#interrupted(on) };
   }
 
   #interrupted(on: boolean): void {
