@@ -157,7 +157,7 @@ public sealed partial class Desktop
 
     /// <summary>Whoever noticed the failure of a creation may not know which step was running: the last to begin and not to end, else the last.</summary>
     private DesktopReason? InStep(DesktopReason? reason) => reason is { Step: null } && DesktopTransitions.IsBeingCreated(_snapshot.State)
-        ? reason with { Step = (_snapshot.Steps.LastOrDefault(step => step.State == StepState.Running) ?? _snapshot.Steps.LastOrDefault())?.Name }
+        ? reason with { Step = _snapshot.RunningStep ?? _snapshot.Steps.LastOrDefault()?.Name }
         : reason;
 
     private async Task TakeDownAsync(Task before)
@@ -223,9 +223,11 @@ public sealed partial class Desktop
             _context.Metrics.StepEnded(step);
         }
 
-        // Steps are saved with the next change of state; a burst of them costs the database nothing.
-        if (_unsaved.Count >= 32)
+        // A creation's step is stored when it begins, so that the next server can name it; of a burst the last one. All else is with the next change of state.
+        var running = DesktopTransitions.IsBeingCreated(_snapshot.State) ? _snapshot.RunningStep : null;
+        if (_unsaved.Count >= 32 || (running is not null && running != _storedStep && _inbox.Reader.Count == 0))
         {
+            _storedStep = running;
             await SaveAsync();
         }
     }

@@ -40,6 +40,7 @@ public sealed partial class Desktop : IAsyncDisposable
     private long _ceiling;
     private long _lastActivity;
     private int _viewers;
+    private string? _storedStep;
     private bool _detached;
     private volatile bool _unclaimed;
     private volatile bool _pausedForIdle;

@@ -85,8 +85,8 @@ public sealed partial class DesktopService
         return Task.CompletedTask;
     }
 
-    /// <summary>Steps are stored with the changes of state: of those that came later the first is known, and what the bundle tells.</summary>
-    private static string StepOf(DesktopSnapshot last, string bundle) => last.Steps.LastOrDefault(step => step.State == StepState.Running)?.Name ?? last.State switch
+    /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
+    private static string StepOf(DesktopSnapshot last, string bundle) => last.RunningStep ?? last.State switch
     {
         DesktopState.Configuring => "screen-size",
         DesktopState.Booting => "agent",
