@@ -52,7 +52,7 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
         SkipUnlessPrepared();
         await using var server = await OrielServer.StartOnDiskAsync(DiskMebibytes);
         var steps = new List<string>();
-        foreach (var free in (int[])[0, 4 << 10, 32 << 10, 256 << 10, 1 << 20, 6 << 20])
+        foreach (var free in (int[])[0, 4 << 10, 8 << 10, 12 << 10, 16 << 10, 32 << 10, 256 << 10, 1 << 20, 6 << 20])
         {
             Fill(server, free);
             var id = Ring.IdOf(await server.CreateDesktopAsync(Request));

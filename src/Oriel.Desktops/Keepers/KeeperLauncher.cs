@@ -15,14 +15,20 @@ public sealed class KeeperLaunchException(string message) : Exception(message);
 public sealed class KeeperLauncher(string keeperPath)
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-    private const int LogTailCharacters = 2000;
+    private const int MaxWords = 2000;
 
-    /// <summary>Becomes the rest of its arguments, whose output goes to the first; the second may be a file for them to have open.</summary>
-    private const string Become = "log=$1; memory=$2; shift 2; exec \"$@\" </dev/null >>\"$log\" 2>&1";
+    /// <summary>
+    /// Becomes the rest of its arguments, whose output goes to the first; the second may be a file for them to have open. What they say of an
+    /// error is heard here, which a full disk does not keep them from, until the keeper has begun and sends it to its log as well.
+    /// </summary>
+    private const string Become = "log=$1; memory=$2; shift 2; exec \"$@\" </dev/null >>\"$log\"";
     private static readonly string BecomeWithMemory = $"{Become} {KeeperSnapshot.SharedMemoryDescriptor}<>\"$memory\"";
 
     /// <summary>A keeper answers within tens of milliseconds; the rest is for a busy machine.</summary>
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
+
+    /// <summary>Everything that could speak has ended then, or is being killed.</summary>
+    private static readonly TimeSpan WordsDeadline = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(3);
 
@@ -42,8 +48,7 @@ public sealed class KeeperLauncher(string keeperPath)
         }
 
         await WriteSpecAsync(spec, cancellationToken).ConfigureAwait(false);
-        var log = Path.Combine(spec.Bundle, BundleLayout.KeeperLog);
-        using var process = Process.Start(Command(spec, log))!;
+        using var process = Process.Start(Command(spec, Path.Combine(spec.Bundle, BundleLayout.KeeperLog)))!;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(StartDeadline);
         try
@@ -53,7 +58,7 @@ public sealed class KeeperLauncher(string keeperPath)
             {
                 if (process.HasExited)
                 {
-                    throw new KeeperLaunchException($"The keeper ended with code {process.ExitCode}: {TailOf(log)}");
+                    throw new KeeperLaunchException($"The keeper ended with code {process.ExitCode}: {await WordsOfAsync(process).ConfigureAwait(false)}");
                 }
 
                 await Task.Delay(LookPause, limit.Token).ConfigureAwait(false);
@@ -65,7 +70,7 @@ public sealed class KeeperLauncher(string keeperPath)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             process.Kill();
-            throw new KeeperLaunchException($"The keeper did not answer within {StartDeadline.TotalSeconds:0} s: {TailOf(log)}");
+            throw new KeeperLaunchException($"The keeper did not answer within {StartDeadline.TotalSeconds:0} s: {await WordsOfAsync(process).ConfigureAwait(false)}");
         }
         catch (OperationCanceledException)
         {
@@ -87,6 +92,7 @@ public sealed class KeeperLauncher(string keeperPath)
         ])
     {
         WorkingDirectory = "/",
+        RedirectStandardError = true,
     };
 
     private static async Task WriteSpecAsync(KeeperSpec spec, CancellationToken cancellationToken)
@@ -100,10 +106,18 @@ public sealed class KeeperLauncher(string keeperPath)
         await JsonSerializer.SerializeAsync(file, spec, KeeperJsonContext.Default.KeeperSpec, cancellationToken).ConfigureAwait(false);
     }
 
-    private static string TailOf(string log)
+    private static async Task<string> WordsOfAsync(Process process)
     {
-        var text = File.Exists(log) ? File.ReadAllText(log).Trim() : "";
-        return text.Length > LogTailCharacters ? text[^LogTailCharacters..] : text;
+        using var limit = new CancellationTokenSource(WordsDeadline);
+        try
+        {
+            var words = (await process.StandardError.ReadToEndAsync(limit.Token).ConfigureAwait(false)).Trim();
+            return words.Length > MaxWords ? words[..MaxWords] : words;
+        }
+        catch (OperationCanceledException)
+        {
+            return "";
+        }
     }
 }
 

@@ -7,6 +7,7 @@ using Oriel.Keeper.Events;
 using Oriel.Keeper.Network;
 using Oriel.Keeper.Relays;
 using Oriel.Linux.Namespaces;
+using Oriel.Linux.Processes;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
@@ -21,7 +22,7 @@ internal sealed class DesktopKeeper
     private static readonly TimeSpan StepDeadline = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AgentDeadline = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan DefaultStop = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DrainDeadline = TimeSpan.FromSeconds(1);
 
     private readonly Bundle _bundle;
     private readonly EventLog _events = new(TimeProvider.System);
@@ -53,6 +54,8 @@ internal sealed class DesktopKeeper
         _services.Add(_control.AcceptAsync(controlListener, control.Token));
         // Last: who reads it finds the socket answering.
         _bundle.WriteIdentity(identity);
+        // Until here whoever started this listens at standard error; from here on it may go away.
+        StandardStreams.JoinErrorToOutput();
         using var console = new ConsoleLog(_bundle.PathOf(BundleLayout.ConsoleLog), _events);
         GuestExit exit;
         var code = 0;
@@ -274,23 +277,10 @@ internal sealed class DesktopKeeper
             return (new GuestExit("stopped", "stopped before it was running"), 0);
         }
 
-        Note(exception);
+        LastWords.Write(exception);
         var last = string.Join("\n", _events.LastConsoleLines(10));
         var what = exception is StepFailedException failed ? failed.Message : $"unexpected: {exception.Message}";
         return (new GuestExit("start-failed", last.Length == 0 ? what : $"{what}\n{last}"), 1);
-    }
-
-    // Into keeper.log, which a full disk takes no more of: that must not keep the reason from the server.
-    private static void Note(Exception exception)
-    {
-        try
-        {
-            Console.Error.WriteLine(exception);
-        }
-        catch (IOException)
-        {
-            // What it was is told in the last event.
-        }
     }
 
     private async Task EndAsync(GuestExit exit)
@@ -303,11 +293,11 @@ internal sealed class DesktopKeeper
         catch (IOException exception)
         {
             // The server that is there hears it all the same.
-            Note(exception);
+            LastWords.Write(exception);
         }
 
         File.Delete(BundleLayout.AgentSocket);
-        await _control.DrainAsync(LastWords).ConfigureAwait(false);
+        await _control.DrainAsync(DrainDeadline).ConfigureAwait(false);
         File.Delete(BundleLayout.KeeperSocket);
         await _stop.CancelAsync().ConfigureAwait(false);
     }

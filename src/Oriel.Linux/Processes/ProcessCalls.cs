@@ -39,6 +39,9 @@ internal static unsafe partial class ProcessCalls
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     internal static partial int Prctl(int option, nuint a, nuint b, nuint c, nuint d);
 
+    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
+    internal static partial int Dup2(int from, int to);
+
     [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
     internal static partial int SetSid();
 

@@ -108,6 +108,29 @@ public sealed class LifecycleTests
         }
     }
 
+    /// <summary>A disk that takes neither the keeper's identity nor a line of its log: the words must reach the server without it.</summary>
+    [Fact]
+    public async Task StartAsync_KeeperThatCannotWrite_SaysWhyThoughItsLogIsFull()
+    {
+        KeeperRing.Require();
+        var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
+        try
+        {
+            var spec = new KeeperSpec(
+                "d-abcdefghij", Path.Combine(directory, "b"), "container", "/nowhere", "sha256:x", "/nowhere", [], [], "h", new KeeperLimits(0, 0, 0, null));
+            Directory.CreateDirectory(spec.Bundle);
+            File.CreateSymbolicLink(Path.Combine(spec.Bundle, BundleLayout.KeeperLog), "/dev/full");
+            File.CreateSymbolicLink(Path.Combine(spec.Bundle, $".{BundleLayout.Identity}.new"), "/dev/full");
+            var fault = await Assert.ThrowsAsync<KeeperLaunchException>(() => new KeeperLauncher(KeeperRing.KeeperPath).StartAsync(spec, CancellationToken.None));
+            Assert.Contains("No space left on device", fault.Message);
+            Assert.Contains("code 1", fault.Message);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
     [Fact]
     public async Task Console_OfAGuestThatFloods_IsBounded()
     {
