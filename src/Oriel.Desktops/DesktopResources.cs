@@ -96,7 +96,15 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         _cleanup.Push("keeper", () => context.Keepers.KillAsync(Bundle, CancellationToken.None));
         await context.Keepers.StartAsync(spec, cancellationToken);
-        Link(spec);
+    }
+
+    /// <summary>Hears what the keeper tells, from its start on, and makes its agent reachable.</summary>
+    public void FollowKeeper(KeeperSpec spec)
+    {
+        Volatile.Write(ref _agent, new AgentLink(Path.Combine(Bundle, BundleLayout.AgentSocket), spec.AgentKey));
+        _keeper = new KeeperLink(Bundle, context.Clock, logger);
+        _keeper.Start(OnKeeperEvent);
+        _watching = WatchKeeperAsync(_keeper);
     }
 
     /// <summary>Takes over what an earlier server left running.</summary>
@@ -104,7 +112,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         AdoptRemains(spec);
         TakeEgress(spec.EgressKey, policy);
-        Link(spec);
+        FollowKeeper(spec);
     }
 
     /// <summary>Takes over what is only to be removed.</summary>
@@ -205,14 +213,6 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         _ending = true;
         await CloseLinksAsync();
         Egress?.Dispose();
-    }
-
-    private void Link(KeeperSpec spec)
-    {
-        Volatile.Write(ref _agent, new AgentLink(Path.Combine(Bundle, BundleLayout.AgentSocket), spec.AgentKey));
-        _keeper = new KeeperLink(Bundle, context.Clock, logger);
-        _keeper.Start(OnKeeperEvent);
-        _watching = WatchKeeperAsync(_keeper);
     }
 
     private async Task CloseLinksAsync()

@@ -224,6 +224,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         }, cancellationToken);
         await steps.RunAsync("guest-start", _deadlines.Keeper, async (progress, token) =>
         {
+            // Not before: the keeper's own steps are this one's.
+            resources.FollowKeeper(keeper);
             try
             {
                 await resources.Running.WaitAsync(token);
