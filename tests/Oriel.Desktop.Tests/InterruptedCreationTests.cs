@@ -41,8 +41,7 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
         var isReady = await EndAsync(server, id);
         Assert.True(isReady == (state is "ready" or "paused"), (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!.ToJsonString());
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
-        await OrielServer.EventuallyAsync(
-            () => Task.FromResult(Host.ProcessesOf(server.Data, id) is { Count: > 0 } left ? $"processes are left: {string.Join(", ", left)}" : null), TimeSpan.FromSeconds(30));
+        await NoneIsLeftAsync(server, id);
     }
 
     /// <summary>The less is free, the earlier it ends: with nothing it cannot be stored, with some MiB the guest's own files find no room.</summary>
@@ -61,12 +60,17 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
             steps.Add($"{free >> 10} KiB: {reason["step"]} ({reason["code"]})");
             Assert.True(reason["code"]!.GetValue<string>() == "disk-full", reason.ToJsonString());
             Assert.Empty(Directory.EnumerateFileSystemEntries(server.PathOf("desktops")));
+            await NoneIsLeftAsync(server, id);
         }
 
         TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps));
         File.Delete(server.PathOf("fill"));
         Assert.True(await EndAsync(server, Ring.IdOf(await server.CreateDesktopAsync(Request))), string.Join(", ", steps));
     }
+
+    private static Task NoneIsLeftAsync(OrielServer server, string id) => OrielServer.EventuallyAsync(
+        () => Task.FromResult(Host.ProcessesOf(server.Data, id) is { Count: > 0 } left ? $"processes are left: {string.Join(", ", left.Select(Host.CommandLineOf))}" : null),
+        TimeSpan.FromSeconds(30));
 
     /// <summary>Leaves so many bytes.</summary>
     private static void Fill(OrielServer server, int free)

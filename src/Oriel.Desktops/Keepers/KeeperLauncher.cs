@@ -69,12 +69,12 @@ public sealed class KeeperLauncher(string keeperPath)
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            process.Kill();
+            KillWithHelpers(process);
             throw new KeeperLaunchException($"The keeper did not answer within {StartDeadline.TotalSeconds:0} s: {await WordsOfAsync(process).ConfigureAwait(false)}");
         }
         catch (OperationCanceledException)
         {
-            process.Kill();
+            KillWithHelpers(process);
             throw;
         }
     }
@@ -104,6 +104,19 @@ public sealed class KeeperLauncher(string keeperPath)
             UnixCreateMode = OwnerOnly,
         });
         await JsonSerializer.SerializeAsync(file, spec, KeeperJsonContext.Default.KeeperSpec, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>unshare has a helper while it makes the namespaces, which waits for ever for one that is gone.</summary>
+    private static void KillWithHelpers(Process process)
+    {
+        try
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        catch (AggregateException)
+        {
+            // newuidmap and newgidmap are root's, and end by themselves.
+        }
     }
 
     private static async Task<string> WordsOfAsync(Process process)

@@ -131,6 +131,52 @@ public sealed class LifecycleTests
         }
     }
 
+    /// <summary>However far the start has come: unshare, while it makes the namespaces, has a helper that waits for it, for ever if it dies.</summary>
+    [Fact]
+    public async Task StartAsync_GivenUpAtAnyMoment_LeavesNoProcess()
+    {
+        KeeperRing.Require();
+        var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
+        var begun = 0;
+        for (var i = 0; i < 150; i++)
+        {
+            var spec = new KeeperSpec(
+                "d-abcdefghij", Path.Combine(directory, $"{i}"), "container", "/nowhere", "sha256:x", "/nowhere", [], [], "h", new KeeperLimits(0, 0, 0, null));
+            using var given = new CancellationTokenSource(TimeSpan.FromMilliseconds(i % 30));
+            try
+            {
+                KeeperLiveness.Kill(await new KeeperLauncher(KeeperRing.KeeperPath).StartAsync(spec, given.Token));
+                begun++;
+            }
+            catch (OperationCanceledException)
+            {
+                // Given up.
+            }
+        }
+
+        await Eventually.HoldsAsync(() => Naming(directory).Length == 0, () => $"of {150 - begun} that were given up there are: {string.Join("; ", Naming(directory))}", KeeperRing.Deadline);
+        Directory.Delete(directory, recursive: true);
+    }
+
+    /// <summary>The command lines that name a directory.</summary>
+    private static string[] Naming(string directory) =>
+        [.. System.Diagnostics.Process.GetProcesses().Select(CommandLineOf).Where(line => line.Contains(directory, StringComparison.Ordinal))];
+
+    private static string CommandLineOf(System.Diagnostics.Process process)
+    {
+        using (process)
+        {
+            try
+            {
+                return File.ReadAllText($"/proc/{process.Id}/cmdline").Replace('\0', ' ');
+            }
+            catch (IOException)
+            {
+                return "";
+            }
+        }
+    }
+
     [Fact]
     public async Task Console_OfAGuestThatFloods_IsBounded()
     {
