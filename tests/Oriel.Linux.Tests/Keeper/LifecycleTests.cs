@@ -122,8 +122,7 @@ public sealed class LifecycleTests
             File.CreateSymbolicLink(Path.Combine(spec.Bundle, BundleLayout.KeeperLog), "/dev/full");
             File.CreateSymbolicLink(Path.Combine(spec.Bundle, $".{BundleLayout.Identity}.new"), "/dev/full");
             var fault = await Assert.ThrowsAsync<KeeperLaunchException>(() => new KeeperLauncher(KeeperRing.KeeperPath).StartAsync(spec, CancellationToken.None));
-            Assert.Contains("No space left on device", fault.Message);
-            Assert.Contains("code 1", fault.Message);
+            Assert.Matches("^The keeper ended with code 1: No space left on device.*$", fault.Message);
         }
         finally
         {
