@@ -36,25 +36,26 @@ test_clean_up() {
 
 # run_ring RING: runs its program, results as CTRF into $scratch/results.
 run_ring() {
-    local ring=$1 program code=0 minutes command
+    local ring=$1 program executable code=0 minutes limit arguments
     program=$(test_program "$ring")
     minutes=$(test_deadline "$ring")
+    executable=$root/artifacts/bin/$program/release/$program
     say ""
     say "== $program"
     # At its deadline a program is interrupted once, as by Ctrl-C: what hangs fails by its name, and every other result is kept.
     # (Without --foreground the signal comes twice, and the second ends it at once.)
-    command=(timeout --foreground --signal=INT --kill-after=60 "${minutes}m" "$root/artifacts/bin/$program/release/$program"
-        -noColor -noLogo -parallel none -longRunning 120 -ctrf "$results/$ring.json")
+    limit=(timeout --foreground --signal=INT --kill-after=60 "${minutes}m")
+    arguments=(-noColor -noLogo -parallel none -longRunning 120 -ctrf "$results/$ring.json")
     case $ring in
         linux | desktop)
             # Below a clone that the unprivileged user cannot read, nothing can be run: a copy.
             if is_root; then
                 hand_over "$scratch/data/tests/$program" -C "$root/artifacts/bin/$program/release" .
-                command[5]=$scratch/data/tests/$program/$program
+                executable=$scratch/data/tests/$program/$program
             fi
-            as_service env "${test_environment[@]}" "${command[@]}" >"$results/$ring.log" 2>&1 || code=$?
+            as_service env "${test_environment[@]}" "${limit[@]}" "$executable" "${arguments[@]}" >"$results/$ring.log" 2>&1 || code=$?
             ;;
-        *) (cd "$root" && env "${test_environment[@]}" "${command[@]}") >"$results/$ring.log" 2>&1 || code=$? ;;
+        *) (cd "$root" && env "${test_environment[@]}" "${limit[@]}" "$executable" "${arguments[@]}") >"$results/$ring.log" 2>&1 || code=$? ;;
     esac
     report_ring "$ring" "$code" "$minutes"
 }

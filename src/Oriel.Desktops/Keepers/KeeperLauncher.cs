@@ -107,7 +107,7 @@ public sealed class KeeperLauncher(string keeperPath)
     }
 
     /// <summary>unshare has a helper while it makes the namespaces, which waits for ever for one that is gone.</summary>
-    private static void KillWithHelpers(Process process)
+    internal static void KillWithHelpers(Process process)
     {
         try
         {
@@ -168,7 +168,7 @@ public static class ScratchRemover
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
+            KeeperLauncher.KillWithHelpers(process);
             throw;
         }
     }

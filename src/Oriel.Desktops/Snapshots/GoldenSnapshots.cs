@@ -71,6 +71,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     {
         foreach (var one in await JudgeAsync(template, image, cancellationToken))
         {
+            // The folder itself stands for what cannot be read, and stays.
             if (one.Refusal is not null && one.Directory != RootOf(images, image))
             {
                 _uses.WhenFree(one.Directory, () => Discard(one.Directory));

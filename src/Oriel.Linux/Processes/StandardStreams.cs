@@ -1,6 +1,3 @@
-using System.ComponentModel;
-using System.Runtime.InteropServices;
-
 namespace Oriel.Linux.Processes;
 
 /// <summary>This process's own standard streams.</summary>
@@ -10,12 +7,12 @@ public static class StandardStreams
     private const int Error = 2;
 
     /// <summary>Lets what is written to standard error go where standard output goes; what it led to before is closed.</summary>
-    /// <exception cref="Win32Exception">dup2(2) failed.</exception>
+    /// <exception cref="LinuxException">dup2(2) failed.</exception>
     public static void JoinErrorToOutput()
     {
         if (ProcessCalls.Dup2(Output, Error) < 0)
         {
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"dup2: {Marshal.GetLastPInvokeErrorMessage()}");
+            throw LinuxException.Last("dup2");
         }
     }
 }

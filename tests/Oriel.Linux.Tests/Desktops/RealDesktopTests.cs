@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops;
 using Oriel.Desktops.Creation;
@@ -31,7 +30,7 @@ public sealed class RealDesktopTests
             Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("from the test"u8)), Assert.Single(desktop.Attestation!.Files).Sha256);
         }
 
-        Assert.NotEmpty(ProcessesOf(data));
+        Assert.NotEmpty(HostProcesses.Naming(data));
         await using (var node = await NodeAsync(data))
         {
             Assert.True(node.Service.TryGet(desktop.Id, out var adopted));
@@ -195,7 +194,7 @@ public sealed class RealDesktopTests
         // The kernel ends a killed keeper's parent a moment after the keeper itself.
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
-        while (ProcessesOf(data) is { Count: > 0 } left)
+        while (HostProcesses.Naming(data) is { Count: > 0 } left)
         {
             Assert.False(deadline.IsCancellationRequested, "processes are left: " + string.Join("; ", left));
             await timer.WaitForNextTickAsync(Token);
@@ -203,24 +202,6 @@ public sealed class RealDesktopTests
 
         Assert.DoesNotContain(data, File.ReadAllText("/proc/self/mounts"));
         Directory.Delete(data, recursive: true);
-    }
-
-    private static List<string> ProcessesOf(string data) =>
-        [.. Process.GetProcesses().Select(CommandLine).Where(line => line.Contains(data, StringComparison.Ordinal))];
-
-    private static string CommandLine(Process process)
-    {
-        try
-        {
-            using (process)
-            {
-                return File.ReadAllText($"/proc/{process.Id}/cmdline").Replace('\0', ' ');
-            }
-        }
-        catch (IOException)
-        {
-            return "";
-        }
     }
 
     private sealed record Node(DesktopService Service, EgressGateway Egress) : IAsyncDisposable
