@@ -43,6 +43,15 @@ public sealed class QemuTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Arguments_OfTheFirmware_AreQemusOwnSmallOne(bool kvm)
+    {
+        var arguments = QemuMachine.Arguments(new QemuMachineSpec(kvm, Vcpus: 1, MemoryMib: 512, TscKilohertz: kvm ? null : 2_596_122));
+        Assert.Contains("-bios qboot.rom", string.Join(' ', arguments));
+    }
+
+    [Theory]
     [InlineData("Own", "memory-backend-ram,id=memory,size=512M")]
     [InlineData("Kept", "memory-backend-file,mem-path=memory,share=on,id=memory,size=512M")]
     [InlineData("Shared", "memory-backend-file,mem-path=/proc/self/fd/9,share=off,id=memory,size=512M")]

@@ -30,6 +30,12 @@ internal static class QemuMachine
     public const string Socket = "qmp.sock";
 
     /// <summary>
+    /// QEMU's own small firmware for this kind of machine, in its data directory. SeaBIOS, which some distributions make the default, hangs in
+    /// Debian 13 (1.16.3) before the first line where no option ROMs are loaded.
+    /// </summary>
+    public const string Firmware = "qboot.rom";
+
+    /// <summary>
     /// What a guest under emulation is spared, where each instruction costs ten: mitigations against other users of a processor that is not real,
     /// clearing of pages, modules that label files nobody labels.
     /// </summary>
@@ -49,7 +55,7 @@ internal static class QemuMachine
         "-cpu", spec.Kvm ? "host" : "max",
         "-smp", Number(spec.Vcpus),
         "-m", Number(spec.MemoryMib), "-object", $"{Memory(spec.Memory)},id=memory,size={Number(spec.MemoryMib)}M",
-        "-kernel", VmDirectory.Kernel, "-initrd", VmDirectory.Initramfs, "-append", KernelArguments(spec),
+        "-bios", Firmware, "-kernel", VmDirectory.Kernel, "-initrd", VmDirectory.Initramfs, "-append", KernelArguments(spec),
         "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
         // The guest finds them in this order. Without buses named: QEMU gives them from the top, and the interrupts of the lowest never came.
         .. Disk(VmDirectory.Root, "readonly=on"),
