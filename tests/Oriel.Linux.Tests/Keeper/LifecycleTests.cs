@@ -19,6 +19,15 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    public async Task Start_WhereCgroup2IsMountedAlready_RunsAsElsewhere()
+    {
+        // As systemd leaves it, which is every Debian that people have.
+        await using var keeper = await TestKeeper.StartAsync(before: "mount -t cgroup2 cgroup2 /sys/fs/cgroup");
+
+        Assert.Contains(keeper.Seen, seen => seen is { Type: "step", Name: "container-start", State: "done" });
+    }
+
+    [Fact]
     public async Task Connect_OfASecondServer_GetsAllEventsAgain()
     {
         await using var keeper = await TestKeeper.StartAsync();

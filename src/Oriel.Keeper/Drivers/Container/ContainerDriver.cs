@@ -153,8 +153,17 @@ internal sealed class ContainerDriver : IDriver
         Directory.CreateDirectory(_sys);
         Directory.CreateDirectory(ConfigDirectory);
         Directory.CreateDirectory(StateDirectory);
-        // crun reads its cgroup here and refuses what is not cgroup v2 alone.
-        Mounts.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute);
+        MountCgroups();
+    }
+
+    // crun reads its cgroup here and refuses what is not cgroup v2 alone. The tmpfs below it is for hosts that have cgroup2 at this path
+    // already, as Debian with systemd does: the kernel refuses (EBUSY) to mount a file system over its own root.
+    private static void MountCgroups()
+    {
+        const string path = "/sys/fs/cgroup";
+        const MountOptions options = MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute;
+        Mounts.Mount("tmpfs", path, "tmpfs", options, "mode=0555,size=4k");
+        Mounts.Mount("cgroup2", path, "cgroup2", options);
     }
 
     private void WriteConfig()
