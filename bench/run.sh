@@ -8,18 +8,20 @@ bench_build() {
 }
 
 command_bench() {
-    local bench out code=0
-    require_packages up test bench
-    require_tools
-    require_user
+    local bench out word words=() code=0
+    read_options bench "$@"
     locate
-    ensure_built
+    check up test bench
+    prepare
     ensure_image
-    step "bench" bench_build
+    alone step "bench" bench_build
     bench=$data/app/bench
     hand_over "$bench" -C "$root/artifacts/bin/Oriel.Bench/release" . -C "$root/artifacts/bench-draw" oriel-bench-draw
     out=$bench/performance.md
-    as_service env "ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_BENCH_DRAW=$bench/oriel-bench-draw" "$bench/oriel-bench" "$@" --out "$out" || code=$?
+    for word in "${arguments[@]}"; do
+        case $word in --*=*) words+=("${word%%=*}" "${word#*=}") ;; *) words+=("$word") ;; esac
+    done
+    as_service env "ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_BENCH_DRAW=$bench/oriel-bench-draw" "$bench/oriel-bench" "${words[@]}" --out "$out" || code=$?
     [ "$#" != 0 ] || [ "$code" != 0 ] || cp "$out" "$root/docs/performance.md"
     return "$code"
 }

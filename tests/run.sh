@@ -21,6 +21,21 @@ test_deadline() {
     esac
 }
 
+# test_minutes RING...: what they take on two cores that do nothing else, with building and installing.
+test_minutes() {
+    local ring minutes=3 image=0
+    for ring; do
+        case $ring in
+            webrtc | web) minutes=$((minutes + 1)) ;;
+            fast) minutes=$((minutes + 4)) ;;
+            linux) minutes=$((minutes + 4)) image=5 ;;
+            desktop) minutes=$((minutes + 9)) image=5 ;;
+            script) minutes=$((minutes + 1)) image=5 ;;
+        esac
+    done
+    echo "$((minutes + image))"
+}
+
 test_build() { dotnet build "$root/oriel.slnx" --configuration Release --disable-build-servers -v quiet; }
 
 # test_clean_up: ends what a test left in the data directory's desktops, then removes the directory (it holds trees of subordinate ids).
@@ -28,7 +43,7 @@ test_clean_up() {
     local code=$?
     trap - EXIT INT TERM
     if [ -n "${scratch:-}" ] && [ -d "$scratch" ]; then
-        as_service unshare --map-root-user --map-auto find "$scratch/data" "$scratch/tmp" -mindepth 1 -delete || :
+        as_service unshare --map-root-user --map-auto find "$scratch/data" "$scratch/tmp" -mindepth 1 -delete 2>/dev/null || :
         rm -rf "$scratch"
     fi
     exit "$code"
@@ -107,33 +122,38 @@ command_test() {
     local rings=("$@") ring passed=0 failed=0 skipped=0 image test_environment=()
     [ $# != 0 ] || rings=("${test_rings[@]}")
     for ring in "${rings[@]}"; do
-        case " ${test_rings[*]} " in *" $ring "*) ;; *) die "there is no ring '$ring' (${test_rings[*]})" ;; esac
+        case " ${test_rings[*]} " in *" $ring "*) ;; *) refuse "there is no ring '$ring'$(meant "$ring" "${test_rings[@]}"): ${test_rings[*]}" ;; esac
     done
-    require_packages up test
-    require_tools
+    read_options test
+    scratch=$(mktemp -u /var/tmp/oriel-test.XXXXXX)
+    option[--data]=$scratch/data
+    locate
+    check up test
+    case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "*) ;; *) to_build=no needs_image=no ;; esac
+    say "Running ${rings[*]}: $(test_minutes "${rings[@]}") minutes or so on two cores. To install: ${missing[*]:-nothing}."
+    install_packages
     require_user
     require_tun
-    scratch=$(mktemp -d /var/tmp/oriel-test.XXXXXX)
+    settle
+    mkdir -m 755 "$scratch"
     trap test_clean_up EXIT
     trap 'exit 130' INT TERM
     results=$scratch/results
-    chmod 755 "$scratch"
     mkdir -m 1777 "$results" "$scratch/tmp"
-    locate --data "$scratch/data"
+    make_data
+    share_dotnet
 
     say "Building:"
-    step "tests" test_build
-    case " ${rings[*]} " in
-        *" linux "* | *" desktop "* | *" script "*)
-            # Under the name that ./oriel up looks for.
-            app=$data/app/$(source_hash)
-            build "$app"
-            ensure_image
-            image=$(find "$data/images" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | head -n 1)
-            test_environment=("ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_TEST_ROOTFS=$image/rootfs")
-            ;;
-        *) [ ! -f "$root/web/package.json" ] || [ -d "$root/web/node_modules" ] || step "web packages" npm_install ;;
-    esac
+    alone step "tests" test_build
+    if [ "$to_build" = yes ]; then
+        # Under the name that ./oriel up looks for.
+        alone build "$app"
+        ensure_image
+        image=$(find "$data/images" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | head -n 1)
+        test_environment=("ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_TEST_ROOTFS=$image/rootfs")
+    elif [ ! -d "$root/web/node_modules" ]; then
+        alone step "web packages" npm_install
+    fi
     test_environment+=("ORIEL_TEST_SOURCE=$root")
 
     for ring in "${rings[@]}"; do

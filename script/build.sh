@@ -1,0 +1,89 @@
+# Builds what runs; sourced by ../oriel.
+# shellcheck shell=bash disable=SC2154
+
+source_hash() {
+    (
+        cd "$root"
+        {
+            echo "$dotnet_version"
+            find src images web global.json Directory.* -type d \( -name node_modules -o -name dist -o -name bin -o -name obj \) -prune -o -type f -print0 |
+                LC_ALL=C sort -z | xargs -0 sha256sum
+        } | sha256sum | cut -c1-16
+    )
+}
+
+npm_install() { (cd "$root/web" && npm ci --no-audit --no-fund --loglevel=error); }
+npm_build() { (cd "$root/web" && npm run build); }
+publish() { dotnet publish "$root/src/$1" --configuration Release --disable-build-servers -v quiet --output "$2"; }
+
+# alone COMMAND...: one build in this clone at a time, with a folder for temporary files that goes with it (MSBuild leaves some).
+alone() (
+    mkdir -p "$root/artifacts"
+    exec 9>"$root/artifacts/.lock"
+    if ! flock --nonblock 9; then
+        say "Another build is at work in $root: waiting for it."
+        flock 9
+    fi
+    TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/oriel-build.XXXXXX")
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
+    "$@"
+)
+
+check_clone() {
+    [ -w "$root" ] || die "$root belongs to $(stat -c %U "$root"), and building writes to it: clone it as $(id -un)"
+}
+
+# build TARGET: everything that runs, side by side in one folder: oriel.dll, wwwroot/, oriel-keeper, oriel-agent, images/.
+build() {
+    local stage=$root/artifacts/app
+    rm -rf "$stage" "$stage.keeper" "$stage.agent"
+    mkdir -p "$stage"
+    if [ ! "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ]; then
+        step "web packages" npm_install
+    fi
+    step "web page" npm_build
+    step "server" publish Oriel.Server "$stage"
+    step "keeper (native)" publish Oriel.Keeper "$stage.keeper"
+    step "agent (native)" publish Oriel.Agent "$stage.agent"
+    rm -rf "$stage/wwwroot"
+    cp -r "$root/web/dist" "$stage/wwwroot"
+    cp "$stage.keeper/oriel-keeper" "$stage.agent/oriel-agent" "$stage/"
+    cp -r "$root/images" "$stage/images"
+    hand_over "$1" -C "$stage" .
+    rm -rf "$stage" "$stage.keeper" "$stage.agent"
+}
+
+build_unless_built() {
+    [ -f "$app/oriel.dll" ] || build "$app"
+}
+
+# Sets app, and to_build and needs_image to what is not there yet.
+find_build() {
+    app=$data/app/$(source_hash)
+    to_build=no
+    needs_image=no
+    [ -f "$app/oriel.dll" ] || to_build=yes
+    compgen -G "$data/images/[0-9a-f]*/manifest.json" >/dev/null || needs_image=yes
+}
+
+ensure_built() {
+    if [ "$to_build" = yes ]; then
+        say "Building Oriel (once for these sources; about four minutes):"
+        alone build_unless_built
+        remove_old_builds
+    fi
+}
+
+# Sets app to the build of these sources, else to the newest that is there; fails where there is none. Builds nothing.
+find_any_build() {
+    app=$data/app/$(source_hash)
+    [ -f "$app/oriel.dll" ] || app=$(find "$data/app" -mindepth 2 -maxdepth 2 -path "$data/app/????????????????/oriel.dll" -printf '%T@ %h\n' 2>/dev/null | sort -rn | head -n 1 | cut -d' ' -f2-)
+    [ -n "$app" ]
+}
+
+# The three newest stay: a server that still runs loads assemblies from its own.
+remove_old_builds() {
+    # shellcheck disable=SC2016
+    as_service sh -c 'find "$1" -mindepth 1 -maxdepth 1 -type d -printf "%T@ %p\n" | sort -rn | tail -n +4 | cut -d" " -f2- | xargs -r rm -rf' - "$data/app"
+}
