@@ -2,7 +2,7 @@
 # Builds everything, makes one golden image in a data directory of its own, runs each ring's test programs and closes with one line of totals.
 # shellcheck shell=bash disable=SC2154
 
-test_rings=(webrtc fast linux web desktop script)
+test_rings=(webrtc fast linux web desktop script hosts)
 
 test_program() {
     case $1 in
@@ -31,6 +31,7 @@ test_minutes() {
             linux) minutes=$((minutes + 4)) image=5 ;;
             desktop) minutes=$((minutes + 9)) image=5 ;;
             script) minutes=$((minutes + 1)) image=5 ;;
+            hosts) minutes=$((minutes + 11)) image=5 ;;
         esac
     done
     echo "$((minutes + image))"
@@ -93,6 +94,16 @@ run_script() {
     report_ring script "$code" 8
 }
 
+# Bare machines of both releases, in which Oriel is started from nothing. It outlives no interruption: all of a machine ends with its first process.
+run_hosts() {
+    local code=0
+    say ""
+    say "== hosts"
+    timeout --kill-after=60 40m "$root/tests/hosts.sh" "$results/hosts.json" "$scratch" "$data" "$dotnet_sdk" >"$results/hosts.log" 2>&1 || code=$?
+    grep ' s$' "$results/hosts.log" >&2 || :
+    report_ring hosts "$code" 40
+}
+
 # report_ring RING EXIT-CODE MINUTES: counts into passed, failed and skipped; prints failures and the reason of each skip.
 report_ring() {
     local ring=$1 code=$2 counts
@@ -129,12 +140,13 @@ command_test() {
     option[--data]=$scratch/data
     locate
     check up test
-    case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "*) ;; *) to_build=no needs_image=no ;; esac
+    case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "* | *" hosts "*) ;; *) to_build=no needs_image=no ;; esac
     say "Running ${rings[*]}: $(test_minutes "${rings[@]}") minutes or so on two cores. To install: ${missing[*]:-nothing}."
     install_packages
     require_user
     require_tun
     settle
+    local dotnet_sdk=$dotnet_root
     mkdir -m 755 "$scratch"
     trap test_clean_up EXIT
     trap 'exit 130' INT TERM
@@ -160,6 +172,7 @@ command_test() {
         case $ring in
             web) run_web ;;
             script) run_script ;;
+            hosts) run_hosts ;;
             *) run_ring "$ring" ;;
         esac
     done

@@ -10,7 +10,8 @@ place=$(mktemp -d)
 log=$place/server.log
 : >"$place/results"
 
-tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
+tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed mistakes_Each_IsOneLineThatSaysWhatToDo data_OfSomebodyElse_IsRefusedAndUnchanged
+    data_Relative_IsTakenFromWhereTheCallerStands build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
     up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
     down_NextServer_KnowsTheRecordsClosed)
@@ -55,8 +56,125 @@ help_EachCommand_TellsItsOptions() {
 command_Unknown_IsRefusedAndNamed() {
     local text code=0
     text=$("$root/oriel" fly 2>&1) || code=$?
-    [ "$code" = 1 ] || fail "exit code $code"
-    has "$text" "there is no command 'fly'" usage
+    [ "$code" = 2 ] || fail "exit code $code"
+    has "$text" "oriel: there is no command 'fly'" "./oriel help"
+}
+
+# ARGUMENTS | what the line must say
+mistakes_Each_IsOneLineThatSaysWhatToDo() {
+    local arguments expected text code
+    while IFS='|' read -r arguments expected; do
+        code=0
+        # shellcheck disable=SC2086
+        text=$(cd "$place" && "$root/oriel" $arguments 2>&1) || code=$?
+        [ "$code" = 1 ] || [ "$code" = 2 ] || fail "./oriel $arguments ended with $code: $text"
+        [ "$(grep -c . <<<"$text")" = 1 ] || fail "./oriel $arguments: more than one line: $text"
+        has "$text" "oriel: " "$expected"
+    done <<'MISTAKES'
+up --prot 4730|did you mean --port?
+up --port|--port needs a value
+up --port=|--port needs a value
+up --port abc|a port from 0 to 65535
+up --port 65536|a port from 0 to 65535
+up --port 99999999999999999999|a port from 0 to 65535
+up --port 80|only for root
+up --port 4000 --port 4001|given twice
+up --driver docker|auto, firecracker, qemu or container
+up --driver conatiner|did you mean container?
+up --bind localhost|an IP address such as 127.0.0.1
+up --bind 256.1.1.1|an IP address such as 127.0.0.1
+up --bind 192.0.2.77|this machine has no address 192.0.2.77
+up --max-desktops 0|a number from 1 to 1000
+up --warm -1|a number from 0
+up --cert results|--cert and --key go together
+up --cert nothing.pem --key results|there is no file nothing.pem
+up --web nothing|there is no folder nothing
+up --egress-allow 10.0.0.0|a network such as 10.0.0.0/8
+up --egress-host db|NAME=ADDRESS
+up --images results|results is not a folder
+up somewhere|takes no argument 'somewhere'
+down --force|no option --force
+token --new-signin=yes|takes no value
+token --data nowhere|there is nothing of Oriel in
+image|takes one of
+image buidl|did you mean build?
+image list --data nowhere|there is nothing of Oriel in
+image rm|needs its <image>
+image build nowhere|there is no folder nowhere
+bench netwrok|did you mean network?
+test lniux|did you mean linux?
+dwon|did you mean down?
+MISTAKES
+    [ ! -e "$place/nowhere" ] || fail "a folder was made for a mistake"
+}
+
+data_OfSomebodyElse_IsRefusedAndUnchanged() {
+    local strange=$place/strange before text folder
+    chmod 755 "$place"
+    mkdir -p "$strange"/{full,open,closed/below}
+    touch "$strange/full/of-somebody"
+    chmod 1777 "$strange/open"
+    chmod 700 "$strange/closed"
+    if [ "$(id -u)" = 0 ]; then
+        mkdir "$strange/empty"
+        chown nobody: "$strange"/{full,open,empty}
+    fi
+    before=$(find "$strange" -printf '%p %u %g %m\n' | sort)
+    for folder in "$strange"/full "$strange"/open "$strange"/empty "$strange"/closed/below/new "$strange/full/of-somebody" /; do
+        [ -e "$folder" ] || [ "$(id -u)" = 0 ] || continue
+        case $(id -u):$folder in 0:* | *:*/full* | *:/) ;; *) continue ;; esac
+        text=$("$root/oriel" up --port 0 --media-port 0 --data "$folder" 2>&1) && fail "$folder was taken: $text"
+        [ "$(grep -c . <<<"$text")" = 1 ] || fail "$folder: more than one line: $text"
+        has "$text" "oriel: " "--data"
+        "$root/oriel" doctor --data "$folder" >/dev/null 2>&1 || :
+    done
+    [ "$(find "$strange" -printf '%p %u %g %m\n' | sort)" = "$before" ] || fail "it was changed: $(find "$strange" -printf '%p %u %g %m\n' | sort)"
+}
+
+data_Relative_IsTakenFromWhereTheCallerStands() {
+    local text
+    text=$(cd "$data/.." && "$root/oriel" image list --data "$(basename "$data")" 2>&1) || fail "exit code $?: $text"
+    has "$text" desktop
+}
+
+# functions LINE...: the lines run with the script's functions, as a user whom nothing has to be dropped for.
+functions() {
+    bash -euo pipefail -c 'root=$1 service_home=/tmp dotnet_root=/nowhere cgroup=
+say() { printf "%s\n" "$*" >&2; }
+is_root() { false; }
+. "$1/script/host.sh"
+. "$1/script/build.sh"
+'"$1" functions "$place/clone"
+}
+
+build_BesideAnother_Waits() {
+    local first
+    mkdir -p "$place/clone/artifacts"
+    ln -sfn "$root/script" "$place/clone/script"
+    mkfifo "$place/begun" "$place/end"
+    functions "alone bash -c 'echo >$place/begun; read -r _ <$place/end; echo first >>$place/order'" &
+    first=$!
+    read -r _ <"$place/begun"
+    functions 'alone bash -c "echo second >>'"$place"'/order"' 2>"$place/waiting" &
+    grep -q -m1 "waiting for it" < <(exec timeout 30 tail --pid=$! -n +1 -F "$place/waiting" 2>/dev/null) || fail "the second did not say that it waits"
+    echo >"$place/end"
+    wait
+    [ "$(paste -sd ' ' "$place/order")" = "first second" ] || fail "they ran as $(paste -sd ' ' "$place/order")"
+    kill -0 "$first" 2>/dev/null && fail "the first lives on"
+    return 0
+}
+
+attended_ScriptIsEnded_EndsWhatItRuns() {
+    local script ran
+    mkfifo "$place/started"
+    mkdir -p "$place/clone"
+    ln -sfn "$root/script" "$place/clone/script"
+    functions "attended bash -c 'echo \$\$ >$place/started; exec sleep infinity'" &
+    script=$!
+    read -r ran <"$place/started"
+    kill -TERM "$script"
+    wait "$script" && fail "it ended well"
+    timeout 10 tail --pid="$ran" -f /dev/null || fail "what it ran lives on"
 }
 
 # The tools of Debian are played: one package is missing until apt-get has been told to install it.
@@ -72,19 +190,19 @@ printf installed
 STUB
     cat >"$stub/apt-get" <<'STUB'
 #!/bin/sh
-printf '%s\n' "$*" >>"$STUB/calls"
+[ "$1" = indextargets ] || printf '%s\n' "$*" >>"$STUB/calls"
 STUB
     cat >"$stub/sudo" <<'STUB'
 #!/bin/sh
 [ "$1" = -v ] || exec "$@"
 STUB
     chmod 755 "$stub"/*
-    first=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image list --data "$data" 2>&1)
+    first=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image build "$root/images/desktop" --if-missing --data "$data" 2>&1)
     has "$first" "Debian packages to install: crun"
     [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "apt-get was called: $(cat "$stub/calls")"
     grep -qx 'install -qy --no-install-recommends crun' "$stub/calls" || fail "apt-get was called: $(cat "$stub/calls")"
     case ${first%%install packages*} in *"to install: crun"*) ;; *) fail "installed before it was shown: $first" ;; esac
-    second=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image list --data "$data" 2>&1)
+    second=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image build "$root/images/desktop" --if-missing --data "$data" 2>&1)
     case $second in *"to install"*) fail "a second time: $second" ;; esac
     [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "a second time: $(cat "$stub/calls")"
 }
@@ -102,7 +220,8 @@ mount --bind "$2/etc" /etc
 mkdir -p /var/lib/oriel
 mount -t tmpfs home /var/lib/oriel
 rmdir /var/lib/oriel 2>/dev/null || :
-source <(sed -n '/^service_user=/p; /^is_root()/,/}$/p; /^say()/,/}$/p; /^free_subids()/,/^}/p; /^require_user()/,/^}/p' "$1")
+source <(sed -n '/^service_user=/p; /^is_root()/,/}$/p; /^say()/,/}$/p' "$1")
+source "$(dirname "$1")/script/host.sh"
 require_user 2>"$2/first"
 sha256sum /etc/passwd /etc/group /etc/subuid /etc/subgid >"$2/made"
 require_user 2>"$2/second"
@@ -123,10 +242,10 @@ step_ThatTakesSeconds_CountsThemOnATerminal() {
     mkfifo "$stub/go"
     : >"$screen"
     printf '#!/bin/sh\nfor package; do :; done\n[ "$package" != crun ] || [ -e "$STUB/installed" ] || exit 1\nprintf installed\n' >"$stub/dpkg-query"
-    printf '#!/bin/sh\ncase $* in "install -qy"*) read -r _ <"$STUB/go"; : >"$STUB/installed" ;; esac\n' >"$stub/apt-get"
+    printf '#!/bin/sh\ncase $* in indextargets*) ;; "install -qy"*) read -r _ <"$STUB/go"; : >"$STUB/installed" ;; esac\n' >"$stub/apt-get"
     printf '#!/bin/sh\n[ "$1" = -v ] || exec "$@"\n' >"$stub/sudo"
     chmod 755 "$stub"/*
-    PATH=$stub:$PATH STUB=$stub script --quiet --flush --return --command "'$root/oriel' image list --data '$data'" "$screen" >/dev/null </dev/null &
+    PATH=$stub:$PATH STUB=$stub script --quiet --flush --return --command "'$root/oriel' image build '$root/images/desktop' --if-missing --data '$data'" "$screen" >/dev/null </dev/null &
     job=$!
     grep -q -m1 -z 'install packages *[1-9][0-9]* s' < <(exec timeout 60 tail --pid="$job" -n +1 -f "$screen" | tr '\r' '\0') || fail "no seconds were counted: $(cat -v "$screen")"
     echo >"$stub/go"

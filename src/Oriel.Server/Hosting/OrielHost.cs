@@ -161,7 +161,8 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
         services.AddSingleton(parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm));
         services.AddSingleton(parts.Keepers ?? new LocalKeeperHost(Options.Keeper, clock));
-        services.AddSingleton(provider => CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
+        // Keepers that are not processes need no groups.
+        services.AddSingleton(provider => parts.Keepers is not null ? CgroupDelegation.None : CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
         services.AddSingleton<DesktopMetrics>();
         services.AddSingleton(new DesktopOptions
         {
