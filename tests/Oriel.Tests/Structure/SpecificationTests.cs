@@ -54,9 +54,9 @@ public sealed partial class SpecificationTests
             return File.Exists(file) && (tail == "test" || File.ReadAllText(file).Contains($"test(\"{tail}\"", StringComparison.Ordinal));
         }
 
-        if (place == "script")
+        if (ScriptOf(place) is { } script)
         {
-            return SourceTree.Read("tests/script.sh").Contains($"\n{name}() {{", StringComparison.Ordinal);
+            return SourceTree.Read(script).Contains($"\n{name}() {{", StringComparison.Ordinal);
         }
 
         // A test is a method with an attribute; the file that declares its class is where it must stand.
@@ -64,6 +64,14 @@ public sealed partial class SpecificationTests
             Regex.IsMatch(text, $@"\bclass {Regex.Escape(head)}\b")
             && Regex.IsMatch(text, $@"\[(Fact|Theory)\b(?:(?!\bpublic\b).)*?\bpublic (?:(?:async )?Task|void) {Regex.Escape(tail)}\(", RegexOptions.Singleline));
     }
+
+    /// <summary>The file whose functions are the tests of a ring that is a script.</summary>
+    private static string? ScriptOf(string place) => place switch
+    {
+        "script" => "tests/script.sh",
+        "hosts" => "tests/host-life.sh",
+        _ => null,
+    };
 
     private static List<(int Line, string Promise, string Shown)> Rows() =>
     [
@@ -76,10 +84,10 @@ public sealed partial class SpecificationTests
     [GeneratedRegex(@"^\|\s*(.*?)\s*\|\s*([^|]*?)\s*\|\s*$")]
     private static partial Regex Row();
 
-    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|bench/[\w.]+)(?:: ([\w.]+))?`")]
+    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|hosts|bench/[\w.]+)(?:: ([\w.]+))?`")]
     private static partial Regex Reference();
 
-    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|script: \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|script: \w+|bench/[\w.]+(: \w+)?)`)*$")]
+    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts): \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts): \w+|bench/[\w.]+(: \w+)?)`)*$")]
     private static partial Regex OnlyReferences();
 
     [GeneratedRegex(@"^pending: \S")]
