@@ -16,9 +16,20 @@ npm_install() { (cd "$root/web" && npm ci --no-audit --no-fund --loglevel=error)
 npm_build() { (cd "$root/web" && npm run build); }
 publish() { dotnet publish "$root/src/$1" --configuration Release --disable-build-servers -v quiet --output "$2"; }
 
-# alone COMMAND...: one build in this clone at a time, with a folder for temporary files that goes with it (MSBuild leaves some).
-alone() (
+# alone COMMAND...: one build in this clone at a time, with a folder for temporary files that goes with it (MSBuild leaves some). Ends with this script.
+alone() {
+    local job='' code=0
     mkdir -p "$root/artifacts"
+    trap 'end_job "$job"; exit 130' INT TERM
+    in_build_room "$@" &
+    job=$!
+    wait "$job" || code=$?
+    trap - INT TERM
+    [ "$code" = 0 ] || exit "$code"
+}
+
+# In a process of its own.
+in_build_room() {
     exec 9>"$root/artifacts/.lock"
     if ! flock --nonblock 9; then
         say "Another build is at work in $root: waiting for it."
@@ -28,7 +39,7 @@ alone() (
     export TMPDIR
     trap 'rm -rf "$TMPDIR"' EXIT
     "$@"
-)
+}
 
 check_clone() {
     [ -w "$root" ] || die "$root belongs to $(stat -c %U "$root"), and building writes to it: clone it as $(id -un)"

@@ -357,12 +357,18 @@ unprivileged() {
 
 as_service() { (unprivileged "$@"); }
 
+end_job() {
+    [ -n "$1" ] || return 0
+    kill -TERM "$1" 2>/dev/null || :
+    wait "$1" || :
+}
+
 # attended COMMAND...: as as_service, and a signal to this script ends it and is waited for.
 attended() {
-    local job code=0
+    local job='' code=0
+    trap 'end_job "$job"; exit 130' INT TERM
     unprivileged "$@" <&0 &
     job=$!
-    trap 'kill -TERM "$job" 2>/dev/null; wait "$job" || :; exit 130' INT TERM
     wait "$job" || code=$?
     trap - INT TERM
     return "$code"

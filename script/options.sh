@@ -85,7 +85,7 @@ absolute() { # KIND VALUE
     case $1 in file | folder | dir) realpath -ms -- "$2" ;; *) printf '%s\n' "$2" ;; esac
 }
 
-# read_options COMMAND ARGUMENT...: checks them. Sets arguments (one option a word: NAME=VALUE, paths absolute) and option[NAME] to the last value given.
+# read_options COMMAND ARGUMENT...: checks them. Sets arguments (one option a word: NAME=VALUE, paths absolute; without --data) and option[NAME] to the last value given.
 read_options() {
     local command=$1 word name value kind often positional='' shown names=()
     shift
@@ -129,7 +129,7 @@ read_options() {
                 [ -z "${option[$name]+x}" ] || [ "${many[$name]}" = many ] || refuse "$name is given twice"
                 check_value "$name" "$kind" "$value"
                 option[$name]=$(absolute "$kind" "$value")
-                arguments+=("$name=${option[$name]}")
+                [ "$name" = --data ] || arguments+=("$name=${option[$name]}")
                 ;;
             *)
                 read -r name kind often <<<"$positional"

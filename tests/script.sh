@@ -137,11 +137,13 @@ data_Relative_IsTakenFromWhereTheCallerStands() {
     has "$text" desktop
 }
 
-# functions LINE...: the lines run with the script's functions, as a user whom nothing has to be dropped for.
+# functions LINE (in the background, whose process it takes): it runs with the script's functions, as a user whom nothing has to be dropped for.
 functions() {
-    bash -euo pipefail -c 'root=$1 service_home=/tmp dotnet_root=/nowhere cgroup=
+    exec bash -euo pipefail -c 'root=$1 service_home=/tmp dotnet_root=/nowhere cgroup=
 say() { printf "%s\n" "$*" >&2; }
 is_root() { false; }
+logs=$root/artifacts/log
+'"$(sed -n '/^end_group()/,/^}/p; /^step()/,/^}/p' "$root/oriel")"'
 . "$1/script/host.sh"
 . "$1/script/build.sh"
 '"$1" functions "$place/clone"
@@ -164,17 +166,20 @@ build_BesideAnother_Waits() {
     return 0
 }
 
+# What makes the image, and what builds: SIGTERM to the script alone, as a service manager or a supervisor sends it.
 attended_ScriptIsEnded_EndsWhatItRuns() {
-    local script ran
-    mkfifo "$place/started"
-    mkdir -p "$place/clone"
+    local script ran words
+    mkdir -p "$place/clone/artifacts"
     ln -sfn "$root/script" "$place/clone/script"
-    functions "attended bash -c 'echo \$\$ >$place/started; exec sleep infinity'" &
-    script=$!
-    read -r ran <"$place/started"
-    kill -TERM "$script"
-    wait "$script" && fail "it ended well"
-    timeout 10 tail --pid="$ran" -f /dev/null || fail "what it ran lives on"
+    mkfifo "$place/started"
+    for words in attended "alone step long"; do
+        functions "$words bash -c 'echo \$\$ >$place/started; sleep infinity; echo not ended'" &
+        script=$!
+        read -r ran <"$place/started"
+        kill -TERM "$script"
+        wait "$script" && fail "$words: it ended well"
+        timeout 20 tail --pid="$ran" -f /dev/null || fail "$words: what it ran lives on"
+    done
 }
 
 # The tools of Debian are played: one package is missing until apt-get has been told to install it.
