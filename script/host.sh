@@ -126,9 +126,22 @@ is_oriels() {
 
 # The user oriel, who may not be there yet, and desktops' ids, which are nobody's, get through every folder above.
 check_passable() { # FOLDER
+    local closed
+    closed=$(closed_folder "$1")
+    [ -z "$closed" ] || die "$data cannot be reached by the user $service_user, as $closed is closed to others: take another place with --data DIR, or chmod o+x $closed"
+}
+
+# closed_folder FOLDER: it, or the first above it, that others cannot pass; nothing where they can.
+closed_folder() {
     local folder=$1
+    while [ ! -e "$folder" ]; do
+        folder=$(dirname "$folder")
+    done
     while [ "$folder" != / ]; do
-        [ "$((0$(stat -c %a "$folder") & 1))" = 1 ] || die "$data cannot be reached by the user $service_user, as $folder is closed to others: take another place with --data DIR, or chmod o+x $folder"
+        [ "$((0$(stat -c %a "$folder") & 1))" = 1 ] || {
+            echo "$folder"
+            return
+        }
         folder=$(dirname "$folder")
     done
 }
@@ -196,6 +209,8 @@ check_room() {
     }
     if [ "$needs_image" = yes ]; then
         need "$data" 6144 "6 GiB for building the image in $data"
+        # Where the builder unpacks when the data directory is closed to others.
+        [ -z "$(closed_folder "$data")" ] || need /var/tmp 2048 "2 GiB for unpacking it in /var/tmp"
     fi
     if [ "$to_build" = yes ]; then
         need "$data" 300 "0.3 GiB for the program"

@@ -37,14 +37,15 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         Directory.CreateDirectory(building);
         try
         {
-            var tar = await BaseTarAsync(request.Recipe, building, cancellationToken);
+            await using var room = BootstrapRoom.Create(building, store.Path);
+            var tar = await BaseTarAsync(request.Recipe, building, room, cancellationToken);
             var root = ImageStore.RootOf(building);
             await StepAsync("unpack", () => UnpackAsync(tar, root, cancellationToken));
             await StepAsync("files", () => LayFilesAsync(request, root, cancellationToken));
             await StepAsync("customise", () => ImageChroot.RunAsync(root, Path.Combine(request.Recipe.Path, "customise"), report, cancellationToken));
             var tree = await StepAsync("digest", () => TreeDigest.OfDirectoryAsync(root, cancellationToken));
             var packages = await PackagesAsync(root, cancellationToken);
-            var disks = request.Recipe.KernelHash is { } kernel ? await DisksAsync(request.Recipe, kernel, building, cancellationToken) : null;
+            var disks = request.Recipe.KernelHash is { } kernel ? await DisksAsync(request.Recipe, kernel, building, room, cancellationToken) : null;
             var manifest = new ImageManifest(
                 request.Name ?? request.Recipe.Name, tree.Digest, request.Recipe.Suite, request.Recipe.Hash, AgentOf(request),
                 tree.Size, tree.Entries, clock.GetUtcNow(), packages, BootTest: null, disks);
@@ -93,7 +94,8 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
     {
         foreach (var directory in Directory.EnumerateDirectories(store.Path)
             .Where(path => Path.GetFileName(path) is var name
-                && (name.StartsWith(ImageStore.BuildingPrefix, StringComparison.Ordinal) || name.StartsWith(ImageStore.RemovingPrefix, StringComparison.Ordinal))))
+                && (name.StartsWith(ImageStore.BuildingPrefix, StringComparison.Ordinal) || name.StartsWith(ImageStore.RemovingPrefix, StringComparison.Ordinal)))
+            .Concat(BootstrapRoom.Left(store.Path)))
         {
             report($"removing what an ended build left: {directory}");
             await MappedNamespace.RemoveTreeAsync(directory, cancellationToken);
@@ -109,7 +111,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         }
     }
 
-    private async Task<string> BaseTarAsync(ImageRecipe recipe, string building, CancellationToken cancellationToken)
+    private async Task<string> BaseTarAsync(ImageRecipe recipe, string building, BootstrapRoom room, CancellationToken cancellationToken)
     {
         var tar = Path.Combine(cachePath, $"base-{recipe.BaseHash}.tar");
         if (File.Exists(tar))
@@ -122,7 +124,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         var partial = Path.Combine(building, "base.tar");
         List<string> command =
         [
-            "env", $"TMPDIR={TemporaryOf(building)}", "SOURCE_DATE_EPOCH=" + SourceDate,
+            "env", $"TMPDIR={room.Path}", "SOURCE_DATE_EPOCH=" + SourceDate,
             "mmdebstrap", "--mode=unshare", "--variant=minbase", "--format=tar", "--include=" + string.Join(',', recipe.Packages),
         ];
         command.AddRange((recipe.File.Exclude ?? []).Select(path => $"--dpkgopt=path-exclude={path}"));
@@ -133,13 +135,13 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         return tar;
     }
 
-    private async Task<ImageDisks> DisksAsync(ImageRecipe recipe, string kernelHash, string building, CancellationToken cancellationToken)
+    private async Task<ImageDisks> DisksAsync(ImageRecipe recipe, string kernelHash, string building, BootstrapRoom room, CancellationToken cancellationToken)
     {
         var tar = Path.Combine(cachePath, $"kernel-{kernelHash}.tar");
         if (!File.Exists(tar))
         {
             var partial = Path.Combine(building, "kernel.tar");
-            var command = KernelPackage.FetchCommand(recipe, TemporaryOf(building), partial);
+            var command = KernelPackage.FetchCommand(recipe, room.Path, partial);
             await StepAsync("kernel", () => Command.RunAsync(command, line => ReportPhase("kernel", line), cancellationToken));
             Keep(partial, tar, "kernel-*.tar");
         }
@@ -151,8 +153,6 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             return await DiskBuilder.BuildAsync(kernel, building, cancellationToken);
         });
     }
-
-    private static string TemporaryOf(string building) => Directory.CreateDirectory(Path.Combine(building, "tmp")).FullName;
 
     /// <summary>Takes the place of the earlier ones.</summary>
     private void Keep(string partial, string tar, string earlier)

@@ -44,6 +44,7 @@ public sealed class ImageBuilderTests : IDisposable
     public async Task BuildAsync_AnEarlierBuildWasKilled_RemovesWhatItLeft()
     {
         Directory.CreateDirectory(Path.Combine(Images, ImageStore.BuildingPrefix + "1", "rootfs", "etc"));
+        _ = BootstrapRoom.Create(_path, Images);
         await Assert.ThrowsAsync<CommandFailedException>(() => BuildAsync(TestContext.Current.CancellationToken));
         AssertNothingLeft();
     }
@@ -109,5 +110,6 @@ public sealed class ImageBuilderTests : IDisposable
     {
         Assert.Equal([".lock"], Directory.EnumerateFileSystemEntries(Images).Select(Path.GetFileName));
         Assert.Empty(Directory.EnumerateFileSystemEntries(Cache));
+        Assert.Empty(BootstrapRoom.Left(Images));
     }
 }
