@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
 using Oriel.Desktops.Drivers;
-using Oriel.Images;
+using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Commands.Doctor;
+using Oriel.Server.Hosting;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;
@@ -12,11 +13,11 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
-        var json = new Option<bool>("--json") { Description = "The findings as JSON" };
-        var port = new Option<int>("--port") { Description = "HTTP port", DefaultValueFactory = _ => 4000 };
-        var mediaPort = new Option<int>("--media-port") { Description = "WebRTC's UDP and TCP port", DefaultValueFactory = _ => 4001 };
-        var kvmProbe = new Option<bool>("--kvm-probe") { Hidden = true };
+        var data = Values.Data();
+        var json = new KindOption<bool>("--json", Kind.Flag) { Description = "The findings as JSON" };
+        var port = new KindOption<int>("--port", Kind.Port) { Description = "HTTP port", DefaultValueFactory = _ => ServeOptions.DefaultPort };
+        var mediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "WebRTC's UDP and TCP port", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
+        var kvmProbe = new KindOption<bool>("--kvm-probe", Kind.Flag) { Hidden = true };
         var command = new Command("doctor", "Say what this machine offers, what is missing and how to mend it") { data, json, port, mediaPort, kvmProbe };
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -41,7 +41,7 @@ public sealed class HostFindingTests : IDisposable
     [Fact]
     public void Tools_ThatAreMissing_FailAndNameTheirPackages()
     {
-        var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, _root);
+        var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, _root, []);
         Assert.Equal(
             (DoctorOutcome.Fail, "setsid, unshare, newuidmap, newgidmap, ip, nft, nsenter and crun are not installed", "sudo apt-get install crun iproute2 nftables uidmap util-linux"),
             (finding.Outcome, finding.Seen, finding.Mend));

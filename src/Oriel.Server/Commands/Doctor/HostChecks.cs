@@ -46,10 +46,10 @@ internal static class HostChecks
     }
 
     /// <summary>First, as a missing one makes other checks fail in words that do not name it.</summary>
-    public static DoctorFinding Tools(DesktopDriver driver, DoctorOutcome missing, string? searchPath = null)
+    public static DoctorFinding Tools(DesktopDriver driver, DoctorOutcome missing, string? searchPath = null, IReadOnlyList<string>? system = null)
     {
         var name = $"programs of a desktop ({driver.Name})";
-        var words = KeeperPrograms.Problem(driver, searchPath ?? Programs.SearchPath)?.Split(": ", 2);
+        var words = KeeperPrograms.Problem(driver, searchPath ?? Programs.SearchPath, system)?.Split(": ", 2);
         return words is null ? DoctorFinding.Ok(name, "all there") : new DoctorFinding(name, missing, words[0], words.ElementAtOrDefault(1));
     }
 
