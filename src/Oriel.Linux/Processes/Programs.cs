@@ -3,21 +3,37 @@ namespace Oriel.Linux.Processes;
 /// <summary>The host's programs that Oriel starts, and the Debian packages that have them (packages.txt).</summary>
 public static class Programs
 {
-    private static readonly Dictionary<string, string> Packages = new(StringComparer.Ordinal)
+    public static readonly IReadOnlyDictionary<string, string> Packages = new Dictionary<string, string>(StringComparer.Ordinal)
     {
+        ["bash"] = "bash",
+        ["cat"] = "coreutils",
+        ["chroot"] = "coreutils",
         ["cp"] = "coreutils",
         ["crun"] = "crun",
+        ["env"] = "coreutils",
+        ["id"] = "coreutils",
+        ["install"] = "coreutils",
         ["ip"] = "iproute2",
+        ["ln"] = "coreutils",
+        ["mkdir"] = "coreutils",
         ["mke2fs"] = "e2fsprogs",
+        ["mkfs.erofs"] = "erofs-utils",
         ["mmdebstrap"] = "mmdebstrap",
+        ["mount"] = "mount",
         ["newgidmap"] = "uidmap",
         ["newuidmap"] = "uidmap",
         ["nft"] = "nftables",
         ["nsenter"] = "util-linux",
         ["qemu-system-x86_64"] = "qemu-system-x86",
+        ["rm"] = "coreutils",
         ["setpriv"] = "util-linux",
         ["setsid"] = "util-linux",
+        ["sh"] = "dash",
+        ["tar"] = "tar",
+        ["umount"] = "mount",
         ["unshare"] = "util-linux",
+        ["xz"] = "xz-utils",
+        ["zstd"] = "zstd",
     };
 
     /// <summary>Where Debian has programs for administrators, which an ordinary user's PATH lacks.</summary>

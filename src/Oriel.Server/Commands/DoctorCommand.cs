@@ -41,31 +41,30 @@ internal static class DoctorCommand
         return command;
     }
 
-    internal static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(string data, int port, int mediaPort, CancellationToken cancellationToken)
-    {
-        Directory.CreateDirectory(data);
-        return
-        [
-            HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail),
-            HostChecks.Tools(DesktopDriver.Qemu("qemu-system-x86_64", kvm: false), DoctorOutcome.Warn),
-            await NamespaceChecks.UserNamespacesAsync(cancellationToken),
-            await NamespaceChecks.SubordinateIdsAsync(cancellationToken),
-            await NamespaceChecks.OverlayAsync(data, cancellationToken),
-            await NamespaceChecks.NetworkAsync(cancellationToken),
-            await NamespaceChecks.ProgramAsync("crun", "crun", DoctorOutcome.Fail, cancellationToken),
-            await NamespaceChecks.ProgramAsync("mmdebstrap", "mmdebstrap", DoctorOutcome.Warn, cancellationToken),
-            HostChecks.Cgroup(),
-            HostChecks.Tun(),
-            await HostChecks.KvmAsync(cancellationToken),
-            HostChecks.Disk(data),
-            HostChecks.Memory(),
-            HostChecks.Port("HTTP port", port, udp: false),
-            HostChecks.Port("media port", mediaPort, udp: true),
-            HostChecks.Image(data),
-            HostChecks.Fonts(data),
-            await NamespaceChecks.ProgramAsync("chromium", "chromium (only the tests need it)", DoctorOutcome.Warn, cancellationToken),
-        ];
-    }
+    internal static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(string data, int port, int mediaPort, CancellationToken cancellationToken) =>
+    [
+        HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail),
+        HostChecks.Tools(DesktopDriver.Qemu("qemu-system-x86_64", kvm: false), DoctorOutcome.Warn),
+        await NamespaceChecks.UserNamespacesAsync(cancellationToken),
+        await NamespaceChecks.SubordinateIdsAsync(cancellationToken),
+        await NamespaceChecks.MountsAsync(cancellationToken),
+        await DataChecks.OverlayAsync(data, cancellationToken),
+        await NamespaceChecks.NetworkAsync(cancellationToken),
+        await NamespaceChecks.ProgramAsync("crun", DoctorOutcome.Fail, cancellationToken),
+        await NamespaceChecks.ProgramAsync("mmdebstrap", DoctorOutcome.Warn, cancellationToken),
+        await HostChecks.QemuAsync(cancellationToken),
+        HostChecks.Cgroup(),
+        HostChecks.Tun(),
+        await HostChecks.KvmAsync(cancellationToken),
+        DataChecks.Directory(data),
+        DataChecks.Disk(data),
+        HostChecks.Memory(),
+        HostChecks.Port("HTTP port", port, udp: false),
+        HostChecks.Port("media port", mediaPort, udp: true),
+        DataChecks.Image(data),
+        DataChecks.Fonts(data),
+        await NamespaceChecks.ProgramAsync("chromium", DoctorOutcome.Warn, cancellationToken, "only the tests need it"),
+    ];
 
     internal static void WriteJson(IReadOnlyList<DoctorFinding> findings, Stream output)
     {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
 using Oriel.Desktops;
+using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
@@ -29,6 +30,7 @@ internal static class DownCommand
 
     private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellationToken)
     {
+        var cgroup = CgroupDelegation.FindRoot(ServerInstance.Read(options.DataDirectory) is { } server && Directory.Exists($"/proc/{server.Pid}") ? $"/proc/{server.Pid}" : "/proc/self");
         if (!await StopServerAsync(options, cancellationToken))
         {
             Console.Error.WriteLine($"oriel: the server did not end within {ServerDeadline.TotalSeconds:0} s.");
@@ -46,10 +48,15 @@ internal static class DownCommand
 
         var clearance = new NodeClearance(
             await StoreAsync(options, cancellationToken), new LocalKeeperHost(options.Keeper, TimeProvider.System), Path.Combine(options.DataDirectory, "desktops"), TimeProvider.System);
-        var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (oriel down)."), cancellationToken);
+        var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (./oriel down)."), cancellationToken);
         foreach (var (id, problem) in ended.OrderBy(desktop => desktop.Id, StringComparer.Ordinal))
         {
             (problem is null ? Console.Out : Console.Error).WriteLine($"  {id}: {problem ?? "ended"}");
+        }
+
+        if (cgroup is not null && ended.All(desktop => desktop.Problem is null))
+        {
+            CgroupDelegation.TryRemoveLeaf(cgroup);
         }
 
         Console.WriteLine(ended.Count == 0 ? "No desktop was left." : $"{ended.Count(desktop => desktop.Problem is null)} of {ended.Count} desktops ended.");

@@ -175,7 +175,14 @@ internal static class ImageCommand
         var command = new Command("list", "Images in the store, newest first, with their snapshots, and why a server with that driver would not use one") { json, Driver, Keeper };
         command.SetAction(async (parsed, cancellation) =>
         {
-            var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
+            var data = parsed.GetValue(Data)!;
+            if (!Directory.Exists(data))
+            {
+                Console.Error.WriteLine($"oriel: {data} does not exist: ./oriel up makes it, and an image in it.");
+                return 1;
+            }
+
+            var store = new ImageStore(DataDirectory.Images(data));
             var (images, problem) = await ImageList.ReadAsync(store, () => DriverAsync(parsed, cancellation), cancellation);
             if (problem is not null)
             {
