@@ -10,8 +10,8 @@ namespace Oriel.Desktops.Creation;
 /// </summary>
 public sealed class CgroupDelegation
 {
-    /// <summary>What to do where there is no such part.</summary>
-    public const string Advice = KeeperAdvice.Cgroup;
+    /// <summary>Delegation gives a group no controller that a cgroup v1 hierarchy holds.</summary>
+    private const string OlderAdvice = "this host has its controllers in cgroup v1: start it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
 
     private const string Leaf = "oriel-server";
     private static readonly string[] Wanted = ["cpu", "memory", "pids"];
@@ -29,6 +29,11 @@ public sealed class CgroupDelegation
 
         return Path.GetFileName(own) == Leaf ? Path.GetDirectoryName(mount + own) : mount + own;
     }
+
+    /// <summary>What to do where that group, or a controller of it, is missing.</summary>
+    /// <param name="proc">As for <see cref="FindRoot"/>.</param>
+    public static string Advice(string proc = "/proc/self") =>
+        File.ReadLines(Path.Combine(proc, "mounts")).Any(line => line.Split(' ') is [_, _, "cgroup", ..]) ? OlderAdvice : KeeperAdvice.Cgroup;
 
     /// <summary>The controllers of that group.</summary>
     /// <param name="missing">Those that limits need and that are not among them.</param>
@@ -71,7 +76,7 @@ public sealed class CgroupDelegation
 
         if (found.Problem is { } problem)
         {
-            logger.LogWarning("{Lack}: {Problem}; {Advice}", found._root is null ? NoGroups : NoLimits, problem, Advice);
+            logger.LogWarning("{Lack}: {Problem}; {Advice}", found._root is null ? NoGroups : NoLimits, problem, Advice(proc));
         }
 
         return found;

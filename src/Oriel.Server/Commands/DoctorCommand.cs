@@ -15,8 +15,8 @@ internal static class DoctorCommand
     {
         var data = Values.Data();
         var json = new KindOption<bool>("--json", Kind.Flag) { Description = "The findings as JSON" };
-        var port = new KindOption<int>("--port", Kind.Port) { Description = "HTTP port", DefaultValueFactory = _ => ServeOptions.DefaultPort };
-        var mediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "WebRTC's UDP and TCP port", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
+        var port = new KindOption<int>("--port", Kind.Port) { Description = "HTTP port to try, 4000 unless given", DefaultValueFactory = _ => ServeOptions.DefaultPort };
+        var mediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "WebRTC's port to try, 4001 unless given", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
         var kvmProbe = new KindOption<bool>("--kvm-probe", Kind.Flag) { Hidden = true };
         var command = new Command("doctor", "Say what this machine offers, what is missing and how to mend it") { data, json, port, mediaPort, kvmProbe };
         command.SetAction(async (parsed, cancellation) =>
@@ -59,7 +59,7 @@ internal static class DoctorCommand
         DataChecks.Directory(data),
         DataChecks.Disk(data),
         HostChecks.Memory(),
-        HostChecks.Port("HTTP port", port, udp: false),
+        HostChecks.Port("HTTP port to try, 4000 unless given", port, udp: false),
         HostChecks.Port("media port", mediaPort, udp: true),
         DataChecks.Image(data),
         DataChecks.Fonts(data),

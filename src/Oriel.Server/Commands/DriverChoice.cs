@@ -32,7 +32,7 @@ internal static class DriverChoice
             case Auto:
                 return (await BestAsync(host), null);
             default:
-                throw new ArgumentException($"There is no driver '{wish}'.", nameof(wish));
+                return (null, $"There is no driver '{wish}': take {Names}.");
         }
     }
 

@@ -106,7 +106,7 @@ internal static class ImageCommand
 
     private static Command Warm()
     {
-        var template = new KindOptions<string>("--template", Kind.Text) { Description = "Template whose desktops it is for; repeatable. Default: all whose image can be used; those of the same machine share one" };
+        var template = new KindOptions<string>("--template", Kind.Text) { Description = "Template whose desktops it is for; default: all whose image can be used (those of the same machine share one); repeatable" };
         var command = new Command("warm", "Keep a booted machine beside its image for each template, so that desktops go on from it instead of booting; each holds the memory that the guest uses, on disk")
         {
             template, Driver, Keeper,

@@ -19,11 +19,11 @@ internal static class ServeCommand
     public const string Name = "serve";
 
     private static readonly Option<string> Data = Values.Data();
-    private static readonly Option<IPAddress> Bind = new KindOption<IPAddress>("--bind", Kind.Ip) { Description = "Address to listen on; anything but loopback means HTTPS", DefaultValueFactory = _ => IPAddress.Loopback };
-    private static readonly Option<int> Port = new KindOption<int>("--port", Kind.Port) { Description = "TCP port; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
-    private static readonly Option<int> MediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "UDP and TCP port of WebRTC; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
-    private static readonly Option<string> Driver = new KindOption<string>("--driver", Kind.Driver) { Description = "auto (where KVM works firecracker, else qemu; else container), firecracker, qemu or container", DefaultValueFactory = _ => DriverChoice.Auto };
-    private static readonly Option<int> MaxDesktops = new KindOption<int>("--max-desktops", Kind.Int(1, 1000)) { Description = "Most desktops at once", DefaultValueFactory = _ => 8 };
+    private static readonly Option<IPAddress> Bind = new KindOption<IPAddress>("--bind", Kind.Ip) { Description = "Address to listen on, 127.0.0.1 unless given; anything but loopback means HTTPS", DefaultValueFactory = _ => IPAddress.Loopback };
+    private static readonly Option<int> Port = new KindOption<int>("--port", Kind.Port) { Description = "TCP port, 4000 unless given; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
+    private static readonly Option<int> MediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "UDP and TCP port of WebRTC, 4001 unless given; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
+    private static readonly Option<string> Driver = new KindOption<string>("--driver", Kind.Driver) { Description = "auto (unless given: where KVM works firecracker, else qemu; else container), firecracker, qemu or container", DefaultValueFactory = _ => DriverChoice.Auto };
+    private static readonly Option<int> MaxDesktops = new KindOption<int>("--max-desktops", Kind.Int(1, 1000)) { Description = "Most desktops at once, 8 unless given", DefaultValueFactory = _ => 8 };
     private static readonly Option<int> Warm = new KindOption<int>("--warm", Kind.Int(0, DesktopTemplate.MaxWarm)) { Description = "How many desktops wait, booted, so that Connect takes no boot; each holds the memory of an idle one", DefaultValueFactory = _ => 0 };
     private static readonly Option<string> Cert = new KindOption<string>("--cert", Kind.File) { Description = "Certificate (PEM); default beyond loopback: a self-signed one" };
     private static readonly Option<string> Key = new KindOption<string>("--key", Kind.File) { Description = "Its private key (PEM)" };

@@ -10,7 +10,7 @@ namespace Oriel.Tests.Commands;
 /// <summary>options.txt, by which ./oriel judges a command line before there is a program, has what the programs have.</summary>
 public sealed partial class OptionTableTests
 {
-    private const string Bench = "bench ";
+    private const string Bench = "bench ", Repeatable = "; repeatable";
 
     [Fact]
     public void Options_OfTheScript_AreTheServers()
@@ -38,8 +38,11 @@ public sealed partial class OptionTableTests
         var options = command.Options.Concat(above).Where(option => option is not (HelpOption or VersionOption) && !option.Hidden).ToArray();
         return command.Subcommands.Count > 0
             ? command.Subcommands.SelectMany(sub => Lines(sub, $"{path}/{sub.Name}", options.Where(option => option.Recursive)))
-            : options.Select(option => $"{path} {option.Name} {KindOf(option)} {(option.Arity.MaximumNumberOfValues > 1 ? "many" : "once")}")
-                .Concat(command.Arguments.Select(argument => $"{path} <{argument.Name}> {KindOf(argument)} {(argument.Arity.MinimumNumberOfValues > 0 ? "needed" : "once")}"));
+            : options.Select(option => $"{path} {option.Name} {KindOf(option)} {(option.Arity.MaximumNumberOfValues > 1 ? "many" : "once")} {DescriptionOf(option)}")
+                .Concat(command.Arguments.Select(argument => $"{path} <{argument.Name}> {KindOf(argument)} {(argument.Arity.MinimumNumberOfValues > 0 ? "needed" : "once")} {DescriptionOf(argument)}"));
+
+    /// <summary>./oriel says itself what may be repeated.</summary>
+    private static string DescriptionOf(Symbol symbol) => symbol.Description is { } text && text.EndsWith(Repeatable, StringComparison.Ordinal) ? text[..^Repeatable.Length] : symbol.Description ?? "";
     }
 
     private static string KindOf(Symbol symbol) => Assert.IsType<IKinded>(symbol, exactMatch: false).KindName;

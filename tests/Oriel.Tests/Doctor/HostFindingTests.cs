@@ -48,14 +48,15 @@ public sealed class HostFindingTests : IDisposable
     }
 
     [Fact]
-    public void Cgroup_NotMounted_WarnsAndSaysHowToDelegate()
+    public void Cgroup_NotMounted_WarnsAndSaysWhatHelps()
     {
         Write("mounts", "cgroup /sys/fs/cgroup/memory cgroup rw 0 0");
         Write("cgroup", "4:memory:/");
         var finding = HostChecks.Cgroup(_root);
 
         Assert.Equal((DoctorOutcome.Warn, "no cgroup2 is mounted"), (finding.Outcome, finding.Seen));
-        Assert.Contains("Delegate=yes", finding.Mend);
+        Assert.Contains("systemd.unified_cgroup_hierarchy=1", finding.Mend);
+        Assert.DoesNotContain("Delegate", finding.Mend);
     }
 
     [Theory]

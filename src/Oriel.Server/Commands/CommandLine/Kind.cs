@@ -110,7 +110,7 @@ internal sealed class KindArgument<T> : Argument<T>, IKinded
 
 internal static class Values
 {
-    public static Option<string> Data() => new KindOption<string>("--data", Kind.Directory) { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
+    public static Option<string> Data() => new KindOption<string>("--data", Kind.Directory) { Description = "Data directory; default: /var/lib/oriel as root, ~/.local/share/oriel as a user", DefaultValueFactory = _ => DataDirectory.Default() };
 
     /// <summary>An option taken for the value of the one before it makes what follows wrong too: this comes first.</summary>
     public const string Needed = " needs a value: ";

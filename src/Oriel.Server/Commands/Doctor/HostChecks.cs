@@ -25,16 +25,16 @@ internal static class HostChecks
     public static DoctorFinding Cgroup(string proc = "/proc/self")
     {
         const string Name = "cgroup v2 delegation";
-        const string Mend = $"without it desktops have no limits and cannot be paused: {CgroupDelegation.Advice}";
+        var mend = $"without it desktops have no limits, and containers cannot be paused: {CgroupDelegation.Advice(proc)}";
         if (CgroupDelegation.FindRoot(proc) is not { } directory)
         {
-            return DoctorFinding.Warn(Name, "no cgroup2 is mounted", Mend);
+            return DoctorFinding.Warn(Name, "no cgroup2 is mounted", mend);
         }
 
         var controllers = string.Join(' ', CgroupDelegation.ControllersOf(directory, out var missing));
         if (missing.Length > 0)
         {
-            return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", Mend);
+            return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", $"desktops are not limited in these: {CgroupDelegation.Advice(proc)}");
         }
 
         var probe = Path.Combine(directory, "oriel-doctor");
@@ -46,7 +46,7 @@ internal static class HostChecks
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            return DoctorFinding.Warn(Name, $"{directory} is not ours to divide", Mend);
+            return DoctorFinding.Warn(Name, $"{directory} is not ours to divide", mend);
         }
     }
 
