@@ -155,7 +155,7 @@ public sealed partial class Desktop
         }
     }
 
-    /// <summary>Whoever noticed the failure of a creation may not know which step was running: the last to begin and not to end, else the last.</summary>
+    /// <summary>Whoever noticed the failure of a creation may not know which step was running.</summary>
     private DesktopReason? InStep(DesktopReason? reason) => reason is { Step: null } && DesktopTransitions.IsBeingCreated(_snapshot.State)
         ? reason with { Step = _snapshot.RunningStep ?? _snapshot.Steps.LastOrDefault()?.Name }
         : reason;
@@ -223,7 +223,7 @@ public sealed partial class Desktop
             _context.Metrics.StepEnded(step);
         }
 
-        // A creation's step is stored when it begins, so that the next server can name it; of a burst the last one. All else is with the next change of state.
+        // Which step runs is stored whenever it is another one, so that the next server can name it; of a burst the last one. All else is with the next change of state.
         var running = DesktopTransitions.IsBeingCreated(_snapshot.State) ? _snapshot.RunningStep : null;
         if (_unsaved.Count >= 32 || (running is not null && running != _storedStep && _inbox.Reader.Count == 0))
         {

@@ -88,7 +88,7 @@ public sealed partial class DesktopService
     /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
     private static string StepOf(DesktopSnapshot last, string bundle) => last.RunningStep ?? last.State switch
     {
-        DesktopState.Configuring => "screen-size",
+        DesktopState.Configuring => CreationSteps.Next(last.Steps, "screen-size"),
         DesktopState.Booting => "agent",
         _ when KeeperLiveness.ReadIdentity(bundle) is not null => "guest-start",
         _ when Directory.Exists(bundle) => "keeper",

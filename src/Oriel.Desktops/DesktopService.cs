@@ -81,19 +81,19 @@ public sealed partial class DesktopService : IAsyncDisposable
         {
             var there = _context.Images.Find(request.Image);
             return CreateResult.ImageMissing(there is null
-                ? $"There is no image '{request.Image}'. Build it: oriel image build images/{request.Image}"
+                ? $"There is no image '{request.Image}'. Build it: ./oriel image build images/{request.Image}"
                 : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}.");
         }
 
         if (Options.Driver.NeedsDisks && image.Disks is null)
         {
-            return CreateResult.ImageMissing($"The image '{request.Image}' has no disks, which {Options.Driver.Name} starts from. Build it anew: oriel image build images/{request.Image}");
+            return CreateResult.ImageMissing($"The image '{request.Image}' has no disks, which {Options.Driver.Name} starts from. Build it anew: ./oriel image build images/{request.Image}");
         }
 
         if (request.NeedsVm && Options.Driver.Isolation != DesktopDriver.MicroVm)
         {
             return CreateResult.IsolationUnavailable(
-                $"The template '{request.Template}' demands a virtual machine, and this server's desktops are containers. oriel doctor says what is missing; --driver qemu does without KVM, slowly.");
+                $"The template '{request.Template}' demands a virtual machine, and this server's desktops are containers. ./oriel doctor says what is missing; --driver qemu does without KVM, slowly.");
         }
 
         var template = _templates.Find(request.Template);

@@ -1,10 +1,6 @@
-using System.CommandLine;
-using Oriel.Server.Commands;
+using Oriel.Linux.Processes;
+using Oriel.Server.Commands.CommandLine;
 
-var root = new RootCommand("Oriel: disposable Linux desktops in a web page");
-root.Subcommands.Add(ServeCommand.Create());
-root.Subcommands.Add(TokenCommand.Create());
-root.Subcommands.Add(DownCommand.Create());
-root.Subcommands.Add(ImageCommand.Create());
-root.Subcommands.Add(DoctorCommand.Create());
-return await root.Parse(args).InvokeAsync();
+// A user's shell on Debian has no sbin folder in its PATH, where nft and mke2fs are.
+Programs.AddSystemFolders();
+return await OrielCommands.RunAsync(args, Console.Error);

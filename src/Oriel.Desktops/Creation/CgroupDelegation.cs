@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Creation;
 
@@ -9,6 +10,9 @@ namespace Oriel.Desktops.Creation;
 /// </summary>
 public sealed class CgroupDelegation
 {
+    /// <summary>Delegation gives a group no controller that a cgroup v1 hierarchy holds.</summary>
+    private const string OlderAdvice = "this host has its controllers in cgroup v1: start it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
+
     private const string Leaf = "oriel-server";
     private static readonly string[] Wanted = ["cpu", "memory", "pids"];
 
@@ -26,6 +30,11 @@ public sealed class CgroupDelegation
         return Path.GetFileName(own) == Leaf ? Path.GetDirectoryName(mount + own) : mount + own;
     }
 
+    /// <summary>What to do where that group, or a controller of it, is missing.</summary>
+    /// <param name="proc">As for <see cref="FindRoot"/>.</param>
+    public static string Advice(string proc = "/proc/self") =>
+        File.ReadLines(Path.Combine(proc, "mounts")).Any(line => line.Split(' ') is [_, _, "cgroup", ..]) ? OlderAdvice : KeeperAdvice.Cgroup;
+
     /// <summary>The controllers of that group.</summary>
     /// <param name="missing">Those that limits need and that are not among them.</param>
     public static string[] ControllersOf(string root, out string[] missing)
@@ -35,6 +44,9 @@ public sealed class CgroupDelegation
         missing = [.. Wanted.Except(controllers)];
         return controllers;
     }
+
+    private const string NoGroups = "Desktops cannot be paused, nor limited in memory, CPU and processes";
+    private const string NoLimits = "Desktops are not limited in all of memory, CPU and processes";
 
     private readonly string? _root;
 
@@ -49,12 +61,13 @@ public sealed class CgroupDelegation
 
     public static CgroupDelegation None { get; } = new(null, "cgroups are not used");
 
-    public static CgroupDelegation Detect(ILogger logger)
+    /// <param name="proc">As for <see cref="FindRoot"/>.</param>
+    public static CgroupDelegation Detect(ILogger logger, string proc = "/proc/self")
     {
         CgroupDelegation found;
         try
         {
-            found = Open();
+            found = Open(proc);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -63,7 +76,7 @@ public sealed class CgroupDelegation
 
         if (found.Problem is { } problem)
         {
-            logger.LogWarning("Desktops are not limited in all of memory, CPU and processes: {Problem}", problem);
+            logger.LogWarning("{Lack}: {Problem}; {Advice}", found._root is null ? NoGroups : NoLimits, problem, Advice(proc));
         }
 
         return found;
@@ -111,16 +124,63 @@ public sealed class CgroupDelegation
         }
     }
 
-    private static CgroupDelegation Open()
+    /// <summary>
+    /// Removes the leaf that a server which has ended moved itself into, with no desktop left. Who removes it may have been put there too: a leaf is empty
+    /// only then, and the group above takes a process only when it gives its children no controllers.
+    /// </summary>
+    /// <param name="root">As <see cref="FindRoot"/> told of the server.</param>
+    /// <returns>Whether it is gone: not where another server of this group lives, nor where root has made it.</returns>
+    public static bool TryRemoveLeaf(string root)
     {
-        if (FindRoot() is not { } root)
+        var leaf = Path.Combine(root, Leaf);
+        if (!Directory.Exists(leaf))
+        {
+            return true;
+        }
+
+        try
+        {
+            string[] inside = [.. File.ReadAllLines(Path.Combine(leaf, "cgroup.procs"))];
+            if (Directory.EnumerateDirectories(root).Any(group => group != leaf) || inside.Any(process => process != $"{Environment.ProcessId}"))
+            {
+                return false;
+            }
+
+            if (inside.Length > 0)
+            {
+                File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Intersect(GivenBy(root)).Select(c => "-" + c)));
+                File.WriteAllText(Path.Combine(root, "cgroup.procs"), "0");
+            }
+
+            Directory.Delete(leaf);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    private static string[] GivenBy(string root) => File.ReadAllText(Path.Combine(root, "cgroup.subtree_control")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    private static CgroupDelegation Open(string proc)
+    {
+        if (FindRoot(proc) is not { } root)
         {
             return new CgroupDelegation(null, "there is no cgroup v2 here");
         }
 
-        // Throws where the group is somebody else's.
-        var leaf = Directory.CreateDirectory(Path.Combine(root, Leaf)).FullName;
-        File.WriteAllText(Path.Combine(leaf, "cgroup.procs"), "0");
+        var leaf = Path.Combine(root, Leaf);
+        try
+        {
+            Directory.CreateDirectory(leaf);
+            File.WriteAllText(Path.Combine(leaf, "cgroup.procs"), "0");
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return new CgroupDelegation(null, $"{root} is not this user's to divide");
+        }
+
         var controllers = ControllersOf(root, out var missing);
         File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Intersect(controllers).Select(c => "+" + c)));
         return new CgroupDelegation(root, missing.Length == 0 ? null : $"{root} has no controller {string.Join(", ", missing)}");

@@ -25,7 +25,8 @@ public static class KeeperPrograms
 
     /// <summary>Of all that desktops of the driver need, beside its VMM.</summary>
     /// <param name="searchPath">Folders, as PATH has them.</param>
-    /// <returns>Which are not there, and what to install; null when all are.</returns>
-    public static string? Problem(DesktopDriver driver, string searchPath) =>
-        Programs.Problem(searchPath, [.. ForItsStart, .. driver.HasScratchDisk ? ForMachines : ForContainers]);
+    /// <param name="system">See <see cref="Programs.SystemFolders"/>, which is what null stands for.</param>
+    /// <returns>Which are not there, and what to do; null when all are.</returns>
+    public static string? Problem(DesktopDriver driver, string searchPath, IReadOnlyList<string>? system = null) =>
+        Programs.Problem(searchPath, system ?? Programs.SystemFolders, [.. ForItsStart, .. driver.HasScratchDisk ? ForMachines : ForContainers]);
 }

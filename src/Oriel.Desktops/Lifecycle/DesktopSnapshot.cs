@@ -28,8 +28,8 @@ public sealed record DesktopSnapshot
     public int Viewers { get; init; }
     public IReadOnlyList<DesktopWarning> Warnings { get; init; } = [];
 
-    /// <summary>The last to begin of those that have not ended.</summary>
-    internal string? RunningStep => Steps.LastOrDefault(step => step.State == StepState.Running)?.Name;
+    /// <summary>Of those that have not ended; see <see cref="CreationSteps"/>.</summary>
+    internal string? RunningStep => CreationSteps.Running(Steps);
 
     /// <summary>Of a desktop that is asked for now.</summary>
     internal static DesktopSnapshot New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) => new()

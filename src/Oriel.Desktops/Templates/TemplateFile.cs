@@ -75,6 +75,9 @@ public static class TemplateFile
                 entry.Isolation == VmIsolation);
     }
 
+    /// <summary>As the file has it.</summary>
+    public static string IsolationOf(DesktopTemplate template) => template.NeedsVm ? VmIsolation : AnyIsolation;
+
     private static string? Check(string what, long? value, long least, long most) =>
         value is not { } given || (given >= least && given <= most) ? null : most == long.MaxValue ? $"{what} must be at least {least}" : $"{what} must be {least} to {most}";
 }

@@ -6,6 +6,12 @@ namespace Oriel.Keeper.Drivers;
 /// <summary>One kind of guest. Everything outside a driver's own folder holds for all kinds.</summary>
 internal interface IDriver : IDisposable
 {
+    /// <summary>Mounts what this kind of guest needs, in the keeper's own mount namespace.</summary>
+    /// <exception cref="System.ComponentModel.Win32Exception">The kernel refused; the message names file system and place.</exception>
+    void PrepareMounts()
+    {
+    }
+
     /// <summary>Makes the guest's link: an interface named <see cref="Network.Firewall.Link"/> in the keeper's network namespace, without address, down.</summary>
     Task CreateLinkAsync(CancellationToken cancellationToken);
 

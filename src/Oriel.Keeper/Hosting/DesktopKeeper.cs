@@ -91,7 +91,7 @@ internal sealed class DesktopKeeper
     private async Task<GuestExit> StartAsync(ConsoleLog console)
     {
         using var driver = CreateDriver(_bundle.Spec);
-        await _steps.RunAsync("namespaces", StepDeadline, _ => PrepareNamespaces(), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync("namespaces", StepDeadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
         await _steps.RunAsync("network", StepDeadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
         await _steps.RunAsync("scratch", StepDeadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
         _guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
@@ -109,12 +109,13 @@ internal sealed class DesktopKeeper
         _ => throw new InvalidDataException($"There is no driver {spec.Driver}."),
     };
 
-    private static Task<string?> PrepareNamespaces()
+    private static Task<string?> PrepareNamespaces(IDriver driver)
     {
         Mounts.MakeAllPrivate();
         // The pid namespace's own: the one inherited shows the host's processes.
         Mounts.Mount("proc", "/proc", "proc", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute);
         GatewayLink.ApplySettings();
+        driver.PrepareMounts();
         return Task.FromResult<string?>(null);
     }
 
@@ -185,7 +186,7 @@ internal sealed class DesktopKeeper
 
         if (_guest is not { CanPause: true } guest)
         {
-            _events.Publish("step", name, "failed", detail: "this host offers no cgroup to freeze");
+            _events.Publish("step", name, "failed", detail: $"this host offers no cgroup to freeze; {KeeperAdvice.Cgroup}");
             return;
         }
 

@@ -3,25 +3,51 @@ namespace Oriel.Linux.Processes;
 /// <summary>The host's programs that Oriel starts, and the Debian packages that have them (packages.txt).</summary>
 public static class Programs
 {
-    private static readonly Dictionary<string, string> Packages = new(StringComparer.Ordinal)
+    public static readonly IReadOnlyDictionary<string, string> Packages = new Dictionary<string, string>(StringComparer.Ordinal)
     {
+        ["bash"] = "bash",
+        ["cat"] = "coreutils",
+        ["chroot"] = "coreutils",
         ["cp"] = "coreutils",
         ["crun"] = "crun",
+        ["env"] = "coreutils",
+        ["id"] = "coreutils",
+        ["install"] = "coreutils",
         ["ip"] = "iproute2",
+        ["ln"] = "coreutils",
+        ["mkdir"] = "coreutils",
         ["mke2fs"] = "e2fsprogs",
+        ["mkfs.erofs"] = "erofs-utils",
         ["mmdebstrap"] = "mmdebstrap",
+        ["mount"] = "mount",
         ["newgidmap"] = "uidmap",
         ["newuidmap"] = "uidmap",
         ["nft"] = "nftables",
         ["nsenter"] = "util-linux",
         ["qemu-system-x86_64"] = "qemu-system-x86",
+        ["rm"] = "coreutils",
         ["setpriv"] = "util-linux",
         ["setsid"] = "util-linux",
+        ["sh"] = "dash",
+        ["tar"] = "tar",
+        ["umount"] = "mount",
         ["unshare"] = "util-linux",
+        ["xz"] = "xz-utils",
+        ["zstd"] = "zstd",
     };
+
+    /// <summary>Where Debian has programs for administrators, which an ordinary user's PATH lacks.</summary>
+    public static readonly IReadOnlyList<string> SystemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
     /// <summary>Folders, as the environment has them.</summary>
     public static string SearchPath => Environment.GetEnvironmentVariable("PATH") ?? "";
+
+    /// <summary>The system folders come last in this process's PATH from now on, and in that of the processes it starts.</summary>
+    public static void AddSystemFolders()
+    {
+        var folders = SearchPath.Split(':', StringSplitOptions.RemoveEmptyEntries);
+        Environment.SetEnvironmentVariable("PATH", string.Join(':', folders.Union(SystemFolders)));
+    }
 
     /// <summary>To be asked before a shell or another program is given the program's name, whose own words would not say what to do.</summary>
     /// <exception cref="InvalidOperationException">It is not there; says what to install.</exception>
@@ -35,19 +61,46 @@ public static class Programs
 
     /// <param name="searchPath">As <see cref="SearchPath"/>.</param>
     /// <param name="programs">Names, or paths.</param>
-    /// <returns>Which are not there, and what to install; null when all are.</returns>
-    public static string? Problem(string searchPath, params IEnumerable<string> programs)
+    /// <returns>Which are not there, and what to do; null when all are.</returns>
+    public static string? Problem(string searchPath, params IEnumerable<string> programs) => Problem(searchPath, SystemFolders, programs);
+
+    /// <param name="system">Folders in which a program is installed, though not found where they are not in the search path.</param>
+    public static string? Problem(string searchPath, IReadOnlyList<string> system, IEnumerable<string> programs)
     {
         var folders = searchPath.Split(':', StringSplitOptions.RemoveEmptyEntries);
-        string[] missing = [.. programs.Where(program => !(program.Contains('/') ? File.Exists(program) : folders.Any(folder => File.Exists(Path.Combine(folder, program)))))];
-        return missing.Length == 0 ? null : Missing(missing);
+        string[] missing = [.. programs.Where(program => !(program.Contains('/') ? File.Exists(program) : Find(program, folders) is not null))];
+        return missing.Length == 0 ? null : Missing(missing, system);
     }
 
-    /// <summary>In words, with what to install.</summary>
-    public static string Missing(params IReadOnlyList<string> programs)
+    /// <summary>In words, with what to do, for programs that were not found.</summary>
+    public static string Missing(params IReadOnlyList<string> programs) => Missing(programs, SystemFolders);
+
+    private static string Missing(IReadOnlyList<string> programs, IReadOnlyList<string> system)
     {
-        var which = programs is [var one] ? $"{one} is" : $"{string.Join(", ", programs.SkipLast(1))} and {programs[^1]} are";
-        string[] packages = [.. programs.Select(program => Packages.GetValueOrDefault(program)).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
-        return $"{which} not installed" + (packages.Length > 0 ? $": sudo apt-get install {string.Join(' ', packages)}" : "");
+        var hidden = programs.ToLookup(program => program.Contains('/') ? null : Find(program, system));
+        string[] absent = [.. hidden[null]];
+        var words = new List<string>();
+        var cures = new List<string>();
+        if (absent.Length > 0)
+        {
+            words.Add($"{List(absent)} not installed");
+            string[] packages = [.. absent.Select(program => Packages.GetValueOrDefault(program)).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+            if (packages.Length > 0)
+            {
+                cures.Add($"sudo apt-get install {string.Join(' ', packages)}");
+            }
+        }
+
+        foreach (var folder in hidden.Where(group => group.Key is not null))
+        {
+            words.Add($"{List([.. folder])} in {folder.Key}, which PATH lacks");
+            cures.Add($"export PATH=$PATH:{folder.Key}");
+        }
+
+        return string.Join("; ", words) + (cures.Count > 0 ? ": " + string.Join("; ", cures) : "");
     }
+
+    private static string List(string[] programs) => programs is [var one] ? $"{one} is" : $"{string.Join(", ", programs.SkipLast(1))} and {programs[^1]} are";
+
+    private static string? Find(string program, IEnumerable<string> folders) => folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, program)));
 }

@@ -97,6 +97,14 @@ public sealed record EgressPreamble(string DesktopId, byte[] Key, string Kind, s
 [JsonSerializable(typeof(EgressPreamble))]
 public sealed partial class KeeperJsonContext : JsonSerializerContext;
 
+/// <summary>What to do about what a host lacks, in words for whoever runs it.</summary>
+public static class KeeperAdvice
+{
+    /// <summary>Without a cgroup v2 directory of its own a server can neither pause desktops nor limit them.</summary>
+    public const string Cgroup =
+        "start Oriel in a cgroup of its own: as a user systemd-run --user --scope -p Delegate=yes ./oriel up; as a systemd service Delegate=yes in its unit";
+}
+
 /// <summary>The names inside a bundle directory, <c>desktops/&lt;id&gt;/</c>.</summary>
 public static class BundleLayout
 {

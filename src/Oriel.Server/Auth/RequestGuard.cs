@@ -56,8 +56,12 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             case Caller.Session:
                 await next(context);
                 return;
+            case Caller.Stranger:
+                await RefuseAsync(
+                    context, "token-unknown", "This is not this server's token. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR.");
+                return;
             default:
-                await RefuseAsync(context);
+                await RefuseAsync(context, "signed-out", "Sign in, or send the token as Authorization: Bearer (./oriel token).");
                 return;
         }
     }
@@ -109,20 +113,20 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         if (bearer is not null || context.Request.Headers.Authorization.Count > 0)
         {
             // Not limited: 256 bits cannot be guessed, and who fails on purpose must not lock out who shares the address.
-            return bearer is not null && tokens.IsApiToken(bearer) ? Caller.Token : Caller.Nobody;
+            return bearer is null ? Caller.Nobody : tokens.IsApiToken(bearer) ? Caller.Token : Caller.Stranger;
         }
 
         return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted) ? Caller.Session : Caller.Nobody;
     }
 
-    private static Task RefuseAsync(HttpContext context)
+    private static Task RefuseAsync(HttpContext context, string reason, string detail)
     {
         var path = context.Request.Path;
         if (path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/metrics") || path.StartsWithSegments("/health")
             || ChangesState(context.Request.Method))
         {
             context.Response.Headers.WWWAuthenticate = "Bearer";
-            return Problems.WriteAsync(context, StatusCodes.Status401Unauthorized, "signed-out", "Sign in, or send the token as Authorization: Bearer (oriel token).");
+            return Problems.WriteAsync(context, StatusCodes.Status401Unauthorized, reason, detail);
         }
 
         // The sign-in page leads back to where somebody wanted to go.
@@ -133,6 +137,8 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
     private enum Caller
     {
         Nobody,
+        /// <summary>Who has a token, of another server or of none.</summary>
+        Stranger,
         Token,
         Session,
     }

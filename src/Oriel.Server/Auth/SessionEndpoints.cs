@@ -49,7 +49,7 @@ internal static class SessionEndpoints
         if (await tokens.SignInAsync(request.Token ?? "", context.RequestAborted) is not { } session)
         {
             limiter.Failed(address);
-            return Problems.Of(StatusCodes.Status401Unauthorized, "bad-token", "The token is wrong, was used already, or is too old. Get a new one: oriel token --new-signin");
+            return Problems.Of(StatusCodes.Status401Unauthorized, "bad-token", "The token is wrong, was used already, or is too old. Get a new one: ./oriel token --new-signin");
         }
 
         context.Response.Cookies.Append(RequestGuard.Cookie, session, CookieOptions(options));

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
 using Oriel.Desktops.Drivers;
-using Oriel.Images;
+using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Commands.Doctor;
+using Oriel.Server.Hosting;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;
@@ -12,11 +13,11 @@ internal static class DoctorCommand
 {
     public static Command Create()
     {
-        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
-        var json = new Option<bool>("--json") { Description = "The findings as JSON" };
-        var port = new Option<int>("--port") { Description = "HTTP port", DefaultValueFactory = _ => 4000 };
-        var mediaPort = new Option<int>("--media-port") { Description = "WebRTC's UDP and TCP port", DefaultValueFactory = _ => 4001 };
-        var kvmProbe = new Option<bool>("--kvm-probe") { Hidden = true };
+        var data = Values.Data();
+        var json = new KindOption<bool>("--json", Kind.Flag) { Description = "The findings as JSON" };
+        var port = new KindOption<int>("--port", Kind.Port) { Description = "HTTP port to try, 4000 unless given", DefaultValueFactory = _ => ServeOptions.DefaultPort };
+        var mediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "WebRTC's port to try, 4001 unless given", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
+        var kvmProbe = new KindOption<bool>("--kvm-probe", Kind.Flag) { Hidden = true };
         var command = new Command("doctor", "Say what this machine offers, what is missing and how to mend it") { data, json, port, mediaPort, kvmProbe };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -40,31 +41,30 @@ internal static class DoctorCommand
         return command;
     }
 
-    internal static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(string data, int port, int mediaPort, CancellationToken cancellationToken)
-    {
-        Directory.CreateDirectory(data);
-        return
-        [
-            HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail),
-            HostChecks.Tools(DesktopDriver.Qemu("qemu-system-x86_64", kvm: false), DoctorOutcome.Warn),
-            await NamespaceChecks.UserNamespacesAsync(cancellationToken),
-            await NamespaceChecks.SubordinateIdsAsync(cancellationToken),
-            await NamespaceChecks.OverlayAsync(data, cancellationToken),
-            await NamespaceChecks.NetworkAsync(cancellationToken),
-            await NamespaceChecks.ProgramAsync("crun", "crun", DoctorOutcome.Fail, cancellationToken),
-            await NamespaceChecks.ProgramAsync("mmdebstrap", "mmdebstrap", DoctorOutcome.Warn, cancellationToken),
-            HostChecks.Cgroup(),
-            HostChecks.Tun(),
-            await HostChecks.KvmAsync(cancellationToken),
-            HostChecks.Disk(data),
-            HostChecks.Memory(),
-            HostChecks.Port("HTTP port", port, udp: false),
-            HostChecks.Port("media port", mediaPort, udp: true),
-            HostChecks.Image(data),
-            HostChecks.Fonts(data),
-            await NamespaceChecks.ProgramAsync("chromium", "chromium (only the tests need it)", DoctorOutcome.Warn, cancellationToken),
-        ];
-    }
+    internal static async Task<IReadOnlyList<DoctorFinding>> ExamineAsync(string data, int port, int mediaPort, CancellationToken cancellationToken) =>
+    [
+        HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail),
+        HostChecks.Tools(DesktopDriver.Qemu("qemu-system-x86_64", kvm: false), DoctorOutcome.Warn),
+        await NamespaceChecks.UserNamespacesAsync(cancellationToken),
+        await NamespaceChecks.SubordinateIdsAsync(cancellationToken),
+        await NamespaceChecks.MountsAsync(cancellationToken),
+        await DataChecks.OverlayAsync(data, cancellationToken),
+        await NamespaceChecks.NetworkAsync(cancellationToken),
+        await NamespaceChecks.ProgramAsync("crun", DoctorOutcome.Fail, cancellationToken),
+        await NamespaceChecks.ProgramAsync("mmdebstrap", DoctorOutcome.Warn, cancellationToken),
+        await HostChecks.QemuAsync(cancellationToken),
+        HostChecks.Cgroup(),
+        HostChecks.Tun(),
+        await HostChecks.KvmAsync(cancellationToken),
+        DataChecks.Directory(data),
+        DataChecks.Disk(data),
+        HostChecks.Memory(),
+        HostChecks.Port("HTTP port to try, 4000 unless given", port, udp: false),
+        HostChecks.Port("media port", mediaPort, udp: true),
+        DataChecks.Image(data),
+        DataChecks.Fonts(data),
+        await NamespaceChecks.ProgramAsync("chromium", DoctorOutcome.Warn, cancellationToken, "only the tests need it"),
+    ];
 
     internal static void WriteJson(IReadOnlyList<DoctorFinding> findings, Stream output)
     {

@@ -1,10 +1,13 @@
 using System.CommandLine;
+using System.ComponentModel;
 using System.Diagnostics;
 using Oriel.Desktops;
+using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
-using Oriel.Images;
+using Oriel.Linux.Children;
+using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Server.Commands;
@@ -12,19 +15,22 @@ namespace Oriel.Server.Commands;
 /// <summary><c>oriel down</c>: ends the server of a data directory and all of its desktops.</summary>
 internal static class DownCommand
 {
+    private const int SigTerm = 15;
+
     private static readonly TimeSpan ServerDeadline = TimeSpan.FromSeconds(15);
 
     public static Command Create()
     {
-        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
-        var keeper = new Option<string?>("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
+        var data = Values.Data();
+        var keeper = new KindOption<string>("--keeper", Kind.File) { Description = "The oriel-keeper program; default: beside this one" };
         var command = new Command("down", "End the server and all desktops") { data, keeper };
-        command.SetAction((parsed, cancellation) => RunAsync(new ServeOptions { DataDirectory = Path.GetFullPath(parsed.GetValue(data)!), KeeperPath = parsed.GetValue(keeper) }, cancellation));
+        command.SetAction((parsed, cancellation) => RunAsync(new ServeOptions { DataDirectory = parsed.GetValue(data)!, KeeperPath = parsed.GetValue(keeper) }, cancellation));
         return command;
     }
 
     private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellationToken)
     {
+        var cgroup = CgroupDelegation.FindRoot(ServerInstance.Read(options.DataDirectory) is { } server && Directory.Exists($"/proc/{server.Pid}") ? $"/proc/{server.Pid}" : "/proc/self");
         if (!await StopServerAsync(options, cancellationToken))
         {
             Console.Error.WriteLine($"oriel: the server did not end within {ServerDeadline.TotalSeconds:0} s.");
@@ -42,10 +48,15 @@ internal static class DownCommand
 
         var clearance = new NodeClearance(
             await StoreAsync(options, cancellationToken), new LocalKeeperHost(options.Keeper, TimeProvider.System), Path.Combine(options.DataDirectory, "desktops"), TimeProvider.System);
-        var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (oriel down)."), cancellationToken);
+        var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (./oriel down)."), cancellationToken);
         foreach (var (id, problem) in ended.OrderBy(desktop => desktop.Id, StringComparer.Ordinal))
         {
             (problem is null ? Console.Out : Console.Error).WriteLine($"  {id}: {problem ?? "ended"}");
+        }
+
+        if (cgroup is not null && ended.All(desktop => desktop.Problem is null))
+        {
+            CgroupDelegation.TryRemoveLeaf(cgroup);
         }
 
         Console.WriteLine(ended.Count == 0 ? "No desktop was left." : $"{ended.Count(desktop => desktop.Problem is null)} of {ended.Count} desktops ended.");
@@ -75,47 +86,46 @@ internal static class DownCommand
 
     private static async Task<bool> StopServerAsync(ServeOptions options, CancellationToken cancellationToken)
     {
-        if (ServerInstance.Read(options.DataDirectory) is not { } server || !TryFind(server.Pid, out var process))
+        if (ServerInstance.Read(options.DataDirectory) is not { } server || Find(server.Pid) is not { } found)
         {
             return true;
         }
 
-        using (process)
-        using (var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
-        {
-            limit.CancelAfter(ServerDeadline);
-            Console.WriteLine($"Stopping the server (process {server.Pid})…");
-            using var kill = Process.Start("kill", ["-TERM", server.Pid.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-            try
-            {
-                await process.WaitForExitAsync(limit.Token);
-                return true;
-            }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-            {
-                return false;
-            }
-        }
-    }
-
-    /// <summary>The process, if it is one of ours: the number may have gone to another program since.</summary>
-    private static bool TryFind(int pid, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Process? process)
-    {
-        process = null;
+        using var handle = found.Handle;
+        using var process = found.Process;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(ServerDeadline);
+        Console.WriteLine($"Stopping the server (process {server.Pid})…");
+        handle.Signal(SigTerm);
         try
         {
-            var command = File.ReadAllText($"/proc/{pid}/cmdline");
-            if (!command.Contains("oriel", StringComparison.Ordinal))
-            {
-                return false;
-            }
-
-            process = Process.GetProcessById(pid);
+            await process.WaitForExitAsync(limit.Token);
             return true;
         }
-        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return false;
         }
+    }
+
+    /// <summary>The process, if it is one of ours: the number may have gone to another program since. The handle comes first, so that a signal goes to no other.</summary>
+    private static (ProcessHandle Handle, Process Process)? Find(int pid)
+    {
+        ProcessHandle? handle = null;
+        try
+        {
+            handle = ProcessHandle.Open(pid);
+            if (File.ReadAllText($"/proc/{pid}/cmdline").Contains("oriel", StringComparison.Ordinal))
+            {
+                return (handle, Process.GetProcessById(pid));
+            }
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException or Win32Exception)
+        {
+            // It has ended.
+        }
+
+        handle?.Dispose();
+        return null;
     }
 }

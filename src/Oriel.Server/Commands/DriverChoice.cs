@@ -5,7 +5,14 @@ namespace Oriel.Server.Commands;
 /// <summary>Turns <c>--driver</c> into what this host can do, found out by trying.</summary>
 internal static class DriverChoice
 {
-    private const string Auto = "auto", Container = "container", Qemu = "qemu", Firecracker = "firecracker";
+    public const string Auto = "auto";
+
+    /// <summary>In words.</summary>
+    public const string Names = $"{Auto}, {Firecracker}, {Qemu} or {Container}";
+
+    private const string Container = "container", Qemu = "qemu", Firecracker = "firecracker";
+
+    public static bool IsName(string wish) => wish is Auto or Firecracker or Qemu or Container;
 
     /// <param name="keeper">The oriel-keeper program, which knows its drivers.</param>
     /// <returns>The driver, or why the one that was asked for cannot be had. <c>auto</c> never fails: containers are always left.</returns>
@@ -25,7 +32,7 @@ internal static class DriverChoice
             case Auto:
                 return (await BestAsync(host), null);
             default:
-                return (null, $"--driver must be {Auto}, {Container}, {Qemu} or {Firecracker}.");
+                return (null, $"There is no driver '{wish}': take {Names}.");
         }
     }
 

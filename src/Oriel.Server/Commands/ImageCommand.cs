@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Oriel.Desktops.Drivers;
 using Oriel.Images;
+using Oriel.Server.Commands.CommandLine;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;
@@ -10,15 +11,9 @@ namespace Oriel.Server.Commands;
 /// <summary><c>oriel image build|test|warm|list|verify|rm</c>.</summary>
 internal static class ImageCommand
 {
-    private static readonly Option<string> Data = new("--data")
-    {
-        Description = "Data directory",
-        DefaultValueFactory = _ => DataDirectory.Default(),
-        Recursive = true,
-    };
-
-    private static readonly Option<string> Driver = new("--driver") { Description = "auto, qemu, firecracker or container", DefaultValueFactory = _ => "auto" };
-    private static readonly Option<string?> Keeper = new("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
+    private static readonly Option<string> Data = RecursiveData();
+    private static readonly Option<string> Driver = new KindOption<string>("--driver", Kind.Driver) { Description = DriverChoice.Names, DefaultValueFactory = _ => DriverChoice.Auto };
+    private static readonly Option<string> Keeper = new KindOption<string>("--keeper", Kind.File) { Description = "The oriel-keeper program; default: beside this one" };
 
     public static Command Create()
     {
@@ -33,13 +28,20 @@ internal static class ImageCommand
         return command;
     }
 
+    private static Option<string> RecursiveData()
+    {
+        var data = Values.Data();
+        data.Recursive = true;
+        return data;
+    }
+
     private static Command Build()
     {
-        var recipe = new Argument<string>("recipe") { Description = "Folder of the recipe, images/desktop" };
-        var agent = new Option<string?>("--agent") { Description = "The oriel-agent to bake in" };
-        var name = new Option<string?>("--name") { Description = "Name of the image (default: the recipe's)" };
-        var noBootTest = new Option<bool>("--no-boot-test") { Description = "Do not try the image: it stays unusable" };
-        var ifMissing = new Option<bool>("--if-missing") { Description = "Build only when the store has no image of this recipe and agent" };
+        var recipe = new KindArgument<string>("recipe", Kind.Folder) { Description = "Folder of the recipe, images/desktop" };
+        var agent = new KindOption<string>("--agent", Kind.File) { Description = "The oriel-agent to bake in" };
+        var name = new KindOption<string>("--name", Kind.Text) { Description = "Name of the image (default: the recipe's)" };
+        var noBootTest = new KindOption<bool>("--no-boot-test", Kind.Flag) { Description = "Do not try the image: it stays unusable" };
+        var ifMissing = new KindOption<bool>("--if-missing", Kind.Flag) { Description = "Build only when the store has no image of this recipe and agent" };
         var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -77,7 +79,7 @@ internal static class ImageCommand
 
     private static Command Test()
     {
-        var wanted = new Argument<string>("image") { Description = "Name or digest" };
+        var wanted = new KindArgument<string>("image", Kind.Text) { Description = "Name or digest" };
         var command = new Command("test", "Boot-test an image that is in the store, and keep the outcome in its manifest") { wanted };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -104,7 +106,7 @@ internal static class ImageCommand
 
     private static Command Warm()
     {
-        var template = new Option<string[]>("--template") { Description = "Template whose desktops it is for; repeatable. Default: all whose image can be used; those of the same machine share one" };
+        var template = new KindOptions<string>("--template", Kind.Text) { Description = "Template whose desktops it is for; default: all whose image can be used (those of the same machine share one); repeatable" };
         var command = new Command("warm", "Keep a booted machine beside its image for each template, so that desktops go on from it instead of booting; each holds the memory that the guest uses, on disk")
         {
             template, Driver, Keeper,
@@ -169,11 +171,18 @@ internal static class ImageCommand
 
     private static Command List()
     {
-        var json = new Option<bool>("--json") { Description = "As JSON, without the packages" };
+        var json = new KindOption<bool>("--json", Kind.Flag) { Description = "As JSON, without the packages" };
         var command = new Command("list", "Images in the store, newest first, with their snapshots, and why a server with that driver would not use one") { json, Driver, Keeper };
         command.SetAction(async (parsed, cancellation) =>
         {
-            var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
+            var data = parsed.GetValue(Data)!;
+            if (!Directory.Exists(data))
+            {
+                Console.Error.WriteLine($"oriel: {data} does not exist: ./oriel up makes it, and an image in it.");
+                return 1;
+            }
+
+            var store = new ImageStore(DataDirectory.Images(data));
             var (images, problem) = await ImageList.ReadAsync(store, () => DriverAsync(parsed, cancellation), cancellation);
             if (problem is not null)
             {
@@ -195,7 +204,7 @@ internal static class ImageCommand
 
     private static Command Verify()
     {
-        var image = new Argument<string?>("image") { Description = "Name or digest (default: all)", DefaultValueFactory = _ => null };
+        var image = new KindArgument<string>("image", Kind.Text) { Description = "Name or digest (default: all)", Arity = ArgumentArity.ZeroOrOne };
         var command = new Command("verify", "Read an image's tree again and compare it with its digest") { image };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -223,7 +232,7 @@ internal static class ImageCommand
 
     private static Command Remove()
     {
-        var image = new Argument<string>("image") { Description = "Name or digest" };
+        var image = new KindArgument<string>("image", Kind.Text) { Description = "Name or digest" };
         var command = new Command("rm", "Remove an image that no desktop uses") { image };
         command.SetAction(async (parsed, cancellation) =>
         {

@@ -1,11 +1,13 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging.Console;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
 using Oriel.Linux.Processes;
+using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Hosting;
 using Spectre.Console;
 
@@ -14,29 +16,43 @@ namespace Oriel.Server.Commands;
 /// <summary><c>oriel serve</c>: the server, until Ctrl-C or SIGTERM.</summary>
 internal static class ServeCommand
 {
-    private static readonly Option<string> Data = new("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
-    private static readonly Option<string> Bind = new("--bind") { Description = "Address to listen on; anything but loopback means HTTPS", DefaultValueFactory = _ => "127.0.0.1" };
-    private static readonly Option<int> Port = new("--port") { Description = "TCP port; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
-    private static readonly Option<int> MediaPort = new("--media-port") { Description = "UDP and TCP port of WebRTC; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
-    private static readonly Option<string> Driver = new("--driver") { Description = "auto (where KVM works firecracker, else qemu; else container), firecracker, qemu or container", DefaultValueFactory = _ => "auto" };
-    private static readonly Option<int> MaxDesktops = new("--max-desktops") { Description = "Most desktops at once", DefaultValueFactory = _ => 8 };
-    private static readonly Option<int> Warm = new("--warm") { Description = "How many desktops wait, booted, so that Connect takes no boot; each holds the memory of an idle one", DefaultValueFactory = _ => 0 };
-    private static readonly Option<string?> Cert = new("--cert") { Description = "Certificate (PEM); default beyond loopback: a self-signed one" };
-    private static readonly Option<string?> Key = new("--key") { Description = "Its private key (PEM)" };
-    private static readonly Option<string[]> PublicAddress = new("--public-address") { Description = "Address that browsers reach this host at, for WebRTC; repeatable" };
-    private static readonly Option<string[]> Host = new("--host") { Description = "Further name that the server answers to; repeatable" };
-    private static readonly Option<string?> Web = new("--web") { Description = "Folder of the built page" };
-    private static readonly Option<string?> Images = new("--images") { Description = "Image store; default: images in the data directory" };
-    private static readonly Option<string?> Keeper = new("--keeper") { Description = "The oriel-keeper program; default: beside this one" };
-    private static readonly Option<string[]> EgressAllow = new("--egress-allow") { Description = "Private network (CIDR) that desktops may reach; repeatable" };
-    private static readonly Option<string[]> EgressHost = new("--egress-host") { Description = "NAME=ADDRESS that desktops' names resolve to first; repeatable" };
+    public const string Name = "serve";
+
+    private static readonly Option<string> Data = Values.Data();
+    private static readonly Option<IPAddress> Bind = new KindOption<IPAddress>("--bind", Kind.Ip) { Description = "Address to listen on, 127.0.0.1 unless given; anything but loopback means HTTPS", DefaultValueFactory = _ => IPAddress.Loopback };
+    private static readonly Option<int> Port = new KindOption<int>("--port", Kind.Port) { Description = "TCP port, 4000 unless given; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
+    private static readonly Option<int> MediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "UDP and TCP port of WebRTC, 4001 unless given; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
+    private static readonly Option<string> Driver = new KindOption<string>("--driver", Kind.Driver) { Description = "auto (unless given: where KVM works firecracker, else qemu; else container), firecracker, qemu or container", DefaultValueFactory = _ => DriverChoice.Auto };
+    private static readonly Option<int> MaxDesktops = new KindOption<int>("--max-desktops", Kind.Int(1, 1000)) { Description = "Most desktops at once, 8 unless given", DefaultValueFactory = _ => 8 };
+    private static readonly Option<int> Warm = new KindOption<int>("--warm", Kind.Int(0, DesktopTemplate.MaxWarm)) { Description = "How many desktops wait, booted, so that Connect takes no boot; each holds the memory of an idle one", DefaultValueFactory = _ => 0 };
+    private static readonly Option<string> Cert = new KindOption<string>("--cert", Kind.File) { Description = "Certificate (PEM); default beyond loopback: a self-signed one" };
+    private static readonly Option<string> Key = new KindOption<string>("--key", Kind.File) { Description = "Its private key (PEM)" };
+    private static readonly Option<IReadOnlyList<IPAddress>> PublicAddress = new KindOptions<IPAddress>("--public-address", Kind.Ip) { Description = "Address that browsers reach this host at, for WebRTC; repeatable" };
+    private static readonly Option<IReadOnlyList<string>> Host = new KindOptions<string>("--host", Kind.Text) { Description = "Further name that the server answers to; repeatable" };
+    private static readonly Option<string> Web = new KindOption<string>("--web", Kind.Folder) { Description = "Folder of the built page" };
+    private static readonly Option<string> Images = new KindOption<string>("--images", Kind.Directory) { Description = "Image store; default: images in the data directory" };
+    private static readonly Option<string> Keeper = new KindOption<string>("--keeper", Kind.File) { Description = "The oriel-keeper program; default: beside this one" };
+    private static readonly Option<IReadOnlyList<IPNetwork>> EgressAllow = new KindOptions<IPNetwork>("--egress-allow", Kind.Cidr) { Description = "Private network (CIDR) that desktops may reach; repeatable" };
+    private static readonly Option<IReadOnlyList<KeyValuePair<string, IPAddress>>> EgressHost = new KindOptions<KeyValuePair<string, IPAddress>>("--egress-host", Kind.Pair) { Description = "NAME=ADDRESS that desktops' names resolve to first; repeatable" };
 
     public static Command Create()
     {
-        var command = new Command("serve", "Run the server")
+        var command = new Command(Name, "Run the server")
         {
             Data, Bind, Port, MediaPort, Driver, MaxDesktops, Warm, Cert, Key, PublicAddress, Host, Web, Images, Keeper, EgressAllow, EgressHost,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(Cert) is null != result.GetResult(Key) is null)
+            {
+                result.AddError("--cert and --key go together: give both or neither.");
+            }
+
+            if (PortOf(result, Port, ServeOptions.DefaultPort) is > 0 and var port && port == PortOf(result, MediaPort, ServeOptions.DefaultMediaPort))
+            {
+                result.AddError($"--port and --media-port are both {port}: give each its own.");
+            }
+        });
         command.SetAction(async (parsed, cancellation) =>
         {
             if (Environment.IsPrivilegedProcess)
@@ -44,67 +60,42 @@ internal static class ServeCommand
                 return Refuse("The server never runs as root. Use ./oriel up, which makes and drops to the user oriel, or: setpriv --reuid oriel --regid oriel --init-groups oriel serve");
             }
 
-            if (Read(parsed, out var problem) is not { } options)
-            {
-                return Refuse(problem);
-            }
-
+            var options = Read(parsed);
             var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, options.Keeper, cancellation);
             return driver is null ? Refuse(unfit!) : await RunAsync(options with { Driver = driver }, cancellation);
         });
         return command;
     }
 
+    /// <returns>Null where it is none, which is said elsewhere.</returns>
+    private static int? PortOf(CommandResult result, Option<int> option, int otherwise) => result.GetResult(option) is { Tokens: [var token] }
+        ? int.TryParse(token.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : null
+        : otherwise;
+
     private static int Refuse(string problem)
     {
         Console.Error.WriteLine("oriel: " + problem);
-        return 2;
+        return OrielCommands.Refused;
     }
 
-    private static ServeOptions? Read(ParseResult parsed, out string problem)
+    private static ServeOptions Read(ParseResult parsed) => new()
     {
-        problem = "";
-        try
-        {
-            var options = new ServeOptions
-            {
-                DataDirectory = Path.GetFullPath(parsed.GetValue(Data)!),
-                Bind = Address("--bind", parsed.GetValue(Bind)!),
-                Port = PortOf("--port", parsed.GetValue(Port)),
-                MediaPort = PortOf("--media-port", parsed.GetValue(MediaPort)),
-                MaxDesktops = parsed.GetValue(MaxDesktops) is > 0 and <= 1000 and var most ? most : throw new FormatException("--max-desktops must be 1 to 1000."),
-                Warm = parsed.GetValue(Warm) is >= 0 and <= DesktopTemplate.MaxWarm and var warm ? warm : throw new FormatException($"--warm must be 0 to {DesktopTemplate.MaxWarm}."),
-                Certificate = parsed.GetValue(Cert),
-                CertificateKey = parsed.GetValue(Key),
-                PublicAddresses = [.. (parsed.GetValue(PublicAddress) ?? []).Select(a => Address("--public-address", a))],
-                Hosts = parsed.GetValue(Host) ?? [],
-                WebRoot = parsed.GetValue(Web),
-                ImagesDirectory = parsed.GetValue(Images) is { } images ? Path.GetFullPath(images) : null,
-                KeeperPath = parsed.GetValue(Keeper) is { } keeper ? Path.GetFullPath(keeper) : null,
-                EgressAllow = [.. (parsed.GetValue(EgressAllow) ?? []).Select(cidr => IPNetwork.TryParse(cidr, out var network) ? network : throw new FormatException($"--egress-allow: '{cidr}' is no network."))],
-                EgressHosts = (parsed.GetValue(EgressHost) ?? []).Select(ReadHost).ToDictionary(h => h.Name, h => h.Address),
-            };
-            if ((options.Certificate is null) != (options.CertificateKey is null))
-            {
-                throw new FormatException("--cert and --key go together.");
-            }
-
-            return options;
-        }
-        catch (FormatException e)
-        {
-            problem = e.Message;
-            return null;
-        }
-    }
-
-    private static IPAddress Address(string option, string text) =>
-        IPAddress.TryParse(text, out var address) ? address : throw new FormatException($"{option}: '{text}' is no IP address.");
-
-    private static int PortOf(string option, int port) => port is >= 0 and <= 65535 ? port : throw new FormatException($"{option} must be 0 to 65535.");
-
-    private static (string Name, IPAddress Address) ReadHost(string text) =>
-        text.Split('=') is [{ Length: > 0 } name, var address] ? (name, Address("--egress-host", address)) : throw new FormatException($"--egress-host: '{text}' is not NAME=ADDRESS.");
+        DataDirectory = parsed.GetValue(Data)!,
+        Bind = parsed.GetValue(Bind)!,
+        Port = parsed.GetValue(Port),
+        MediaPort = parsed.GetValue(MediaPort),
+        MaxDesktops = parsed.GetValue(MaxDesktops),
+        Warm = parsed.GetValue(Warm),
+        Certificate = parsed.GetValue(Cert),
+        CertificateKey = parsed.GetValue(Key),
+        PublicAddresses = parsed.GetValue(PublicAddress)!,
+        Hosts = parsed.GetValue(Host)!,
+        WebRoot = parsed.GetValue(Web),
+        ImagesDirectory = parsed.GetValue(Images),
+        KeeperPath = parsed.GetValue(Keeper),
+        EgressAllow = parsed.GetValue(EgressAllow)!,
+        EgressHosts = new Dictionary<string, IPAddress>(parsed.GetValue(EgressHost)!),
+    };
 
     private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
     {
@@ -115,6 +106,11 @@ internal static class ServeCommand
         {
             var other = ServerInstance.Read(options.DataDirectory);
             return Refuse($"A server runs on {options.DataDirectory} already{(other is null ? "" : $": {other.Url} (process {other.Pid})")}.");
+        }
+
+        if (ListenCheck.Problem(options) is { } taken)
+        {
+            return Refuse(taken);
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -161,7 +157,9 @@ internal static class ServeCommand
             console.ColorBehavior = Console.IsOutputRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
         })
         .SetMinimumLevel(LogLevel.Information)
-        .AddFilter("Microsoft", LogLevel.Warning);
+        .AddFilter("Microsoft", LogLevel.Warning)
+        // It logs with its stack what it throws as well, which is told in one line.
+        .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
 
     private static async Task AnnounceAsync(OrielHost host, CancellationToken cancellationToken)
     {

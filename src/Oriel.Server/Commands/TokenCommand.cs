@@ -2,6 +2,7 @@ using System.CommandLine;
 using Oriel.Desktops.Store;
 using Oriel.Images;
 using Oriel.Server.Auth;
+using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Server.Commands;
@@ -11,12 +12,14 @@ internal static class TokenCommand
 {
     public static Command Create()
     {
-        var data = new Option<string>("--data") { Description = "Data directory", DefaultValueFactory = _ => DataDirectory.Default() };
-        var signIn = new Option<bool>("--new-signin") { Description = "Print a one-time sign-in URL of the running server instead" };
+        var data = Values.Data();
+        var signIn = new KindOption<bool>("--new-signin", Kind.Flag) { Description = "Print a one-time sign-in URL of the running server instead" };
         var command = new Command("token", "Print the API token") { data, signIn };
         command.SetAction((parsed, cancellation) => RunAsync(parsed.GetValue(data)!, parsed.GetValue(signIn), cancellation));
         return command;
     }
+
+    private static string Where(string data) => data == DataDirectory.Default() ? "" : $" --data {(data.Contains(' ') ? $"'{data}'" : data)}";
 
     private static async Task<int> RunAsync(string data, bool signIn, CancellationToken cancellationToken)
     {
@@ -25,7 +28,7 @@ internal static class TokenCommand
         {
             if (!File.Exists(path))
             {
-                Console.Error.WriteLine($"oriel: {data} has no token yet: start the server first (oriel serve --data {data}).");
+                Console.Error.WriteLine($"oriel: {data} has no token yet: start the server first (./oriel up{Where(data)}).");
                 return 1;
             }
 
@@ -38,7 +41,7 @@ internal static class TokenCommand
 
             if (ServerInstance.Read(data) is not { } server)
             {
-                Console.Error.WriteLine($"oriel: no server runs on {data}.");
+                Console.Error.WriteLine($"oriel: no server runs on {data}: start it first (./oriel up{Where(data)}).");
                 return 1;
             }
 

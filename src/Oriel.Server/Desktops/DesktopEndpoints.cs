@@ -18,7 +18,8 @@ internal static class DesktopEndpoints
     public static void MapDesktops(this IEndpointRouteBuilder app)
     {
         var group = app.MapGroup("/api/desktops").WithTags("Desktops");
-        group.MapPost("", CreateAsync).WithName("CreateDesktop").WithSummary("Create a desktop").Takes<CreateDesktopRequest>(MaxCreateBody)
+        group.MapPost("", CreateAsync).WithName("CreateDesktop").WithSummary("Create a desktop")
+            .WithDescription("Reasons of 409: image-missing, and isolation-unavailable where the template demands a virtual machine that this server cannot give.").Takes<CreateDesktopRequest>(MaxCreateBody)
             .Produces<DesktopResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(413).ProducesProblem(415).ProducesProblem(429);
         group.MapGet("", List).WithName("ListDesktops").WithSummary("Desktops, newest first").Produces<DesktopListResponse>();
         group.MapGet("/{id}", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>().ProducesProblem(404);

@@ -10,11 +10,19 @@ internal static class ServerCertificate
     private const int ValidDays = 825;
     private const int RenewDays = 30;
 
+    /// <exception cref="IOException">What was given is none.</exception>
     public static X509Certificate2 Load(ServeOptions options, TimeProvider clock)
     {
         if (options.Certificate is { } certificate)
         {
-            return X509Certificate2.CreateFromPemFile(certificate, options.CertificateKey);
+            try
+            {
+                return X509Certificate2.CreateFromPemFile(certificate, options.CertificateKey);
+            }
+            catch (Exception e) when (e is CryptographicException or ArgumentException)
+            {
+                throw new IOException($"--cert {certificate}, --key {options.CertificateKey}: not a certificate and its private key in PEM: {e.Message}", e);
+            }
         }
 
         var path = Path.Combine(options.DataDirectory, "certificate.pem");

@@ -40,7 +40,7 @@ internal static class ImageEndpoints
 
     private static IResult Templates(TemplateCatalog templates, DesktopOptions options) => Results.Json(
         new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
-            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, (int?)t.IdlePause?.TotalSeconds, t.Warm, DiskBytesOf(t, options), t.Egress.WithoutSecrets()))]),
+            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, (int?)t.IdlePause?.TotalSeconds, t.Warm, DiskBytesOf(t, options), TemplateFile.IsolationOf(t), t.Egress.WithoutSecrets()))]),
         ImagesApiJsonContext.Default.TemplateListResponse);
 
     private static long? DiskBytesOf(DesktopTemplate template, DesktopOptions options) =>
@@ -61,7 +61,8 @@ internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
 /// <param name="Ttl">Seconds; null = for ever.</param>
 /// <param name="Warm">How many should wait, booted.</param>
 /// <param name="DiskBytes">Most that a desktop's own disk holds; null where desktops have none and write to the server's (containers).</param>
-internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int? IdlePause, int Warm, long? DiskBytes, EgressPolicy Egress);
+/// <param name="Isolation"><c>any</c>, or <c>vm</c>: a virtual machine or nothing.</param>
+internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int? IdlePause, int Warm, long? DiskBytes, string Isolation, EgressPolicy Egress);
 
 internal sealed record TemplateListResponse(IReadOnlyList<TemplateResponse> Templates);
 

@@ -85,7 +85,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
                 continue;
             }
 
-            withoutImage.Add($"{template.Name}: there is no usable image '{template.Image}' (oriel image list says why)");
+            withoutImage.Add($"{template.Name}: there is no usable image '{template.Image}' (./oriel image list says why)");
         }
 
         if (withoutImage.Count > 0 && (wanted.Count > 0 || chosen.Count == 0))

@@ -67,7 +67,7 @@ public sealed class FaultyHostTests : IDisposable
 
     /// <summary>The desktop's own directory on a disk that is full from the start, but for the keeper's socket and identity.</summary>
     [Theory]
-    [InlineData("container", "mount -t tmpfs -o nr_inodes=1 tmpfs scratch", "network")]
+    [InlineData("container", "mount -t tmpfs -o nr_inodes=1 tmpfs scratch", "namespaces")]
     [InlineData("container", "mount -t tmpfs -o nr_inodes=2 tmpfs scratch", "scratch")]
     [InlineData("firecracker", "mount -t tmpfs -o nr_inodes=1 tmpfs scratch", "scratch")]
     [InlineData("firecracker", "mount -t tmpfs -o nr_inodes=2 tmpfs scratch", "scratch")]

@@ -15,26 +15,32 @@ public sealed class InterruptionTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     /// <summary>What a server holds of a creation when it goes is what one that is killed leaves: nothing is stored on the way out.</summary>
-    /// <param name="step">Null for a call beside the steps, which go on meanwhile.</param>
+    /// <param name="others">What goes on beside the held call is waited for, so that the rest is the call's alone.</param>
     [Theory]
     [InlineData("Hello", "booting", "agent")]
     [InlineData("Resize", "configuring", "screen-size")]
-    [InlineData("WatchSteps", "configuring", null)]
     [InlineData("Configure", "configuring", "configure")]
-    [InlineData("Watch", "configuring", "first-frame")]
-    [InlineData("Video", "configuring", "first-frame")]
-    [InlineData("Attest", "configuring", "files-verified")]
-    public async Task Server_GoneInEachCall_TheNextFailsItNamingTheStep(string call, string state, string? step)
+    [InlineData("Watch", "configuring", "terminal-window", "first-frame", "egress-canary")]
+    [InlineData("Video", "configuring", "first-frame", "terminal-window", "browser-window", "egress-canary")]
+    [InlineData("WatchSteps", "configuring", "files-verified", "terminal-window", "browser-window", "first-frame")]
+    [InlineData("Attest", "configuring", "files-verified", "terminal-window", "browser-window", "first-frame")]
+    public async Task Server_GoneInEachCall_TheNextFailsItNamingTheStep(string call, string state, string step, params string[] others)
     {
         var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var fault = CreationFault.At((call, null), "held", (_, _, context) => CreationFault.HeldAsync(() => Task.Run(reached.TrySetResult), context));
         await using var keepers = new PlayedKeepers();
         keepers.GuestFor = spec => fault.Guest(keepers, spec);
-        await GoneAndBackAsync(keepers, _ => reached.Task, async (server, id) =>
+        await GoneAndBackAsync(keepers, async server =>
+        {
+            await reached.Task;
+            foreach (var other in others)
+            {
+                await server.WaitForAsync(server.LastId, "step", e => e["name"]!.GetValue<string>() == other && e["state"]!.GetValue<string>() == "done");
+            }
+        }, async (server, id) =>
         {
             var reason = await FailedAsync(server, id);
-            var named = reason["step"]!.GetValue<string>();
-            Assert.Equal(("server-restarted", step ?? named, state), (reason["code"]!.GetValue<string>(), named, reason["lastSeen"]!.GetValue<string>()));
+            Assert.Equal(("server-restarted", step, state), (reason["code"]!.GetValue<string>(), reason["step"]!.GetValue<string>(), reason["lastSeen"]!.GetValue<string>()));
             Assert.Equal(0, keepers.Running);
         });
     }

@@ -27,7 +27,7 @@ public sealed class DoctorTests
         var data = Directory.CreateTempSubdirectory("oriel-doctor-").FullName;
         try
         {
-            Assert.Contains("./oriel up", HostChecks.Image(data).Mend);
+            Assert.Contains("./oriel up", DataChecks.Image(data).Mend);
         }
         finally
         {
@@ -47,7 +47,7 @@ public sealed class DoctorTests
     public async Task RunAsync_ProgramThatIsNotThere_SaysSo()
     {
         var result = await HostProgram.RunAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken, "oriel-no-such-program");
-        Assert.Equal((-1, "oriel-no-such-program: not installed"), (result.ExitCode, result.Output));
+        Assert.Equal((-1, "oriel-no-such-program is not installed"), (result.ExitCode, result.Output));
     }
 
     [Fact]

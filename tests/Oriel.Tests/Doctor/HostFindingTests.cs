@@ -41,21 +41,22 @@ public sealed class HostFindingTests : IDisposable
     [Fact]
     public void Tools_ThatAreMissing_FailAndNameTheirPackages()
     {
-        var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, _root);
+        var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, _root, []);
         Assert.Equal(
             (DoctorOutcome.Fail, "setsid, unshare, newuidmap, newgidmap, ip, nft, nsenter and crun are not installed", "sudo apt-get install crun iproute2 nftables uidmap util-linux"),
             (finding.Outcome, finding.Seen, finding.Mend));
     }
 
     [Fact]
-    public void Cgroup_NotMounted_WarnsAndSaysHowToDelegate()
+    public void Cgroup_NotMounted_WarnsAndSaysWhatHelps()
     {
         Write("mounts", "cgroup /sys/fs/cgroup/memory cgroup rw 0 0");
         Write("cgroup", "4:memory:/");
         var finding = HostChecks.Cgroup(_root);
 
         Assert.Equal((DoctorOutcome.Warn, "no cgroup2 is mounted"), (finding.Outcome, finding.Seen));
-        Assert.Contains("Delegate=yes", finding.Mend);
+        Assert.Contains("systemd.unified_cgroup_hierarchy=1", finding.Mend);
+        Assert.DoesNotContain("Delegate", finding.Mend);
     }
 
     [Theory]
@@ -119,25 +120,132 @@ public sealed class HostFindingTests : IDisposable
     [InlineData(8.1, (int)DoctorOutcome.Ok)]
     public void Disk_FreeSpace_IsJudgedAndSaysHowMuchIsNeeded(double gibibytes, int outcome)
     {
-        var finding = HostChecks.Disk("/data", (long)(gibibytes * (1L << 30)));
+        var finding = DataChecks.Disk("/data", (long)(gibibytes * (1L << 30)));
 
         Assert.Equal((DoctorOutcome)outcome, finding.Outcome);
         Assert.Contains($"{gibibytes:0.0} GiB free at /data", finding.Seen);
         Assert.Equal(outcome == (int)DoctorOutcome.Ok, finding.Mend is null);
-        Assert.Equal("disk", HostChecks.Disk(_root).Name);
+        Assert.Equal("disk", DataChecks.Disk(_root).Name);
     }
 
     [Fact]
     public void Fonts_OfTheImage_NameWhatIsMissing()
     {
-        Assert.Contains("./oriel up", HostChecks.Fonts(_root).Mend);
+        Assert.Contains("./oriel up", DataChecks.Fonts(_root).Mend);
         AddImage("fonts-dejavu-core", "fonts-noto-cjk");
-        var without = HostChecks.Fonts(_root);
+        var without = DataChecks.Fonts(_root);
         AddImage("fonts-dejavu-core", "fonts-noto-cjk", "fonts-noto-color-emoji");
 
         Assert.Equal((DoctorOutcome.Warn, "without fonts-noto-color-emoji"), (without.Outcome, without.Seen));
         Assert.Contains("packages.txt", without.Mend);
-        Assert.Equal(DoctorOutcome.Ok, HostChecks.Fonts(_root).Outcome);
+        Assert.Equal(DoctorOutcome.Ok, DataChecks.Fonts(_root).Outcome);
+    }
+
+    [Fact]
+    public void DataDirectory_ThatDoesNotExist_IsToldAndNotMade()
+    {
+        var data = Path.Combine(_root, "not", "yet");
+
+        Assert.Equal($"{data} does not exist yet: ./oriel up makes it", DataChecks.Directory(data).Seen);
+        Assert.Equal(DoctorOutcome.Ok, DataChecks.Directory(_root).Outcome);
+        Assert.Contains("GiB free at", DataChecks.Disk(data).Seen);
+        Assert.Equal("none yet", DataChecks.Image(data).Seen);
+        Assert.False(Directory.Exists(Path.Combine(_root, "not")));
+    }
+
+    [Fact]
+    public async Task Overlay_DataDirectoryThatDoesNotExist_IsTriedAboveItAndLeavesNothing()
+    {
+        var finding = await DataChecks.OverlayAsync(Path.Combine(_root, "not", "yet"), Token);
+
+        Assert.Contains(finding.Outcome == DoctorOutcome.Ok ? $"works in {_root}" : "--data", finding.Outcome == DoctorOutcome.Ok ? finding.Seen : finding.Mend);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_root));
+    }
+
+    /// <summary>A folder of the kernel's, in which nobody makes one.</summary>
+    [Fact]
+    public async Task Overlay_NothingCanBeMadeThere_SaysThatItWasNotTried()
+    {
+        var finding = await DataChecks.OverlayAsync("/proc/sys/oriel", Token);
+
+        Assert.Equal(DoctorOutcome.Ok, finding.Outcome);
+        Assert.StartsWith("not tried: /proc/sys/oriel does not exist yet", finding.Seen);
+    }
+
+    [Fact]
+    public void Image_FailedItsBootTest_NamesTheCauseAndNoBuildThatFailsTheSameWay()
+    {
+        AddImage(failed: "namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy");
+        var finding = DataChecks.Image(_root);
+
+        Assert.Equal((DoctorOutcome.Fail, "failed its boot test: namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy"), (finding.Outcome, finding.Seen));
+        Assert.Contains("./oriel image test desktop", finding.Mend);
+        Assert.DoesNotContain("image build", finding.Mend);
+    }
+
+    [Fact]
+    public async Task Mounts_OneIsRefused_FailAndNameIt()
+    {
+        var refused = await NamespaceChecks.MountsAsync(Token, "sh", "-c", "echo 'cgroup2 on /sys/fs/cgroup: mount: /sys/fs/cgroup: cgroup2 already mounted.'; echo '  dmesg(1) may have more'; exit 1");
+        var done = await NamespaceChecks.MountsAsync(Token, "true");
+
+        Assert.Equal((DoctorOutcome.Fail, "cgroup2 on /sys/fs/cgroup: mount: /sys/fs/cgroup: cgroup2 already mounted."), (refused.Outcome, refused.Seen));
+        Assert.DoesNotContain("apt-get", refused.Mend);
+        Assert.Equal((DoctorOutcome.Ok, null), (done.Outcome, done.Mend));
+    }
+
+    /// <summary>One id is the user's own, the others come from /etc/subuid; the range that is advised is nobody's yet.</summary>
+    [Theory]
+    [InlineData("0 1000 1\n1 100000 65535\n", "ann:100000:65536", "ann:100000:65536", (int)DoctorOutcome.Ok, "65536 of the 65536", null)]
+    [InlineData("0 1000 1\n1 100000 999\n", "ann:100000:1000", "ann:100000:1000", (int)DoctorOutcome.Fail, "1000 of the 65536", "--add-subuids 200000-265535 --add-subgids 200000-265535 ann")]
+    [InlineData(null, "", "", (int)DoctorOutcome.Fail, "unshare failed", "--add-subuids 200000-265535 --add-subgids 200000-265535 ann")]
+    [InlineData(null, "oriel:200000:65536", "oriel:200000:65536", (int)DoctorOutcome.Fail, "unshare failed", "--add-subuids 265536-331071 --add-subgids 265536-331071 ann")]
+    [InlineData(null, "oriel:200000:65536", "bob:265536:65536", (int)DoctorOutcome.Fail, "unshare failed", "--add-subuids 331072-396607 --add-subgids 331072-396607 ann")]
+    [InlineData(null, "1000:200000:65536", "oriel:200000:65536", (int)DoctorOutcome.Fail, "unshare failed", "usermod --add-subgids 265536-331071 ann")]
+    [InlineData(null, "ann:200000:65536", "ann:200000:65536", (int)DoctorOutcome.Fail, "unshare failed", "setuid root")]
+    public void SubordinateIds_AsTheyAre_AreCountedAndAFreeRangeIsAdvised(string? map, string subuid, string subgid, int outcome, string seen, string? mend)
+    {
+        Assert.SkipWhen(Oriel.Linux.Processes.Programs.Problem(Oriel.Linux.Processes.Programs.SearchPath, "newuidmap", "newgidmap") is not null, "newuidmap is not installed, which comes first.");
+        Write("subuid", subuid);
+        Write("subgid", subgid);
+        var finding = NamespaceChecks.JudgeIds(map is null ? new HostProgramResult(1, "unshare failed") : new HostProgramResult(0, map), "ann", "1000", _root);
+
+        Assert.Equal((DoctorOutcome)outcome, finding.Outcome);
+        Assert.Contains(seen, finding.Seen);
+        Assert.Equal(mend is null, finding.Mend is null);
+        Assert.Contains(mend ?? "", finding.Mend ?? "");
+    }
+
+    [Theory]
+    [InlineData("open of /dev/kvm: Permission denied", "oriel", "usermod -aG kvm oriel, then start Oriel again")]
+    [InlineData("open of /dev/kvm: Permission denied", "ann", "usermod -aG kvm ann, then sign in again")]
+    [InlineData("KVM_RUN: Invalid argument", "ann", "runs no guest")]
+    public void Kvm_ThatDoesNotWork_IsMendedOnlyByWhatHelps(string seen, string user, string mend) => Assert.EndsWith(mend, HostChecks.KvmMend(seen, user).Replace(" (it may be a guest itself, whose host allows no nested virtualisation)", "", StringComparison.Ordinal));
+
+    [Fact]
+    public void Qemu_WithoutItsFirmware_WarnsAndNamesThePackage()
+    {
+        var without = HostChecks.Qemu("QEMU emulator version 10.0", [_root]);
+        Write("qboot.rom", "");
+        var with = HostChecks.Qemu("QEMU emulator version 10.0", ["/nowhere", _root]);
+
+        Assert.Equal((DoctorOutcome.Warn, "QEMU emulator version 10.0, without its firmware qboot.rom"), (without.Outcome, without.Seen));
+        Assert.Contains("qemu-system-data", without.Mend);
+        Assert.Equal((DoctorOutcome.Ok, $"QEMU emulator version 10.0, {_root}/qboot.rom"), (with.Outcome, with.Seen));
+    }
+
+    /// <summary>A user's PATH without /usr/sbin: what is there is not to be installed.</summary>
+    [Fact]
+    public void Tools_InAFolderThatPathLacks_FailAndNameThePath()
+    {
+        foreach (var tool in (string[])["setsid", "unshare", "newuidmap", "newgidmap", "ip", "nft", "nsenter", "crun"])
+        {
+            Write($"sbin/{tool}", "");
+        }
+
+        var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, "/nowhere", [Path.Combine(_root, "sbin")]);
+        Assert.Contains($"are in {_root}/sbin, which PATH lacks", finding.Seen);
+        Assert.Equal($"export PATH=$PATH:{_root}/sbin", finding.Mend);
     }
 
     private void MountCgroup(string controllers)
@@ -147,7 +255,9 @@ public sealed class HostFindingTests : IDisposable
         Write("sys/user.slice/cgroup.controllers", controllers);
     }
 
-    private void AddImage(params string[] packages)
+    private void AddImage(params string[] packages) => AddImage(null, packages);
+
+    private void AddImage(string? failed, string[]? packages = null)
     {
         var hex = new string('b', 64);
         Directory.CreateDirectory(Path.Combine(DataDirectory.Images(_root), hex, "rootfs"));
@@ -160,8 +270,8 @@ public sealed class HostFindingTests : IDisposable
             ["size"] = 1,
             ["entries"] = 1,
             ["createdAt"] = "2026-01-01T00:00:00+00:00",
-            ["packages"] = new JsonArray([.. packages.Select(name => new JsonObject { ["name"] = name, ["version"] = "1" })]),
-            ["bootTest"] = new JsonObject { ["passed"] = true, ["at"] = "2026-01-01T00:00:00+00:00", ["steps"] = new JsonArray() },
+            ["packages"] = new JsonArray([.. (packages ?? []).Select(name => new JsonObject { ["name"] = name, ["version"] = "1" })]),
+            ["bootTest"] = new JsonObject { ["passed"] = failed is null, ["reason"] = failed, ["at"] = "2026-01-01T00:00:00+00:00", ["steps"] = new JsonArray() },
         }.ToJsonString());
     }
 

@@ -43,7 +43,7 @@ public sealed class SnapshotWarmingTests : IDisposable
         Assert.Null(await WarmAsync(keepers));
         Assert.Equal([false, true, false, true], keepers.Started.Select(spec => spec.Snapshot!.IsRestore));
         Assert.Equal([3L << 30, 3L << 30, 8L << 30, 8L << 30], keepers.Started.Select(spec => spec.Limits.MemoryBytes));
-        Assert.Contains("unbuilt: there is no usable image 'kiosk' (oriel image list says why)", _reported);
+        Assert.Contains("unbuilt: there is no usable image 'kiosk' (./oriel image list says why)", _reported);
         Assert.Contains("default, same: the snapshot is there, and a machine has gone on from it", _reported);
         Assert.Contains("large: the snapshot is there, and a machine has gone on from it", _reported);
         Assert.Equal([8L << 30, 3L << 30], (await ListAsync()).Select(one => one.Machine!.MemoryBytes));
@@ -86,7 +86,7 @@ public sealed class SnapshotWarmingTests : IDisposable
 
     [Theory]
     [InlineData("nobody", "there is no template 'nobody'; there are: default, large, same, unbuilt")]
-    [InlineData("unbuilt", "unbuilt: there is no usable image 'kiosk' (oriel image list says why)")]
+    [InlineData("unbuilt", "unbuilt: there is no usable image 'kiosk' (./oriel image list says why)")]
     public async Task Warm_TemplateThatCannotBe_SaysWhy(string template, string problem) =>
         Assert.Equal(problem, await WarmAsync(new RestoringKeepers(), template));
 

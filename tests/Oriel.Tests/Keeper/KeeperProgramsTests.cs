@@ -64,13 +64,24 @@ public sealed class KeeperProgramsTests : IDisposable
     {
         PutPrograms(but: null);
         Assert.Null(KeeperPrograms.Problem(DesktopDriver.Container, SearchPath));
-        Assert.Equal("mke2fs, setpriv and cp are not installed: sudo apt-get install coreutils e2fsprogs util-linux", KeeperPrograms.Problem(DesktopDriver.Qemu("qemu", kvm: true), SearchPath));
+        Assert.Equal("mke2fs, setpriv and cp are not installed: sudo apt-get install coreutils e2fsprogs util-linux", KeeperPrograms.Problem(DesktopDriver.Qemu("qemu", kvm: true), SearchPath, []));
     }
 
     [Theory]
     [InlineData("/nowhere/vmm", "/nowhere/vmm is not installed")]
     [InlineData("/bin/sh", null)]
     public void Problem_ProgramWithItsPath_IsLookedForThere(string program, string? problem) => Assert.Equal(problem, Programs.Problem("", program));
+
+    /// <summary>An ordinary user's PATH on Debian: what is installed is not to be installed.</summary>
+    [Fact]
+    public void Problem_InAFolderThatPathLacks_SaysWhere()
+    {
+        PutPrograms(but: null);
+        Assert.Equal($"nft is in {SearchPath}, which PATH lacks: export PATH=$PATH:{SearchPath}", Programs.Problem("/nowhere", [SearchPath], ["nft"]));
+        Assert.Equal(
+            $"mke2fs is not installed; ip and nft are in {SearchPath}, which PATH lacks: sudo apt-get install e2fsprogs; export PATH=$PATH:{SearchPath}",
+            Programs.Problem("/nowhere", [SearchPath], ["ip", "mke2fs", "nft"]));
+    }
 
     /// <summary>What a container needs; unshare runs its command as it is, as only the removal of a directory comes so far.</summary>
     private void PutPrograms(string? but)

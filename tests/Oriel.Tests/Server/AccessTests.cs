@@ -57,17 +57,20 @@ public sealed class AccessTests
     }
 
     [Theory]
-    [InlineData("Bearer wrong", 401)]
-    [InlineData("Basic d3Jvbmc6d3Jvbmc=", 401)]
-    [InlineData("Bearer", 401)]
-    public async Task Api_WithAWrongToken_IsRefused(string authorization, int status)
+    [InlineData("Bearer wrong", "token-unknown", "not this server's token")]
+    [InlineData("Basic d3Jvbmc6d3Jvbmc=", "signed-out", "./oriel token")]
+    [InlineData("Bearer", "signed-out", "./oriel token")]
+    public async Task Api_WithAWrongToken_IsRefusedAndSaysWhetherItIsAnothers(string authorization, string reason, string detail)
     {
         await using var server = await TestServer.StartAsync();
         using var request = new HttpRequestMessage(HttpMethod.Get, "/api/desktops");
         request.Headers.TryAddWithoutValidation("Authorization", authorization);
         using var response = await server.Anonymous.SendAsync(request, Token);
 
-        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
+        var problem = (await response.Content.ReadFromJsonAsync<JsonNode>(Token))!;
+        Assert.Equal(reason, problem["reason"]!.GetValue<string>());
+        Assert.Contains(detail, problem["detail"]!.GetValue<string>(), StringComparison.Ordinal);
     }
 
     /// <summary>The desktop is not there: 404 is what a caller gets who may ask.</summary>

@@ -16,7 +16,7 @@ public sealed class DriverChoiceTests : IDisposable
 
     [Fact]
     public async Task Resolve_UnknownDriver_NamesThoseThereAre() =>
-        Assert.Equal((null, "--driver must be auto, container, qemu or firecracker."), await DriverChoice.ResolveAsync("xen", "true", Token));
+        Assert.Equal((null, "There is no driver 'xen': take auto, firecracker, qemu or container."), await DriverChoice.ResolveAsync("xen", "true", Token));
 
     [Fact]
     public async Task Resolve_FirecrackerThatCannotBeUsed_IsRefusedWithItsReason()

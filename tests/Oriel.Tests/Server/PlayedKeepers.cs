@@ -54,7 +54,8 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 
     public async Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
-        var process = Process.Start("sleep", "600");
+        // It reads what never comes, and so ends with this program, by whatever end.
+        var process = Process.Start(new ProcessStartInfo("cat") { RedirectStandardInput = true })!;
         try
         {
             await StartAsync(process, spec, cancellationToken);

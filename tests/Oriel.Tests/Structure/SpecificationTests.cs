@@ -62,7 +62,7 @@ public sealed partial class SpecificationTests
         // A test is a method with an attribute; the file that declares its class is where it must stand.
         return Directory.Exists(Path.Combine(SourceTree.Root, "tests", place)) && SourceTree.Sources($"tests/{place}").Select(SourceTree.Read).Any(text =>
             Regex.IsMatch(text, $@"\bclass {Regex.Escape(head)}\b")
-            && Regex.IsMatch(text, $@"\[(Fact|Theory)\b(?:(?!\bpublic\b).)*?\bpublic (?:(?:async )?Task|void) {Regex.Escape(tail)}\(", RegexOptions.Singleline));
+            && Regex.IsMatch(text, $@"\[(Fact|Theory)\b(?:(?!\bpublic ).)*?\bpublic (?:(?:async )?Task|void) {Regex.Escape(tail)}\(", RegexOptions.Singleline));
     }
 
     /// <summary>The file whose functions are the tests of a ring that is a script.</summary>

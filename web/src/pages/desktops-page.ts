@@ -202,7 +202,7 @@ export class DesktopsPage extends LitElement {
       ${icon("shield")}
       <div class="grow">
         <b>Isolated by a container.</b> No usable KVM was found, so desktops share this machine's kernel: well fenced, but less than a microVM.
-        <code>oriel doctor</code> on the server says what KVM lacks and how to mend it.
+        <code>./oriel doctor</code> on the server says what KVM lacks and how to mend it.
       </div>
       <button class="quiet" aria-label="Dismiss" @click=${dismiss}>${icon("close")}</button>
     </div>`;

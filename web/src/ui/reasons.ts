@@ -23,7 +23,7 @@ const known: Record<string, Explanation> = {
   "isolation-unavailable": {
     title: "This needs a virtual machine",
     text: "The template demands one, and this server's desktops are containers. It is refused rather than run with less isolation. The doctor says what is missing for KVM; --driver qemu does without, slowly.",
-    command: "oriel doctor",
+    command: "./oriel doctor",
     next: ["retry", "list"],
   },
   "image-broken": {
@@ -42,9 +42,9 @@ const known: Record<string, Explanation> = {
   "guest-exited": { title: "The desktop ended", text: "The guest ended by itself; its last words are below. Its disk is gone with it.", next: ["new", "log", "list"] },
   "guest-killed": { title: "The desktop was killed", text: "Something on the server ended the guest. Its disk is gone with it.", next: ["new", "log", "list"] },
   oom: { title: "The desktop ran out of memory", text: "The guest used more memory than it may, and was ended.", next: ["new", "log", "list"] },
-  "start-failed": { title: "The guest did not start", text: "The driver could not start it; the log says why.", command: "oriel doctor", next: ["new", "log", "list"] },
+  "start-failed": { title: "The guest did not start", text: "The driver could not start it; the log says why.", command: "./oriel doctor", next: ["new", "log", "list"] },
   "keeper-died": { title: "The desktop's keeper died", text: "The process that held the desktop ended, and everything of the desktop with it.", next: ["new", "log", "list"] },
-  "keeper-not-started": { title: "The keeper did not start", text: "The server could not start the process that holds a desktop.", command: "oriel doctor", next: ["new", "log", "list"] },
+  "keeper-not-started": { title: "The keeper did not start", text: "The server could not start the process that holds a desktop.", command: "./oriel doctor", next: ["new", "log", "list"] },
   "step-failed": { title: "A step failed", text: "The desktop was ended, since a step of its creation did not succeed.", next: ["new", "log", "list"] },
   "step-deadline": { title: "A step took too long", text: "The desktop was ended, since a step missed its deadline.", next: ["new", "log", "list"] },
   "agent-untrusted": { title: "The guest could not prove who it is", text: "What answered in the guest does not hold its key, so it was ended.", next: ["new", "log", "list"] },

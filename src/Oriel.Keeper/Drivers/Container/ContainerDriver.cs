@@ -55,9 +55,19 @@ internal sealed class ContainerDriver : IDriver
 
     private string BootFile => Path.Combine(_work, "boot.json");
 
+    /// <summary>All that is needed to run, but not to keep: in memory, in this mount namespace only, gone with the keeper.</summary>
+    public void PrepareMounts()
+    {
+        Directory.CreateDirectory(_work);
+        Mounts.Mount("tmpfs", _work, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=0700,size=4m");
+        Directory.CreateDirectory(_sys);
+        Directory.CreateDirectory(ConfigDirectory);
+        Directory.CreateDirectory(StateDirectory);
+        MountCgroups();
+    }
+
     public async Task CreateLinkAsync(CancellationToken cancellationToken)
     {
-        PrepareWorkDirectory();
         _network = NetworkNamespace.Create(() =>
         {
             GatewayLink.ApplySettings();
@@ -143,17 +153,6 @@ internal sealed class ContainerDriver : IDriver
     {
         _network?.Dispose();
         _cgroup?.Dispose();
-    }
-
-    // All that is needed to run, but not to keep: in memory, in this mount namespace only, gone with the keeper.
-    private void PrepareWorkDirectory()
-    {
-        Directory.CreateDirectory(_work);
-        Mounts.Mount("tmpfs", _work, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=0700,size=4m");
-        Directory.CreateDirectory(_sys);
-        Directory.CreateDirectory(ConfigDirectory);
-        Directory.CreateDirectory(StateDirectory);
-        MountCgroups();
     }
 
     // crun reads its cgroup here and refuses what is not cgroup v2 alone. The tmpfs below it is for hosts that have cgroup2 at this path

@@ -4,15 +4,20 @@ using System.Net.Sockets;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
-using Oriel.Images;
 using Oriel.Linux.Kvm;
 using Oriel.Linux.Processes;
 
 namespace Oriel.Server.Commands.Doctor;
 
-/// <summary>Devices, limits, room and what is in the store.</summary>
+/// <summary>Programs, devices, limits and ports.</summary>
 internal static class HostChecks
 {
+    /// <summary>Nobody signs in as it: ./oriel, started as root, drops to it.</summary>
+    private const string ServiceUser = "oriel";
+
+    /// <summary>As the keeper's QemuMachine has it.</summary>
+    private const string Firmware = "qboot.rom";
+
     /// <summary>Long enough for a busy host; a nested KVM that hangs in KVM_RUN hangs for good.</summary>
     private static readonly TimeSpan KvmDeadline = TimeSpan.FromSeconds(10);
 
@@ -20,16 +25,16 @@ internal static class HostChecks
     public static DoctorFinding Cgroup(string proc = "/proc/self")
     {
         const string Name = "cgroup v2 delegation";
-        const string Mend = "without it desktops have no memory and CPU limits. Run Oriel as a systemd service with Delegate=yes (as a user: systemd-run --user --scope -p Delegate=yes ./oriel up)";
+        var mend = $"without it desktops have no limits, and containers cannot be paused: {CgroupDelegation.Advice(proc)}";
         if (CgroupDelegation.FindRoot(proc) is not { } directory)
         {
-            return DoctorFinding.Warn(Name, "no cgroup2 is mounted", Mend);
+            return DoctorFinding.Warn(Name, "no cgroup2 is mounted", mend);
         }
 
         var controllers = string.Join(' ', CgroupDelegation.ControllersOf(directory, out var missing));
         if (missing.Length > 0)
         {
-            return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", Mend);
+            return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", $"desktops are not limited in these: {CgroupDelegation.Advice(proc)}");
         }
 
         var probe = Path.Combine(directory, "oriel-doctor");
@@ -41,15 +46,15 @@ internal static class HostChecks
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {
-            return DoctorFinding.Warn(Name, $"{directory} is not ours to divide", Mend);
+            return DoctorFinding.Warn(Name, $"{directory} is not ours to divide", mend);
         }
     }
 
     /// <summary>First, as a missing one makes other checks fail in words that do not name it.</summary>
-    public static DoctorFinding Tools(DesktopDriver driver, DoctorOutcome missing, string? searchPath = null)
+    public static DoctorFinding Tools(DesktopDriver driver, DoctorOutcome missing, string? searchPath = null, IReadOnlyList<string>? system = null)
     {
         var name = $"programs of a desktop ({driver.Name})";
-        var words = KeeperPrograms.Problem(driver, searchPath ?? Programs.SearchPath)?.Split(": ", 2);
+        var words = KeeperPrograms.Problem(driver, searchPath ?? Programs.SearchPath, system)?.Split(": ", 2);
         return words is null ? DoctorFinding.Ok(name, "all there") : new DoctorFinding(name, missing, words[0], words.ElementAtOrDefault(1));
     }
 
@@ -82,9 +87,36 @@ internal static class HostChecks
         var probe = await HostProgram.RunAsync(KvmDeadline, cancellationToken, command);
         return probe.Succeeded
             ? DoctorFinding.Ok(Name, "a guest ran")
-            : DoctorFinding.Warn(Name, probe.ExitCode == -1 ? "the probing guest hung" : probe.LastLine,
-                $"desktops run as containers. If access was denied: sudo usermod -aG kvm {Environment.UserName}, then sign in again");
+            : DoctorFinding.Warn(Name, probe.ExitCode == -1 ? "the probing guest hung" : probe.LastLine, KvmMend(probe.LastLine, Environment.UserName));
     }
+
+    /// <summary>What helps against no rights to the device helps against nothing else.</summary>
+    internal static string KvmMend(string seen, string user)
+    {
+        const string Meanwhile = "desktops run as containers";
+        return seen.Contains("denied", StringComparison.OrdinalIgnoreCase)
+            ? $"{Meanwhile}. sudo usermod -aG kvm {user}, then {(user == ServiceUser ? "start Oriel again" : "sign in again")}"
+            : $"{Meanwhile}: this machine's KVM runs no guest (it may be a guest itself, whose host allows no nested virtualisation)";
+    }
+
+    /// <summary>Where the firmware is by which machines start is told by QEMU itself.</summary>
+    public static async Task<DoctorFinding> QemuAsync(CancellationToken cancellationToken)
+    {
+        const string Name = "qemu-system-x86_64";
+        if (Programs.Problem(Programs.SearchPath, Name) is { } problem)
+        {
+            return DoctorFinding.Warn(Name, problem.Split(": ")[0], $"only --driver qemu needs it: {problem.Split(": ", 2)[^1]}");
+        }
+
+        var version = await HostProgram.RunAsync(KvmDeadline, cancellationToken, Name, "--version");
+        var folders = await HostProgram.RunAsync(KvmDeadline, cancellationToken, Name, "-L", "help");
+        return version.Succeeded ? Qemu(version.FirstLine, folders.Output.Split('\n')) : DoctorFinding.Warn(Name, version.LastLine, "only --driver qemu needs it");
+    }
+
+    internal static DoctorFinding Qemu(string version, IEnumerable<string> folders) =>
+        folders.Select(folder => Path.Combine(folder.Trim(), Firmware)).FirstOrDefault(File.Exists) is { } firmware
+            ? DoctorFinding.Ok("qemu-system-x86_64", $"{version}, {firmware}")
+            : DoctorFinding.Warn("qemu-system-x86_64", $"{version}, without its firmware {Firmware}", "machines of --driver qemu do not start without it: sudo apt-get install --reinstall qemu-system-x86 qemu-system-data");
 
     /// <summary>The child's part of <see cref="KvmAsync"/>.</summary>
     public static int ProbeKvm()
@@ -92,19 +124,6 @@ internal static class HostChecks
         var problem = KvmProbe.Try();
         Console.WriteLine(problem ?? "a guest ran");
         return problem is null ? 0 : 1;
-    }
-
-    public static DoctorFinding Disk(string data) => Disk(data, new DriveInfo(data).AvailableFreeSpace);
-
-    /// <param name="free">Bytes.</param>
-    internal static DoctorFinding Disk(string data, long free)
-    {
-        const string Name = "disk";
-        const long Least = 2L << 30;
-        const long Comfortable = 8L << 30;
-        var seen = string.Create(CultureInfo.InvariantCulture, $"{free / (double)(1 << 30):0.0} GiB free at {data}");
-        const string Mend = "a golden image takes 1 GiB (5 GiB while it is built), a desktop what it writes: make room or take --data elsewhere";
-        return free < Least ? DoctorFinding.Fail(Name, seen, Mend) : free < Comfortable ? DoctorFinding.Warn(Name, seen, Mend) : DoctorFinding.Ok(Name, seen);
     }
 
     public static DoctorFinding Memory()
@@ -131,36 +150,5 @@ internal static class HostChecks
         {
             return DoctorFinding.Warn(name, $"{port}: {e.Message}", "if that is not Oriel itself: ./oriel up --port N, --media-port N");
         }
-    }
-
-    public static DoctorFinding Image(string data)
-    {
-        const string Name = "golden image";
-        var store = new ImageStore(DataDirectory.Images(data));
-        var images = store.List();
-        if (images.FirstOrDefault(store.IsUsable) is { } image)
-        {
-            return DoctorFinding.Ok(Name, $"{image.Name} {image.Digest[..19]} of {image.CreatedAt:yyyy-MM-dd}, {image.Packages.Count} packages");
-        }
-
-        return images is [var first, ..]
-            ? DoctorFinding.Fail(Name, first.BootTest is { } test ? $"failed its boot test: {test.Reason}" : "it has had no boot test", "./oriel image build images/desktop")
-            : DoctorFinding.Warn(Name, "none yet", "./oriel up builds it");
-    }
-
-    public static DoctorFinding Fonts(string data)
-    {
-        const string Name = "fonts of the desktop";
-        var store = new ImageStore(DataDirectory.Images(data));
-        if (store.List().FirstOrDefault(store.IsUsable) is not { } image)
-        {
-            return DoctorFinding.Warn(Name, "no image to look into", "./oriel up builds it (the host's own fonts do not matter)");
-        }
-
-        var names = image.Packages.Select(package => package.Name).ToHashSet(StringComparer.Ordinal);
-        string[] missing = [.. new[] { "fonts-dejavu-core", "fonts-noto-cjk", "fonts-noto-color-emoji" }.Where(font => !names.Contains(font))];
-        return missing.Length == 0
-            ? DoctorFinding.Ok(Name, "Latin, Chinese, Japanese, Korean, emoji")
-            : DoctorFinding.Warn(Name, $"without {string.Join(", ", missing)}", "add them to packages.txt of the recipe and build it again");
     }
 }

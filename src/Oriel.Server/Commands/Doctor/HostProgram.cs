@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using Oriel.Linux.Processes;
 
 namespace Oriel.Server.Commands.Doctor;
 
@@ -35,7 +36,7 @@ internal static class HostProgram
         }
         catch (Win32Exception)
         {
-            return new HostProgramResult(-1, $"{command[0]}: not installed");
+            return new HostProgramResult(-1, Programs.Problem(Programs.SearchPath, command[0]) ?? $"{command[0]} cannot be started");
         }
 
         using (process)

@@ -1,3 +1,6 @@
+using System.Globalization;
+using Oriel.Linux.Processes;
+
 namespace Oriel.Server.Commands.Doctor;
 
 /// <summary>What a keeper needs of the kernel, each tried in a user namespace as the keeper will.</summary>
@@ -28,48 +31,52 @@ internal static class NamespaceChecks
 
     public static async Task<DoctorFinding> SubordinateIdsAsync(CancellationToken cancellationToken)
     {
-        const string Name = "subordinate ids";
-        var user = Environment.UserName;
         var tried = await HostProgram.RunAsync(Deadline, cancellationToken, "unshare", "--map-root-user", "--map-auto", "cat", "/proc/self/uid_map");
-        var lines = tried.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        if (tried.Succeeded && lines.Length >= 2)
-        {
-            return DoctorFinding.Ok(Name, $"{user}: {lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[^1]} ids");
-        }
-
-        return DoctorFinding.Fail(Name, tried.LastLine, File.Exists("/usr/bin/newuidmap")
-            ? $"sudo usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {user}; /usr/bin/newuidmap and newgidmap must be setuid root"
-            : "sudo apt-get install uidmap");
+        var number = File.ReadLines("/proc/self/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[1];
+        return JudgeIds(tried, Environment.UserName, number, "/etc");
     }
 
-    public static async Task<DoctorFinding> OverlayAsync(string data, CancellationToken cancellationToken)
+    /// <param name="tried">With the namespace's uid_map: first id inside, first outside, count.</param>
+    /// <param name="etc">Where subuid and subgid are.</param>
+    internal static DoctorFinding JudgeIds(HostProgramResult tried, string user, string? userNumber, string etc)
     {
-        const string Name = "overlay in a user namespace";
-        // In the data directory, because it depends on that file system (not on NFS, not on an overlay).
+        const string Name = "subordinate ids";
+        var command = SubordinateIds.Command(user, userNumber, etc);
+        if (tried.Succeeded)
+        {
+            var ids = tried.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^1], CultureInfo.InvariantCulture));
+            var seen = $"{ids} of the {SubordinateIds.Needed} that a guest's users need: {user}'s own, and {ids - 1} of /etc/subuid";
+            return ids >= SubordinateIds.Needed ? DoctorFinding.Ok(Name, seen) : DoctorFinding.Fail(Name, seen, command);
+        }
+
+        var mend = Programs.Problem(Programs.SearchPath, "newuidmap", "newgidmap") is { } missing ? missing.Split(": ", 2)[^1]
+            : !SubordinateIds.Has(user, userNumber, etc) ? command
+            : "newuidmap and newgidmap must be setuid root: sudo chmod u+s /usr/bin/newuidmap /usr/bin/newgidmap";
+        return DoctorFinding.Fail(Name, tried.LastLine, mend);
+    }
+
+    /// <summary>All that the keeper of a container mounts before its guest starts, in namespaces like its own.</summary>
+    /// <param name="probe">What tries it; default: the keeper's mounts.</param>
+    public static async Task<DoctorFinding> MountsAsync(CancellationToken cancellationToken, params string[] probe)
+    {
+        const string Name = "mounts of a container";
+        // As DesktopKeeper and ContainerDriver do.
         const string Script = """
-            set -e
-            cd "$1"
-            mkdir lower upper work merged
-            echo old > lower/file
-            mount -t overlay overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work merged
-            echo new > merged/file
-            test "$(cat lower/file)" = old
-            umount merged
+            try() {
+                said=$(mount -t "$1" -o "$2" "$1" "$3" 2>&1) && return
+                echo "$1 on $3: $said"
+                exit 1
+            }
+            try proc nosuid,nodev,noexec /proc
+            try sysfs ro,nosuid,nodev,noexec /sys
+            try tmpfs nosuid,nodev,noexec,mode=0555,size=4k /sys/fs/cgroup
+            try cgroup2 nosuid,nodev,noexec /sys/fs/cgroup
             """;
-        var place = Path.Combine(data, ".doctor-" + Guid.NewGuid().ToString("n"));
-        Directory.CreateDirectory(place);
-        try
-        {
-            var tried = await HostProgram.RunAsync(
-                Deadline, cancellationToken, "unshare", "--map-root-user", "--map-auto", "--mount", "sh", "-c", Script, "overlay", place);
-            return tried.Succeeded
-                ? DoctorFinding.Ok(Name, $"works in {data}")
-                : DoctorFinding.Fail(Name, tried.LastLine, "a kernel of 5.11 or newer, and --data on a local file system (ext4, xfs, btrfs)");
-        }
-        finally
-        {
-            await HostProgram.RunAsync(Deadline, CancellationToken.None, "unshare", "--map-root-user", "--map-auto", "rm", "-rf", place);
-        }
+        string[] inNamespaces = ["unshare", "--map-root-user", "--map-auto", "--net", "--mount", "--pid", "--fork", "--cgroup", "--ipc", "--uts", "sh", "-c", Script];
+        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, probe.Length > 0 ? probe : inNamespaces);
+        return tried.Succeeded
+            ? DoctorFinding.Ok(Name, "proc, sysfs and cgroup2 can be mounted")
+            : DoctorFinding.Fail(Name, tried.FirstLine, "the kernel refuses what each container's keeper mounts. Where this is a container itself, its /proc and /sys must not be masked; the kernel needs cgroup v2");
     }
 
     public static async Task<DoctorFinding> NetworkAsync(CancellationToken cancellationToken)
@@ -85,15 +92,21 @@ internal static class NamespaceChecks
         var tried = await HostProgram.RunAsync(Deadline, cancellationToken, "unshare", "--map-root-user", "--map-auto", "--net", "sh", "-c", Script);
         return tried.Succeeded
             ? DoctorFinding.Ok(Name, "pair, NAT table and redirect made")
-            : DoctorFinding.Fail(Name, tried.LastLine, "sudo apt-get install iproute2 nftables; kernel modules veth, nf_tables, nft_redir, nft_chain_nat");
+            : DoctorFinding.Fail(Name, tried.LastLine, Programs.Problem(Programs.SearchPath, "ip", "nft")?.Split(": ", 2)[^1] ?? "sudo modprobe -a veth nf_tables nft_redir nft_chain_nat");
     }
 
-    public static async Task<DoctorFinding> ProgramAsync(string program, string package, DoctorOutcome missing, CancellationToken cancellationToken)
+    /// <summary>Asks it for its version; what is there is not to be installed.</summary>
+    /// <param name="use">Who needs it, where desktops do not.</param>
+    public static async Task<DoctorFinding> ProgramAsync(string program, DoctorOutcome missing, CancellationToken cancellationToken, string? use = null)
     {
+        var what = use is null ? program : $"{program} ({use})";
+        if (Programs.Problem(Programs.SearchPath, program)?.Split(": ", 2) is { } problem)
+        {
+            return new DoctorFinding(what, missing, problem[0], problem.ElementAtOrDefault(1));
+        }
+
         var tried = await HostProgram.RunAsync(Deadline, cancellationToken, program, "--version");
-        return tried.Succeeded
-            ? DoctorFinding.Ok(program, tried.FirstLine)
-            : new DoctorFinding(program, missing, tried.LastLine, $"sudo apt-get install {package}");
+        return tried.Succeeded ? DoctorFinding.Ok(what, tried.FirstLine) : new DoctorFinding(what, missing, tried.LastLine, $"{program} --version fails, though it is installed: its own words say why");
     }
 
     private static string? ReadSetting(string settings, string name) =>
