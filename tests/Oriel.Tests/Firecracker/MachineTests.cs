@@ -72,9 +72,12 @@ public sealed class MachineTests : IDisposable
     {
         var words = new VmmWords();
         Assert.Null(words.Last);
-        words.Hear("before");
-        words.Hear(line);
+        words.HearConsole("before");
+        words.HearConsole(line);
         Assert.Equal(last, words.Last);
+        words.HearLog("logged");
+        words.HearConsole("printed later");
+        Assert.Equal("logged", words.Last);
     }
 
     [Fact]
@@ -84,7 +87,7 @@ public sealed class MachineTests : IDisposable
         var words = new VmmWords();
         await using (var output = new VmmOutput(_directory, log, Path.Combine(_directory, "metrics.json")))
         {
-            output.LineLogged += words.Hear;
+            output.LineLogged += words.HearLog;
             await using var pipe = Open(MachineFiles.Log);
             var line = Encoding.ASCII.GetBytes(new string('x', 1023) + "\n");
             for (var i = 0; i < 1024; i++)

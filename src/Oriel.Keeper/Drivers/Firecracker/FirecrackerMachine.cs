@@ -48,8 +48,8 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         FirecrackerProbe program, string directory, string id, VmmOutput output, ConsoleLog console, Cgroup? cgroup, CancellationToken cancellationToken)
     {
         var words = new VmmWords();
-        output.LineLogged += words.Hear;
-        console.LineWritten += words.Hear;
+        output.LineLogged += words.HearLog;
+        console.LineWritten += words.HearConsole;
         var process = Process.Start(VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id]))!;
         var machine = new FirecrackerMachine(process, output, console, words, new ApiTransport(Path.Combine(directory, MachineFiles.Socket)), program, cgroup);
         try
@@ -89,7 +89,7 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         var printed = console.PumpAsync(_process.StandardOutput.BaseStream, CancellationToken.None);
         await _process.WaitForExitAsync().ConfigureAwait(false);
         await printed.ConfigureAwait(false);
-        console.LineWritten -= _words.Hear;
+        console.LineWritten -= _words.HearConsole;
         await output.DisposeAsync().ConfigureAwait(false);
         return FirecrackerExit.Judge(_process.ExitCode, _cgroup?.OutOfMemoryKills() > 0, _words.Last);
     }

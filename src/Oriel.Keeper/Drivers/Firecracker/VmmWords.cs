@@ -1,26 +1,29 @@
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>
-/// The last that a VMM said of itself: on its console until it has a log, in its log from then on. Whichever came later counts; the line that
-/// only repeats the exit code does not. Thread-safe.
+/// The last that a VMM said of itself: in its log, where only errors are, or on its console as long as its log has nothing. A line that only
+/// repeats the exit code does not count. Thread-safe.
 /// </summary>
 internal sealed class VmmWords
 {
     public const int MaxCharacters = 500;
 
-    private volatile string? _last;
+    private volatile string? _printed;
+    private volatile string? _logged;
 
     /// <summary>Null where it has said nothing.</summary>
-    public string? Last => _last;
+    public string? Last => _logged ?? _printed;
 
-    /// <param name="line">Of its console or its log.</param>
-    public void Hear(string line)
+    public void HearConsole(string line) => _printed = Heard(line) ?? _printed;
+
+    public void HearLog(string line) => _logged = Heard(line) ?? _logged;
+
+    private static string? Heard(string line)
     {
         var said = WithoutOrigin(line.Trim());
-        if (said.Length > 0 && !said.StartsWith("Firecracker exiting ", StringComparison.Ordinal))
-        {
-            _last = said.Length > MaxCharacters ? said[..MaxCharacters] : said;
-        }
+        return said.Length == 0 || said.StartsWith("Firecracker exiting ", StringComparison.Ordinal) ? null
+            : said.Length > MaxCharacters ? said[..MaxCharacters]
+            : said;
     }
 
     // "2026-11-28T10:00:00.123456789 [d-abcdefghij:main:ERROR] ", as the VMM's logger begins each line.
