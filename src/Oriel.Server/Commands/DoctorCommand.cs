@@ -56,6 +56,7 @@ internal static class DoctorCommand
             HostChecks.Cgroup(),
             HostChecks.Tun(),
             await HostChecks.KvmAsync(cancellationToken),
+            await FirecrackerCheck.ExamineAsync(cancellationToken),
             HostChecks.Disk(data),
             HostChecks.Memory(),
             HostChecks.Port("HTTP port", port, udp: false),
