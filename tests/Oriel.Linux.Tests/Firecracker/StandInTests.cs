@@ -9,7 +9,8 @@ namespace Oriel.Linux.Tests.Firecracker;
 /// </summary>
 public sealed class StandInTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("oriel-fc-").FullName;
+    // Not in /tmp, which is in memory on many a host: nothing is forked onto that.
+    private readonly string _directory = Directory.CreateDirectory($"/var/tmp/oriel-fc-{Guid.NewGuid():n}").FullName;
 
     public StandInTests()
     {
