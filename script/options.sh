@@ -144,6 +144,8 @@ read_options() {
     done
     read -r name kind often <<<"$positional"
     [ "$often" != needed ] || [ "$taken" != 0 ] || refuse "$shown needs its $name; $shown --help says which"
+    [ -z "${kinds[--media-port]+x}" ] || [ "${option[--port]:-4000}" != "${option[--media-port]:-4001}" ] || [ "${option[--port]:-4000}" = 0 ] ||
+        refuse "--port and --media-port are both ${option[--port]:-4000}: they must differ"
     [ "${option[--cert]+x}" = "${option[--key]+x}" ] || refuse "--cert and --key go together"
 }
 
@@ -165,7 +167,7 @@ show_help() {
     printf ' [option...]\n\n'
     while read -r name kind often; do
         case $name in --*) ;; *) continue ;; esac
-        printf '  %-24s %s%s\n' "$name$(value_of_kind "$kind")" "$(description_of "$1" "$name")" "$([ "$often" != many ] || printf '; repeatable')"
+        printf '  %-24s %s%s\n' "$name$(value_of_kind "$kind")" "$(description_of "$1" "$name")" "$([ "$often" != many ] || case $(description_of "$1" "$name") in *repeatable) ;; *) printf '; repeatable' ;; esac)"
     done < <(rows_of "$1")
 }
 

@@ -79,6 +79,7 @@ up --port 65536|a port from 0 to 65535
 up --port 99999999999999999999|a port from 0 to 65535
 up --port 80|only for root
 up --port 4000 --port 4001|given twice
+up --port 4001|they must differ
 up --driver docker|auto, firecracker, qemu or container
 up --driver conatiner|did you mean container?
 up --bind localhost|an IP address such as 127.0.0.1

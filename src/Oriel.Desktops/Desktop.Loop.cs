@@ -101,7 +101,11 @@ public sealed partial class Desktop
         }
 
         // It stood still, and so did its clock; also where it was not copied in the end.
-        await Resources.TellTimeAsync();
+        if (!Resources.HasEnded)
+        {
+            await Resources.TellTimeAsync();
+        }
+
         return problem;
     }
 

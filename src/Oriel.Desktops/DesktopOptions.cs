@@ -1,4 +1,5 @@
 using Oriel.Desktops.Drivers;
+using Oriel.Linux.Files;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops;
@@ -24,6 +25,10 @@ public sealed class DesktopOptions
 
     /// <summary>How long the keeper has for an orderly end before it is killed.</summary>
     public TimeSpan StopDeadline { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Of a step that reads or writes so much to this host's disk, on top of what it takes anyway.</summary>
+    /// <param name="step">One of <see cref="Deadlines"/>, which are scaled already, or what a step takes of hardware.</param>
+    public TimeSpan DeadlineFor(TimeSpan step, long bytes) => step + (SlowDisk.TimeFor(bytes) * Math.Max(1, Driver.TimeScale));
 
     public string DesktopsDirectory => Path.Combine(DataDirectory, "desktops");
 

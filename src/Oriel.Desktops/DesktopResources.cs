@@ -20,16 +20,17 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 {
     private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot", Fork = "fork";
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
-    /// <summary>Some gigabytes to a disk that is slow.</summary>
+    /// <summary>What is not the memory's: the disk, of which a copy may share the blocks.</summary>
     private static readonly TimeSpan ForkDeadline = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan TimeDeadline = TimeSpan.FromSeconds(5);
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
     private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TaskCompletionSource<string?>? _answer;
+    private Question? _question;
     private EgressSession? _egress;
     private AgentLink? _agent;
     private KeeperLink? _keeper;
+    private long _memoryBytes;
     private Task _watching = Task.CompletedTask;
     private volatile string? _failedStep;
     private volatile string? _lastSeen;
@@ -45,6 +46,9 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     public string? LastSeen => _lastSeen;
 
     public string Bundle => Path.Combine(context.Options.DesktopsDirectory, desktop.Id.ToString());
+
+    /// <summary>Whether there is no keeper, and so no guest, any more.</summary>
+    public bool HasEnded => _keeper is { Ended.IsCompleted: true };
 
     /// <summary>Completes when the keeper says that its guest was started.</summary>
     public Task Running => _running.Task;
@@ -102,6 +106,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     public void FollowKeeper(KeeperSpec spec)
     {
         Volatile.Write(ref _agent, new AgentLink(Path.Combine(Bundle, BundleLayout.AgentSocket), spec.AgentKey));
+        _memoryBytes = spec.Limits.MachineMemory();
         _keeper = new KeeperLink(Bundle, context.Clock, logger);
         _keeper.Start(OnKeeperEvent);
         _watching = WatchKeeperAsync(_keeper);
@@ -137,12 +142,13 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
     /// <summary>Has the guest copied; for the owner loop alone.</summary>
     /// <returns>As <see cref="FreezeAsync"/>.</returns>
-    public Task<string?> ForkAsync(string directory) => AskAsync(Fork, ForkDeadline, CancellationToken.None, directory);
+    public Task<string?> ForkAsync(string directory) =>
+        AskAsync(Fork, context.Options.DeadlineFor(ForkDeadline, _memoryBytes), CancellationToken.None, directory);
 
     private async Task<string?> AskAsync(string command, TimeSpan deadline, CancellationToken cancellationToken, string? directory = null)
     {
-        var done = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _answer, done);
+        var question = new Question(command);
+        Volatile.Write(ref _question, question);
         if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(command, Directory: directory), cancellationToken))
         {
             return "the keeper does not answer";
@@ -150,12 +156,22 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
         try
         {
-            return await done.Task.WaitAsync(deadline, context.Clock, cancellationToken);
+            await Task.WhenAny(question.Answer.Task, keeper.Ended).WaitAsync(deadline, context.Clock, cancellationToken);
         }
         catch (TimeoutException)
         {
             return $"the keeper has not answered for {deadline.TotalSeconds:0} s";
         }
+
+        if (question.Answer.Task.IsCompleted)
+        {
+            return await question.Answer.Task;
+        }
+
+        // First its own reason for the desktop's end, then whatever comes of the answer that is missing.
+        await _watching;
+        var end = await keeper.Ended;
+        return $"the keeper ended{(end.Detail is null ? "" : $": {end.Detail}")}";
     }
 
     /// <summary>A machine's clock stood still with it: gives it the time, and randomness, again. Without effect in a guest whose kernel is the host's.</summary>
@@ -253,7 +269,11 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         switch (item.Type)
         {
             case "step" when item.Name is Pause or Resume or Snapshot or Fork:
-                Interlocked.Exchange(ref _answer, null)?.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
+                if (Volatile.Read(ref _question) is { } question && question.Command == item.Name)
+                {
+                    question.Answer.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
+                }
+
                 break;
             case "step":
                 OnStep(item);
@@ -289,5 +309,11 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         {
             desktop.Report(StepSnapshot.Of(name, state, item.AtUs, item.ElapsedUs, item.Detail));
         }
+    }
+
+    /// <summary>A command that the keeper answers; the answer to another, which came too late for it, is none.</summary>
+    private sealed record Question(string Command)
+    {
+        public TaskCompletionSource<string?> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -54,7 +54,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
         if (origin is { Restored: null })
         {
-            await steps.RunAsync("snapshot", _deadlines.Agent, (progress, token) => KeepAsync(desktop, progress, token), cancellationToken);
+            await steps.RunAsync("snapshot", context.Options.DeadlineFor(_deadlines.Agent, guest.Keeper.Limits.MachineMemory()), (progress, token) => KeepAsync(desktop, progress, token), cancellationToken);
         }
 
         waits();
@@ -183,7 +183,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         var driver = context.Options.Driver;
         if (driver.NeedsDisks)
         {
-            await steps.RunAsync("image-disks", _deadlines.Keeper, VerifyDisksAsync, cancellationToken);
+            await steps.RunAsync("image-disks", context.Options.DeadlineFor(_deadlines.Keeper, image.Disks?.Size ?? 0), VerifyDisksAsync, cancellationToken);
         }
 
         return await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Oriel.Images;
 
 /// <summary>The image as disks for virtual machines, in the folder <c>disks</c> beside its rootfs. Made with the image, never written to afterwards.</summary>
@@ -10,6 +12,10 @@ public sealed record ImageDisks(string KernelRelease, ImageFile Kernel, ImageFil
 {
     /// <summary>Of the folder in the image's directory.</summary>
     public const string Folder = "disks";
+
+    /// <summary>Bytes, of all of them.</summary>
+    [JsonIgnore]
+    public long Size => All.Sum(file => file.Size);
 
     internal IReadOnlyList<ImageFile> All => [Kernel, Initramfs, Root];
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Oriel.Egress.Dns;
 using Oriel.Keeper.Drivers;
 using Oriel.Keeper.Drivers.Container;
@@ -32,6 +33,9 @@ internal sealed class DesktopKeeper
     private readonly ControlServer _control;
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _services = [];
+
+    /// <summary>What is being asked of the guest.</summary>
+    private readonly ConcurrentDictionary<Task, bool> _asked = new();
     private readonly Lock _stopGate = new();
     private IGuest? _guest;
     private bool _stopping;
@@ -158,20 +162,34 @@ internal sealed class DesktopKeeper
                 Stop(command.DeadlineMs > 0 ? TimeSpan.FromMilliseconds(command.DeadlineMs) : DefaultStop);
                 break;
             case "pause":
-                await SetPausedAsync(true, cancellationToken).ConfigureAwait(false);
+                await AnswerAsync(SetPausedAsync(true, cancellationToken)).ConfigureAwait(false);
                 break;
             case "resume":
-                await SetPausedAsync(false, cancellationToken).ConfigureAwait(false);
+                await AnswerAsync(SetPausedAsync(false, cancellationToken)).ConfigureAwait(false);
                 break;
             case "snapshot":
-                await WriteAsync("snapshot", guest => guest.CanSnapshot, guest => KeepAsync(guest, cancellationToken)).ConfigureAwait(false);
+                await AnswerAsync(WriteAsync("snapshot", guest => guest.CanSnapshot, guest => KeepAsync(guest, cancellationToken))).ConfigureAwait(false);
                 break;
             case "fork":
-                await WriteAsync("fork", guest => guest.CanFork, guest => guest.ForkAsync(command.Directory ?? "", cancellationToken)).ConfigureAwait(false);
+                await AnswerAsync(WriteAsync("fork", guest => guest.CanFork, guest => guest.ForkAsync(command.Directory ?? "", cancellationToken))).ConfigureAwait(false);
                 break;
             case "counters":
                 await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
                 break;
+        }
+    }
+
+    /// <summary>An answer that the end must not overtake.</summary>
+    private async Task AnswerAsync(Task answer)
+    {
+        _asked[answer] = true;
+        try
+        {
+            await answer.ConfigureAwait(false);
+        }
+        finally
+        {
+            _asked.TryRemove(answer, out _);
         }
     }
 
@@ -195,9 +213,9 @@ internal sealed class DesktopKeeper
             await guest.SetPausedAsync(paused, cancellationToken).ConfigureAwait(false);
             _events.Publish("step", name, "done");
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ObjectDisposedException)
         {
-            _events.Publish("step", name, "failed", detail: exception.Message);
+            _events.Publish("step", name, "failed", detail: WordsOf(exception));
         }
     }
 
@@ -218,11 +236,13 @@ internal sealed class DesktopKeeper
             await write(guest).ConfigureAwait(false);
             _events.Publish("step", name, "done");
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException or ObjectDisposedException)
         {
-            _events.Publish("step", name, "failed", detail: exception.Message);
+            _events.Publish("step", name, "failed", detail: WordsOf(exception));
         }
     }
+
+    private static string WordsOf(Exception exception) => exception is ObjectDisposedException ? "the guest has ended" : exception.Message;
 
     private async Task PublishCountersAsync(CancellationToken cancellationToken)
     {
@@ -286,6 +306,8 @@ internal sealed class DesktopKeeper
 
     private async Task EndAsync(GuestExit exit)
     {
+        // What was asked of the guest fails with it, and nothing is told after the last event.
+        await Task.WhenAny(Task.WhenAll(_asked.Keys), Task.Delay(DrainDeadline)).ConfigureAwait(false);
         var last = _events.End(exit.Reason, exit.Detail);
         try
         {

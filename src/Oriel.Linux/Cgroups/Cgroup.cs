@@ -67,6 +67,15 @@ public sealed partial class Cgroup : IDisposable
         return missing;
     }
 
+    /// <summary>Keeps what is in memory there, for processes that join from now on.</summary>
+    /// <returns>False where this host offers no such limit here.</returns>
+    public bool ForbidSwap()
+    {
+        List<string> missing = [];
+        Set("memory.swap.max", "0", missing);
+        return missing.Count == 0;
+    }
+
     public void Freeze(bool frozen) => File.WriteAllText(FileOf("cgroup.freeze"), frozen ? "1" : "0");
 
     /// <summary>How often the kernel killed a process of this group for want of memory; 0 where it cannot be known.</summary>

@@ -53,6 +53,11 @@ public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, stri
 {
     /// <summary>Of a desktop's own disk, where no other is asked for. Sparse: it takes what is written.</summary>
     public const long DefaultDiskBytes = 8L << 30;
+
+    private const long DefaultMachineMemoryBytes = 2L << 30;
+
+    /// <summary>What a virtual machine has: its limit, or 2 GiB where there is none.</summary>
+    public long MachineMemory() => MemoryBytes > 0 ? MemoryBytes : DefaultMachineMemoryBytes;
 }
 
 /// <summary>

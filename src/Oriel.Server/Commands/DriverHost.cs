@@ -29,6 +29,8 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     /// <summary>Null where it is not installed.</summary>
     public string? QemuProgram => Find("qemu-system-x86_64");
 
+    public bool HasFirecracker => Find("firecracker") is not null;
+
     /// <summary>As the keeper finds it, which knows whether it can be used.</summary>
     public string FirecrackerProgram => Find("firecracker") ?? "firecracker";
 
@@ -38,10 +40,15 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     public async Task<bool> QemuComesUpOnKvmAsync() =>
         await KvmProblemAsync() is null && (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor, QemuProgram!)).Succeeded;
 
-    public async Task<string?> FirecrackerProblemAsync()
+    public async Task<string?> FirecrackerProblemAsync() => (await FirecrackerAsync()).Problem;
+
+    /// <returns>The version that is installed, null where that cannot be used; and why no machine can be had, null where one came up.</returns>
+    public async Task<(string? Version, string? Problem)> FirecrackerAsync()
     {
         var probe = await HostProgram.RunAsync(ProbeDeadline, cancellationToken, keeper, "probe", "firecracker");
-        return probe.Succeeded ? TunProblem() ?? await KvmProblemAsync() ?? await FirecrackerMachineProblemAsync() : probe.FirstLine;
+        return probe.Succeeded
+            ? (probe.FirstLine, TunProblem() ?? await KvmProblemAsync() ?? await FirecrackerMachineProblemAsync())
+            : (null, probe.FirstLine);
     }
 
     public async Task<string?> KvmProblemAsync()
@@ -57,7 +64,7 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
         {
             var trial = await HostProgram.RunAsync(
                 ProbeDeadline, cancellationToken, FirecrackerProgram, "--no-api", "--config-file", FirecrackerTrial.Write(directory));
-            return trial.Succeeded ? null : $"no machine of Firecracker's runs here, although KVM does: {trial.LastLine}";
+            return trial.Succeeded ? null : $"no machine of Firecracker's runs here, although KVM does: {FirecrackerTrial.WordOf(trial)}";
         }
         finally
         {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text.Json.Nodes;
+using Oriel.Server.Commands.Doctor;
 
 namespace Oriel.Server.Commands;
 
@@ -28,6 +29,26 @@ internal static class FirecrackerTrial
         var config = Path.Combine(directory, "machine.json");
         File.WriteAllText(config, machine.ToJsonString());
         return config;
+    }
+
+    /// <summary>
+    /// Why the machine did not come up. Firecracker logs a sentence for people, "… error: …" and perhaps further lines, and ends with the same as its
+    /// program has it: <c>Error: RunWithoutApiError(BuildMicroVMFromJson(…))</c>.
+    /// </summary>
+    internal static string WordOf(HostProgramResult trial)
+    {
+        var lines = trial.Output.Split('\n', StringSplitOptions.TrimEntries);
+        var first = Array.FindIndex(lines, line => line.Contains(" error: ", StringComparison.Ordinal));
+        return first < 0 ? trial.LastLine : string.Join(' ', lines.Skip(first + 1).TakeWhile(Continues).Prepend(WithoutOrigin(lines[first])));
+    }
+
+    private static bool Continues(string line) => line.Length > 0 && !char.IsAsciiDigit(line[0]) && !line.StartsWith("Error: ", StringComparison.Ordinal);
+
+    // "2026-11-28T10:00:00.123456789 [anonymous-instance:main] ", as its logger begins each line.
+    private static string WithoutOrigin(string line)
+    {
+        var end = char.IsAsciiDigit(line[0]) ? line.IndexOf("] ", StringComparison.Ordinal) : -1;
+        return end < 0 ? line : line[(end + 2)..];
     }
 
     /// <summary>An ELF64 executable of one segment. (Source: elf(5).)</summary>

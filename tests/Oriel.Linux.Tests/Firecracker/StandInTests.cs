@@ -9,7 +9,8 @@ namespace Oriel.Linux.Tests.Firecracker;
 /// </summary>
 public sealed class StandInTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("oriel-fc-").FullName;
+    // Not in /tmp, which is in memory on many a host: nothing is forked onto that.
+    private readonly string _directory = Directory.CreateDirectory($"/var/tmp/oriel-fc-{Guid.NewGuid():n}").FullName;
 
     public StandInTests()
     {
@@ -24,7 +25,15 @@ public sealed class StandInTests : IDisposable
         File.Copy(Path.Combine(AppContext.BaseDirectory, "Firecracker", "firecracker.pl"), program);
         File.SetUnixFileMode(program, (UnixFileMode)0b111_101_101);
         File.SetUnixFileMode(_directory, (UnixFileMode)0b111_101_101);
+        // What a keeper knows a delegated cgroup by; nothing limits anything here.
+        foreach (var file in (string[])["cgroup.procs", "memory.max", "memory.swap.max", "cpu.max"])
+        {
+            Directory.CreateDirectory(Cgroup);
+            File.WriteAllText(Path.Combine(Cgroup, file), "");
+        }
     }
+
+    private string Cgroup => Path.Combine(_directory, "cgroup");
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
@@ -65,6 +74,38 @@ public sealed class StandInTests : IDisposable
         await keeper.WaitForEndAsync();
     }
 
+    [Theory]
+    [InlineData("/version", "vm-start: Firecracker, GET /version")]
+    [InlineData("/logger", "vm-boot: Firecracker, PUT /logger")]
+    [InlineData("/machine-config", "vm-boot: Firecracker, PUT /machine-config")]
+    [InlineData("/network-interfaces/eth0", "vm-boot: Firecracker, PUT /network-interfaces/eth0")]
+    [InlineData("/actions", "vm-boot: Firecracker, PUT /actions")]
+    public async Task Start_VmmThatEndsInARequest_FailsWithItsEndAndItsLastWords(string path, string request)
+    {
+        await using var keeper = await StartAsync($"VMM_DIES={path} VMM_EXIT=148");
+        var exited = await keeper.WaitForAsync("exited");
+        Assert.Equal("start-failed", exited.Name);
+        Assert.StartsWith(request + ": ", exited.Detail);
+        Assert.Contains("; Firecracker has ended: " + EndOfTheFilter, exited.Detail);
+    }
+
+    [Theory]
+    [InlineData("fork", "/snapshot/create", "148", "Firecracker, PUT /snapshot/create", EndOfTheFilter, "guest-exited")]
+    [InlineData("fork", "/snapshot/create", "kill", "Firecracker, PUT /snapshot/create", "signal 9", "guest-killed")]
+    [InlineData("snapshot", "/snapshot/create", "148", "Firecracker, PUT /snapshot/create", EndOfTheFilter, "guest-exited")]
+    [InlineData("pause", "/vm", "148", "Firecracker, PATCH /vm", EndOfTheFilter, "guest-exited")]
+    public async Task Command_VmmThatEndsInIt_IsAnsweredBeforeTheEndIsTold(string command, string path, string exit, string request, string end, string reason)
+    {
+        var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
+        await using var keeper = await StartAsync($"VMM_STAYS=1 VMM_DIES={path} VMM_EXIT={exit}", command == "snapshot" ? new KeeperSnapshot(kept, IsRestore: false) : null);
+        var failed = await AskAsync(keeper, new KeeperCommand(command, Directory: kept), "failed");
+        Assert.StartsWith(request + ": ", failed.Detail);
+        Assert.EndsWith("; Firecracker has ended: " + end, failed.Detail);
+        // Of a machine whose agent was never there this is the start's end.
+        var exited = await keeper.WaitForAsync("exited");
+        Assert.Contains($"the guest ended before its agent answered: {reason}, {end}", exited.Detail);
+    }
+
     [Fact]
     public async Task Start_WithoutFirecracker_SaysWhatToInstall()
     {
@@ -81,7 +122,8 @@ public sealed class StandInTests : IDisposable
         await using (var keeper = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: false)))
         {
             await AskAsync(keeper, new KeeperCommand("snapshot"), "done");
-            Assert.Equal(["PATCH /vm {\"state\":\"Paused\"}", Created], await AskedAsync(keeper));
+            await HasAskedAsync(keeper, [Paused, Created("Diff")]);
+            Assert.Equal("0", File.ReadAllText(Path.Combine(Cgroup, "memory.swap.max")));
             await keeper.SendAsync(new KeeperCommand("resume"));
             Assert.Equal("failed", (await keeper.WaitForAsync("step", "resume")).State);
         }
@@ -92,12 +134,42 @@ public sealed class StandInTests : IDisposable
         await using var restored = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: true));
         await restored.WaitForAsync("step", "agent-link");
         Assert.Equal(["namespaces", "network", "scratch", "vm-start", "restore"], restored.Seen.Where(seen => seen is { Type: "step", State: "done" }).Select(seen => seen.Name));
-        Assert.Equal(
-            ["PUT /snapshot/load {\"snapshot_path\":\"state\",\"mem_backend\":{\"backend_type\":\"File\",\"backend_path\":\"memory\"},\"resume_vm\":false,\"clock_realtime\":true}", "PATCH /vm {\"state\":\"Resumed\"}"],
-            await AskedAsync(restored));
+        string[] loaded =
+        [
+            "PUT /snapshot/load {\"snapshot_path\":\"state\",\"mem_backend\":{\"backend_type\":\"File\",\"backend_path\":\"memory\"},\"resume_vm\":false,\"clock_realtime\":true}", Resumed,
+        ];
+        await HasAskedAsync(restored, loaded);
         var console = await ConsoleAsync(restored);
         Assert.Contains("read memory: mem_file of the machine", console);
         Assert.DoesNotContain(console, line => line.StartsWith("writable", StringComparison.Ordinal));
+
+        // What it has not touched is its file's, and would be missing in a diff.
+        var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
+        await AskAsync(restored, new KeeperCommand("fork", Directory: fork), "done", hasStarted: true);
+        await HasAskedAsync(restored, [.. loaded, Paused, Created("Full"), Resumed]);
+    }
+
+    [Theory]
+    [InlineData("VMM_VERSION=1.12.0", "Full")]
+    [InlineData("VMM_NO_DIFF=1", "Diff Full")]
+    public async Task Fork_ByAVmmThatMakesNoDiff_IsWhole(string environment, string types)
+    {
+        var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
+        await using var keeper = await StartAsync($"VMM_STAYS=1 {environment}");
+        await AskAsync(keeper, new KeeperCommand("fork", Directory: fork), "done");
+        await HasAskedAsync(keeper, [Paused, .. types.Split(' ').Select(Created), Resumed]);
+        Assert.Equal("mem_file of the machine", Read(fork, "memory"));
+    }
+
+    [Fact]
+    public async Task Fork_OntoAFileSystemInMemory_IsRefusedAndTheGuestIsNotAsked()
+    {
+        var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
+        await using var keeper = await StartAsync("VMM_STAYS=1", before: $"mount -t tmpfs tmpfs {fork}");
+        var failed = await AskAsync(keeper, new KeeperCommand("fork", Directory: fork), "failed");
+        Assert.StartsWith($"{fork} is on a file system in memory: the 64 MiB that Firecracker writes there would count as the desktop's own memory", failed.Detail);
+        await AskAsync(keeper, new KeeperCommand("pause"), "done", hasStarted: true);
+        await HasAskedAsync(keeper, [Paused]);
     }
 
     [Fact]
@@ -107,7 +179,7 @@ public sealed class StandInTests : IDisposable
         await using var keeper = await StartAsync("VMM_STAYS=1 VMM_FAULT=/snapshot/create", new KeeperSnapshot(kept, IsRestore: false));
         var failed = await AskAsync(keeper, new KeeperCommand("snapshot"), "failed");
         Assert.Equal("Firecracker, PUT /snapshot/create: refused as told (status 400)", failed.Detail);
-        Assert.Equal(["PATCH /vm {\"state\":\"Paused\"}", Created, "PATCH /vm {\"state\":\"Resumed\"}"], await AskedAsync(keeper));
+        await HasAskedAsync(keeper, [Paused, Created("Diff"), Created("Full"), Resumed]);
         await AskAsync(keeper, new KeeperCommand("pause"), "done", hasStarted: true);
         await AskAsync(keeper, new KeeperCommand("resume"), "done", hasStarted: true);
     }
@@ -124,20 +196,32 @@ public sealed class StandInTests : IDisposable
             Assert.Equal(64L << 20, new FileInfo(Path.Combine(fork, "scratch")).Length);
         }
 
-        var once = (string[])["PATCH /vm {\"state\":\"Paused\"}", Created, "PATCH /vm {\"state\":\"Resumed\"}"];
-        Assert.Equal([.. once, .. once], await AskedAsync(keeper));
+        await HasAskedAsync(keeper, [Paused, Created("Diff"), Resumed, Paused, Created("Full"), Resumed]);
     }
 
-    private const string Created = "PUT /snapshot/create {\"snapshot_path\":\"snapshots/state\",\"mem_file_path\":\"snapshots/memory\",\"snapshot_type\":\"Full\"}";
+    private const string Paused = "PATCH /vm {\"state\":\"Paused\"}";
+    private const string Resumed = "PATCH /vm {\"state\":\"Resumed\"}";
+    private const string EndOfTheFilter =
+        "the VMM was ended by its own system-call filter (exit code 148); its last words: Shutting down VM after intercepting a bad syscall (44).";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private static string Created(string type) => $"PUT /snapshot/create {{\"snapshot_path\":\"snapshots/state\",\"mem_file_path\":\"snapshots/memory\",\"snapshot_type\":\"{type}\"}}";
 
     private static string Read(string directory, string name) => File.ReadAllText(Path.Combine(directory, name));
 
     private static Task<string[]> ConsoleAsync(TestKeeper keeper) => File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
 
-    /// <summary>What was asked of the VMM about a machine that is there, or to make it be there.</summary>
-    private static async Task<List<string>> AskedAsync(TestKeeper keeper) =>
-        [.. (await ConsoleAsync(keeper)).Where(line => line.StartsWith("asked PATCH", StringComparison.Ordinal) || line.StartsWith("asked PUT /snapshot", StringComparison.Ordinal)).Select(line => line["asked ".Length..])];
+    /// <summary>What was asked of the VMM about a machine that is there, or to make it be there; the stand-in says it before it answers, and the keeper reads it when it can.</summary>
+    private static async Task HasAskedAsync(TestKeeper keeper, string[] expected)
+    {
+        string[] asked = [];
+        await Eventually.HoldsAsync(async () =>
+        {
+            asked = [.. (await ConsoleAsync(keeper)).Where(line => line.StartsWith("asked PATCH", StringComparison.Ordinal) || line.StartsWith("asked PUT /snapshot", StringComparison.Ordinal)).Select(line => line["asked ".Length..])];
+            return asked.Length >= expected.Length ? null : $"asked was {string.Join("; ", asked)}";
+        });
+        Assert.Equal(expected, asked);
+    }
 
     /// <param name="hasStarted">The keeper is known to wait for its guest's agent, which the stand-in has none of.</param>
     private static async Task<KeeperEvent> AskAsync(TestKeeper keeper, KeeperCommand command, string state, bool hasStarted = false)
@@ -153,13 +237,14 @@ public sealed class StandInTests : IDisposable
         return answer;
     }
 
-    private Task<TestKeeper> StartAsync(string environment, KeeperSnapshot? snapshot = null)
+    private Task<TestKeeper> StartAsync(string environment, KeeperSnapshot? snapshot = null, string before = "true")
     {
         TinyGuestRing.RequireTap();
         return TestKeeper.StartAsync(
             untilRunning: false,
-            limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
+            limits: new KeeperLimits(64L << 20, 1, 0, Cgroup, DiskBytes: 64L << 20),
             change: spec => spec with { Driver = "firecracker", ImagePath = Path.Combine(_directory, "image"), Snapshot = snapshot },
-            environment: $"PATH={_directory}:$PATH {environment}");
+            environment: $"PATH={_directory}:$PATH {environment}",
+            before: before);
     }
 }

@@ -3,8 +3,10 @@
 # asked and what it is able to, tries the files and the tap that it is given, and runs no guest.
 #   VMM_VERSION   what it is; default 1.16.1
 #   VMM_FAULT     a path that it refuses
+#   VMM_NO_DIFF   it makes whole snapshots alone
 #   VMM_EXIT      its exit code after InstanceStart; default 0
 #   VMM_STAYS     it does not exit
+#   VMM_DIES      a path in whose request it ends, with VMM_EXIT, a last word in its log and no answer; 'kill' as VMM_EXIT: by a signal, wordless
 use strict;
 use warnings;
 use Fcntl;
@@ -22,7 +24,14 @@ print "named $argument{'--id'}\n";
 open my $self, '<', '/proc/self/status' or die;
 /^(Uid|CapEff|CapPrm|CapBnd|NoNewPrivs|Seccomp):\s+(\S+)/ and print "status $1 $2\n" while <$self>;
 
-my $tap;
+my ($tap, $log);
+sub die_of {
+    kill 9, $$ if $ENV{VMM_EXIT} eq 'kill';
+    my $words = "2026-11-28T10:00:00.123456789 [x:fc_api:ERROR] Shutting down VM after intercepting a bad syscall (44).\n";
+    $log ? syswrite $log, $words : print $words;
+    exit $ENV{VMM_EXIT};
+}
+
 sub fault_of {
     my ($path, $body) = @_;
     return 'refused as told' if $path eq ($ENV{VMM_FAULT} // '');
@@ -30,6 +39,7 @@ sub fault_of {
         my ($file) = $body =~ /"(?:log|metrics)_path":"([^"]+)"/;
         sysopen my $out, $file, O_RDWR | O_CREAT | O_NONBLOCK or return "$file: $!";
         syswrite $out, $path eq '/logger' ? "the stand-in's log\n" : "{\"the stand-in\":1}\n";
+        $log = $out if $path eq '/logger';
     } elsif ($path eq '/boot-source') {
         for my $file ($body =~ /"(?:kernel_image|initrd)_path":"([^"]+)"/g) {
             open my $in, '<', $file or return "$file: $!";
@@ -48,6 +58,7 @@ sub fault_of {
         print "opened $name\n";
     }
     if ($path eq '/snapshot/create') {
+        return 'no diff snapshots' if $ENV{VMM_NO_DIFF} && $body =~ /"Diff"/;
         for my $name ('snapshot', 'mem_file') {
             my ($file) = $body =~ /"${name}_path":"([^"]+)"/;
             # As Firecracker opens them.
@@ -75,6 +86,7 @@ while (my $client = $listener->accept) {
     my $body = '';
     read $client, $body, $length if $length;
     print "asked $method $path $body\n";
+    die_of() if $path eq ($ENV{VMM_DIES} // '');
     my $fault = fault_of($path, $body);
     my ($status, $answer) = $fault ? (400, qq({"fault_message":"$fault"})) : $path eq '/version' ? (200, qq({"firecracker_version":"$version"})) : (204, '');
     print {$client} "HTTP/1.1 $status \r\nServer: Firecracker API\r\n", ($answer ? 'Content-Length: ' . length($answer) . "\r\n" : ''), "\r\n$answer";

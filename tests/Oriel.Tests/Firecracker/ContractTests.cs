@@ -23,6 +23,8 @@ public sealed class ContractTests
     private static readonly FirecrackerCapabilities Newest = FirecrackerCapabilities.Of(new FirecrackerVersion(1, 17, 0));
     private static readonly FirecrackerCapabilities Oldest = FirecrackerCapabilities.Of(FirecrackerVersion.Oldest);
 
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -35,7 +37,7 @@ public sealed class ContractTests
         Assert.Equal(
             [
                 "PUT /logger", "PUT /metrics", "PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/root", "PUT /drives/scratch", "PUT /drives/config",
-                "PUT /network-interfaces/eth0", "PUT /vsock", "PUT /entropy", "PUT /balloon", "PUT /actions",
+                "PUT /network-interfaces/eth0", "PUT /vsock", "PUT /entropy", "PUT /actions",
             ],
             vmm.Requests);
     }
@@ -56,7 +58,7 @@ public sealed class ContractTests
         await using var first = new PlayedFirecracker();
         await MachineSequence.BootAsync(Client(first), Whole, Token);
         first.Requests.Clear();
-        await MachineSequence.SnapshotAsync(Client(first), Token);
+        await MachineSequence.SnapshotAsync(Client(first), SnapshotType.Full, Deadline, Token);
         Assert.Equal(["PATCH /vm", "PUT /snapshot/create"], first.Requests);
 
         await using var second = new PlayedFirecracker();
@@ -65,6 +67,58 @@ public sealed class ContractTests
         Assert.Equal(["snapshot_path", "mem_backend", "resume_vm"], second.Bodies[2]!.AsObject().Select(field => field.Key));
         Assert.Equal("Running", second.State);
         Assert.Empty(first.Violations.Concat(second.Violations));
+    }
+
+    /// <summary>At its warnings it writes tens of lines at each boot and resume of which none is of anything wrong.</summary>
+    [Fact]
+    public async Task Boot_OfAnyMachine_LogsErrorsAlone()
+    {
+        await using var vmm = new PlayedFirecracker();
+        await MachineSequence.BootAsync(Client(vmm), Whole, Token);
+        Assert.Equal("Error", vmm.Bodies[0]!["level"]!.GetValue<string>());
+    }
+
+    [Theory]
+    [InlineData("1.10.1", "Full")]
+    [InlineData("1.12.0", "Full")]
+    [InlineData("1.13.0", "Diff")]
+    [InlineData("1.16.1", "Diff")]
+    public async Task Snapshot_FirstOfABootedMachine_IsSparseWhereTheVersionCan(string version, string type)
+    {
+        await using var vmm = new PlayedFirecracker { Version = version };
+        await MachineSequence.BootAsync(Client(vmm), Whole, Token);
+        Assert.True(FirecrackerVersion.TryParse(await Client(vmm).VersionAsync(Token), out var parsed));
+        var policy = new SnapshotPolicy(1L << 30, isBooted: true, isLimited: true, FirecrackerCapabilities.Of(parsed), canSwap: () => false, timeScale: 1);
+        vmm.Requests.Clear();
+        for (var i = 0; i < 2; i++)
+        {
+            await MachineSequence.SnapshotAsync(Client(vmm), policy.Next(), policy.Deadline, Token);
+        }
+
+        Assert.Equal(["PATCH /vm", "PUT /snapshot/create", "PATCH /vm", "PUT /snapshot/create"], vmm.Requests);
+        Assert.Equal([type, "Full"], TypesOf(vmm));
+        Assert.Empty(vmm.Violations);
+    }
+
+    [Fact]
+    public async Task Snapshot_DiffThatTheVmmRefuses_IsTakenWhole()
+    {
+        await using var vmm = new PlayedFirecracker { Version = "1.10.1" };
+        await MachineSequence.BootAsync(Client(vmm), Whole, Token);
+        await MachineSequence.SnapshotAsync(Client(vmm), SnapshotType.Diff, Deadline, Token);
+        Assert.Equal(["Diff", "Full"], TypesOf(vmm));
+        Assert.Contains("dirty page tracking disabled", Assert.Single(vmm.Violations));
+        Assert.Equal("Paused", vmm.State);
+    }
+
+    /// <summary>Of one that is full, hangs or dies the whole one would do so too.</summary>
+    [Fact]
+    public async Task Snapshot_DiffThatIsNotAnswered_IsNotTakenAgain()
+    {
+        await using var vmm = new PlayedFirecracker { Misbehave = (request, _) => Task.FromResult(request == "PUT /snapshot/create") };
+        await MachineSequence.BootAsync(Client(vmm), Whole, Token);
+        var failed = await Assert.ThrowsAsync<FirecrackerException>(() => MachineSequence.SnapshotAsync(Client(vmm), SnapshotType.Diff, Deadline, Token));
+        Assert.Equal(FirecrackerFault.BrokenAnswer, failed.Fault);
     }
 
     [Fact]
@@ -100,10 +154,8 @@ public sealed class ContractTests
         await MachineSequence.BootAsync(api, Whole, Token);
         await api.PatchVmAsync(VmState.Paused, Token);
         Assert.Equal(InstanceState.Paused, (await api.DescribeAsync(Token)).State);
-        await api.CreateSnapshotAsync(new SnapshotCreate("s", "m", SnapshotType.Diff), Token);
+        await api.CreateSnapshotAsync(new SnapshotCreate("s", "m", SnapshotType.Diff), Deadline, Token);
         await api.PatchVmAsync(VmState.Resumed, Token);
-        await api.PatchBalloonAsync(new BalloonUpdate(64), Token);
-        Assert.Equal(12345678, (await api.BalloonStatsAsync(Token)).FreeMemory);
         await api.ActAsync(InstanceActionType.FlushMetrics, Token);
         await api.ActAsync(InstanceActionType.SendCtrlAltDel, Token);
         Assert.Equal(InstanceState.Running, (await api.DescribeAsync(Token)).State);
@@ -133,7 +185,6 @@ public sealed class ContractTests
         await api.PutDriveAsync(new Drive("b", "p", false, false, DriveCache.Unsafe, DriveEngine.Sync), Token);
         await api.PutNetworkInterfaceAsync(new NetworkInterface("eth1", "tap1", "02:00:00:00:00:01", limiter, limiter), Token);
         await api.PutEntropyAsync(new EntropyDevice(limiter), Token);
-        await api.PutBalloonAsync(new Balloon(8, false, 1), Token);
         Assert.Empty(vmm.Violations);
 
         await using var other = new PlayedFirecracker();
@@ -174,9 +225,9 @@ public sealed class ContractTests
         var api = Client(vmm);
         await MachineSequence.BootAsync(api, Whole, Token);
         await RefusedAsync(() => api.PutDriveAsync(new Drive("late", "p", false, true), Token), "after starting");
-        await RefusedAsync(() => api.PutBalloonAsync(new Balloon(0, true), Token), "after starting");
+        await RefusedAsync(() => api.PutEntropyAsync(new EntropyDevice(), Token), "after starting");
         await RefusedAsync(() => api.ActAsync(InstanceActionType.InstanceStart, Token), "already running");
-        await RefusedAsync(() => api.CreateSnapshotAsync(new SnapshotCreate("s", "m"), Token), "not paused");
+        await RefusedAsync(() => api.CreateSnapshotAsync(new SnapshotCreate("s", "m"), Deadline, Token), "not paused");
         await RefusedAsync(() => api.LoadSnapshotAsync(new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.File, "m")), Token), "after starting");
         Assert.Equal(5, vmm.Violations.Count);
 
@@ -193,6 +244,9 @@ public sealed class ContractTests
         Assert.Contains(ApiDocument.Published.Operations, operation => operation is { Method: "PUT", Path: "/drives/{drive_id}", Stage: ApiStage.BeforeStart, BodyRequired: true });
         Assert.Contains(ApiDocument.Published.Operations, operation => operation is { Method: "PUT", Path: "/snapshot/create", Stage: ApiStage.AfterStart });
     }
+
+    private static IEnumerable<string> TypesOf(PlayedFirecracker vmm) =>
+        vmm.Bodies.Where(body => body?["snapshot_type"] is not null).Select(body => body!["snapshot_type"]!.GetValue<string>());
 
     private static FirecrackerApi Client(PlayedFirecracker vmm) => new(new ApiTransport(vmm.SocketPath));
 

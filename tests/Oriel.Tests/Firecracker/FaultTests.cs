@@ -7,6 +7,25 @@ namespace Oriel.Tests.Firecracker;
 /// <summary>A VMM that refuses, hangs, ends early, or says what is no answer.</summary>
 public sealed class FaultTests
 {
+    private static readonly Dictionary<string, Func<FirecrackerApi, Task>> Requests = new()
+    {
+        [nameof(FirecrackerApi.DescribeAsync)] = api => api.DescribeAsync(Token),
+        [nameof(FirecrackerApi.VersionAsync)] = api => api.VersionAsync(Token),
+        [nameof(FirecrackerApi.PutLoggerAsync)] = api => api.PutLoggerAsync(new Logger("log", LogLevel.Error), Token),
+        [nameof(FirecrackerApi.PutMetricsAsync)] = api => api.PutMetricsAsync(new Metrics("metrics"), Token),
+        [nameof(FirecrackerApi.PutMachineConfigurationAsync)] = api => api.PutMachineConfigurationAsync(new MachineConfiguration(1, 64), Token),
+        [nameof(FirecrackerApi.PutCpuConfigAsync)] = api => api.PutCpuConfigAsync(new CpuConfig(), Token),
+        [nameof(FirecrackerApi.PutBootSourceAsync)] = api => api.PutBootSourceAsync(new BootSource("k", null, ""), Token),
+        [nameof(FirecrackerApi.PutDriveAsync)] = api => api.PutDriveAsync(new Drive("a", "p", false, true), Token),
+        [nameof(FirecrackerApi.PutNetworkInterfaceAsync)] = api => api.PutNetworkInterfaceAsync(new NetworkInterface("eth0", "tap"), Token),
+        [nameof(FirecrackerApi.PutVsockAsync)] = api => api.PutVsockAsync(new Vsock(3, "v"), Token),
+        [nameof(FirecrackerApi.PutEntropyAsync)] = api => api.PutEntropyAsync(new EntropyDevice(), Token),
+        [nameof(FirecrackerApi.ActAsync)] = api => api.ActAsync(InstanceActionType.InstanceStart, Token),
+        [nameof(FirecrackerApi.PatchVmAsync)] = api => api.PatchVmAsync(VmState.Paused, Token),
+        [nameof(FirecrackerApi.CreateSnapshotAsync)] = api => api.CreateSnapshotAsync(new SnapshotCreate("s", "m"), Short, Token),
+        [nameof(FirecrackerApi.LoadSnapshotAsync)] = api => api.LoadSnapshotAsync(new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.File, "m")), Token),
+    };
+
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -71,6 +90,37 @@ public sealed class FaultTests
         Assert.Equal(FirecrackerFault.NoAnswer, failed.Fault);
         Assert.Contains("no answer within 0.3 s", failed.Message);
         Assert.Contains(lastSeen, failed.Message);
+    }
+
+    /// <summary>Every request that Oriel makes, by its name: what the VMM's end has to do with its failure is asked each time.</summary>
+    [Theory]
+    [InlineData(nameof(FirecrackerApi.DescribeAsync))]
+    [InlineData(nameof(FirecrackerApi.VersionAsync))]
+    [InlineData(nameof(FirecrackerApi.PutLoggerAsync))]
+    [InlineData(nameof(FirecrackerApi.PutMetricsAsync))]
+    [InlineData(nameof(FirecrackerApi.PutMachineConfigurationAsync))]
+    [InlineData(nameof(FirecrackerApi.PutCpuConfigAsync))]
+    [InlineData(nameof(FirecrackerApi.PutBootSourceAsync))]
+    [InlineData(nameof(FirecrackerApi.PutDriveAsync))]
+    [InlineData(nameof(FirecrackerApi.PutNetworkInterfaceAsync))]
+    [InlineData(nameof(FirecrackerApi.PutVsockAsync))]
+    [InlineData(nameof(FirecrackerApi.PutEntropyAsync))]
+    [InlineData(nameof(FirecrackerApi.ActAsync))]
+    [InlineData(nameof(FirecrackerApi.PatchVmAsync))]
+    [InlineData(nameof(FirecrackerApi.CreateSnapshotAsync))]
+    [InlineData(nameof(FirecrackerApi.LoadSnapshotAsync))]
+    public async Task Request_ThatTheVmmEndsIn_IsExplained(string request)
+    {
+        await using var vmm = new PlayedFirecracker { Misbehave = (_, _) => Task.FromResult(true) };
+        var api = new FirecrackerApi(
+            new ApiTransport(vmm.SocketPath),
+            failed => Task.FromResult(new FirecrackerException(failed.Fault, failed.Request, $"{failed.Why}; it has ended of itself", inner: failed)));
+        var failed = await Assert.ThrowsAsync<FirecrackerException>(() => Requests[request](api));
+        Assert.True(failed.IsOfTheConnection);
+        Assert.EndsWith("it has ended of itself", failed.Message);
+        Assert.Equal(
+            Requests.Keys.Order(StringComparer.Ordinal),
+            typeof(FirecrackerApi).GetMethods().Where(method => method.ReturnType.IsAssignableTo(typeof(Task))).Select(method => method.Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text;
 using Oriel.Keeper.Drivers.Firecracker;
+using Oriel.Keeper.Drivers.Vm;
 
 namespace Oriel.Tests.Firecracker;
 
@@ -26,6 +27,13 @@ public sealed class MachineTests : IDisposable
         Assert.Equal("8250.nr_uarts=1", looking.Last(word => word.StartsWith("8250.", StringComparison.Ordinal)));
     }
 
+    /// <summary>The guest's keyboard has no interrupt without its PNP device, and the VMM can ask a guest to end by its keys alone.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void KernelArguments_OfAnyMachine_LeaveTheKeyboardItsInterrupt(bool serial) =>
+        Assert.DoesNotContain("i8042.nopnp", KernelArguments.Compose(BootArguments.Common, serial).Split(' '));
+
     [Theory]
     [InlineData(0, false, "guest-exited", "ended or rebooted")]
     [InlineData(1, false, "guest-exited", "the VMM failed")]
@@ -47,12 +55,39 @@ public sealed class MachineTests : IDisposable
         Assert.Contains(detail, exit.Detail);
     }
 
+    [Theory]
+    [InlineData(0, "the guest ended or rebooted")]
+    [InlineData(137, "signal 9")]
+    [InlineData(148, "the VMM was ended by its own system-call filter (exit code 148); its last words: a bad syscall (44)")]
+    [InlineData(134, "signal 6; its last words: a bad syscall (44)")]
+    public void Exit_OfAVmmWithLastWords_TellsThemWhereItHadASayInIt(int code, string detail) =>
+        Assert.Equal(detail, FirecrackerExit.Judge(code, outOfMemory: false, "a bad syscall (44)").Detail);
+
+    [Theory]
+    [InlineData("2026-11-28T10:00:00.123456789 [d-abcdefghij:fc_api:ERROR] Shutting down VM after intercepting a bad syscall (44).", "Shutting down VM after intercepting a bad syscall (44).")]
+    [InlineData("2026-11-28T10:00:00.123456789 [anonymous-instance:main] Firecracker exiting with error. exit_code=1", "before")]
+    [InlineData("Error: RunWithApi(FailedToBindSocket)", "Error: RunWithApi(FailedToBindSocket)")]
+    [InlineData("  ", "before")]
+    public void Words_OfAVmm_AreTheLastThatSayAnything(string line, string last)
+    {
+        var words = new VmmWords();
+        Assert.Null(words.Last);
+        words.HearConsole("before");
+        words.HearConsole(line);
+        Assert.Equal(last, words.Last);
+        words.HearLog("logged");
+        words.HearConsole("printed later");
+        Assert.Equal("logged", words.Last);
+    }
+
     [Fact]
     public async Task Output_OfAVmmThatTalksWithoutEnd_IsKeptWithinBoundsToTheLastWord()
     {
         var log = Path.Combine(_directory, "kept.log");
-        await using (new VmmOutput(_directory, log, Path.Combine(_directory, "metrics.json")))
+        var words = new VmmWords();
+        await using (var output = new VmmOutput(_directory, log, Path.Combine(_directory, "metrics.json")))
         {
+            output.LineLogged += words.HearLog;
             await using var pipe = Open(MachineFiles.Log);
             var line = Encoding.ASCII.GetBytes(new string('x', 1023) + "\n");
             for (var i = 0; i < 1024; i++)
@@ -63,6 +98,7 @@ public sealed class MachineTests : IDisposable
             await pipe.WriteAsync("the last word\n"u8.ToArray(), TestContext.Current.CancellationToken);
         }
 
+        Assert.Equal("the last word", words.Last);
         Assert.EndsWith("x\nthe last word\n", string.Concat(File.ReadAllText(log + ".1"), File.ReadAllText(log)));
         Assert.InRange(new FileInfo(log).Length, 1, VmmOutput.MaxLogBytes);
         Assert.InRange(new FileInfo(log + ".1").Length, 1, VmmOutput.MaxLogBytes);

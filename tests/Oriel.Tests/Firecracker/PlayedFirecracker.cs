@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Oriel.Keeper.Drivers.Firecracker;
 
 namespace Oriel.Tests.Firecracker;
 
@@ -35,6 +36,8 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
 
     /// <summary>What it says of itself.</summary>
     public string Version { get; init; } = "1.16.1";
+
+    private bool CanDiffUntracked => FirecrackerVersion.TryParse(Version, out var version) && FirecrackerCapabilities.Of(version).SparseFirstSnapshot;
 
     /// <summary>Method and path, in order.</summary>
     public List<string> Requests { get; } = [];
@@ -160,8 +163,10 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
             "/actions" when action == "InstanceStart" && !_configured.Contains("/boot-source") => "Cannot start microvm without kernel configuration.",
             "/actions" when action != "InstanceStart" && !started => "The requested operation is not supported before starting the microVM.",
             "/snapshot/create" when State != "Paused" => "Cannot take a snapshot of a microVM that is not paused.",
+            // In the words of 1.10.1.
+            "/snapshot/create" when body?["snapshot_type"]?.GetValue<string>() == "Diff" && !CanDiffUntracked =>
+                "The requested operation is not supported: Diff snapshots are not allowed on uVMs with dirty page tracking disabled.",
             "/snapshot/load" when _configured.Any(configured => configured is not ("/logger" or "/metrics")) => "Loading a microVM snapshot not allowed after configuring boot-specific resources.",
-            "/balloon" when operation.Method == "PATCH" && !_configured.Contains("/balloon") => "No balloon device.",
             _ => null,
         };
     }
@@ -188,7 +193,6 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
     {
         "/" => new JsonObject { ["app_name"] = "Firecracker", ["id"] = "anonymous-instance", ["state"] = State, ["vmm_version"] = Version },
         "/version" => new JsonObject { ["firecracker_version"] = Version },
-        "/balloon/statistics" => new JsonObject { ["target_pages"] = 0, ["actual_pages"] = 256, ["target_mib"] = 0, ["actual_mib"] = 1, ["free_memory"] = 12345678 },
         _ => throw new InvalidOperationException($"nothing of Oriel asks for {path}"),
     }).ToJsonString())!;
 

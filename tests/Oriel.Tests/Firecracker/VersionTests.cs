@@ -54,12 +54,13 @@ public sealed class VersionTests
     }
 
     [Theory]
-    [InlineData(10, false, false)]
-    [InlineData(11, false, false)]
-    [InlineData(12, true, false)]
-    [InlineData(15, true, false)]
-    [InlineData(16, true, true)]
-    [InlineData(17, true, true)]
-    public void Capabilities_OfAVersion_AreThoseOfItsChangelog(int minor, bool network, bool vsockAndClock) =>
-        Assert.Equal(new FirecrackerCapabilities(network, vsockAndClock, vsockAndClock), FirecrackerCapabilities.Of(new FirecrackerVersion(1, minor, 3)));
+    [InlineData(10, false, false, false)]
+    [InlineData(11, false, false, false)]
+    [InlineData(12, true, false, false)]
+    [InlineData(13, true, true, false)]
+    [InlineData(15, true, true, false)]
+    [InlineData(16, true, true, true)]
+    [InlineData(17, true, true, true)]
+    public void Capabilities_OfAVersion_AreThoseOfItsChangelog(int minor, bool network, bool sparse, bool vsockAndClock) =>
+        Assert.Equal(new FirecrackerCapabilities(network, sparse, vsockAndClock, vsockAndClock), FirecrackerCapabilities.Of(new FirecrackerVersion(1, minor, 3)));
 }

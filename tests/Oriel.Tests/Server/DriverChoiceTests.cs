@@ -115,8 +115,42 @@ public sealed class DriverChoiceTests : IDisposable
         Assert.Equal("--driver firecracker: no machine of Firecracker's runs here, although KVM does: Error: cannot set MSR 0x10a", problem);
     }
 
+    /// <summary>In the words of 1.16.1: its log, and what its program prints at the end.</summary>
+    [Theory]
+    [InlineData(
+        "2026-11-28T10:00:00.000000000 [anonymous-instance:main] Running Firecracker v1.16.1\n"
+        + "2026-11-28T10:00:00.000000001 [anonymous-instance:main] RunWithoutApiError error: Failed to build MicroVM from Json: Cannot start microvm: Error creating KVM object: Permission denied (os error 13)\n"
+        + "Make sure the user launching the firecracker process is configured on the /dev/kvm file's ACL.\n"
+        + "2026-11-28T10:00:00.000000002 [anonymous-instance:main] Firecracker exiting with error. exit_code=1\n"
+        + "Error: RunWithoutApiError(BuildMicroVMFromJson(StartMicroVM(Kvm(Kvm(Error(13))))))\n",
+        "RunWithoutApiError error: Failed to build MicroVM from Json: Cannot start microvm: Error creating KVM object: Permission denied (os error 13) Make sure the user launching the firecracker process is configured on the /dev/kvm file's ACL.")]
+    [InlineData(
+        "RunWithoutApiError error: Failed to build MicroVM from Json: no kernel\nError: RunWithoutApiError(BuildMicroVMFromJson(NoKernel))\n",
+        "RunWithoutApiError error: Failed to build MicroVM from Json: no kernel")]
+    [InlineData("Error: RunWithoutApiError(BuildMicroVMFromJson(StartMicroVM(Kvm(Kvm(Error(13))))))\n", "Error: RunWithoutApiError(BuildMicroVMFromJson(StartMicroVM(Kvm(Kvm(Error(13))))))")]
+    [InlineData("firecracker did not end within 10 s", "firecracker did not end within 10 s")]
+    [InlineData("", "")]
+    public void WordOf_ATrialThatFailed_IsItsSentenceForPeople(string output, string word) => Assert.Equal(word, FirecrackerTrial.WordOf(new HostProgramResult(1, output)));
+
+    [Theory]
+    [InlineData(null, "echo 1.16.1", "Warn", "not installed", "put a release of 1.10 or later")]
+    [InlineData("exit 0", "echo 1.16.1", "Ok", "1.16.1; a machine came up", null)]
+    [InlineData("exit 0", "echo Firecracker 1.9.1 is too old.; exit 1", "Warn", "Firecracker 1.9.1 is too old.", "put a release of 1.10 or later")]
+    [InlineData("echo 'Error: cannot set MSR 0x10a'; exit 1", "echo 1.16.1", "Warn", "1.16.1; no machine of Firecracker's runs here, although KVM does: Error: cannot set MSR 0x10a", "QEMU or as containers")]
+    public async Task Doctor_Firecracker_SaysVersionAndWhetherAMachineCameUp(string? program, string keeper, string outcome, string seen, string? mend)
+    {
+        if (program is not null)
+        {
+            Program("firecracker", program);
+        }
+
+        var finding = await FirecrackerCheck.ExamineAsync(Host(keeper: keeper));
+        Assert.Equal(("Firecracker", outcome, seen), (finding.Name, finding.Outcome.ToString(), finding.Seen));
+        Assert.Contains(mend ?? "", finding.Mend ?? "");
+    }
+
     /// <summary>One whose KVM runs a guest's instructions, with the programs of this test alone.</summary>
-    private DriverHost Host(Action? look = null) => new(Keeper("echo 1.16.1"), Token)
+    private DriverHost Host(Action? look = null, string keeper = "echo 1.16.1") => new(Keeper(keeper), Token)
     {
         SearchPath = _directory,
         Tun = () => DoctorFinding.Ok("tun", "opens"),

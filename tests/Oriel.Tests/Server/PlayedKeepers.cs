@@ -39,6 +39,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>Why it does not copy a guest; null = it says that it did.</summary>
     public string? ForkProblem { get; set; }
 
+    /// <summary>Comes before each command is obeyed; null = it obeys, else it ends in the middle of it.</summary>
+    public Func<string, Task<PlayedEnd?>> Ending { get; set; } = _ => Task.FromResult<PlayedEnd?>(null);
+
     /// <summary>Fills the directory of a guest that is to be kept, and tells why it could not; null = it has done so.</summary>
     public Func<KeeperSpec, Task<string?>> Keeping { get; set; } = async spec =>
     {
@@ -82,7 +85,11 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
 
         IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new KeeperEvent("running", 0), .. Script];
-        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => Keeping(spec), () => KillAsync(spec.Bundle, CancellationToken.None));
+        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => Keeping(spec), () => KillAsync(spec.Bundle, CancellationToken.None))
+        {
+            Ending = command => Ending(command),
+            End = end => EndAsync(spec.DesktopId, end.Reason, end.Detail),
+        };
         _running[spec.Bundle] = played;
         if (_ended)
         {
@@ -157,6 +164,10 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             _accepting = AcceptAsync(speech);
         }
 
+        public required Func<string, Task<PlayedEnd?>> Ending { get; init; }
+
+        public required Func<PlayedEnd, Task> End { get; init; }
+
         public async ValueTask DisposeAsync()
         {
             _process.Kill();
@@ -183,7 +194,19 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                 using var reader = new StreamReader(new NetworkStream(socket));
                 while (await reader.ReadLineAsync() is { } line)
                 {
-                    switch (JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand)?.Type)
+                    var command = JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand)!.Type;
+                    if (await Ending(command) is { } end)
+                    {
+                        if (end.IsAnswered)
+                        {
+                            await SayAsync(socket, [Done(command, problem: null)]);
+                        }
+
+                        await End(end);
+                        return;
+                    }
+
+                    switch (command)
                     {
                         case "stop":
                             await _stop();
@@ -234,3 +257,8 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
     }
 }
+
+/// <summary>How a played keeper ends in the middle of a command.</summary>
+/// <param name="Reason">As a keeper tells it.</param>
+/// <param name="IsAnswered">It says that it has done what it was told, and ends at once.</param>
+internal sealed record PlayedEnd(string Reason, string Detail, bool IsAnswered = false);

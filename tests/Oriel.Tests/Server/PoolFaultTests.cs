@@ -84,6 +84,20 @@ public sealed class PoolFaultTests
     }
 
     [Fact]
+    public async Task Pool_KeeperThatEndsInASnapshot_SaysWhyAndDesktopsBoot()
+    {
+        var keepers = new PlayedKeepers
+        {
+            Guest = () => new PlayedGuest(),
+            Ending = command => Task.FromResult(command == "snapshot" ? new PlayedEnd("oom", "the kernel killed the VMM for want of memory") : null),
+        };
+        await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers);
+        await WaitAsync(server);
+        Assert.All(await PoolsAsync(server), pool => Assert.Contains("the kernel killed the VMM for want of memory", pool["snapshotProblem"]!.GetValue<string>()));
+        Assert.Empty(Kept(server));
+    }
+
+    [Fact]
     public async Task Pool_SnapshotThatCouldNotBeMade_IsTriedAgainLaterAndNotAtOnce()
     {
         var clock = new ShiftedClock();

@@ -4,6 +4,7 @@ using Oriel.Keeper.Events;
 using Oriel.Keeper.Hosting;
 using Oriel.Keeper.Network;
 using Oriel.Linux.Cgroups;
+using Oriel.Linux.Machine;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
@@ -35,15 +36,20 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
     public async Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken)
     {
         FirecrackerMachine? machine = null;
+        SnapshotPolicy? policy = null;
+        var isBooted = spec.Snapshot is not { IsRestore: true };
         await steps.RunAsync("vm-start", StartDeadline, async token =>
         {
             var program = await FirecrackerProbe.RunAsync(FirecrackerProbe.DefaultProgram, token).ConfigureAwait(false);
             var missing = _cgroup?.Limit(_size.MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
+            var isKept = isBooted && program.Capabilities.SparseFirstSnapshot && _cgroup?.ForbidSwap() == true;
+            policy = new SnapshotPolicy(
+                _size.MemoryBytes, isBooted, isLimited: _cgroup is not null && !missing.Contains("memory.max"), program.Capabilities, () => !isKept && SwapSpace.IsThere(), spec.TimeScale);
             var output = new VmmOutput(_directory.Path, Path.Combine(spec.Bundle, BundleLayout.VmmLog), Path.Combine(spec.Bundle, BundleLayout.VmmMetrics));
             machine = await FirecrackerMachine.StartAsync(program, VmDirectory.FromBundle(""), spec.DesktopId, output, console, _cgroup, token).ConfigureAwait(false);
             return $"Firecracker {program.Version}{(missing.Count == 0 ? "" : $"; not limited: {string.Join(", ", missing)}")}";
         }, cancellationToken).ConfigureAwait(false);
-        if (spec.Snapshot is { IsRestore: true })
+        if (!isBooted)
         {
             await steps.RunAsync("restore", BootDeadline, async token =>
             {
@@ -51,7 +57,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
                 await MachineSequence.RestoreAsync(machine!.Api, new RestoreSpec(), machine.Program.Capabilities, token).ConfigureAwait(false);
                 return null;
             }, cancellationToken).ConfigureAwait(false);
-            return new FirecrackerGuest(machine!, _cgroup, _directory, snapshot: null);
+            return new FirecrackerGuest(machine!, _directory, snapshot: null, policy!);
         }
 
         await steps.RunAsync("vm-boot", BootDeadline, async token =>
@@ -59,7 +65,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
             await MachineSequence.BootAsync(machine!.Api, Describe(), token).ConfigureAwait(false);
             return null;
         }, cancellationToken).ConfigureAwait(false);
-        return new FirecrackerGuest(machine!, _cgroup, _directory, _directory.Snapshot);
+        return new FirecrackerGuest(machine!, _directory, _directory.Snapshot, policy!);
     }
 
     public void Dispose() => _cgroup?.Dispose();

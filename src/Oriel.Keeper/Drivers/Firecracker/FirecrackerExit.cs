@@ -6,9 +6,16 @@ internal static class FirecrackerExit
     /// <summary>The VMM's own codes, of which some are also a signal's.</summary>
     private const int FirstOwn = 148, LastOwn = 157;
 
+    /// <summary>128 and the signal that leaves nobody time for a word.</summary>
+    private const int Killed = 137;
+
     /// <param name="outOfMemory">The kernel has killed a process of the machine's cgroup for want of memory.</param>
-    public static GuestExit Judge(int exitCode, bool outOfMemory) =>
-        (exitCode is >= FirstOwn and <= LastOwn ? null : SignalExit.Judge(exitCode, outOfMemory, "the VMM")) ?? new GuestExit("guest-exited", Explain(exitCode));
+    /// <param name="words">The last that the VMM said; told where it had a say in its end.</param>
+    public static GuestExit Judge(int exitCode, bool outOfMemory, string? words = null)
+    {
+        var exit = (exitCode is >= FirstOwn and <= LastOwn ? null : SignalExit.Judge(exitCode, outOfMemory, "the VMM")) ?? new GuestExit("guest-exited", Explain(exitCode));
+        return words is null || exitCode is 0 or Killed ? exit : exit with { Detail = $"{exit.Detail}; its last words: {words}" };
+    }
 
     public static string Explain(int exitCode) => exitCode switch
     {

@@ -1,17 +1,17 @@
 using Oriel.Keeper.Drivers.Firecracker.Api;
 using Oriel.Keeper.Drivers.Vm;
-using Oriel.Linux.Cgroups;
+using Oriel.Linux.Files;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>A guest of its own kernel, seen through its VMM.</summary>
 /// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
-internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgroup, VmDirectory directory, VmSnapshot? snapshot) : IGuest
+internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory directory, VmSnapshot? snapshot, SnapshotPolicy policy) : IGuest
 {
     private readonly SemaphoreSlim _one = new(1);
     private bool _paused;
 
-    public Task<GuestExit> Exited { get; } = WatchAsync(machine, cgroup);
+    public Task<GuestExit> Exited => machine.Ended;
 
     public bool CanPause => true;
 
@@ -45,26 +45,24 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, Cgroup? cgrou
         },
         cancellationToken);
 
-    private static async Task<GuestExit> WatchAsync(FirecrackerMachine machine, Cgroup? cgroup)
-    {
-        var exit = FirecrackerExit.Judge(await machine.WaitForExitAsync().ConfigureAwait(false), cgroup?.OutOfMemoryKills() > 0);
-        await machine.DisposeAsync().ConfigureAwait(false);
-        return exit;
-    }
-
     // Memory and devices by the VMM, which stops the guest for it; then the disk, as it is at that moment.
     private async Task WriteAsync(VmSnapshot target, bool goesOn, CancellationToken cancellationToken)
     {
+        policy.Admit(target.Directory, FileSystemType.Of(target.Directory));
         var isWhole = false;
         try
         {
-            await directory.ReceiveAsync(target, () => MachineSequence.SnapshotAsync(machine.Api, cancellationToken)).ConfigureAwait(false);
+            await directory.ReceiveAsync(target, () => MachineSequence.SnapshotAsync(machine.Api, policy.Next(), policy.Deadline, cancellationToken)).ConfigureAwait(false);
             await directory.CompleteAsync(target, cancellationToken).ConfigureAwait(false);
             isWhole = true;
         }
         finally
         {
-            if (goesOn || (!isWhole && !_paused))
+            if (machine.Ended.IsCompleted)
+            {
+                // Nothing is left to go on, and why is told already.
+            }
+            else if (goesOn || (!isWhole && !_paused))
             {
                 await machine.Api.PatchVmAsync(VmState.Resumed, CancellationToken.None).ConfigureAwait(false);
             }

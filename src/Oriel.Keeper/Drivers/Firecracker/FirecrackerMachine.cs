@@ -13,33 +13,45 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     private static readonly TimeSpan AnswerDeadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(2);
 
-    private readonly Process _process;
-    private readonly VmmOutput _output;
-    private readonly Task _console;
+    /// <summary>A process that ends closes its sockets before it is seen to have ended.</summary>
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(1);
 
-    private FirecrackerMachine(Process process, VmmOutput output, Task console, FirecrackerApi api, FirecrackerProbe program)
+    private readonly Process _process;
+    private readonly ApiTransport _transport;
+    private readonly Cgroup? _cgroup;
+    private readonly VmmWords _words;
+
+    private FirecrackerMachine(Process process, VmmOutput output, ConsoleLog console, VmmWords words, ApiTransport transport, FirecrackerProbe program, Cgroup? cgroup)
     {
-        (_process, _output, _console) = (process, output, console);
-        (Api, Program) = (api, program);
+        (_process, _words, _transport, _cgroup) = (process, words, transport, cgroup);
+        (Api, Program) = (new FirecrackerApi(transport, ExplainAsync), program);
+        Ended = EndAsync(output, console);
     }
 
+    /// <summary>A request that fails because the VMM has ended says so, and why.</summary>
     public FirecrackerApi Api { get; }
 
     public FirecrackerProbe Program { get; }
 
     public int ProcessId => _process.Id;
 
+    /// <summary>Completes with the process, after all that it printed and logged has been read.</summary>
+    public Task<GuestExit> Ended { get; }
+
     /// <summary>Starts a VMM, its own system-call filter on as it is by default, and waits until its interface answers.</summary>
     /// <param name="directory">Has the files that <see cref="MachineFiles"/> names; short enough for a socket's address, so usually relative.</param>
     /// <param name="id">What the VMM calls itself in its log.</param>
+    /// <param name="output">Disposed of when the VMM has ended.</param>
     /// <param name="console">Takes what the VMM prints, and the guest's serial port where that is on.</param>
     /// <exception cref="InvalidOperationException">It ended or did not answer.</exception>
     public static async Task<FirecrackerMachine> StartAsync(
         FirecrackerProbe program, string directory, string id, VmmOutput output, ConsoleLog console, Cgroup? cgroup, CancellationToken cancellationToken)
     {
+        var words = new VmmWords();
+        output.LineLogged += words.HearLog;
+        console.LineWritten += words.HearConsole;
         var process = Process.Start(VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id]))!;
-        var api = new FirecrackerApi(new ApiTransport(Path.Combine(directory, MachineFiles.Socket)));
-        var machine = new FirecrackerMachine(process, output, console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None), api, program);
+        var machine = new FirecrackerMachine(process, output, console, words, new ApiTransport(Path.Combine(directory, MachineFiles.Socket)), program, cgroup);
         try
         {
             await machine.AwaitAnswerAsync(cancellationToken).ConfigureAwait(false);
@@ -50,15 +62,6 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
             await machine.DisposeAsync().ConfigureAwait(false);
             throw;
         }
-    }
-
-    /// <summary>Ends with the process, and after all that it printed has been read.</summary>
-    /// <returns>Its exit code; 128 and the signal where one ended it.</returns>
-    public async Task<int> WaitForExitAsync()
-    {
-        await _process.WaitForExitAsync().ConfigureAwait(false);
-        await _console.ConfigureAwait(false);
-        return _process.ExitCode;
     }
 
     public void Kill()
@@ -77,15 +80,26 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Kill();
-        await WaitForExitAsync().ConfigureAwait(false);
-        await _output.DisposeAsync().ConfigureAwait(false);
+        await Ended.ConfigureAwait(false);
         _process.Dispose();
+    }
+
+    private async Task<GuestExit> EndAsync(VmmOutput output, ConsoleLog console)
+    {
+        var printed = console.PumpAsync(_process.StandardOutput.BaseStream, CancellationToken.None);
+        await _process.WaitForExitAsync().ConfigureAwait(false);
+        await printed.ConfigureAwait(false);
+        console.LineWritten -= _words.HearConsole;
+        await output.DisposeAsync().ConfigureAwait(false);
+        return FirecrackerExit.Judge(_process.ExitCode, _cgroup?.OutOfMemoryKills() > 0, _words.Last);
     }
 
     private async Task AwaitAnswerAsync(CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(AnswerDeadline);
+        // Refused connections are what its start looks like: not to be explained each.
+        var api = new FirecrackerApi(_transport);
         FirecrackerException? last = null;
         try
         {
@@ -93,17 +107,21 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
             {
                 try
                 {
-                    await CheckVersionAsync(limit.Token).ConfigureAwait(false);
+                    await CheckVersionAsync(api, limit.Token).ConfigureAwait(false);
                     return;
                 }
                 catch (FirecrackerException exception) when (exception.Fault == FirecrackerFault.Unreachable)
                 {
                     last = exception;
                 }
-
-                if (_process.HasExited)
+                catch (FirecrackerException exception)
                 {
-                    throw new InvalidOperationException($"Firecracker ended before it answered: {FirecrackerExit.Explain(await WaitForExitAsync().ConfigureAwait(false))}; its words are the last lines of the console");
+                    throw await ExplainAsync(exception).ConfigureAwait(false);
+                }
+
+                if (Ended.IsCompleted)
+                {
+                    throw new InvalidOperationException($"Firecracker ended before it answered: {(await Ended.ConfigureAwait(false)).Detail}");
                 }
 
                 await Task.Delay(LookPause, limit.Token).ConfigureAwait(false);
@@ -115,10 +133,21 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         }
     }
 
-    // The program may have been replaced since it was asked.
-    private async Task CheckVersionAsync(CancellationToken cancellationToken)
+    private async Task<FirecrackerException> ExplainAsync(FirecrackerException exception)
     {
-        var text = await Api.VersionAsync(cancellationToken).ConfigureAwait(false);
+        if (!exception.IsOfTheConnection || await Task.WhenAny(Ended, Task.Delay(EndPatience)).ConfigureAwait(false) != Ended)
+        {
+            return exception;
+        }
+
+        var exit = await Ended.ConfigureAwait(false);
+        return new FirecrackerException(exception.Fault, exception.Request, $"{exception.Why}; Firecracker has ended: {exit.Detail}", exception.Status, exception.FaultMessage, exception);
+    }
+
+    // The program may have been replaced since it was asked.
+    private async Task CheckVersionAsync(FirecrackerApi api, CancellationToken cancellationToken)
+    {
+        var text = await api.VersionAsync(cancellationToken).ConfigureAwait(false);
         if (!FirecrackerVersion.TryParse(text, out var version) || version != Program.Version)
         {
             throw new InvalidOperationException($"Firecracker says it is {text}, and said {Program.Version} before: it was replaced meanwhile; try again.");

@@ -58,13 +58,14 @@ internal readonly record struct FirecrackerVersion(int Major, int Minor, int Pat
 
 /// <summary>What this version's interface has beyond that of 1.10. Source: Firecracker's CHANGELOG.</summary>
 /// <param name="NetworkOverrides">1.12: a restored machine may be given another tap.</param>
+/// <param name="SparseFirstSnapshot">1.13: a diff snapshot of a machine whose writes are not tracked is what is in memory (mincore(2)). A developer preview.</param>
 /// <param name="VsockOverride">1.16: a restored machine may be given another vsock path.</param>
 /// <param name="ClockRealtime">1.16: kvmclock can be moved on at restore.</param>
-internal sealed record FirecrackerCapabilities(bool NetworkOverrides, bool VsockOverride, bool ClockRealtime)
+internal sealed record FirecrackerCapabilities(bool NetworkOverrides, bool SparseFirstSnapshot, bool VsockOverride, bool ClockRealtime)
 {
     public static FirecrackerCapabilities Of(FirecrackerVersion version)
     {
         bool From(int minor) => version.CompareTo(new FirecrackerVersion(1, minor, 0)) >= 0;
-        return new FirecrackerCapabilities(From(12), From(16), From(16));
+        return new FirecrackerCapabilities(From(12), From(13), From(16), From(16));
     }
 }

@@ -33,8 +33,6 @@ internal static class MachineSequence
         }
 
         await api.PutEntropyAsync(new EntropyDevice(), cancellationToken).ConfigureAwait(false);
-        // Empty, so that memory can be taken back later; it cannot be added to a running machine.
-        await api.PutBalloonAsync(new Balloon(AmountMib: 0, DeflateOnOom: true), cancellationToken).ConfigureAwait(false);
         await api.ActAsync(InstanceActionType.InstanceStart, cancellationToken).ConfigureAwait(false);
     }
 
@@ -62,17 +60,26 @@ internal static class MachineSequence
     }
 
     /// <summary>Pauses the machine, which stays paused, and writes state and memory below <see cref="MachineFiles.Snapshots"/>.</summary>
-    public static async Task SnapshotAsync(FirecrackerApi api, CancellationToken cancellationToken)
+    /// <param name="type">A diff that is refused is made whole instead.</param>
+    /// <param name="deadline">Of writing it.</param>
+    public static async Task SnapshotAsync(FirecrackerApi api, SnapshotType type, TimeSpan deadline, CancellationToken cancellationToken)
     {
         await api.PatchVmAsync(VmState.Paused, cancellationToken).ConfigureAwait(false);
-        var snapshot = new SnapshotCreate($"{MachineFiles.Snapshots}/{MachineFiles.State}", $"{MachineFiles.Snapshots}/{MachineFiles.Memory}");
-        await api.CreateSnapshotAsync(snapshot, cancellationToken).ConfigureAwait(false);
+        var snapshot = new SnapshotCreate($"{MachineFiles.Snapshots}/{MachineFiles.State}", $"{MachineFiles.Snapshots}/{MachineFiles.Memory}", type);
+        try
+        {
+            await api.CreateSnapshotAsync(snapshot, deadline, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FirecrackerException exception) when (exception.Fault == FirecrackerFault.Refused && type == SnapshotType.Diff)
+        {
+            await api.CreateSnapshotAsync(snapshot with { SnapshotType = SnapshotType.Full }, deadline, cancellationToken).ConfigureAwait(false);
+        }
     }
 
-    // First, so that what fails later is in the log.
+    // First, so that what fails later is in the log. Its warnings are of each guest's ports and each resume, none of which is wrong.
     private static async Task ObserveAsync(FirecrackerApi api, CancellationToken cancellationToken)
     {
-        await api.PutLoggerAsync(new Logger(MachineFiles.Log, LogLevel.Warning), cancellationToken).ConfigureAwait(false);
+        await api.PutLoggerAsync(new Logger(MachineFiles.Log, LogLevel.Error), cancellationToken).ConfigureAwait(false);
         await api.PutMetricsAsync(new Metrics(MachineFiles.Metrics), cancellationToken).ConfigureAwait(false);
     }
 

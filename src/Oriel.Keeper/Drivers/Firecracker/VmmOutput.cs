@@ -1,3 +1,4 @@
+using System.Text;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Hosting;
 using Oriel.Linux.Files;
@@ -21,6 +22,7 @@ internal sealed class VmmOutput : IAsyncDisposable
     private readonly AsyncDescriptor _metricsPipe;
     private readonly RollingFile _log;
     private readonly string _metricsPath;
+    private readonly StringBuilder _line = new();
     private readonly Task _pumps;
 
     /// <param name="directory">The VMM's own; gets the pipes.</param>
@@ -32,8 +34,11 @@ internal sealed class VmmOutput : IAsyncDisposable
         _metricsPipe = NamedPipe.CreateReader(Path.Combine(directory, MachineFiles.Metrics), VmDirectory.EveryoneWrites);
         _log = new RollingFile(logPath, MaxLogBytes);
         _metricsPath = metricsPath;
-        _pumps = Task.WhenAll(PumpAsync(_logPipe, _log.Write), PumpAsync(_metricsPipe, KeepLastLine()));
+        _pumps = Task.WhenAll(PumpAsync(_logPipe, KeepLog), PumpAsync(_metricsPipe, KeepLastLine()));
     }
+
+    /// <summary>Each line of the log, or as much of its beginning as <see cref="VmmWords"/> keeps.</summary>
+    public event Action<string>? LineLogged;
 
     /// <summary>Reads what the VMM wrote last; for when it is gone.</summary>
     public async ValueTask DisposeAsync()
@@ -71,6 +76,23 @@ internal sealed class VmmOutput : IAsyncDisposable
         catch (IOException)
         {
             // The host's disk takes no more, which does not end the desktop.
+        }
+    }
+
+    private void KeepLog(ReadOnlySpan<byte> bytes)
+    {
+        _log.Write(bytes);
+        foreach (var value in bytes)
+        {
+            if (value == '\n')
+            {
+                LineLogged?.Invoke(_line.ToString());
+                _line.Clear();
+            }
+            else if (_line.Length < VmmWords.MaxCharacters)
+            {
+                _line.Append(value is >= 0x20 and < 0x7F ? (char)value : '?');
+            }
         }
     }
 

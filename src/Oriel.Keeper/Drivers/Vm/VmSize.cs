@@ -5,14 +5,11 @@ namespace Oriel.Keeper.Drivers.Vm;
 /// <summary>A machine's memory and processors.</summary>
 internal readonly record struct VmSize(long MemoryBytes, int Vcpus)
 {
-    /// <summary>Where the template names none.</summary>
-    private const long DefaultMemoryBytes = 2L << 30;
-
     public int MemoryMib => checked((int)(MemoryBytes >> 20));
 
     /// <summary>What the desktop is limited to; without a limit 2 GiB, and as many processors as the host has.</summary>
     /// <param name="mostVcpus">That the VMM or the machine takes.</param>
     public static VmSize Of(KeeperLimits limits, int mostVcpus) => new(
-        limits.MemoryBytes > 0 ? limits.MemoryBytes : DefaultMemoryBytes,
+        limits.MachineMemory(),
         Math.Clamp(limits.Cpus > 0 ? (int)Math.Ceiling(limits.Cpus) : Environment.ProcessorCount, 1, mostVcpus));
 }

@@ -5,11 +5,13 @@ namespace Oriel.Keeper.Drivers.Vm;
 /// <summary>The files of a machine's snapshot.</summary>
 internal sealed class VmSnapshot(string directory)
 {
-    public string Memory => Path.Combine(directory, VmDirectory.Memory);
+    public string Directory { get; } = directory;
 
-    public string State => Path.Combine(directory, VmDirectory.State);
+    public string Memory => Path.Combine(Directory, VmDirectory.Memory);
 
-    public string Scratch => Path.Combine(directory, VmDirectory.Scratch);
+    public string State => Path.Combine(Directory, VmDirectory.State);
+
+    public string Scratch => Path.Combine(Directory, VmDirectory.Scratch);
 
     /// <summary>Holes stay holes, and where the file system shares blocks between files nothing is copied.</summary>
     /// <exception cref="IOException">The disk is full, a file is not there, or cp did nothing.</exception>

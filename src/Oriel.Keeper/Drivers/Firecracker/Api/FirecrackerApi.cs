@@ -8,7 +8,8 @@ namespace Oriel.Keeper.Drivers.Firecracker.Api;
 /// Firecracker's interface, typed: one method for each request that Oriel makes. Each throws <see cref="FirecrackerException"/>, with the
 /// VMM's own fault message where it refused. The VMM answers one request after another, so these are not to be called at once.
 /// </summary>
-internal sealed class FirecrackerApi(ApiTransport transport)
+/// <param name="explain">Makes of a failed exchange one that says what became of the VMM; null: it stays as it is.</param>
+internal sealed class FirecrackerApi(ApiTransport transport, Func<FirecrackerException, Task<FirecrackerException>>? explain = null)
 {
     private const int MaxFaultCharacters = 1000;
 
@@ -17,9 +18,6 @@ internal sealed class FirecrackerApi(ApiTransport transport)
 
     /// <summary>InstanceStart loads kernel and initramfs into the guest's memory.</summary>
     public static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
-
-    /// <summary>A snapshot writes the whole memory: 8 GiB at 100 MB/s.</summary>
-    public static readonly TimeSpan SnapshotDeadline = TimeSpan.FromSeconds(90);
 
     public Task<InstanceInfo> DescribeAsync(CancellationToken cancellationToken) => GetAsync("/", Json.Default.InstanceInfo, cancellationToken);
 
@@ -46,21 +44,14 @@ internal sealed class FirecrackerApi(ApiTransport transport)
 
     public Task PutEntropyAsync(EntropyDevice entropy, CancellationToken cancellationToken) => PutAsync("/entropy", entropy, Json.Default.EntropyDevice, cancellationToken);
 
-    public Task PutBalloonAsync(Balloon balloon, CancellationToken cancellationToken) => PutAsync("/balloon", balloon, Json.Default.Balloon, cancellationToken);
-
-    public Task PatchBalloonAsync(BalloonUpdate update, CancellationToken cancellationToken) =>
-        SendAsync("PATCH", "/balloon", update, Json.Default.BalloonUpdate, UsualDeadline, cancellationToken);
-
-    public Task<BalloonStats> BalloonStatsAsync(CancellationToken cancellationToken) => GetAsync("/balloon/statistics", Json.Default.BalloonStats, cancellationToken);
-
     public Task ActAsync(InstanceActionType action, CancellationToken cancellationToken) => SendAsync(
         "PUT", "/actions", new InstanceAction(action), Json.Default.InstanceAction, action == InstanceActionType.InstanceStart ? StartDeadline : UsualDeadline, cancellationToken);
 
     public Task PatchVmAsync(VmState state, CancellationToken cancellationToken) => SendAsync("PATCH", "/vm", new Vm(state), Json.Default.Vm, UsualDeadline, cancellationToken);
 
     /// <summary>The machine must be paused.</summary>
-    public Task CreateSnapshotAsync(SnapshotCreate snapshot, CancellationToken cancellationToken) =>
-        SendAsync("PUT", "/snapshot/create", snapshot, Json.Default.SnapshotCreate, SnapshotDeadline, cancellationToken);
+    public Task CreateSnapshotAsync(SnapshotCreate snapshot, TimeSpan deadline, CancellationToken cancellationToken) =>
+        SendAsync("PUT", "/snapshot/create", snapshot, Json.Default.SnapshotCreate, deadline, cancellationToken);
 
     /// <summary>Only before anything but logger and metrics is configured. The VMM ends itself when it fails.</summary>
     public Task LoadSnapshotAsync(SnapshotLoad snapshot, CancellationToken cancellationToken) =>
@@ -70,17 +61,29 @@ internal sealed class FirecrackerApi(ApiTransport transport)
 
     private async Task SendAsync<T>(string method, string path, T body, JsonTypeInfo<T> type, TimeSpan deadline, CancellationToken cancellationToken)
     {
-        var answer = await transport.SendAsync(method, path, JsonSerializer.SerializeToUtf8Bytes(body, type), deadline, cancellationToken).ConfigureAwait(false);
+        var answer = await ExchangeAsync(method, path, JsonSerializer.SerializeToUtf8Bytes(body, type), deadline, cancellationToken).ConfigureAwait(false);
         Require(answer, $"{method} {path}");
     }
 
     private async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
-        var answer = await transport.SendAsync("GET", path, default, UsualDeadline, cancellationToken).ConfigureAwait(false);
+        var answer = await ExchangeAsync("GET", path, default, UsualDeadline, cancellationToken).ConfigureAwait(false);
         Require(answer, $"GET {path}");
         return TryRead(answer.Body.Span, type)
             ?? throw new FirecrackerException(FirecrackerFault.BrokenAnswer, $"GET {path}", $"its answer of {answer.Body.Length} bytes is not what the interface says", answer.Status);
+    }
+
+    private async Task<ApiAnswer> ExchangeAsync(string method, string path, ReadOnlyMemory<byte> body, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await transport.SendAsync(method, path, body, deadline, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FirecrackerException exception) when (explain is not null)
+        {
+            throw await explain(exception).ConfigureAwait(false);
+        }
     }
 
     private static void Require(ApiAnswer answer, string request)

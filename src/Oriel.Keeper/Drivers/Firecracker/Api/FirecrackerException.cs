@@ -25,6 +25,12 @@ internal sealed class FirecrackerException(FirecrackerFault fault, string reques
 {
     public FirecrackerFault Fault { get; } = fault;
 
+    /// <summary>The message without the request's name.</summary>
+    public string Why { get; } = why;
+
+    /// <summary>Whether nothing was understood of an answer, as where the VMM ends meanwhile.</summary>
+    public bool IsOfTheConnection => Fault is FirecrackerFault.Unreachable or FirecrackerFault.NoAnswer or FirecrackerFault.BrokenAnswer;
+
     public string Request { get; } = request;
 
     public int Status { get; } = status;

@@ -50,14 +50,6 @@ internal sealed record Vsock(uint GuestCid, string UdsPath);
 
 internal sealed record EntropyDevice(RateLimiter? RateLimiter = null);
 
-/// <param name="StatsPollingIntervalS">Seconds; null or 0: no statistics, and none can be had later.</param>
-internal sealed record Balloon(int AmountMib, bool DeflateOnOom, int? StatsPollingIntervalS = null);
-
-internal sealed record BalloonUpdate(int AmountMib);
-
-/// <summary>Pages are of 4 KiB; <c>Memory</c> figures are bytes, as the guest's driver last told them.</summary>
-internal sealed record BalloonStats(long TargetPages, long ActualPages, long TargetMib, long ActualMib, long? FreeMemory = null, long? TotalMemory = null, long? AvailableMemory = null, long? DiskCaches = null);
-
 /// <param name="LogPath">A file or named pipe; opened without blocking, and lines are dropped while a pipe is full.</param>
 internal sealed record Logger(string LogPath, LogLevel Level, bool ShowLevel = true, bool ShowLogOrigin = false);
 
@@ -169,9 +161,6 @@ internal sealed record ApiError(string? FaultMessage);
 [JsonSerializable(typeof(NetworkInterface))]
 [JsonSerializable(typeof(Vsock))]
 [JsonSerializable(typeof(EntropyDevice))]
-[JsonSerializable(typeof(Balloon))]
-[JsonSerializable(typeof(BalloonUpdate))]
-[JsonSerializable(typeof(BalloonStats))]
 [JsonSerializable(typeof(Logger))]
 [JsonSerializable(typeof(Metrics))]
 [JsonSerializable(typeof(InstanceAction))]
