@@ -64,7 +64,7 @@ internal static class DoctorCommand
         HostChecks.Port("media port", mediaPort, udp: true),
         DataChecks.Image(data),
         DataChecks.Fonts(data),
-        await NamespaceChecks.ProgramAsync("chromium", DoctorOutcome.Warn, cancellationToken, "only the tests need it"),
+        await NamespaceChecks.ProgramAsync("chromium", DoctorOutcome.Warn, cancellationToken, "only the tests need it: ./oriel test installs it"),
     ];
 
     internal static void WriteJson(IReadOnlyList<DoctorFinding> findings, Stream output)

@@ -40,10 +40,10 @@ public sealed partial class OptionTableTests
             ? command.Subcommands.SelectMany(sub => Lines(sub, $"{path}/{sub.Name}", options.Where(option => option.Recursive)))
             : options.Select(option => $"{path} {option.Name} {KindOf(option)} {(option.Arity.MaximumNumberOfValues > 1 ? "many" : "once")} {DescriptionOf(option)}")
                 .Concat(command.Arguments.Select(argument => $"{path} <{argument.Name}> {KindOf(argument)} {(argument.Arity.MinimumNumberOfValues > 0 ? "needed" : "once")} {DescriptionOf(argument)}"));
+    }
 
     /// <summary>./oriel says itself what may be repeated.</summary>
     private static string DescriptionOf(Symbol symbol) => symbol.Description is { } text && text.EndsWith(Repeatable, StringComparison.Ordinal) ? text[..^Repeatable.Length] : symbol.Description ?? "";
-    }
 
     private static string KindOf(Symbol symbol) => Assert.IsType<IKinded>(symbol, exactMatch: false).KindName;
 

@@ -96,17 +96,16 @@ internal static class NamespaceChecks
     }
 
     /// <summary>Asks it for its version; what is there is not to be installed.</summary>
-    /// <param name="use">Who needs it, where desktops do not.</param>
-    public static async Task<DoctorFinding> ProgramAsync(string program, DoctorOutcome missing, CancellationToken cancellationToken, string? use = null)
+    /// <param name="mend">Where the table of packages has none.</param>
+    public static async Task<DoctorFinding> ProgramAsync(string program, DoctorOutcome missing, CancellationToken cancellationToken, string? mend = null)
     {
-        var what = use is null ? program : $"{program} ({use})";
         if (Programs.Problem(Programs.SearchPath, program)?.Split(": ", 2) is { } problem)
         {
-            return new DoctorFinding(what, missing, problem[0], problem.ElementAtOrDefault(1));
+            return new DoctorFinding(program, missing, problem[0], problem.ElementAtOrDefault(1) ?? mend);
         }
 
         var tried = await HostProgram.RunAsync(Deadline, cancellationToken, program, "--version");
-        return tried.Succeeded ? DoctorFinding.Ok(what, tried.FirstLine) : new DoctorFinding(what, missing, tried.LastLine, $"{program} --version fails, though it is installed: its own words say why");
+        return tried.Succeeded ? DoctorFinding.Ok(program, tried.FirstLine) : new DoctorFinding(program, missing, tried.LastLine, $"{program} --version fails, though it is installed: its own words say why");
     }
 
     private static string? ReadSetting(string settings, string name) =>
