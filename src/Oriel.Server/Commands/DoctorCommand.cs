@@ -15,7 +15,7 @@ internal static class DoctorCommand
     {
         var data = Values.Data();
         var json = new KindOption<bool>("--json", Kind.Flag) { Description = "The findings as JSON" };
-        var port = new KindOption<int>("--port", Kind.Port) { Description = "HTTP port", DefaultValueFactory = _ => ServeOptions.DefaultPort };
+        var port = new KindOption<int>("--port", Kind.Port) { Description = "HTTP port to try, 4000 unless given", DefaultValueFactory = _ => ServeOptions.DefaultPort };
         var mediaPort = new KindOption<int>("--media-port", Kind.Port) { Description = "WebRTC's port to try, 4001 unless given", DefaultValueFactory = _ => ServeOptions.DefaultMediaPort };
         var kvmProbe = new KindOption<bool>("--kvm-probe", Kind.Flag) { Hidden = true };
         var command = new Command("doctor", "Say what this machine offers, what is missing and how to mend it") { data, json, port, mediaPort, kvmProbe };
