@@ -11,7 +11,7 @@ command_bench() {
     local bench out word words=() code=0
     read_options bench "$@"
     locate
-    check up test bench
+    check up build test bench
     prepare
     ensure_image
     alone step "bench" bench_build

@@ -26,7 +26,7 @@ look_at_tools() {
 }
 
 look_at_packages() {
-    find_missing_packages up
+    find_missing_packages up build
     if ! command -v apt-get >/dev/null; then
         finding warn "Debian packages" "this is not a Debian system" "install what packages.txt lists by hand"
     elif [ "${#missing[@]}" = 0 ]; then

@@ -3,6 +3,8 @@
 # shellcheck shell=bash disable=SC2154
 
 test_rings=(webrtc fast linux web desktop script hosts)
+# By name only: it takes longer than all the others together.
+test_further=(machine)
 
 test_program() {
     case $1 in
@@ -32,6 +34,7 @@ test_minutes() {
             desktop) minutes=$((minutes + 9)) image=5 ;;
             script) minutes=$((minutes + 1)) image=5 ;;
             hosts) minutes=$((minutes + 11)) image=5 ;;
+            machine) minutes=$((minutes + 25)) image=5 ;;
         esac
     done
     echo "$((minutes + image))"
@@ -43,6 +46,7 @@ test_build() { dotnet build "$root/oriel.slnx" --configuration Release --disable
 test_clean_up() {
     local code=$?
     trap - EXIT INT TERM
+    [ -z "${machine_pid:-}" ] || machine_end
     if [ -n "${scratch:-}" ] && [ -d "$scratch" ]; then
         as_service unshare --map-root-user --map-auto find "$scratch/data" "$scratch/tmp" -mindepth 1 -delete 2>/dev/null || :
         rm -rf "$scratch"
@@ -133,14 +137,14 @@ command_test() {
     local rings=("$@") ring passed=0 failed=0 skipped=0 image test_environment=()
     [ $# != 0 ] || rings=("${test_rings[@]}")
     for ring in "${rings[@]}"; do
-        case " ${test_rings[*]} " in *" $ring "*) ;; *) refuse "there is no ring '$ring'$(meant "$ring" "${test_rings[@]}"): ${test_rings[*]}" ;; esac
+        case " ${test_rings[*]} ${test_further[*]} " in *" $ring "*) ;; *) refuse "there is no ring '$ring'$(meant "$ring" "${test_rings[@]}" "${test_further[@]}"): ${test_rings[*]} ${test_further[*]}" ;; esac
     done
     read_options test
     scratch=$(mktemp -u /var/tmp/oriel-test.XXXXXX)
     option[--data]=$scratch/data
     locate
-    check up test
-    case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "* | *" hosts "*) ;; *) to_build=no needs_image=no ;; esac
+    check up build test
+    case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "* | *" hosts "* | *" machine "*) ;; *) to_build=no needs_image=no ;; esac
     say "Running ${rings[*]}: $(test_minutes "${rings[@]}") minutes or so on two cores. To install: ${missing[*]:-nothing}."
     install_packages
     require_user
@@ -173,6 +177,11 @@ command_test() {
             web) run_web ;;
             script) run_script ;;
             hosts) run_hosts ;;
+            machine)
+                # shellcheck source=tests/machine/run.sh
+                . "$root/tests/machine/run.sh"
+                run_machine
+                ;;
             *) run_ring "$ring" ;;
         esac
     done

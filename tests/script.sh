@@ -16,25 +16,8 @@ tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed mistak
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
     down_NextServer_KnowsTheRecordsClosed)
 
-fail() {
-    echo "$*"
-    exit 1
-}
-
-# has TEXT WORD...: TEXT must contain each word.
-has() {
-    local text=$1 word
-    shift
-    for word; do
-        case $text in *"$word"*) ;; *) fail "'$word' is missing in: $text" ;; esac
-    done
-}
-
-# skip REASON: what cannot be shown here; told, and counted apart.
-skip() {
-    echo "$*"
-    exit 77
-}
+# shellcheck source=tests/shell.sh
+. "$root/tests/shell.sh"
 
 client() { node "$root/tests/script-client.mjs" "$@"; }
 
@@ -369,27 +352,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-failed=0
-for name in "${tests[@]}"; do
-    code=0 began=${EPOCHREALTIME/[.,]/}
-    (
-        set -e
-        "$name"
-    ) >"$place/$name" 2>&1 || code=$?
-    [ "$code" = 0 ] || [ "$code" = 77 ] || failed=1
-    printf '%s\t%s\t%s\n' "$name" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" >>"$place/results"
-done
+code=0
+run_tests script.sh || code=$?
 [ ! -f "$place/second-start" ] || cat "$place/second-start"
-
-node -e '
-    const { readFileSync, writeFileSync } = require("fs");
-    const [place, result] = process.argv.slice(1);
-    const tests = readFileSync(`${place}/results`, "utf8").trim().split("\n").map((line) => {
-        const [name, code, duration] = line.split("\t");
-        const message = readFileSync(`${place}/${name}`, "utf8");
-        if (code === "77") return { name, status: "skipped", duration: +duration, message };
-        return code === "0" ? { name, status: "passed", duration: +duration } : { name, status: "failed", duration: +duration, message: `exit code ${code}\n${message}` };
-    });
-    writeFileSync(result, JSON.stringify({ results: { tool: { name: "script.sh" }, tests } }));
-' "$place" "$result"
-exit "$failed"
+exit "$code"

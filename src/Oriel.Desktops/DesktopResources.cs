@@ -5,6 +5,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Memory;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
@@ -31,6 +32,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     private AgentLink? _agent;
     private KeeperLink? _keeper;
     private long _memoryBytes;
+    private MemoryKills? _kills;
     private Task _watching = Task.CompletedTask;
     private volatile string? _failedStep;
     private volatile string? _lastSeen;
@@ -44,6 +46,9 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
     /// <summary>What the keeper last reported.</summary>
     public string? LastSeen => _lastSeen;
+
+    /// <summary>The kernel has ended a program of the desktop for want of memory not long ago.</summary>
+    public bool IsShortOfMemory => Volatile.Read(ref _kills)?.AreRecent() == true;
 
     public string Bundle => Path.Combine(context.Options.DesktopsDirectory, desktop.Id.ToString());
 
@@ -62,6 +67,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         var cgroup = context.Cgroups.Create(desktop.Id.ToString());
         if (cgroup is not null)
         {
+            Volatile.Write(ref _kills, new MemoryKills(cgroup, context.Clock));
             _cleanup.Push("cgroup", () => CgroupDelegation.RemoveAsync(cgroup));
         }
 
@@ -126,6 +132,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         _cleanup.Push("bundle", () => context.Keepers.RemoveBundleAsync(Bundle, CancellationToken.None));
         if (spec?.Limits.Cgroup is { } cgroup)
         {
+            Volatile.Write(ref _kills, new MemoryKills(cgroup, context.Clock));
             _cleanup.Push("cgroup", () => CgroupDelegation.RemoveAsync(cgroup));
         }
 

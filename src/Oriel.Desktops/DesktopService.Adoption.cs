@@ -5,6 +5,7 @@ using Oriel.Desktops.Disks;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Memory;
 using Oriel.Desktops.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
@@ -75,6 +76,12 @@ public sealed partial class DesktopService
         else if (was is DesktopState.Ready or DesktopState.Paused)
         {
             var exit = KeeperLiveness.ReadExit(bundle);
+            if (KeeperLiveness.ReadIdentity(bundle) is { } keeper && keeper.BootId != KeeperLiveness.BootId())
+            {
+                desktop.Fail(new DesktopReason(ReasonCodes.HostRestarted, null, "The machine that the desktop ran on was restarted.", exit is null ? null : $"{exit.Name}: {exit.Detail}", LastLines(bundle)));
+                return Task.CompletedTask;
+            }
+
             desktop.Fail(new DesktopReason(exit?.Name ?? ReasonCodes.KeeperDied, null, exit?.Detail ?? "The keeper ended while no server was there.", null, LastLines(bundle)));
         }
         else
@@ -177,6 +184,7 @@ public sealed partial class DesktopService
                 foreach (var desktop in _desktops.Values)
                 {
                     desktop.Warn(WarningCodes.DiskFull, room);
+                    desktop.Warn(WarningCodes.OutOfMemory, desktop.Resources.IsShortOfMemory ? MemoryKills.Message : null);
                     await ReapAsync(desktop, now);
                 }
 

@@ -35,7 +35,7 @@ internal static class GuestWatch
                 limit.CancelAfter(Timeout.InfiniteTimeSpan);
                 await Concurrently.WithAsync(
                     token => ScratchWatch.FollowAsync(agent, desktop, clock, token),
-                    token => FollowAsync(agent, () => lost = null, told, token),
+                    token => FollowAsync(desktop, agent, () => lost = null, told, token),
                     cancellationToken);
                 problem = "The agent ended the watch on its steps.";
             }
@@ -57,14 +57,17 @@ internal static class GuestWatch
             if (lost is { } since && clock.GetElapsedTime(since) > patience)
             {
                 throw new StepFailedException(new DesktopReason(
-                    ReasonCodes.AgentUnreachable, null, $"The agent has not answered for {patience.TotalSeconds:0} s: {problem}", problem, []));
+                    CodeOf(desktop, ReasonCodes.AgentUnreachable), null, $"The agent has not answered for {patience.TotalSeconds:0} s: {problem}", problem, []));
             }
 
             await Task.Delay(Between, clock, cancellationToken);
         }
     }
 
-    private static async Task FollowAsync(AgentConnection agent, Action answered, Action<GuestStep>? told, CancellationToken cancellationToken)
+    /// <summary>A guest whose programs the kernel has just ended for want of memory ends of that, whatever shows it first.</summary>
+    private static string CodeOf(Desktop desktop, string code) => desktop.Resources.IsShortOfMemory ? ReasonCodes.OutOfMemory : code;
+
+    private static async Task FollowAsync(Desktop desktop, AgentConnection agent, Action answered, Action<GuestStep>? told, CancellationToken cancellationToken)
     {
         using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
         await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
@@ -74,7 +77,7 @@ internal static class GuestWatch
             if (step.State == WireState.Failed)
             {
                 throw new StepFailedException(new DesktopReason(
-                    ReasonCodes.SessionDied, step.Name, $"The desktop's session ended: {step.Detail}", step.Detail, []));
+                    CodeOf(desktop, ReasonCodes.SessionDied), step.Name, $"The desktop's session ended: {step.Detail}", step.Detail, []));
             }
         }
     }

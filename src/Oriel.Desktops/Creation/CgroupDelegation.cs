@@ -13,6 +13,9 @@ public sealed class CgroupDelegation
     /// <summary>Delegation gives a group no controller that a cgroup v1 hierarchy holds.</summary>
     private const string OlderAdvice = "this host has its controllers in cgroup v1: start it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
 
+    /// <summary>./oriel has asked systemd for a group, and says here why it got none.</summary>
+    private const string ScopeProblem = "ORIEL_SCOPE_PROBLEM";
+
     private const string Leaf = "oriel-server";
     private static readonly string[] Wanted = ["cpu", "memory", "pids"];
 
@@ -33,6 +36,7 @@ public sealed class CgroupDelegation
     /// <summary>What to do where that group, or a controller of it, is missing.</summary>
     /// <param name="proc">As for <see cref="FindRoot"/>.</param>
     public static string Advice(string proc = "/proc/self") =>
+        Environment.GetEnvironmentVariable(ScopeProblem) is { Length: > 0 } problem ? problem :
         File.ReadLines(Path.Combine(proc, "mounts")).Any(line => line.Split(' ') is [_, _, "cgroup", ..]) ? OlderAdvice : KeeperAdvice.Cgroup;
 
     /// <summary>The controllers of that group.</summary>

@@ -18,11 +18,11 @@ public sealed class KeeperLauncher(string keeperPath)
     private const int MaxWords = 2000;
 
     /// <summary>
-    /// Becomes the rest of its arguments, whose output goes to the first; the second may be a file for them to have open. What they say of an
+    /// Becomes the rest of its arguments, whose output goes to the first; the second and the third may be files for them to have open. What they say of an
     /// error is heard here, which a full disk does not keep them from, until the keeper has begun and sends it to its log as well.
     /// </summary>
-    private const string Become = "log=$1; memory=$2; shift 2; exec \"$@\" </dev/null >>\"$log\"";
-    private static readonly string BecomeWithMemory = $"{Become} {KeeperSnapshot.SharedMemoryDescriptor}<>\"$memory\"";
+    private const string Become = "log=$1; memory=$2; group=$3; shift 3; exec \"$@\" </dev/null >>\"$log\"";
+    private static readonly string WithMemory = $" {KeeperSnapshot.SharedMemoryDescriptor}<>\"$memory\"", WithCgroup = $" {KeeperLimits.CgroupDescriptor}>\"$group/cgroup.procs\"";
 
     /// <summary>A keeper answers within tens of milliseconds; the rest is for a busy machine.</summary>
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
@@ -50,7 +50,7 @@ public sealed class KeeperLauncher(string keeperPath)
         await WriteSpecAsync(spec, cancellationToken).ConfigureAwait(false);
         using var process = Process.Start(Command(spec, Path.Combine(spec.Bundle, BundleLayout.KeeperLog)))!;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(StartDeadline);
+        limit.CancelAfter(StartDeadline * spec.TimeScale);
         try
         {
             // The file is moved into place when the socket listens already.
@@ -70,7 +70,7 @@ public sealed class KeeperLauncher(string keeperPath)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             KillWithHelpers(process);
-            throw new KeeperLaunchException($"The keeper did not answer within {StartDeadline.TotalSeconds:0} s: {await WordsOfAsync(process).ConfigureAwait(false)}");
+            throw new KeeperLaunchException($"The keeper did not answer within {(StartDeadline * spec.TimeScale).TotalSeconds:0} s: {await WordsOfAsync(process).ConfigureAwait(false)}");
         }
         catch (OperationCanceledException)
         {
@@ -86,7 +86,8 @@ public sealed class KeeperLauncher(string keeperPath)
     private ProcessStartInfo Command(KeeperSpec spec, string log) => new(
         "/bin/sh",
         [
-            "-c", spec.Snapshot?.SharedMemory is null ? Become : BecomeWithMemory, "sh", log, spec.Snapshot?.SharedMemory ?? "",
+            "-c", Become + (spec.Snapshot?.SharedMemory is null ? "" : WithMemory) + (spec.Limits.Cgroup is null ? "" : WithCgroup),
+            "sh", log, spec.Snapshot?.SharedMemory ?? "", spec.Limits.Cgroup ?? "",
             "setsid", "unshare", "--user", "--map-root-user", "--map-auto", "--net", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts", "--",
             keeperPath, "run", spec.Bundle,
         ])

@@ -20,6 +20,7 @@ public static class ReasonCodes
     public const string Expired = "expired";
     public const string Idle = "idle";
     public const string ServerRestarted = "server-restarted";
+    public const string HostRestarted = "host-restarted";
     public const string ImageBroken = "image-broken";
     public const string KeeperNotStarted = "keeper-not-started";
     public const string KeeperDied = "keeper-died";
@@ -33,6 +34,7 @@ public static class ReasonCodes
     public const string EnvironmentMismatch = "environment-mismatch";
     public const string CanaryFailed = "canary-failed";
     public const string DiskFull = "disk-full";
+    public const string OutOfMemory = "oom";
     public const string Internal = "internal";
 
     private const int SqliteFull = 13;

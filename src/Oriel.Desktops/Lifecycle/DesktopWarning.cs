@@ -16,4 +16,7 @@ public static class WarningCodes
 
     /// <summary>The desktop's machine stands still, since the server's disk does not take what it writes.</summary>
     public const string Halted = "halted";
+
+    /// <summary>The kernel ended programs of the desktop, whose limit of memory was reached.</summary>
+    public const string OutOfMemory = "oom";
 }

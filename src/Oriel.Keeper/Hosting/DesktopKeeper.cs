@@ -95,9 +95,10 @@ internal sealed class DesktopKeeper
     private async Task<GuestExit> StartAsync(ConsoleLog console)
     {
         using var driver = CreateDriver(_bundle.Spec);
-        await _steps.RunAsync("namespaces", StepDeadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
-        await _steps.RunAsync("network", StepDeadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
-        await _steps.RunAsync("scratch", StepDeadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
+        var deadline = StepDeadline * _bundle.Spec.TimeScale;
+        await _steps.RunAsync("namespaces", deadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync("network", deadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync("scratch", deadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
         _guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
         _services.Add(_guest.FollowHaltsAsync(halted => _events.Publish("halt", state: halted ? "running" : "done"), _stop.Token));
         await LinkAgentAsync(_guest).ConfigureAwait(false);

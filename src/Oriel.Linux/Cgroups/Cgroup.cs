@@ -37,9 +37,6 @@ public sealed partial class Cgroup : IDisposable
         return new Cgroup(anchor);
     }
 
-    /// <summary>The file that a process writes 0 to in order to join, valid in this process and its children.</summary>
-    public string ProcsPath => FileOf("cgroup.procs");
-
     public bool CanFreeze => File.Exists(FileOf("cgroup.freeze"));
 
     /// <param name="memoryBytes">0 = none.</param>
@@ -79,23 +76,21 @@ public sealed partial class Cgroup : IDisposable
     public void Freeze(bool frozen) => File.WriteAllText(FileOf("cgroup.freeze"), frozen ? "1" : "0");
 
     /// <summary>How often the kernel killed a process of this group for want of memory; 0 where it cannot be known.</summary>
-    public long OutOfMemoryKills()
+    public long OutOfMemoryKills() => OutOfMemoryKillsOf(_directory);
+
+    /// <summary>The same of a group that is not held open.</summary>
+    public static long OutOfMemoryKillsOf(string directory)
     {
-        var path = FileOf("memory.events");
-        if (!File.Exists(path))
+        try
         {
+            var line = File.ReadLines(Path.Combine(directory, "memory.events")).FirstOrDefault(line => line.StartsWith("oom_kill ", StringComparison.Ordinal));
+            return line is not null && long.TryParse(line.AsSpan(9), CultureInfo.InvariantCulture, out var count) ? count : 0;
+        }
+        catch (IOException)
+        {
+            // The controller is not there, or the group is gone.
             return 0;
         }
-
-        foreach (var line in File.ReadLines(path))
-        {
-            if (line.StartsWith("oom_kill ", StringComparison.Ordinal) && long.TryParse(line.AsSpan(9), CultureInfo.InvariantCulture, out var count))
-            {
-                return count;
-            }
-        }
-
-        return 0;
     }
 
     public void Dispose() => _anchor.Dispose();

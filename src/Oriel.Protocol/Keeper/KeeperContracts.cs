@@ -51,6 +51,13 @@ public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn
 /// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = <see cref="DefaultDiskBytes"/>. A container has none of its own.</param>
 public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup, long DiskBytes = 0)
 {
+    /// <summary>
+    /// What the keeper has <c>cgroup.procs</c> of that directory open as, for its guest to join by; one digit, as a shell has it. Where cgroup2 is
+    /// mounted with nsdelegate, as systemd does, nothing in a cgroup namespace moves to a group outside it, but the namespace that counts is that of
+    /// whoever opened the file (Linux 5.16): so it is opened before the keeper has its own.
+    /// </summary>
+    public const int CgroupDescriptor = 7;
+
     /// <summary>Of a desktop's own disk, where no other is asked for. Sparse: it takes what is written.</summary>
     public const long DefaultDiskBytes = 8L << 30;
 

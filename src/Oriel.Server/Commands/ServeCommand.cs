@@ -18,6 +18,9 @@ internal static class ServeCommand
 {
     public const string Name = "serve";
 
+    /// <summary>For a host that is itself emulated: how many times as long as on hardware a desktop's start may take. Not an option, as no machine that people work on needs it.</summary>
+    private const string TimeScaleVariable = "ORIEL_TIME_SCALE";
+
     private static readonly Option<string> Data = Values.Data();
     private static readonly Option<IPAddress> Bind = new KindOption<IPAddress>("--bind", Kind.Ip) { Description = "Address to listen on, 127.0.0.1 unless given; anything but loopback means HTTPS", DefaultValueFactory = _ => IPAddress.Loopback };
     private static readonly Option<int> Port = new KindOption<int>("--port", Kind.Port) { Description = "TCP port, 4000 unless given; 0 = any", DefaultValueFactory = _ => ServeOptions.DefaultPort };
@@ -61,8 +64,13 @@ internal static class ServeCommand
             }
 
             var options = Read(parsed);
+            if (TimeScale() is not { } scale)
+            {
+                return Refuse($"{TimeScaleVariable} must be a number from 1 to 100.");
+            }
+
             var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, options.Keeper, cancellation);
-            return driver is null ? Refuse(unfit!) : await RunAsync(options with { Driver = driver }, cancellation);
+            return driver is null ? Refuse(unfit!) : await RunAsync(options with { Driver = driver with { TimeScale = driver.TimeScale * scale } }, cancellation);
         });
         return command;
     }
@@ -71,6 +79,13 @@ internal static class ServeCommand
     private static int? PortOf(CommandResult result, Option<int> option, int otherwise) => result.GetResult(option) is { Tokens: [var token] }
         ? int.TryParse(token.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var port) ? port : null
         : otherwise;
+
+    private static double? TimeScale() => Environment.GetEnvironmentVariable(TimeScaleVariable) switch
+    {
+        null or "" => 1,
+        var text when double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var scale) && scale is >= 1 and <= 100 => scale,
+        _ => null,
+    };
 
     private static int Refuse(string problem)
     {
@@ -122,6 +137,7 @@ internal static class ServeCommand
             await using var host = await OrielHost.StartAsync(options, new HostParts { Logging = AddConsole, SearchPath = Programs.SearchPath }, stop.Token);
             new ServerInstance(Environment.ProcessId, host.Url, host.CertificateFingerprint).Write(options.DataDirectory);
             await AnnounceAsync(host, stop.Token);
+            ServiceManager.TellReady();
             await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
             AnsiConsole.MarkupLine("[grey]Stopping…[/]");
             left = [.. host.Desktops.List(all: false).Select(d => d.Snapshot).Where(s => DesktopTransitions.Counts(s.State))];

@@ -69,7 +69,23 @@ public sealed class HostFindingTests : IDisposable
 
         Assert.Equal(DoctorOutcome.Warn, finding.Outcome);
         Assert.Contains(seen, finding.Seen);
-        Assert.Contains("Delegate=yes", finding.Mend);
+        Assert.Contains("./oriel up", finding.Mend);
+    }
+
+    /// <summary>./oriel has asked systemd for a group, and tells by this variable why it got none.</summary>
+    [Fact]
+    public void Cgroup_NotToBeHad_SaysWhatTheScriptFoundMissing()
+    {
+        Environment.SetEnvironmentVariable("ORIEL_SCOPE_PROBLEM", "no systemd user manager runs for ann: sudo loginctl enable-linger ann");
+        try
+        {
+            MountCgroup("");
+            Assert.Contains("enable-linger ann", HostChecks.Cgroup(_root).Mend);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("ORIEL_SCOPE_PROBLEM", null);
+        }
     }
 
     [Fact]

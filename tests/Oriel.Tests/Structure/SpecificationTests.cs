@@ -70,6 +70,7 @@ public sealed partial class SpecificationTests
     {
         "script" => "tests/script.sh",
         "hosts" => "tests/host-life.sh",
+        "machine" => "tests/machine.sh",
         _ => null,
     };
 
@@ -84,10 +85,10 @@ public sealed partial class SpecificationTests
     [GeneratedRegex(@"^\|\s*(.*?)\s*\|\s*([^|]*?)\s*\|\s*$")]
     private static partial Regex Row();
 
-    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|hosts|bench/[\w.]+)(?:: ([\w.]+))?`")]
+    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|hosts|machine|bench/[\w.]+)(?:: ([\w.]+))?`")]
     private static partial Regex Reference();
 
-    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts): \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts): \w+|bench/[\w.]+(: \w+)?)`)*$")]
+    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`)*$")]
     private static partial Regex OnlyReferences();
 
     [GeneratedRegex(@"^pending: \S")]

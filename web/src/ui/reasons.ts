@@ -53,6 +53,7 @@ const known: Record<string, Explanation> = {
   "environment-mismatch": { title: "The environment is not as asked", text: "The session's environment is read back; it was not what was set.", next: ["new", "log", "list"] },
   "canary-failed": { title: "The way out could not be proved", text: "A request from the guest did not come back through this desktop's own proxy.", next: ["new", "log", "list"] },
   "disk-full": { title: "The server's disk is full", text: "Make room on the server, or destroy desktops that are no longer needed.", next: ["list", "new"] },
+  "host-restarted": { title: "The machine was restarted", text: "The desktop ran on it and ended with it.", next: ["new", "list"] },
   "server-restarted": { title: "The server was restarted meanwhile", text: "It ended while this desktop was being created.", next: ["new", "list"] },
   expired: { title: "Its time is over", text: "The desktop had a set time to live and was destroyed.", next: ["new", "list"] },
   idle: { title: "It was idle for too long", text: "Nobody used the desktop for its idle time-out, so it was destroyed.", next: ["new", "list"] },

@@ -131,7 +131,7 @@ internal sealed class ContainerDriver : IDriver
     {
         Process? runtime = null;
         ProcessHandle? init = null;
-        await steps.RunAsync("container-create", CreateDeadline, async token =>
+        await steps.RunAsync("container-create", CreateDeadline * _spec.TimeScale, async token =>
         {
             WriteConfig();
             var missing = _cgroup?.Limit(_spec.Limits.MemoryBytes, _spec.Limits.Cpus, _spec.Limits.Pids) ?? [];
@@ -141,7 +141,7 @@ internal sealed class ContainerDriver : IDriver
             init = ProcessHandle.Open(int.Parse(await File.ReadAllTextAsync(PidFile, token).ConfigureAwait(false), CultureInfo.InvariantCulture));
             return missing.Count == 0 ? null : $"not limited: {string.Join(", ", missing)}";
         }, cancellationToken).ConfigureAwait(false);
-        await steps.RunAsync("container-start", StartDeadline, async token =>
+        await steps.RunAsync("container-start", StartDeadline * _spec.TimeScale, async token =>
         {
             await WaitAsync(() => HasBecomeTheAgent(init!.Pid), runtime!, Task.CompletedTask, token).ConfigureAwait(false);
             return null;
@@ -184,7 +184,7 @@ internal sealed class ContainerDriver : IDriver
         var start = new ProcessStartInfo(
             "/bin/sh",
             [
-                "-c", "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; exec \"$@\" </dev/null 2>&1", _cgroup?.ProcsPath ?? "",
+                "-c", $"{Cgroups.Join}exec \"$@\" </dev/null 2>&1 {Cgroups.Leave}", Cgroups.Of(_cgroup),
                 "crun", "--root", StateDirectory, "--cgroup-manager=disabled", "run", "--bundle", ConfigDirectory, "--pid-file", PidFile, ContainerId,
             ])
         {

@@ -12,10 +12,10 @@ internal static class VmProcess
     public const int StateDescriptor = 8;
 
     /// <summary>
-    /// Joins the cgroup ($0, may be empty), puts both outputs on one pipe and nothing on the input, and becomes the rest of its arguments:
+    /// Joins the cgroup ($0, may be none), puts both outputs on one pipe and nothing on the input, and becomes the rest of its arguments:
     /// the process that is started is the VMM in the end.
     /// </summary>
-    private const string Become = "if [ -n \"$0\" ]; then echo 0 >\"$0\" || exit; fi; state=$1; shift; exec \"$@\" </dev/null 2>&1";
+    private static readonly string Become = $"{Cgroups.Join}state=$1; shift; exec \"$@\" </dev/null 2>&1 {Cgroups.Leave}";
     private static readonly string BecomeWithState = $"{Become} {StateDescriptor}<\"$state\"";
 
     /// <summary>Its output is what the VMM prints. The supplementary groups stay, as one of them may be that of /dev/kvm.</summary>
@@ -29,7 +29,7 @@ internal static class VmProcess
         return new ProcessStartInfo(
             "/bin/sh",
             [
-                "-c", state is null ? Become : BecomeWithState, cgroup?.ProcsPath ?? "", state ?? "",
+                "-c", state is null ? Become : BecomeWithState, Cgroups.Of(cgroup), state ?? "",
                 "setpriv", "--reuid", id, "--regid", id, "--keep-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--",
                 program, .. arguments,
             ])

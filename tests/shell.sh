@@ -1,0 +1,50 @@
+# What test programs in bash share: a test is a function of its own process, which fails, or skips, by its exit code. Sourced.
+# shellcheck shell=bash disable=SC2154
+
+fail() {
+    echo "$*"
+    exit 1
+}
+
+# has TEXT WORD...: TEXT must contain each word.
+has() {
+    local text=$1 word
+    shift
+    for word; do
+        case $text in *"$word"*) ;; *) fail "'$word' is missing in: $text" ;; esac
+    done
+}
+
+# skip REASON: what cannot be shown here; told, and counted apart.
+skip() {
+    echo "$*"
+    exit 77
+}
+
+# run_tests TOOL: runs those named in tests, one after the other, with a folder in place; the outcome goes to the file result (CTRF).
+run_tests() {
+    local tool=$1 failed=0 name code began
+    for name in "${tests[@]}"; do
+        began=${EPOCHREALTIME/[.,]/}
+        # Not before an ||, where the shell would ignore set -e.
+        (
+            set -e
+            "$name"
+        ) >"$place/$name" 2>&1
+        code=$?
+        [ "$code" = 0 ] || [ "$code" = 77 ] || failed=1
+        printf '%s\t%s\t%s\n' "$name" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" | tee -a "$place/results"
+    done
+    node -e '
+        const { readFileSync, writeFileSync } = require("fs");
+        const [place, result, tool] = process.argv.slice(1);
+        const tests = readFileSync(`${place}/results`, "utf8").trim().split("\n").map((line) => {
+            const [name, code, duration] = line.split("\t");
+            const message = readFileSync(`${place}/${name}`, "utf8");
+            if (code === "77") return { name, status: "skipped", duration: +duration, message };
+            return code === "0" ? { name, status: "passed", duration: +duration } : { name, status: "failed", duration: +duration, message: `exit code ${code}\n${message}` };
+        });
+        writeFileSync(result, JSON.stringify({ results: { tool: { name: tool }, tests } }));
+    ' "$place" "$result" "$tool"
+    return "$failed"
+}
