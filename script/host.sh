@@ -86,7 +86,7 @@ install_packages() {
 # Asks Debian's first package server for a file, the way apt would (proxy and all). Where apt has none, nothing can be said.
 reach_debian() {
     local uri place code=0
-    uri=$(apt-get indextargets --format '$(REPO_URI)dists/$(RELEASE)/InRelease' 2>/dev/null | awk 'NR == 1') && [ -n "$uri" ] || return 0
+    uri=$(apt-get update --print-uris 2>/dev/null | awk -F"'" '$2 ~ /^https?:/ && !found { print $2; found = 1 }') && [ -n "$uri" ] || return 0
     [ -x /usr/lib/apt/apt-helper ] || return 0
     place=$(mktemp -d)
     network_problem=$(timeout 60 /usr/lib/apt/apt-helper -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15 download-file "$uri" "$place/InRelease" 2>&1) || code=$?

@@ -179,7 +179,7 @@ printf installed
 STUB
     cat >"$stub/apt-get" <<'STUB'
 #!/bin/sh
-[ "$1" = indextargets ] || printf '%s\n' "$*" >>"$STUB/calls"
+[ "$*" = "update --print-uris" ] || printf '%s\n' "$*" >>"$STUB/calls"
 STUB
     cat >"$stub/sudo" <<'STUB'
 #!/bin/sh
@@ -231,7 +231,7 @@ step_ThatTakesSeconds_CountsThemOnATerminal() {
     mkfifo "$stub/go"
     : >"$screen"
     printf '#!/bin/sh\nfor package; do :; done\n[ "$package" != crun ] || [ -e "$STUB/installed" ] || exit 1\nprintf installed\n' >"$stub/dpkg-query"
-    printf '#!/bin/sh\ncase $* in indextargets*) ;; "install -qy"*) read -r _ <"$STUB/go"; : >"$STUB/installed" ;; esac\n' >"$stub/apt-get"
+    printf '#!/bin/sh\ncase $* in "install -qy"*) read -r _ <"$STUB/go"; : >"$STUB/installed" ;; esac\n' >"$stub/apt-get"
     printf '#!/bin/sh\n[ "$1" = -v ] || exec "$@"\n' >"$stub/sudo"
     chmod 755 "$stub"/*
     PATH=$stub:$PATH STUB=$stub script --quiet --flush --return --command "'$root/oriel' image build '$root/images/desktop' --if-missing --data '$data'" "$screen" >/dev/null </dev/null &
