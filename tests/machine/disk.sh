@@ -48,7 +48,7 @@ fill() {
 
     # The clone as ./oriel needs it, and a built program to install.
     mkdir -p "$tree/usr/src/oriel" "$tree/srv/app"
-    tar --create --directory "$root" --exclude=node_modules --exclude=bin --exclude=obj --exclude=dist --owner=0 --group=0 \
+    tar --create --directory "$root" --exclude=web/node_modules --exclude=web/dist --owner=0 --group=0 \
         oriel options.txt packages.txt script src images web global.json Directory.Build.props Directory.Packages.props |
         tar --extract --directory "$tree/usr/src/oriel"
     # Nothing is built there.

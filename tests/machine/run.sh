@@ -13,7 +13,7 @@ free_ports() { # COUNT
 # machine_disk: everything that the disk is made of, for the service user, who may not be able to read the clone.
 machine_disk() {
     as_service mkdir -p "$machine/tmp"
-    hand_over "$machine/source" -C "$root" --exclude=node_modules --exclude=bin --exclude=obj --exclude=dist \
+    hand_over "$machine/source" -C "$root" --exclude=web/node_modules --exclude=web/dist \
         oriel options.txt packages.txt script src images web tests/machine global.json Directory.Build.props Directory.Packages.props
     hand_over "$machine/app" --transform='s,^\(dotnet\|host\|shared\)\(/\|$\),dotnet/\1\2,' -C "$app" . -C "$dotnet_root" dotnet host shared
     as_service sh -c "echo $dotnet_version >'$machine/app/sdk-version'"
@@ -21,7 +21,7 @@ machine_disk() {
 }
 
 machine_boot() {
-    as_service qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 5120 -nodefaults -no-user-config -display none \
+    unprivileged qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 5120 -nodefaults -no-user-config -display none \
         -kernel "$machine/vmlinuz" -initrd "$machine/initrd" -append "root=/dev/vda rw console=ttyS0 quiet" \
         -drive "file=$machine/disk,format=raw,if=virtio,cache=unsafe" -device virtio-rng-pci -serial "file:$machine/console" \
         -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$1-:2222,hostfwd=tcp:127.0.0.1:$2-:4080" -device virtio-net-pci,netdev=net,romfile= \
