@@ -14,7 +14,8 @@ if (!wanted) {
   for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
     seen += piece;
     if (seen.includes(wanted)) process.exit(0);
-    if (/"state":"(failed|destroyed)"/.test(seen)) break;
+    // What failed is destroyed next.
+    if (/"state":"destroyed"/.test(seen) || (value !== 'destroyed' && /"state":"failed"/.test(seen))) break;
   }
   console.log(`never ${method}; the last that was seen: ${answer.status} ${seen.slice(-2000)}`);
   process.exit(1);
