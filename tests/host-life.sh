@@ -19,24 +19,8 @@ clone="$home/my oriel"
 log=$place/up.log
 base=http://127.0.0.1:4000
 
-fail() {
-    echo "$*"
-    exit 1
-}
-
-skip() {
-    echo "$*"
-    exit 77
-}
-
-# has TEXT WORD...: TEXT must contain each word.
-has() {
-    local text=$1 word
-    shift
-    for word; do
-        case $text in *"$word"*) ;; *) fail "'$word' is missing in: $text" ;; esac
-    done
-}
+# shellcheck source=tests/shell.sh
+. "$(dirname "$0")/shell.sh"
 
 # one_line TEXT: a refusal is one line that begins with the program's name.
 one_line() {
@@ -191,7 +175,7 @@ api() { # METHOD PATH [BODY]
 
 # until_state ID STATE SECONDS
 until_state() {
-    timeout "$3" curl -sSN -H "Authorization: Bearer $(run ./oriel token)" "$base/api/desktops/$1/events" | sed -n "/\"state\":\"\($2\|failed\|destroyed\)\"/{p;q}" >"$place/state"
+    timeout "$3" curl -sSN -H "Authorization: Bearer $(run ./oriel token)" "$base/api/desktops/$1/events" | sed -n "/\"state\":\"\($2\|failed\|destroyed\)\"/{p;q}" >"$place/state" || :
     grep -q "\"state\":\"$2\"" "$place/state" || fail "not $2 within $3 s, but: $(cat "$place/state") $(api GET "/desktops/$1")"
 }
 
@@ -309,11 +293,13 @@ tests=(clone_IntoAPathWithABlank_Works questions_OnABareMachine_InstallAndBuildN
     qemu_ByEmulation_BringsADesktopToReady)
 failed=0
 for name in "${tests[@]}"; do
-    code=0 began=${EPOCHREALTIME/[.,]/}
+    began=${EPOCHREALTIME/[.,]/}
+    # Not before an ||, where the shell would ignore set -e.
     (
         set -e
         "$name"
-    ) >"$results/$name" 2>&1 || code=$?
+    ) >"$results/$name" 2>&1
+    code=$?
     [ "$code" = 0 ] || [ "$code" = 77 ] || failed=1
     printf '%s\t%s\t%s\n' "$name" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" >>"$results/results"
     # Without a clone or a server the rest says nothing.

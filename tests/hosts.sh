@@ -98,7 +98,7 @@ seed() {
     cp -al "$data"/app/????????????????/ "$machines/share/app/" 2>/dev/null || cp -a "$data"/app/????????????????/ "$machines/share/app/"
     cp "$data"/cache/base-*.tar "$machines/share/cache/"
     bundle_clone
-    cp "$root/tests/host-life.sh" "$machines/share/"
+    cp "$root"/tests/{host-life,shell}.sh "$machines/share/"
     chmod -R go=rX "$machines/share"
 }
 
