@@ -36,4 +36,5 @@ hostname bare
 pivot_root . mnt
 cd /
 umount -l /mnt
-exec chroot . env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb "$@" </dev/null
+# Where this was started in the background, Ctrl-C would be ignored in all of the machine.
+exec chroot . env -i --default-signal=INT,QUIT PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb "$@" </dev/null

@@ -93,7 +93,8 @@ run_script() {
     local code=0
     say ""
     say "== script"
-    timeout --kill-after=30 8m "$root/tests/script.sh" "$results/script.json" "$data" >"$results/script.log" 2>&1 || code=$?
+    # Where this was started in the background, Ctrl-C would be ignored by all that it runs.
+    env --default-signal=INT,QUIT timeout --kill-after=30 8m "$root/tests/script.sh" "$results/script.json" "$data" >"$results/script.log" 2>&1 || code=$?
     grep '^second start' "$results/script.log" >&2 || :
     report_ring script "$code" 8
 }

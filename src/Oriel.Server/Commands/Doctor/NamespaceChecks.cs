@@ -104,7 +104,9 @@ internal static class NamespaceChecks
             return new DoctorFinding(program, missing, problem[0], problem.ElementAtOrDefault(1) ?? mend);
         }
 
-        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, program, "--version");
+        // crun 1.21 tells its state directory with its version, and without one named fails for a user who has no XDG_RUNTIME_DIR.
+        string[] command = program == "crun" ? [program, "--root=/nonexistent", "--version"] : [program, "--version"];
+        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, command);
         return tried.Succeeded ? DoctorFinding.Ok(program, tried.FirstLine) : new DoctorFinding(program, missing, tried.LastLine, $"{program} --version fails, though it is installed: its own words say why");
     }
 
