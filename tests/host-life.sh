@@ -179,6 +179,15 @@ until_state() {
     grep -q "\"state\":\"$2\"" "$place/state" || fail "not $2 within $3 s, but: $(cat "$place/state") $(api GET "/desktops/$1")"
 }
 
+# until_none SECONDS: no desktop is there any more.
+until_none() {
+    local end=$((SECONDS + $1))
+    until [ "$(api GET /desktops | jq '.desktops | length')" = 0 ]; do
+        [ "$SECONDS" -lt "$end" ] || fail "a desktop is there still: $(api GET /desktops)"
+        read -rt 0.2 _ <> <(:) || :
+    done
+}
+
 create() { # NAME SECONDS
     api POST /desktops "{\"name\":\"$1\"}" | jq -r .id >"$place/id"
     grep -q '^d-' "$place/id" || fail "no desktop was made"
@@ -212,7 +221,7 @@ readme_TheApiInFiveLines_WorkAsTheyStand() {
     # As typed: a line's exit code is its last program's.
     run "bash $place/lines" >"$place/said" 2>&1 || fail "they failed: $(cat "$place/said")"
     has "$(cat "$place/said")" '"state":"ready"' Linux
-    [ "$(api GET /desktops | jq '.desktops | length')" = 0 ] || fail "the desktop is not gone: $(api GET /desktops)"
+    until_none 60
     head -c 8 "$clone/shot.png" | grep -q PNG || fail "the screenshot is no PNG"
     rm "$clone/shot.png"
 }
