@@ -34,7 +34,7 @@ run() { su -l "$account" -c "cd $(printf %q "$clone") && $*"; }
 # What is installed and what is there of Oriel: must not change by what only asks.
 state() {
     dpkg-query -W | sha256sum
-    find "$clone/artifacts" "$data" /var/lib/oriel -maxdepth 1 2>/dev/null | sort
+    find "$clone/artifacts" "$data" /var/lib/oriel -maxdepth 1 2>/dev/null | sort || :
     stat -c '%n %U %G %a' /srv /srv/* /tmp /home/* /opt
 }
 
