@@ -24,7 +24,9 @@ public sealed class FaultyHostTests : IDisposable
     public async Task Start_ToolThatIsMissing_FailsInItsStepAndSaysWhatToInstall(string driver, string tool, string step, string package)
     {
         _machine.Take(tool);
-        var exited = await FailAsync(driver, step);
+        // What is in /usr/sbin and not in the PATH is installed.
+        var exited = await FailAsync(
+            driver, step, $"mkdir \"$2.sbin\" && mount --bind /usr/sbin \"$2.sbin\" && mount -t tmpfs tmpfs /usr/sbin && ln -s \"$2.sbin\"/* /usr/sbin && rm -f /usr/sbin/{tool}");
         Assert.Contains($"{tool} is not installed: sudo apt-get install {package}", exited.Detail, StringComparison.Ordinal);
     }
 
@@ -104,9 +106,9 @@ public sealed class FaultyHostTests : IDisposable
         Assert.False(Directory.Exists(keeper.Bundle));
     }
 
-    private async Task<KeeperEvent> FailAsync(string driver, string step)
+    private async Task<KeeperEvent> FailAsync(string driver, string step, string before = "true")
     {
-        await using var keeper = await _machine.StartAsync(driver);
+        await using var keeper = await _machine.StartAsync(driver, before);
         return await EndAsync(keeper, step);
     }
 
