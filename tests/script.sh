@@ -186,12 +186,12 @@ STUB
 [ "$1" = -v ] || exec "$@"
 STUB
     chmod 755 "$stub"/*
-    first=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image build "$root/images/desktop" --if-missing --data "$data" 2>&1)
+    first=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image build "$root/images/desktop" --if-missing --data "$data" 2>&1) || fail "exit code $?: $first"
     has "$first" "Debian packages to install: crun"
     [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "apt-get was called: $(cat "$stub/calls")"
     grep -qx 'install -qy --no-install-recommends crun' "$stub/calls" || fail "apt-get was called: $(cat "$stub/calls")"
     case ${first%%install packages*} in *"to install: crun"*) ;; *) fail "installed before it was shown: $first" ;; esac
-    second=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image build "$root/images/desktop" --if-missing --data "$data" 2>&1)
+    second=$(PATH=$stub:$PATH STUB=$stub "$root/oriel" image build "$root/images/desktop" --if-missing --data "$data" 2>&1) || fail "exit code $?: $second"
     case $second in *"to install"*) fail "a second time: $second" ;; esac
     [ "$(grep -c '^install -qy' "$stub/calls")" = 1 ] || fail "a second time: $(cat "$stub/calls")"
 }
@@ -226,7 +226,7 @@ FRESH
 
 # On a terminal of its own; what is installed takes until its seconds have been seen to count.
 step_ThatTakesSeconds_CountsThemOnATerminal() {
-    local stub=$place/slow screen=$place/screen job
+    local stub=$place/slow screen=$place/screen job line counted=no
     mkdir "$stub"
     mkfifo "$stub/go"
     : >"$screen"
@@ -236,7 +236,12 @@ step_ThatTakesSeconds_CountsThemOnATerminal() {
     chmod 755 "$stub"/*
     PATH=$stub:$PATH STUB=$stub script --quiet --flush --return --command "'$root/oriel' image build '$root/images/desktop' --if-missing --data '$data'" "$screen" >/dev/null </dev/null &
     job=$!
-    grep -q -m1 -z 'install packages *[1-9][0-9]* s' < <(exec timeout 60 tail --pid="$job" -n +1 -f "$screen" | tr '\r' '\0') || fail "no seconds were counted: $(cat -v "$screen")"
+    # A return begins each second's line.
+    while IFS= read -r -d $'\r' line; do
+        [[ ! $line =~ install\ packages\ +[1-9][0-9]*\ s ]] || counted=yes
+        [ "$counted" != yes ] || break
+    done < <(exec timeout 60 tail --pid="$job" -n +1 -f "$screen")
+    [ "$counted" = yes ] || fail "no seconds were counted: $(cat -v "$screen")"
     echo >"$stub/go"
     wait "$job" || fail "exit code $?: $(cat -v "$screen")"
 }
