@@ -58,11 +58,26 @@ public static class ProcessTable
     {
         try
         {
-            return ParseEnvironment(File.ReadAllBytes($"/proc/{pid}/environ"));
+            return ParseEnvironment(ReadAtOnce($"/proc/{pid}/environ"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
+        }
+    }
+
+    // In one call: to one that comes after the process has become another program (execve) the file has ended, and half of it would be taken for all.
+    private static ReadOnlySpan<byte> ReadAtOnce(string path)
+    {
+        for (var size = 64 << 10; ; size *= 4)
+        {
+            using var file = File.OpenHandle(path);
+            var buffer = new byte[size];
+            var read = RandomAccess.Read(file, buffer, 0);
+            if (read < size)
+            {
+                return buffer.AsSpan(0, read);
+            }
         }
     }
 
