@@ -5,10 +5,8 @@ set -uo pipefail
 
 release=$1
 kind=$2
-results=$3
-place=/run/life
-mkdir -p "$place"
-: >"$results/results"
+place=$3
+: >"$place/results"
 
 if [ "$kind" = root ]; then
     account=root home=/root data=/var/lib/oriel service=oriel
@@ -304,15 +302,8 @@ tests=(clone_IntoAPathWithABlank_Works questions_OnABareMachine_InstallAndBuildN
     qemu_ByEmulation_BringsADesktopToReady)
 failed=0
 for name in "${tests[@]}"; do
-    began=${EPOCHREALTIME/[.,]/}
-    # Not before an ||, where the shell would ignore set -e.
-    (
-        set -e
-        "$name"
-    ) >"$results/$name" 2>&1
-    code=$?
+    run_test "$name" >/dev/null
     [ "$code" = 0 ] || [ "$code" = 77 ] || failed=1
-    printf '%s\t%s\t%s\n' "$name" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" >>"$results/results"
     # Without a clone or a server the rest says nothing.
     case $name in clone_* | up_OnABare*) [ "$code" = 0 ] || break ;; esac
 done

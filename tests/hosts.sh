@@ -11,31 +11,22 @@ scratch=$2
 data=$3
 dotnet=$4
 machines=$scratch/hosts
-mkdir -p "$machines/share"
-: >"$machines/results"
+place=$machines/outcome
+mkdir -p "$machines/share" "$place"
+: >"$place/results"
 
 # RELEASE-USER; the other two combinations by ORIEL_ALL_HOSTS=1, or those that ORIEL_HOSTS names.
 wanted=(trixie-user bookworm-root)
 [ "${ORIEL_ALL_HOSTS-}" != 1 ] || wanted+=(trixie-root bookworm-user)
 [ -z "${ORIEL_HOSTS-}" ] || read -ra wanted <<<"$ORIEL_HOSTS"
 
-say() { printf '%s\n' "$*" >&2; }
+# shellcheck source=tests/shell.sh
+. "$root/tests/shell.sh"
 
-# record NAME CODE MILLISECONDS FILE
-record() { printf '%s\t%s\t%s\t%s\n' "$@" >>"$machines/results"; }
-
-report() {
-    node -e '
-        const { readFileSync, writeFileSync } = require("fs");
-        const [from, to] = process.argv.slice(1);
-        const tests = readFileSync(from, "utf8").trim().split("\n").filter(Boolean).map((line) => {
-            const [name, code, duration, file] = line.split("\t");
-            const message = readFileSync(file, "utf8").slice(-6000);
-            if (code === "77") return { name, status: "skipped", duration: +duration, message };
-            return code === "0" ? { name, status: "passed", duration: +duration } : { name, status: "failed", duration: +duration, message: `exit code ${code}\n${message}` };
-        });
-        writeFileSync(to, JSON.stringify({ results: { tool: { name: "hosts.sh" }, tests } }));
-    ' "$machines/results" "$result"
+# record NAME CODE MILLISECONDS FILE: a test's outcome, and its last words.
+record() {
+    tail -c 6000 "$4" >"$place/$1"
+    printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$place/results"
 }
 
 # What a machine of this network needs to be told: proxies and certificates.
@@ -116,7 +107,7 @@ if [ "$(id -u)" != 0 ]; then
     for name in "${wanted[@]}"; do
         record "$name" 77 0 "$machines/reason"
     done
-    report
+    write_result hosts.sh
     exit 0
 fi
 
@@ -149,5 +140,5 @@ for name in "${wanted[@]}"; do
     done <"$machines/share/results/$name/results"
     rm -rf --one-file-system "$folder"
 done
-report
+write_result hosts.sh
 exit "$failed"

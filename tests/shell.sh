@@ -21,20 +21,31 @@ skip() {
     exit 77
 }
 
+# run_test NAME: its words go to NAME in the folder place, its outcome to a line of results there; sets code.
+run_test() {
+    local began=${EPOCHREALTIME/[.,]/}
+    # Not before an ||, where the shell would ignore set -e.
+    (
+        set -e
+        "$1"
+    ) >"$place/$1" 2>&1
+    code=$?
+    printf '%s\t%s\t%s\n' "$1" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" | tee -a "$place/results"
+}
+
 # run_tests TOOL: runs those named in tests, one after the other, with a folder in place; the outcome goes to the file result (CTRF).
 run_tests() {
-    local tool=$1 failed=0 name code began
+    local tool=$1 failed=0 name code
     for name in "${tests[@]}"; do
-        began=${EPOCHREALTIME/[.,]/}
-        # Not before an ||, where the shell would ignore set -e.
-        (
-            set -e
-            "$name"
-        ) >"$place/$name" 2>&1
-        code=$?
+        run_test "$name"
         [ "$code" = 0 ] || [ "$code" = 77 ] || failed=1
-        printf '%s\t%s\t%s\n' "$name" "$code" "$(((${EPOCHREALTIME/[.,]/} - began) / 1000))" | tee -a "$place/results"
     done
+    write_result "$tool"
+    return "$failed"
+}
+
+# write_result TOOL: from results and the tests' words in the folder place to the file result (CTRF).
+write_result() {
     node -e '
         const { readFileSync, writeFileSync } = require("fs");
         const [place, result, tool] = process.argv.slice(1);
@@ -45,6 +56,5 @@ run_tests() {
             return code === "0" ? { name, status: "passed", duration: +duration } : { name, status: "failed", duration: +duration, message: `exit code ${code}\n${message}` };
         });
         writeFileSync(result, JSON.stringify({ results: { tool: { name: tool }, tests } }));
-    ' "$place" "$result" "$tool"
-    return "$failed"
+    ' "$place" "$result" "$1"
 }
