@@ -254,8 +254,9 @@ up_Again_AdoptsTheDesktop() {
 }
 
 doctor_OfARunningOne_AdvisesNothingThatDoesNotHelp() {
-    local text
-    text=$(run ./oriel doctor --json)
+    local text code=0
+    text=$(run ./oriel doctor --json 2>"$place/doctor.err") || code=$?
+    [ "$code" = 0 ] || fail "doctor ended with $code: $(jq -c 'map(select(.outcome == "fail"))' <<<"$text") $(cat "$place/doctor.err")"
     jq -e 'map(select(.outcome == "fail")) == []' <<<"$text" >/dev/null || fail "$text"
     jq -e 'map(select((.mend // "") | test("apt-get install"))) | all(.[]; .name == "chromium" or (.name | test("firecracker"; "i")))' <<<"$text" >/dev/null || fail "it advises to install what is installed: $text"
 }

@@ -24,9 +24,10 @@ skip() {
 # run_test NAME: its words go to NAME in the folder place, its outcome to a line of results there; sets code.
 run_test() {
     local began=${EPOCHREALTIME/[.,]/}
-    # Not before an ||, where the shell would ignore set -e.
+    # Not before an ||, where the shell would ignore set -e. A command that fails without a word is named with its line.
     (
-        set -e
+        set -eE
+        trap 'echo "exit code $? of: $BASH_COMMAND (${BASH_SOURCE[0]##*/}, line $LINENO)"' ERR
         "$1"
     ) >"$place/$1" 2>&1
     code=$?
