@@ -413,6 +413,9 @@ share_dotnet() {
     dotnet_root=$copy
 }
 
+# For tar: a program's files as they are, and of a .NET installation its dotnet, host and shared in a folder dotnet.
+with_runtime=(--transform='s,^\(dotnet\|host\|shared\)\(/\|$\),dotnet/\1\2,')
+
 # hand_over TARGET TAR-ARGUMENT...: a copy that belongs to the service user, who writes it: root writes nothing in that user's folders.
 hand_over() {
     local target=$1

@@ -57,11 +57,7 @@ service_install() {
         dotnet_root=$given/dotnet
         check_data
         check_packages up
-        install_packages
-        require_user
-        require_tun
-        settle
-        make_data
+        equip
         app=$service_programs/$(basename "$(readlink -f "$given")")
         [ -d "$app" ] || step "program" service_copy "$app" -C "$given" .
     else
@@ -70,7 +66,7 @@ service_install() {
         runtime=$dotnet_root
         given=$app
         app=$service_programs/$(basename "$given")
-        [ -d "$app" ] || step "program" service_copy "$app" --transform='s,^\(dotnet\|host\|shared\)\(/\|$\),dotnet/\1\2,' -C "$given" . -C "$runtime" dotnet host shared
+        [ -d "$app" ] || step "program" service_copy "$app" "${with_runtime[@]}" -C "$given" . -C "$runtime" dotnet host shared
     fi
     dotnet_root=$app/dotnet
     ensure_image

@@ -147,17 +147,13 @@ command_test() {
     check up build test
     case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "* | *" hosts "* | *" machine "*) ;; *) to_build=no needs_image=no ;; esac
     say "Running ${rings[*]}: $(test_minutes "${rings[@]}") minutes or so on two cores. To install: ${missing[*]:-nothing}."
-    install_packages
-    require_user
-    require_tun
-    settle
-    local dotnet_sdk=$dotnet_root
     mkdir -m 755 "$scratch"
     trap test_clean_up EXIT
     trap 'exit 130' INT TERM
     results=$scratch/results
     mkdir -m 1777 "$results" "$scratch/tmp"
-    make_data
+    equip
+    local dotnet_sdk=$dotnet_root
     share_dotnet
 
     say "Building:"

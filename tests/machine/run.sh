@@ -15,7 +15,7 @@ machine_disk() {
     as_service mkdir -p "$machine/tmp"
     hand_over "$machine/source" -C "$root" --exclude=web/node_modules --exclude=web/dist \
         oriel options.txt packages.txt script src images web tests/machine global.json Directory.Build.props Directory.Packages.props
-    hand_over "$machine/app" --transform='s,^\(dotnet\|host\|shared\)\(/\|$\),dotnet/\1\2,' -C "$app" . -C "$dotnet_root" dotnet host shared
+    hand_over "$machine/app" "${with_runtime[@]}" -C "$app" . -C "$dotnet_root" dotnet host shared
     as_service sh -c "echo $dotnet_version >'$machine/app/sdk-version'"
     as_service "$machine/source/tests/machine/disk.sh" "$machine" "$machine/source" "$machine/app" "$image"
 }
