@@ -104,8 +104,8 @@ internal static class NamespaceChecks
             return new DoctorFinding(program, missing, problem[0], problem.ElementAtOrDefault(1) ?? mend);
         }
 
-        // crun 1.21 tells its state directory with its version, and without one named fails for a user who has no XDG_RUNTIME_DIR.
-        string[] command = program == "crun" ? [program, "--root=/nonexistent", "--version"] : [program, "--version"];
+        // crun 1.21 tells its state directory with its version, which must be there: without one named it fails for a user who has no XDG_RUNTIME_DIR.
+        string[] command = program == "crun" ? [program, "--root=/", "--version"] : [program, "--version"];
         var tried = await HostProgram.RunAsync(Deadline, cancellationToken, command);
         return tried.Succeeded ? DoctorFinding.Ok(program, tried.FirstLine) : new DoctorFinding(program, missing, tried.LastLine, $"{program} --version fails, though it is installed: its own words say why");
     }
