@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
+using Oriel.Protocol;
 
 namespace Oriel.Desktops;
 
@@ -18,7 +19,7 @@ public sealed partial class Desktop
         {
             // A desktop that the next server could not find is not begun.
             _logger.LogError(e, "Desktop {Desktop} could not be stored", Id);
-            Fail(DesktopReason.OfFault(e, "The desktop could not be stored") with { Step = "store" });
+            Fail(DesktopReason.OfFault(e, "The desktop could not be stored") with { Step = StepNames.Store });
         }
 
         _stored.TrySetResult();

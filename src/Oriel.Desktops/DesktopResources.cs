@@ -9,6 +9,7 @@ using Oriel.Desktops.Memory;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops;
@@ -259,7 +260,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
         var known = end.Code is not null;
         var reason = new DesktopReason(
-            ReasonCodes.OfWords(end.Detail, end.Code ?? ReasonCodes.KeeperDied),
+            FaultReason.OfWords(end.Detail, end.Code ?? ReasonCodes.KeeperDied),
             _failedStep,
             end.Detail ?? (known ? "The guest ended by itself." : "The keeper ended without saying why; it was probably killed."),
             _lastSeen,
@@ -304,7 +305,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
     private void OnStep(KeeperEvent item)
     {
-        var name = item.Name ?? "keeper";
+        var name = item.Name ?? StepNames.Keeper;
         var state = item.State switch { "done" => StepState.Done, "failed" => StepState.Failed, _ => StepState.Running };
         _lastSeen = item.Detail is null ? $"{name} {item.State}" : $"{name} {item.State}: {item.Detail}";
         if (state == StepState.Failed)

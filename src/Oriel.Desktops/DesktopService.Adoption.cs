@@ -95,11 +95,11 @@ public sealed partial class DesktopService
     /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
     private static string StepOf(DesktopSnapshot last, string bundle) => last.RunningStep ?? last.State switch
     {
-        DesktopState.Configuring => CreationSteps.Next(last.Steps, "screen-size"),
-        DesktopState.Booting => "agent",
-        _ when KeeperLiveness.ReadIdentity(bundle) is not null => "guest-start",
-        _ when Directory.Exists(bundle) => "keeper",
-        _ => "prepare",
+        DesktopState.Configuring => CreationSteps.Next(last.Steps, StepNames.ScreenSize),
+        DesktopState.Booting => StepNames.Agent,
+        _ when KeeperLiveness.ReadIdentity(bundle) is not null => StepNames.GuestStart,
+        _ when Directory.Exists(bundle) => StepNames.Keeper,
+        _ => StepNames.Prepare,
     };
 
     private async Task ReattestAsync(Desktop desktop, CancellationToken cancellationToken)
@@ -119,7 +119,7 @@ public sealed partial class DesktopService
     {
         try
         {
-            await steps.RunAsync("adopt", Options.Deadlines.Adopt, async (progress, token) =>
+            await steps.RunAsync(StepNames.Adopt, Options.Deadlines.Adopt, async (progress, token) =>
             {
                 var agent = await AgentReach.WaitAsync(desktop, progress, _context.Clock, token);
 

@@ -247,7 +247,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     {
         if (!TryGet(id, out var desktop))
         {
-            throw new DesktopUnavailableException("no-such-desktop", $"There is no desktop {id}.");
+            throw new DesktopUnavailableException(RequestReasons.NoSuchDesktop, $"There is no desktop {id}.");
         }
 
         if (isUse && desktop.IsPausedForIdle)
@@ -259,12 +259,12 @@ public sealed partial class DesktopService : IAsyncDisposable
         if (state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed || desktop.Resources.Agent is not { } link)
         {
             var gone = state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed;
-            throw new DesktopUnavailableException(gone ? "desktop-gone" : "not-ready", $"The desktop is {state.Name()}.");
+            throw new DesktopUnavailableException(gone ? RequestReasons.DesktopGone : RequestReasons.NotReady, $"The desktop is {state.Name()}.");
         }
 
         if (state is not DesktopState.Ready)
         {
-            throw new DesktopUnavailableException("not-ready", $"The desktop is {state.Name()}.");
+            throw new DesktopUnavailableException(RequestReasons.NotReady, $"The desktop is {state.Name()}.");
         }
 
         if (isUse)
@@ -278,7 +278,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
         catch (Exception e) when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException && !cancellationToken.IsCancellationRequested)
         {
-            throw new DesktopUnavailableException("desktop-gone", "The desktop's agent does not answer.", e);
+            throw new DesktopUnavailableException(RequestReasons.DesktopGone, "The desktop's agent does not answer.", e);
         }
     }
 
@@ -324,15 +324,15 @@ public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Mess
 {
     internal static CreateResult Of(Desktop desktop) => new(desktop, null, null);
 
-    internal static CreateResult ImageMissing(string message) => new(null, "image-missing", message);
+    internal static CreateResult ImageMissing(string message) => new(null, RequestReasons.ImageMissing, message);
 
-    internal static CreateResult IsolationUnavailable(string message) => new(null, "isolation-unavailable", message);
+    internal static CreateResult IsolationUnavailable(string message) => new(null, RequestReasons.IsolationUnavailable, message);
 
-    internal static CreateResult NotPossible(string message) => new(null, "not-possible-here", message);
+    internal static CreateResult NotPossible(string message) => new(null, RequestReasons.NotPossibleHere, message);
 
-    internal static CreateResult WrongState(string message) => new(null, "wrong-state", message);
+    internal static CreateResult WrongState(string message) => new(null, RequestReasons.WrongState, message);
 
-    internal static CreateResult TooMany(string message) => new(null, "too-many-desktops", message);
+    internal static CreateResult TooMany(string message) => new(null, RequestReasons.TooManyDesktops, message);
 }
 
 /// <summary>A desktop cannot be used now.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Oriel.Protocol;
 
 namespace Oriel.Server;
 
@@ -18,7 +19,7 @@ internal static class JsonBody
     {
         if (!context.Request.HasJsonContentType())
         {
-            return (null, Problems.Of(StatusCodes.Status415UnsupportedMediaType, "bad-request", "The body must be application/json."));
+            return (null, Problems.Of(StatusCodes.Status415UnsupportedMediaType, RequestReasons.BadRequest, "The body must be application/json."));
         }
 
         try
@@ -34,7 +35,7 @@ internal static class JsonBody
         }
         catch (BadHttpRequestException e)
         {
-            return (null, Problems.Of(e.StatusCode, e.StatusCode == StatusCodes.Status413PayloadTooLarge ? "too-large" : "bad-request", e.Message));
+            return (null, Problems.Of(e.StatusCode, e.StatusCode == StatusCodes.Status413PayloadTooLarge ? RequestReasons.TooLarge : RequestReasons.BadRequest, e.Message));
         }
     }
 }

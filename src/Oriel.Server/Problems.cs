@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Mvc;
+using Oriel.Protocol;
 
 namespace Oriel.Server;
 
@@ -7,7 +8,7 @@ internal static class Problems
 {
     public static IResult Of(int status, string reason, string detail) => Results.Problem(Details(status, reason, detail));
 
-    public static IResult BadRequest(string detail) => Of(StatusCodes.Status400BadRequest, "bad-request", detail);
+    public static IResult BadRequest(string detail) => Of(StatusCodes.Status400BadRequest, RequestReasons.BadRequest, detail);
 
     /// <summary>Where only a part of an interrupted put is there: <c>kept</c> bytes, from which it can go on.</summary>
     public static IResult Kept(int status, string reason, string detail, long kept)
@@ -17,15 +18,15 @@ internal static class Problems
         return Results.Problem(details);
     }
 
-    public static IResult NoSuchDesktop(string id) => Of(StatusCodes.Status404NotFound, "no-such-desktop", $"There is no desktop {id}.");
+    public static IResult NoSuchDesktop(string id) => Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchDesktop, $"There is no desktop {id}.");
 
     /// <summary>For the reasons of <see cref="Desktops.DesktopUnavailableException"/>.</summary>
     public static IResult Unavailable(Oriel.Desktops.DesktopUnavailableException e) => Of(StatusOf(e.Reason), e.Reason, e.Message);
 
     public static int StatusOf(string reason) => reason switch
     {
-        "no-such-desktop" => StatusCodes.Status404NotFound,
-        "desktop-gone" => StatusCodes.Status410Gone,
+        RequestReasons.NoSuchDesktop => StatusCodes.Status404NotFound,
+        RequestReasons.DesktopGone => StatusCodes.Status410Gone,
         _ => StatusCodes.Status409Conflict,
     };
 

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Oriel.Agent.Attestation;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
+using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
 
@@ -39,7 +40,7 @@ internal sealed class GuestConfigurator(
             throw new RpcException(new Status(StatusCode.FailedPrecondition, "this desktop has been configured before"));
         }
 
-        var step = steps.Begin("configure", $"{plan.Files.Count} files, {plan.Environment.Count} variables, {plan.TrustedPems.Count} authorities");
+        var step = steps.Begin(StepNames.GuestConfigure, $"{plan.Files.Count} files, {plan.Environment.Count} variables, {plan.TrustedPems.Count} authorities");
         try
         {
             var renewal = boot.Warm is null ? null : SessionTakeover.WhyNot(plan, SystemIdentity.Hostname());

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
 using Oriel.Linux;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Configuration;
@@ -23,7 +24,7 @@ internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identi
         }
 
         var newest = steps.NewestUs;
-        var step = isResumed ? null : steps.Begin("renew");
+        var step = isResumed ? null : steps.Begin(StepNames.GuestRenew);
         try
         {
             identity.ApplyToKernel(request.WallClockUs, request.Entropy.Span);

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Oriel.Linux.Machine;
 using Oriel.Linux.Processes;
+using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Hosting;
@@ -46,12 +47,12 @@ internal sealed class GuestBoot : IDisposable
             var options = AgentOptions.FromEnvironment();
             if (Environment.ProcessId == 1)
             {
-                var mounts = steps.Begin("mounts");
+                var mounts = steps.Begin(StepNames.Mounts);
                 mounts.Done(MachineMounts.MountMissing());
                 AskForControlAltDelete();
             }
 
-            var boot = steps.Begin("boot-config");
+            var boot = steps.Begin(StepNames.BootConfig);
             var config = ReadConfig(options.BootConfigPath);
             if (config.Warm is not null && GuestMachine.OwnsKernel())
             {
@@ -65,7 +66,7 @@ internal sealed class GuestBoot : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or FormatException)
         {
-            steps.Begin("boot").Fail(e.Message);
+            steps.Begin(StepNames.Boot).Fail(e.Message);
             console.Dispose();
             return null;
         }

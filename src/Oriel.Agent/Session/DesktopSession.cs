@@ -2,6 +2,7 @@ using Oriel.Agent.Display;
 using Oriel.Agent.Hosting;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
+using Oriel.Protocol;
 
 namespace Oriel.Agent.Session;
 
@@ -42,11 +43,11 @@ internal sealed class DesktopSession(
         try
         {
             var user = UserAccounts.Desktop();
-            RunStep("runtime-dirs", () => RuntimeDirectories.Create(user));
+            RunStep(StepNames.RuntimeDirs, () => RuntimeDirectories.Create(user));
             if (guest.Options.Headless)
             {
                 await gate.Opened.WaitAsync(stoppingToken);
-                guest.Steps.Begin("session").Done("none, the image has no desktop");
+                guest.Steps.Begin(StepNames.Session).Done("none, the image has no desktop");
                 return;
             }
 
@@ -76,7 +77,7 @@ internal sealed class DesktopSession(
         {
             display.Fail(e);
             gate.Fail(e);
-            guest.Steps.Begin("session").Fail(e.Message);
+            guest.Steps.Begin(StepNames.Session).Fail(e.Message);
         }
     }
 
@@ -97,7 +98,7 @@ internal sealed class DesktopSession(
 
     private async Task<Child> StartXAsync(UserAccount user, CancellationToken cancellationToken)
     {
-        var step = guest.Steps.Begin("x-server");
+        var step = guest.Steps.Begin(StepNames.XServer);
         try
         {
             var (process, address) = await xServer.StartAsync(user, RuntimeDirectories.Of(user), cancellationToken);
@@ -121,12 +122,12 @@ internal sealed class DesktopSession(
 
     private async Task<Child> StartBusAsync(UserAccount user, CancellationToken cancellationToken)
     {
-        var step = guest.Steps.Begin("dbus");
+        var step = guest.Steps.Begin(StepNames.Dbus);
         var path = $"{RuntimeDirectories.Of(user)}/bus";
         var (ready, readyWriter) = AsyncDescriptor.CreateReader();
         using var reader = ready;
         Child bus;
-        var (log, _) = output.Open("dbus", cancellationToken);
+        var (log, _) = output.Open(StepNames.Dbus, cancellationToken);
         try
         {
             using (log)
@@ -168,8 +169,8 @@ internal sealed class DesktopSession(
 
     private Child StartXfce(UserAccount user, CancellationToken cancellationToken)
     {
-        var step = guest.Steps.Begin("session");
-        var (log, _) = output.Open("session", cancellationToken);
+        var step = guest.Steps.Begin(StepNames.Session);
+        var (log, _) = output.Open(StepNames.Session, cancellationToken);
         using (log)
         {
             var session = guest.Reaper.Spawn(new SpawnSpec("xfce4-session", [], environment.For(user), user.Credentials)
@@ -198,13 +199,13 @@ internal sealed class DesktopSession(
         var (name, process) = parts.First(part => part.Process.Exited == first);
         var why = $"{name} (pid {process.Pid}) ended: {await process.Exited}";
         gate.Fail(new IOException(why));
-        guest.Steps.Begin("session").Fail(why);
+        guest.Steps.Begin(StepNames.Session).Fail(why);
         return false;
     }
 
     private async Task EndSessionAsync(Child x, CancellationToken cancellationToken)
     {
-        var step = guest.Steps.Begin("session-end");
+        var step = guest.Steps.Begin(StepNames.SessionEnd);
         try
         {
             step.Done($"{await cleanup.EndAllButAsync(x, cancellationToken)} processes");

@@ -5,6 +5,7 @@ using Oriel.Linux.Files;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
 using Oriel.Linux.X11;
+using Oriel.Protocol;
 
 namespace Oriel.Agent.Session;
 
@@ -28,7 +29,7 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         var (displayReader, displayWriter) = AsyncDescriptor.CreateReader();
         using var reader = displayReader;
         Child server;
-        var (log, _) = output.Open("x-server", cancellationToken);
+        var (log, _) = output.Open(StepNames.XServer, cancellationToken);
         using (log)
         using (displayWriter)
         {

@@ -38,20 +38,20 @@ internal sealed class Attestor(Expectation expected, StepRunner steps, AgentConn
             token => Concurrently.RunAsync(
                 token,
                 async t => (terminal, browser) = await AwaitBothAsync(steps, windows, deadlines, t, expected.Terminal, expected.Browser),
-                async t => frame = await steps.RunAsync("first-frame", deadlines.FirstFrame, FirstFrameAsync, t),
+                async t => frame = await steps.RunAsync(StepNames.FirstFrame, deadlines.FirstFrame, FirstFrameAsync, t),
                 async t =>
                 {
                     var asking = new Lazy<Task<AttestReply>>(() => AttestAsync(session, nonce, t));
-                    files = await steps.RunAsync("files-verified", deadlines.Attest, async (progress, t2) =>
+                    files = await steps.RunAsync(StepNames.FilesVerified, deadlines.Attest, async (progress, t2) =>
                     {
                         progress.Seen("waiting for the desktop session");
                         reply = await asking.Value.WaitAsync(t2);
-                        var proven = FileCheck.Verify("files-verified", expected.Files, reply.Files);
+                        var proven = FileCheck.Verify(StepNames.FilesVerified, expected.Files, reply.Files);
                         progress.Seen($"{proven.Count} files");
                         return proven;
                     }, t);
-                    environment = await steps.RunAsync("environment-verified", deadlines.Attest, (progress, _) => Task.FromResult(VerifyEnvironment(reply!, progress)), t);
-                    canary = await steps.RunAsync("egress-canary", deadlines.Attest, (progress, _) => Task.FromResult(VerifyCanary(reply!, nonce, progress)), t);
+                    environment = await steps.RunAsync(StepNames.EnvironmentVerified, deadlines.Attest, (progress, _) => Task.FromResult(VerifyEnvironment(reply!, progress)), t);
+                    canary = await steps.RunAsync(StepNames.EgressCanary, deadlines.Attest, (progress, _) => Task.FromResult(VerifyCanary(reply!, nonce, progress)), t);
                 }),
             cancellationToken);
         return new Proofs(files, environment, reply!, terminal, browser, frame!, canary!);
@@ -70,8 +70,8 @@ internal sealed class Attestor(Expectation expected, StepRunner steps, AgentConn
         WindowAttestation? terminal = null, browser = null;
         await Concurrently.RunAsync(
             cancellationToken,
-            async t => terminal = wantsTerminal ? await AwaitWindowAsync(steps, "terminal-window", deadlines.TerminalWindow, windows, IsTerminal, t) : null,
-            async t => browser = wantsBrowser ? await AwaitWindowAsync(steps, "browser-window", deadlines.BrowserWindow, windows, IsBrowser, t) : null);
+            async t => terminal = wantsTerminal ? await AwaitWindowAsync(steps, StepNames.TerminalWindow, deadlines.TerminalWindow, windows, IsTerminal, t) : null,
+            async t => browser = wantsBrowser ? await AwaitWindowAsync(steps, StepNames.BrowserWindow, deadlines.BrowserWindow, windows, IsBrowser, t) : null);
         return (terminal, browser);
     }
 

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 
 namespace Oriel.Desktops.Attestation;
@@ -45,7 +46,7 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
                 }
             }
 
-            throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, "windows", "The agent ended the watch on windows.", Describe(), []));
+            throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, null, "The agent ended the watch on windows.", Describe(), []));
         }
         catch (RpcException) when (cancellationToken.IsCancellationRequested)
         {
@@ -53,7 +54,7 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
         }
         catch (RpcException e)
         {
-            throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, "windows", $"The watch on windows broke: {e.StatusCode}: {e.Status.Detail}", Describe(), []), e);
+            throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, null, $"The watch on windows broke: {e.StatusCode}: {e.Status.Detail}", Describe(), []), e);
         }
     }
 

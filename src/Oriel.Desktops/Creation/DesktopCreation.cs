@@ -54,7 +54,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
         if (origin is { Restored: null })
         {
-            await steps.RunAsync("snapshot", context.Options.DeadlineFor(_deadlines.Agent, guest.Keeper.Limits.MachineMemory()), (progress, token) => KeepAsync(desktop, progress, token), cancellationToken);
+            await steps.RunAsync(StepNames.Snapshot, context.Options.DeadlineFor(_deadlines.Agent, guest.Keeper.Limits.MachineMemory()), (progress, token) => KeepAsync(desktop, progress, token), cancellationToken);
         }
 
         waits();
@@ -78,8 +78,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         {
             var directory = Path.Combine(desktop.Resources.Bundle, BundleLayout.Fork);
             var keeper = await PrepareAsync(desktop, steps, null, new KeeperSnapshot(directory, IsRestore: true, IsOwn: true), cancellationToken);
-            var expected = await steps.RunAsync("observe", _deadlines.Attest, (_, token) => source.ObserveAsync(token), cancellationToken);
-            await steps.RunAsync("fork", Timeout.InfiniteTimeSpan, (progress, token) => source.CopyAsync(directory, progress, token), cancellationToken);
+            var expected = await steps.RunAsync(StepNames.Observe, _deadlines.Attest, (_, token) => source.ObserveAsync(token), cancellationToken);
+            await steps.RunAsync(StepNames.Fork, Timeout.InfiniteTimeSpan, (progress, token) => source.CopyAsync(directory, progress, token), cancellationToken);
             var guest = await ReachGuestAsync(desktop, steps, keeper, source.AgentKey, cancellationToken);
             await desktop.AdvanceAsync(DesktopVerb.Configure, cancellationToken);
             await desktop.ProvenAsync(await ProveAsync(desktop, steps, guest, expected, static (_, _) => Task.CompletedTask, cancellationToken), cancellationToken);
@@ -92,7 +92,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     {
         if (!context.Slots.TryTake())
         {
-            await steps.RunAsync("queue", Timeout.InfiniteTimeSpan, (progress, token) =>
+            await steps.RunAsync(StepNames.Queue, Timeout.InfiniteTimeSpan, (progress, token) =>
             {
                 progress.Seen("other desktops are starting");
                 return context.Slots.TakeAsync(token);
@@ -107,7 +107,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         var snapshot = origin is null ? null : new KeeperSnapshot(origin.Directory, origin.Restored is not null);
         if (snapshot is { IsRestore: true } && context.Options.Driver.OpensMemoryForWriting)
         {
-            var memory = await steps.RunAsync("memory", _deadlines.Keeper, (_, token) => desktop.Resources.TakeMemoryAsync(origin!.Directory, token), cancellationToken);
+            var memory = await steps.RunAsync(StepNames.Memory, _deadlines.Keeper, (_, token) => desktop.Resources.TakeMemoryAsync(origin!.Directory, token), cancellationToken);
             snapshot = snapshot with { SharedMemory = memory };
         }
 
@@ -123,7 +123,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         var told = -1L;
         if (formerKey is not null)
         {
-            told = await steps.RunAsync("renew", _deadlines.Agent, (progress, token) => RenewAsync(desktop, keeper, formerKey, progress, token), cancellationToken);
+            told = await steps.RunAsync(StepNames.Renew, _deadlines.Agent, (progress, token) => RenewAsync(desktop, keeper, formerKey, progress, token), cancellationToken);
         }
 
         var guest = new BootedGuest(keeper, await ReachAgentAsync(desktop, steps, cancellationToken));
@@ -183,10 +183,10 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         var driver = context.Options.Driver;
         if (driver.NeedsDisks)
         {
-            await steps.RunAsync("image-disks", context.Options.DeadlineFor(_deadlines.Keeper, image.Disks?.Size ?? 0), VerifyDisksAsync, cancellationToken);
+            await steps.RunAsync(StepNames.ImageDisks, context.Options.DeadlineFor(_deadlines.Keeper, image.Disks?.Size ?? 0), VerifyDisksAsync, cancellationToken);
         }
 
-        return await steps.RunAsync("prepare", _deadlines.Keeper, (_, _) =>
+        return await steps.RunAsync(StepNames.Prepare, _deadlines.Keeper, (_, _) =>
         {
             var cgroup = resources.TakeBundle();
             var keeper = new KeeperSpec(
@@ -211,7 +211,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
     private async Task StartKeeperAsync(DesktopResources resources, StepRunner steps, KeeperSpec keeper, CancellationToken cancellationToken)
     {
-        await steps.RunAsync("keeper", _deadlines.Keeper, async (progress, token) =>
+        await steps.RunAsync(StepNames.Keeper, _deadlines.Keeper, async (progress, token) =>
         {
             try
             {
@@ -219,10 +219,10 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
             }
             catch (Exception e) when (e is IOException or InvalidOperationException or System.ComponentModel.Win32Exception or TimeoutException)
             {
-                throw progress.Fail(ReasonCodes.OfFault(e, ReasonCodes.KeeperNotStarted), "The keeper did not start: " + e.Message);
+                throw progress.Fail(FaultReason.Of(e, ReasonCodes.KeeperNotStarted), "The keeper did not start: " + e.Message);
             }
         }, cancellationToken);
-        await steps.RunAsync("guest-start", _deadlines.Keeper, async (progress, token) =>
+        await steps.RunAsync(StepNames.GuestStart, _deadlines.Keeper, async (progress, token) =>
         {
             // Not before: the keeper's own steps are this one's.
             resources.FollowKeeper(keeper);
@@ -248,7 +248,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     }
 
     private Task<AgentConnection> ReachAgentAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken) =>
-        steps.RunAsync("agent", _deadlines.Agent, (progress, token) => AgentReach.WaitAsync(desktop, progress, context.Clock, token), cancellationToken);
+        steps.RunAsync(StepNames.Agent, _deadlines.Agent, (progress, token) => AgentReach.WaitAsync(desktop, progress, context.Clock, token), cancellationToken);
 
     /// <param name="configure">Makes the guest what is expected.</param>
     private async Task<AttestationDocument> ProveAsync(
@@ -281,8 +281,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
     private async Task ConfigureAsync(StepRunner steps, AgentConnection agent, Expectation expected, CancellationToken cancellationToken)
     {
-        await steps.RunAsync("screen-size", _deadlines.Configure, (progress, token) => ResizeAsync(agent, progress, token), cancellationToken);
-        await steps.RunAsync("configure", _deadlines.Configure, (_, token) => ConfigureAsync(agent, expected, token), cancellationToken);
+        await steps.RunAsync(StepNames.ScreenSize, _deadlines.Configure, (progress, token) => ResizeAsync(agent, progress, token), cancellationToken);
+        await steps.RunAsync(StepNames.Configure, _deadlines.Configure, (_, token) => ConfigureAsync(agent, expected, token), cancellationToken);
     }
 
     /// <summary>Before the session starts, so that its programs lay themselves out once.</summary>
@@ -317,7 +317,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         }
 
         var reply = await agent.Guest.ConfigureAsync(request, cancellationToken: cancellationToken);
-        FileCheck.Verify("configure", expected.Files, reply.Files);
+        FileCheck.Verify(StepNames.Configure, expected.Files, reply.Files);
     }
 }
 

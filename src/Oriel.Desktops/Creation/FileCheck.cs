@@ -1,5 +1,6 @@
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Desktops.Creation;

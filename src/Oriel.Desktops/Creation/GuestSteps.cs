@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
 using WireState = Oriel.Protocol.Guest.StepState;
@@ -10,12 +11,6 @@ namespace Oriel.Desktops.Creation;
 /// <summary>The guest's own steps, shown among the desktop's as they happen.</summary>
 internal static class GuestSteps
 {
-    /// <summary>The step whose end means that the desktop session runs.</summary>
-    public const string Session = "session";
-
-    /// <summary>Its part of what the server times as a whole under the same name.</summary>
-    private const string Configure = "configure";
-
     /// <summary>A start has about twenty; a guest that tells of more is not ours any more.</summary>
     private const int MaxSteps = 512;
 
@@ -37,11 +32,11 @@ internal static class GuestSteps
 
                 guest.Told(step);
                 var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
-                var told = StepSnapshot.Of(step.Name == Configure ? "guest-configure" : step.Name, state, clock.UnixMicroseconds(), step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
+                var told = StepSnapshot.Of(step.Name, state, clock.UnixMicroseconds(), step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
                 desktop.Report(told);
                 if (state == StepState.Failed)
                 {
-                    throw new StepFailedException(new DesktopReason(ReasonCodes.OfWords(told.Detail, ReasonCodes.StepFailed), told.Name, $"The guest's step '{told.Name}' failed: {told.Detail}", told.Detail, []));
+                    throw new StepFailedException(new DesktopReason(FaultReason.OfWords(told.Detail, ReasonCodes.StepFailed), told.Name, $"The guest's step '{told.Name}' failed: {told.Detail}", told.Detail, []));
                 }
 
                 if (++count > MaxSteps)
@@ -49,7 +44,7 @@ internal static class GuestSteps
                     throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, told.Name, "The agent tells of more steps than a start can have.", null, []));
                 }
 
-                if (state == StepState.Done && step.Name == Session)
+                if (state == StepState.Done && step.Name == StepNames.Session)
                 {
                     session.TrySetResult();
                 }

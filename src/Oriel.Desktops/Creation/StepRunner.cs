@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
 
 namespace Oriel.Desktops.Creation;
 
@@ -42,11 +43,11 @@ internal sealed class StepRunner(Desktop desktop, TimeProvider clock)
         }
         catch (RpcException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw progress.Fail(ReasonCodes.OfWords(e.Status.Detail, ReasonCodes.StepFailed), $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}");
+            throw progress.Fail(FaultReason.OfWords(e.Status.Detail, ReasonCodes.StepFailed), $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}");
         }
         catch (IOException e)
         {
-            throw progress.Fail(ReasonCodes.OfFault(e, ReasonCodes.StepFailed), $"The step '{name}' failed: {e.Message}");
+            throw progress.Fail(FaultReason.Of(e, ReasonCodes.StepFailed), $"The step '{name}' failed: {e.Message}");
         }
         catch (RpcException e)
         {

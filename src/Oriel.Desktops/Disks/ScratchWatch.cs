@@ -2,6 +2,7 @@ using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Desktops.Disks;

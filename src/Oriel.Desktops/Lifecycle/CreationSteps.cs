@@ -1,17 +1,14 @@
+using Oriel.Protocol;
+
 namespace Oriel.Desktops.Lifecycle;
 
 /// <summary>
 /// Which step of a creation is named where several run at once. It must not hang on which of them began a moment later: of the server's it is the first
-/// in the order below, which is that of docs/protocol.md; a keeper's or guest's own comes before the server's step that waits for it.
+/// in the order of <see cref="StepNames.OfServer"/>; a keeper's or guest's own comes before the server's step that waits for it.
 /// </summary>
 internal static class CreationSteps
 {
-    /// <summary>All that the server runs itself.</summary>
-    internal static readonly string[] Order =
-    [
-        "observe", "fork", "queue", "image-disks", "prepare", "memory", "keeper", "guest-start", "agent", "renew", "screen-size", "configure",
-        "terminal-window", "browser-window", "first-frame", "files-verified", "environment-verified", "egress-canary", "snapshot", "adopt",
-    ];
+    private static readonly string[] Order = [.. StepNames.OfServer];
 
     /// <returns>Null where none runs.</returns>
     public static string? Running(IEnumerable<StepSnapshot> steps)

@@ -48,7 +48,7 @@ internal sealed class WarmDesktop
     public async Task<bool> ClaimAsync(DesktopSpec spec)
     {
         var now = _clock.GetUtcNow();
-        var claim = new StepSnapshot("claim", StepState.Done, now, 0, $"waited {(now - _since).TotalSeconds:0} s since it began to start");
+        var claim = new StepSnapshot(StepNames.Claim, StepState.Done, now, 0, $"waited {(now - _since).TotalSeconds:0} s since it began to start");
         var claimed = await Desktop.ClaimAsync(
             was => DesktopSnapshot.New(spec, was.ImageName, was.ImageDigest, was.Driver, now) with { Id = was.Id, State = was.State, Steps = [claim], Warnings = was.Warnings },
             spec.Egress);

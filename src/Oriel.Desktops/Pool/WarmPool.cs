@@ -6,6 +6,7 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
+using Oriel.Protocol;
 
 namespace Oriel.Desktops.Pool;
 

@@ -1,3 +1,5 @@
+using Oriel.Protocol;
+
 namespace Oriel.Egress.Policy;
 
 /// <summary>Why a connection was refused or failed; the code is what logs, API and the guest see.</summary>
@@ -10,12 +12,12 @@ public sealed record EgressReason(string Code, string Message)
     public static readonly EgressReason PrivateAddress = new("private-address", "The host is, or resolves to, a private, local or reserved address.");
     public static readonly EgressReason OwnPort = new("own-port", "The address is Oriel's own.");
     public static readonly EgressReason TooMany = new("too-many-connections", "This desktop has too many open connections.");
-    public static readonly EgressReason BadRequest = new("bad-request", "The proxy request is malformed.");
+    public static readonly EgressReason BadRequest = new(RequestReasons.BadRequest, "The proxy request is malformed.");
     public static readonly EgressReason NameNotFound = new("name-not-found", "The host name does not resolve.");
     public static readonly EgressReason ConnectFailed = new("connect-failed", "The host does not accept the connection.");
     public static readonly EgressReason ConnectTimeout = new("connect-timeout", "The host did not answer in time.");
     public static readonly EgressReason UpstreamFailed = new("upstream-failed", "The upstream proxy refused or failed.");
-    public static readonly EgressReason DesktopGone = new("desktop-gone", "The desktop has ended.");
+    public static readonly EgressReason DesktopGone = new(RequestReasons.DesktopGone, "The desktop has ended.");
 }
 
 /// <param name="Reason">Null when allowed.</param>

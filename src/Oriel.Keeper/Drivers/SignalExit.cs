@@ -1,3 +1,5 @@
+using Oriel.Protocol;
+
 namespace Oriel.Keeper.Drivers;
 
 /// <summary>Exit codes that name a signal: 128 and its number, as a shell's. So do crun's for its container and .NET's for a child of ours.</summary>
@@ -14,7 +16,7 @@ internal static class SignalExit
     public static GuestExit? Judge(int exitCode, bool outOfMemory, string victim) => SignalOf(exitCode) switch
     {
         null => null,
-        SigKill when outOfMemory => new GuestExit("oom", $"the kernel killed {victim} for want of memory"),
-        { } signal => new GuestExit("guest-killed", $"signal {signal}"),
+        SigKill when outOfMemory => new GuestExit(ReasonCodes.OutOfMemory, $"the kernel killed {victim} for want of memory"),
+        { } signal => new GuestExit(ReasonCodes.GuestKilled, $"signal {signal}"),
     };
 }

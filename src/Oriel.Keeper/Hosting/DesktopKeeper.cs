@@ -96,9 +96,9 @@ internal sealed class DesktopKeeper
     {
         using var driver = CreateDriver(_bundle.Spec);
         var deadline = StepDeadline * _bundle.Spec.TimeScale;
-        await _steps.RunAsync("namespaces", deadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
-        await _steps.RunAsync("network", deadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
-        await _steps.RunAsync("scratch", deadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync(StepNames.Namespaces, deadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync(StepNames.Network, deadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync(StepNames.Scratch, deadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
         _guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
         _services.Add(_guest.FollowHaltsAsync(halted => _events.Publish("halt", state: halted ? "running" : "done"), _stop.Token));
         await LinkAgentAsync(_guest).ConfigureAwait(false);
@@ -139,7 +139,7 @@ internal sealed class DesktopKeeper
         return null;
     }
 
-    private async Task LinkAgentAsync(IGuest guest) => await _steps.RunAsync("agent-link", AgentDeadline * _bundle.Spec.TimeScale, async token =>
+    private async Task LinkAgentAsync(IGuest guest) => await _steps.RunAsync(StepNames.AgentLink, AgentDeadline * _bundle.Spec.TimeScale, async token =>
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
         var link = AgentRelay.WaitForAgentAsync(limit.Token);
@@ -296,13 +296,13 @@ internal sealed class DesktopKeeper
     {
         if (_stopping)
         {
-            return (new GuestExit("stopped", "stopped before it was running"), 0);
+            return (new GuestExit(ReasonCodes.Stopped, "stopped before it was running"), 0);
         }
 
         LastWords.Write(exception);
         var last = string.Join("\n", _events.LastConsoleLines(10));
         var what = exception is StepFailedException failed ? failed.Message : $"unexpected: {exception.Message}";
-        return (new GuestExit("start-failed", last.Length == 0 ? what : $"{what}\n{last}"), 1);
+        return (new GuestExit(ReasonCodes.StartFailed, last.Length == 0 ? what : $"{what}\n{last}"), 1);
     }
 
     private async Task EndAsync(GuestExit exit)

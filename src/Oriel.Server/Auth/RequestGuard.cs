@@ -1,3 +1,4 @@
+using Oriel.Protocol;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Server.Auth;
@@ -29,13 +30,13 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         AddHeaders(context.Response.Headers, path);
         if (!_hosts.Contains(context.Request.Host.Host))
         {
-            await Problems.WriteAsync(context, StatusCodes.Status421MisdirectedRequest, "wrong-host", "This server does not go by that name (option --host).");
+            await Problems.WriteAsync(context, StatusCodes.Status421MisdirectedRequest, RequestReasons.WrongHost, "This server does not go by that name (option --host).");
             return;
         }
 
         if (context.WebSockets.IsWebSocketRequest && !HasOwnOrigin(context, required: BearerOf(context) is null))
         {
-            await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, "wrong-origin", "A WebSocket must come from this server's own page.");
+            await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, RequestReasons.WrongOrigin, "A WebSocket must come from this server's own page.");
             return;
         }
 
@@ -51,17 +52,17 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
                 await next(context);
                 return;
             case Caller.Session when ChangesState(context.Request.Method) && !(HasOwnOrigin(context, required: true) && context.Request.Headers.ContainsKey(CsrfHeader)):
-                await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, "cross-site", $"A change by the page needs its own Origin and the header {CsrfHeader}.");
+                await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, RequestReasons.CrossSite, $"A change by the page needs its own Origin and the header {CsrfHeader}.");
                 return;
             case Caller.Session:
                 await next(context);
                 return;
             case Caller.Stranger:
                 await RefuseAsync(
-                    context, "token-unknown", "This is not this server's token. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR.");
+                    context, RequestReasons.TokenUnknown, "This is not this server's token. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR.");
                 return;
             default:
-                await RefuseAsync(context, "signed-out", "Sign in, or send the token as Authorization: Bearer (./oriel token).");
+                await RefuseAsync(context, RequestReasons.SignedOut, "Sign in, or send the token as Authorization: Bearer (./oriel token).");
                 return;
         }
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Reflection;
 using System.Text.Json.Serialization;
 using Oriel.Desktops;
+using Oriel.Protocol;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Server.Auth;
@@ -31,13 +32,13 @@ internal static class SessionEndpoints
         var origin = context.Request.Headers.Origin.ToString();
         if (origin.Length > 0 && origin != $"{context.Request.Scheme}://{context.Request.Host}")
         {
-            return Problems.Of(StatusCodes.Status403Forbidden, "cross-site", "Sign-in must come from this server's own page.");
+            return Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.CrossSite, "Sign-in must come from this server's own page.");
         }
 
         if (!limiter.MayTry(address))
         {
             context.Response.Headers.RetryAfter = ((int)SignInLimiter.Refill.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
-            return Problems.Of(StatusCodes.Status429TooManyRequests, "too-many-attempts", "Too many failed sign-ins; wait a little.");
+            return Problems.Of(StatusCodes.Status429TooManyRequests, RequestReasons.TooManyAttempts, "Too many failed sign-ins; wait a little.");
         }
 
         var (request, problem) = await JsonBody.ReadAsync(context, AuthJsonContext.Default.SignInRequest);
@@ -49,7 +50,7 @@ internal static class SessionEndpoints
         if (await tokens.SignInAsync(request.Token ?? "", context.RequestAborted) is not { } session)
         {
             limiter.Failed(address);
-            return Problems.Of(StatusCodes.Status401Unauthorized, "bad-token", "The token is wrong, was used already, or is too old. Get a new one: ./oriel token --new-signin");
+            return Problems.Of(StatusCodes.Status401Unauthorized, RequestReasons.BadToken, "The token is wrong, was used already, or is too old. Get a new one: ./oriel token --new-signin");
         }
 
         context.Response.Cookies.Append(RequestGuard.Cookie, session, CookieOptions(options));

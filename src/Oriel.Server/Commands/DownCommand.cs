@@ -7,6 +7,7 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
 using Oriel.Linux.Children;
+using Oriel.Protocol;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Hosting;
 

@@ -54,7 +54,7 @@ internal static class DesktopEndpoints
         var name = request.Template ?? DesktopTemplate.DefaultName;
         if (templates.Find(name) is not { } template)
         {
-            return Problems.Of(StatusCodes.Status404NotFound, "no-such-template", "There is no template of that name (GET /api/templates).");
+            return Problems.Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchTemplate, "There is no template of that name (GET /api/templates).");
         }
 
         var (spec, error) = CreateRequestValidator.Validate(request, template);
@@ -89,7 +89,7 @@ internal static class DesktopEndpoints
     {
         if (result.Desktop is not { } desktop)
         {
-            var status = result.Reason == "too-many-desktops" ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;
+            var status = result.Reason == RequestReasons.TooManyDesktops ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;
             return Problems.Of(status, result.Reason!, result.Message!);
         }
 
@@ -121,7 +121,7 @@ internal static class DesktopEndpoints
         TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.ResumeAsync(cancellationToken)) : problem;
 
     private static IResult Of(Desktop desktop, VerbResult result) =>
-        result.Accepted ? Ok(desktop) : Problems.Of(StatusCodes.Status409Conflict, result.Problem is null ? "wrong-state" : "not-possible-here", result.Message);
+        result.Accepted ? Ok(desktop) : Problems.Of(StatusCodes.Status409Conflict, result.Problem is null ? RequestReasons.WrongState : RequestReasons.NotPossibleHere, result.Message);
 
     private static IResult Attestation(string id, DesktopService desktops)
     {
@@ -132,7 +132,7 @@ internal static class DesktopEndpoints
 
         return desktop.Attestation is { } document
             ? Results.Json(document with { Internet = desktop.Egress?.Internet ?? document.Internet }, DesktopsApiJsonContext.Default.AttestationDocument)
-            : Problems.Of(StatusCodes.Status409Conflict, "not-ready", "The desktop was not ready yet, so nothing is proven.");
+            : Problems.Of(StatusCodes.Status409Conflict, RequestReasons.NotReady, "The desktop was not ready yet, so nothing is proven.");
     }
 
     private static IResult Log(string id, DesktopService desktops)

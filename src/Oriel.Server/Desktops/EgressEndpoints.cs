@@ -1,6 +1,7 @@
 using Oriel.Desktops;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Egress.Policy;
+using Oriel.Protocol;
 
 namespace Oriel.Server.Desktops;
 
@@ -47,7 +48,7 @@ internal static class EgressEndpoints
 
         if (desktop.Snapshot.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed)
         {
-            return Problems.Of(StatusCodes.Status410Gone, "desktop-gone", $"The desktop is {desktop.Snapshot.State.Name()}.");
+            return Problems.Of(StatusCodes.Status410Gone, RequestReasons.DesktopGone, $"The desktop is {desktop.Snapshot.State.Name()}.");
         }
 
         await desktop.SetEgressPolicyAsync(policy, context.RequestAborted);

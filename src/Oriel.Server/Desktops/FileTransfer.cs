@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Net.Http.Headers;
 using Oriel.Desktops.Agents;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Server.Desktops;
@@ -52,13 +53,13 @@ internal static class FileTransfer
 
         if (info.Size < 0)
         {
-            return Problems.Kept(StatusCodes.Status404NotFound, "no-such-file", "Only a part of an interrupted put is there.", info.PartialSize);
+            return Problems.Kept(StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, "Only a part of an interrupted put is there.", info.PartialSize);
         }
 
         if (!TryReadRange(context.Request.Headers.Range.ToString(), info.Size, out var partial, out var from, out var length))
         {
             context.Response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{info.Size}");
-            return Problems.Of(StatusCodes.Status416RangeNotSatisfiable, "bad-range", $"The file has {info.Size} bytes.");
+            return Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, $"The file has {info.Size} bytes.");
         }
 
         context.Response.StatusCode = partial ? StatusCodes.Status206PartialContent : StatusCodes.Status200OK;

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Oriel.Desktops;
 using Oriel.Desktops.Agents;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 
@@ -67,7 +68,7 @@ internal static class GuestEndpoints
             var (info, created, kept) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
             if (info is null)
             {
-                return Problems.Kept(StatusCodes.Status416RangeNotSatisfiable, "bad-range", $"{kept} bytes of an interrupted put are there: offset must not lie behind them.", kept);
+                return Problems.Kept(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, $"{kept} bytes of an interrupted put are there: offset must not lie behind them.", kept);
             }
 
             return Results.Json(
@@ -114,7 +115,7 @@ internal static class GuestEndpoints
         }
         catch (BadHttpRequestException e)
         {
-            return Problems.Of(e.StatusCode, "bad-request", e.Message);
+            return Problems.Of(e.StatusCode, RequestReasons.BadRequest, e.Message);
         }
         catch (RpcException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -128,14 +129,14 @@ internal static class GuestEndpoints
 
     private static IResult Of(RpcException e) => e.StatusCode switch
     {
-        StatusCode.NotFound => Problems.Of(StatusCodes.Status404NotFound, "no-such-file", e.Status.Detail),
+        StatusCode.NotFound => Problems.Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, e.Status.Detail),
         StatusCode.InvalidArgument => Problems.BadRequest(e.Status.Detail),
-        StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, "not-permitted", e.Status.Detail),
-        StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, "bad-range", e.Status.Detail),
-        StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, "wrong-state", e.Status.Detail),
-        StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, "too-large", e.Status.Detail),
-        StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(StatusCodes.Status410Gone, "desktop-gone", $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."),
-        _ => Problems.Of(StatusCodes.Status502BadGateway, "guest-error", $"The guest said {e.StatusCode}: {e.Status.Detail}"),
+        StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.NotPermitted, e.Status.Detail),
+        StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, e.Status.Detail),
+        StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.WrongState, e.Status.Detail),
+        StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, e.Status.Detail),
+        StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(StatusCodes.Status410Gone, RequestReasons.DesktopGone, $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."),
+        _ => Problems.Of(StatusCodes.Status502BadGateway, RequestReasons.GuestError, $"The guest said {e.StatusCode}: {e.Status.Detail}"),
     };
 }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Oriel.Desktops;
 using Oriel.Images;
+using Oriel.Protocol;
 
 namespace Oriel.Server.Health;
 
@@ -32,7 +33,7 @@ internal static class HealthEndpoints
         }
 
         var ready = checks.TrueForAll(c => c.Ok);
-        return Results.Json(new HealthResponse(ready ? "ready" : "not-ready", checks), HealthJsonContext.Default.HealthResponse, statusCode: ready ? 200 : 503);
+        return Results.Json(new HealthResponse(ready ? "ready" : RequestReasons.NotReady, checks), HealthJsonContext.Default.HealthResponse, statusCode: ready ? 200 : 503);
     }
 }
 

@@ -11,6 +11,7 @@ using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress;
 using Oriel.Images;
+using Oriel.Protocol;
 using Oriel.Server.Auth;
 using Oriel.Server.Desktops;
 using Oriel.Server.Health;
@@ -210,12 +211,12 @@ internal sealed class OrielHost : IAsyncDisposable
 
     private static string ReasonOf(int? status) => status switch
     {
-        400 => "bad-request",
-        404 => "not-found",
-        405 => "method-not-allowed",
-        413 => "too-large",
-        415 => "bad-request",
-        _ => status >= 500 ? "internal" : "refused",
+        400 => RequestReasons.BadRequest,
+        404 => RequestReasons.NotFound,
+        405 => RequestReasons.MethodNotAllowed,
+        413 => RequestReasons.TooLarge,
+        415 => RequestReasons.BadRequest,
+        _ => status >= 500 ? RequestReasons.Internal : RequestReasons.Refused,
     };
 }
 

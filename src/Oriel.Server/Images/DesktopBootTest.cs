@@ -9,6 +9,7 @@ using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 using Oriel.Server.Hosting;

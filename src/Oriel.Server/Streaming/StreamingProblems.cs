@@ -1,3 +1,4 @@
+using Oriel.Protocol;
 using Oriel.Streaming;
 
 namespace Oriel.Server.Streaming;
@@ -9,25 +10,25 @@ internal static class StreamingProblems
     {
         var (status, reason) = refused.Error switch
         {
-            StreamingError.NoSuchDesktop => (StatusCodes.Status404NotFound, "no-such-desktop"),
-            StreamingError.NoSuchViewer => (StatusCodes.Status404NotFound, "no-such-viewer"),
-            StreamingError.NotReady => (StatusCodes.Status409Conflict, "not-ready"),
-            StreamingError.DesktopGone => (StatusCodes.Status410Gone, "desktop-gone"),
-            StreamingError.BadSdp => (StatusCodes.Status422UnprocessableEntity, "bad-sdp"),
-            StreamingError.TooManyViewers => (StatusCodes.Status503ServiceUnavailable, "too-many-viewers"),
+            StreamingError.NoSuchDesktop => (StatusCodes.Status404NotFound, RequestReasons.NoSuchDesktop),
+            StreamingError.NoSuchViewer => (StatusCodes.Status404NotFound, RequestReasons.NoSuchViewer),
+            StreamingError.NotReady => (StatusCodes.Status409Conflict, RequestReasons.NotReady),
+            StreamingError.DesktopGone => (StatusCodes.Status410Gone, RequestReasons.DesktopGone),
+            StreamingError.BadSdp => (StatusCodes.Status422UnprocessableEntity, RequestReasons.BadSdp),
+            StreamingError.TooManyViewers => (StatusCodes.Status503ServiceUnavailable, RequestReasons.TooManyViewers),
             _ => throw new ArgumentOutOfRangeException(nameof(refused)),
         };
         return Problem(status, reason, refused.Message);
     }
 
-    public static IResult BadRequest(string detail) => Problem(StatusCodes.Status400BadRequest, "bad-request", detail);
+    public static IResult BadRequest(string detail) => Problem(StatusCodes.Status400BadRequest, RequestReasons.BadRequest, detail);
 
     public static IResult TooLarge() =>
-        Problem(StatusCodes.Status413PayloadTooLarge, "too-large", $"The body is longer than {StreamingEndpoints.MaxBodyBytes} bytes.");
+        Problem(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, $"The body is longer than {StreamingEndpoints.MaxBodyBytes} bytes.");
 
-    public static IResult UnsupportedType(string wanted) => Problem(StatusCodes.Status415UnsupportedMediaType, "unsupported-media-type", $"The body must be {wanted}.");
+    public static IResult UnsupportedType(string wanted) => Problem(StatusCodes.Status415UnsupportedMediaType, RequestReasons.UnsupportedMediaType, $"The body must be {wanted}.");
 
-    public static IResult StaleETag() => Problem(StatusCodes.Status412PreconditionFailed, "stale-etag", "The viewer's ICE session is another one by now.");
+    public static IResult StaleETag() => Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session is another one by now.");
 
     private static IResult Problem(int status, string reason, string detail) =>
         Results.Problem(detail, statusCode: status, extensions: [new("reason", reason)]);

@@ -8,6 +8,7 @@ using Oriel.Desktops.Templates;
 using Oriel.Egress;
 using Oriel.Egress.Policy;
 using Oriel.Images;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Linux.Tests.Desktops;

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Oriel.Desktops;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
+using Oriel.Protocol;
 
 namespace Oriel.Tests.Server;
 

@@ -52,6 +52,8 @@ const known: Record<string, Explanation> = {
   "files-mismatch": { title: "A file is not as asked", text: "Files are read back from the guest; one was not what was put there.", next: ["new", "log", "list"] },
   "environment-mismatch": { title: "The environment is not as asked", text: "The session's environment is read back; it was not what was set.", next: ["new", "log", "list"] },
   "canary-failed": { title: "The way out could not be proved", text: "A request from the guest did not come back through this desktop's own proxy.", next: ["new", "log", "list"] },
+  "configuration-refused": { title: "The guest refuses a setting", text: "The message names the value; change it and try again.", next: ["new", "log", "list"] },
+  stopped: { title: "It was stopped", text: "The guest was stopped before it ran.", next: ["new", "log", "list"] },
   "disk-full": { title: "The server's disk is full", text: "Make room on the server, or destroy desktops that are no longer needed.", next: ["list", "new"] },
   "host-restarted": { title: "The machine was restarted", text: "The desktop ran on it and ended with it.", next: ["new", "list"] },
   "server-restarted": { title: "The server was restarted meanwhile", text: "It ended while this desktop was being created.", next: ["new", "list"] },

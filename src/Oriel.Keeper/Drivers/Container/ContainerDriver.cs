@@ -131,7 +131,7 @@ internal sealed class ContainerDriver : IDriver
     {
         Process? runtime = null;
         ProcessHandle? init = null;
-        await steps.RunAsync("container-create", CreateDeadline * _spec.TimeScale, async token =>
+        await steps.RunAsync(StepNames.ContainerCreate, CreateDeadline * _spec.TimeScale, async token =>
         {
             WriteConfig();
             var missing = _cgroup?.Limit(_spec.Limits.MemoryBytes, _spec.Limits.Cpus, _spec.Limits.Pids) ?? [];
@@ -141,7 +141,7 @@ internal sealed class ContainerDriver : IDriver
             init = ProcessHandle.Open(int.Parse(await File.ReadAllTextAsync(PidFile, token).ConfigureAwait(false), CultureInfo.InvariantCulture));
             return missing.Count == 0 ? null : $"not limited: {string.Join(", ", missing)}";
         }, cancellationToken).ConfigureAwait(false);
-        await steps.RunAsync("container-start", StartDeadline * _spec.TimeScale, async token =>
+        await steps.RunAsync(StepNames.ContainerStart, StartDeadline * _spec.TimeScale, async token =>
         {
             await WaitAsync(() => HasBecomeTheAgent(init!.Pid), runtime!, Task.CompletedTask, token).ConfigureAwait(false);
             return null;

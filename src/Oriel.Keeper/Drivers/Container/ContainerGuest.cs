@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Children;
+using Oriel.Protocol;
 
 namespace Oriel.Keeper.Drivers.Container;
 
@@ -31,6 +32,6 @@ internal sealed class ContainerGuest(Process runtime, ProcessHandle init, Cgroup
     private static async Task<GuestExit> WatchAsync(Process runtime, Cgroup? cgroup)
     {
         await runtime.WaitForExitAsync().ConfigureAwait(false);
-        return SignalExit.Judge(runtime.ExitCode, cgroup?.OutOfMemoryKills() > 0, "it") ?? new GuestExit("guest-exited", $"exit code {runtime.ExitCode}");
+        return SignalExit.Judge(runtime.ExitCode, cgroup?.OutOfMemoryKills() > 0, "it") ?? new GuestExit(ReasonCodes.GuestExited, $"exit code {runtime.ExitCode}");
     }
 }

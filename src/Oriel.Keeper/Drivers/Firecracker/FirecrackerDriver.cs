@@ -5,6 +5,7 @@ using Oriel.Keeper.Hosting;
 using Oriel.Keeper.Network;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Machine;
+using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
@@ -38,7 +39,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
         FirecrackerMachine? machine = null;
         SnapshotPolicy? policy = null;
         var isBooted = spec.Snapshot is not { IsRestore: true };
-        await steps.RunAsync("vm-start", StartDeadline, async token =>
+        await steps.RunAsync(StepNames.VmStart, StartDeadline, async token =>
         {
             var program = await FirecrackerProbe.RunAsync(FirecrackerProbe.DefaultProgram, token).ConfigureAwait(false);
             var missing = _cgroup?.Limit(_size.MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
@@ -51,7 +52,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
         }, cancellationToken).ConfigureAwait(false);
         if (!isBooted)
         {
-            await steps.RunAsync("restore", BootDeadline, async token =>
+            await steps.RunAsync(StepNames.Restore, BootDeadline, async token =>
             {
                 _directory.ShareSnapshot();
                 await MachineSequence.RestoreAsync(machine!.Api, new RestoreSpec(), machine.Program.Capabilities, token).ConfigureAwait(false);
@@ -60,7 +61,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
             return new FirecrackerGuest(machine!, _directory, snapshot: null, policy!);
         }
 
-        await steps.RunAsync("vm-boot", BootDeadline, async token =>
+        await steps.RunAsync(StepNames.VmBoot, BootDeadline, async token =>
         {
             await MachineSequence.BootAsync(machine!.Api, Describe(), token).ConfigureAwait(false);
             return null;

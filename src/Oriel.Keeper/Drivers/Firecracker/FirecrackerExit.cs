@@ -1,3 +1,5 @@
+using Oriel.Protocol;
+
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>What the VMM's exit code says. Source: Firecracker's FcExitCode, and the shell's convention for signals.</summary>
@@ -13,7 +15,7 @@ internal static class FirecrackerExit
     /// <param name="words">The last that the VMM said; told where it had a say in its end.</param>
     public static GuestExit Judge(int exitCode, bool outOfMemory, string? words = null)
     {
-        var exit = (exitCode is >= FirstOwn and <= LastOwn ? null : SignalExit.Judge(exitCode, outOfMemory, "the VMM")) ?? new GuestExit("guest-exited", Explain(exitCode));
+        var exit = (exitCode is >= FirstOwn and <= LastOwn ? null : SignalExit.Judge(exitCode, outOfMemory, "the VMM")) ?? new GuestExit(ReasonCodes.GuestExited, Explain(exitCode));
         return words is null || exitCode is 0 or Killed ? exit : exit with { Detail = $"{exit.Detail}; its last words: {words}" };
     }
 

@@ -5,6 +5,7 @@ using Oriel.Keeper.Events;
 using Oriel.Keeper.Hosting;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Machine;
+using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Drivers.Qemu;
@@ -61,14 +62,14 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         using var marks = new BootMarks(console);
         var patience = KernelPatience * spec.TimeScale;
         Running? running = null;
-        await steps.RunAsync("vm-start", _startDeadline, async token =>
+        await steps.RunAsync(StepNames.VmStart, _startDeadline, async token =>
         {
             running = await LaunchAsync(console, token).ConfigureAwait(false);
             return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
         }, cancellationToken).ConfigureAwait(false);
         if (_isRestored)
         {
-            await steps.RunAsync("restore", _memory == QemuMemory.Own ? MemoryDeadline * spec.TimeScale : _startDeadline, async token =>
+            await steps.RunAsync(StepNames.Restore, _memory == QemuMemory.Own ? MemoryDeadline * spec.TimeScale : _startDeadline, async token =>
             {
                 var state = _directory.Snapshot!.State;
                 var size = new FileInfo(state).Length;
@@ -83,7 +84,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             return Guest(running!, snapshot: null);
         }
 
-        await steps.RunAsync("kernel", _startDeadline + (2 * patience), async token =>
+        await steps.RunAsync(StepNames.Kernel, _startDeadline + (2 * patience), async token =>
         {
             var first = await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false);
             if (first.Uptime is not null)
@@ -98,7 +99,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
                 ? $"{second.Uptime} s in the guest, at the second start: the first {first.Problem}"
                 : throw new InvalidOperationException($"the kernel came up in neither of two starts: the first {first.Problem}, the second {second.Problem}");
         }, cancellationToken).ConfigureAwait(false);
-        await steps.RunAsync("guest-disks", DisksDeadline * spec.TimeScale, async token =>
+        await steps.RunAsync(StepNames.GuestDisks, DisksDeadline * spec.TimeScale, async token =>
         {
             var root = marks.Root.WaitAsync(token);
             return await Task.WhenAny(root, running!.Ended).ConfigureAwait(false) == root || marks.Root.IsCompleted

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Linux.Cgroups;
+using Oriel.Protocol;
 
 namespace Oriel.Keeper.Drivers.Qemu;
 
@@ -53,7 +54,7 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
     public Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => halts.FollowAsync(told, cancellationToken);
 
     internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory) =>
-        SignalExit.Judge(exitCode, outOfMemory, "QEMU") ?? new GuestExit("guest-exited", (exitCode, shutdownReason) switch
+        SignalExit.Judge(exitCode, outOfMemory, "QEMU") ?? new GuestExit(ReasonCodes.GuestExited, (exitCode, shutdownReason) switch
         {
             (0, "guest-shutdown") => "the guest switched itself off",
             (0, "guest-reset" or "guest-panic") => "the guest's kernel ended (panic or reset)",
