@@ -23,6 +23,7 @@ public sealed partial class Desktop
         }
 
         _stored.TrySetResult();
+        SetTimer();
         await foreach (var message in _inbox.Reader.ReadAllAsync())
         {
             try
@@ -35,6 +36,8 @@ public sealed partial class Desktop
                 _logger.LogError(e, "Desktop {Desktop}: {Message} failed", Id, message.GetType().Name);
                 (message as VerbMessage)?.Done?.TrySetException(e);
             }
+
+            SetTimer();
 
             if (_snapshot.State == DesktopState.Destroyed)
             {
@@ -50,6 +53,9 @@ public sealed partial class Desktop
         StepMessage step => HandleStepAsync(step.Step),
         PolicyMessage policy => HandlePolicyAsync(policy),
         SizeMessage size => HandleSizeAsync(size),
+        MachineMessage => HandleMachineAsync(),
+        MachineDoneMessage done => HandleMachineDoneAsync(done),
+        TimeMessage => HandleTimeAsync(),
         WarningMessage warning => HandleWarningAsync(warning),
         ResumeMessage => HandleResumeAsync(),
         ClaimMessage claim => HandleClaimAsync(claim),
@@ -58,56 +64,24 @@ public sealed partial class Desktop
 
     private async Task HandleVerbAsync(VerbMessage message)
     {
+        if (message.Verb is DesktopVerb.Pause or DesktopVerb.Resume or DesktopVerb.Fork)
+        {
+            _waiting.Enqueue(message);
+            AskNext();
+            return;
+        }
+
         var was = _snapshot.State;
         var accepted = DesktopTransitions.TryNext(was, message.Verb, out var next);
-        var problem = accepted ? await ActAsync(message) : null;
-        accepted &= problem is null;
-        next = accepted ? next : was;
-        if (accepted && message.Verb != DesktopVerb.Fork)
+        if (accepted)
         {
             await StoreReadinessAsync(message, next);
             Enter(next, message);
             await SaveAsync();
         }
 
-        message.Done?.TrySetResult(new VerbResult(message.Verb, was, next, accepted, problem));
-    }
-
-    /// <summary>What a verb does to the machine itself. Whatever else is asked of the desktop waits until it is done.</summary>
-    /// <returns>Why it could not be done.</returns>
-    private async Task<string?> ActAsync(VerbMessage message)
-    {
-        string? problem;
-        switch (message.Verb)
-        {
-            case DesktopVerb.Pause:
-                problem = await Resources.FreezeAsync(true);
-                _pausedForIdle = message.ForIdle && problem is null;
-                return problem;
-            case DesktopVerb.Resume:
-                problem = await Resources.FreezeAsync(false);
-                _pausedForIdle = false;
-                if (problem is not null)
-                {
-                    return problem;
-                }
-
-                break;
-            case DesktopVerb.Fork:
-                problem = await Resources.ForkAsync(message.Directory!);
-                Touch();
-                break;
-            default:
-                return null;
-        }
-
-        // It stood still, and so did its clock; also where it was not copied in the end.
-        if (!Resources.HasEnded)
-        {
-            await Resources.TellTimeAsync();
-        }
-
-        return problem;
+        message.Done?.TrySetResult(new VerbResult(message.Verb, was, next, accepted));
+        await FollowMachineAsync();
     }
 
     /// <summary>Before anybody hears of it: what is told to be ready is so for the next server too, whenever this one ends.</summary>
@@ -146,6 +120,7 @@ public sealed partial class Desktop
         PublishState();
         if (next is DesktopState.Failed or DesktopState.Destroying)
         {
+            RefuseWaiting();
             _logger.LogInformation("Desktop {Desktop}: {State} ({Reason}: {Message})", Id, next.Name(), snapshot.Reason?.Code, snapshot.Reason?.Message);
             _working = TakeDownAsync(_working);
         }
@@ -171,6 +146,8 @@ public sealed partial class Desktop
         await _work.CancelAsync();
         await before;
         await Resources.RemoveAsync(orderly: Snapshot.State == DesktopState.Destroying);
+        // The keeper is gone, and so whatever was asked of it is answered.
+        await _asking;
         await _inbox.Writer.WriteAsync(new VerbMessage(DesktopVerb.Remove, null, null, null));
     }
 
@@ -266,10 +243,6 @@ public sealed partial class Desktop
         // Not stored: the next server finds out afresh what is still so.
         Volatile.Write(ref _snapshot, _snapshot with { Warnings = warnings });
         Events.Publish("warnings", new WarningsEvent(warnings));
-        if (message is { Code: WarningCodes.Halted, Text: null })
-        {
-            await Resources.TellTimeAsync();
-        }
     }
 
     private void PublishState() => _unsaved.Add(Events.Publish("state", new StateEvent(_snapshot.State, _snapshot.Reason)));

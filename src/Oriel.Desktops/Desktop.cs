@@ -11,6 +11,7 @@ using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
 using Oriel.Protocol;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops;
 
@@ -58,6 +59,7 @@ public sealed partial class Desktop : IAsyncDisposable
         Events = new DesktopEventLog(context.Clock, Math.Max(1, stored.EventCeiling));
         Events.Restore(past);
         Resources = new DesktopResources(this, context, _logger);
+        _timer = context.Clock.CreateTimer(_ => _inbox.Writer.TryWrite(new TimeMessage()), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Touch();
     }
 
@@ -102,13 +104,10 @@ public sealed partial class Desktop : IAsyncDisposable
     public bool IsPausedForIdle => _pausedForIdle && Snapshot.State == DesktopState.Paused;
 
     /// <summary>Whether its guest is not to be expected to answer.</summary>
-    internal bool StandsStill => Snapshot is var now && (now.State == DesktopState.Paused || now.Warnings.Any(warning => warning.Code == WarningCodes.Halted));
+    internal bool StandsStill => Snapshot.State == DesktopState.Paused || Resources.Machine is not (null or MachineState.Running);
 
     /// <summary>Freezes the guest.</summary>
     public Task<VerbResult> PauseAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Pause, null, cancellationToken);
-
-    /// <summary>Freezes the guest until its next use.</summary>
-    internal Task<VerbResult> PauseForIdleAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Pause, null, cancellationToken, forIdle: true);
 
     public Task<VerbResult> ResumeAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Resume, null, cancellationToken);
 
@@ -156,6 +155,9 @@ public sealed partial class Desktop : IAsyncDisposable
             _inbox.Writer.TryComplete();
             await _loop;
             await Resources.DetachAsync();
+            await _asking;
+            await _telling;
+            await _timer.DisposeAsync();
             _work.Dispose();
         }
     }
@@ -242,22 +244,42 @@ public sealed partial class Desktop : IAsyncDisposable
         if (!_inbox.Writer.TryWrite(message))
         {
             // Full: it waits its turn; a closed inbox means that the desktop is let go, and nobody asks any more.
-            _ = _inbox.Writer.WriteAsync(message).AsTask().ContinueWith(static t => t.Exception, TaskContinuationOptions.OnlyOnFaulted);
+            _ = PostAsync(message);
+        }
+    }
+
+    /// <returns>False when the desktop is let go.</returns>
+    private async Task<bool> PostAsync(Message message)
+    {
+        try
+        {
+            await _inbox.Writer.WriteAsync(message);
+            return true;
+        }
+        catch (ChannelClosedException)
+        {
+            return false;
         }
     }
 
     private void CountViewer(int by)
     {
         Touch();
-        Events.Publish("viewers", new ViewersEvent(Interlocked.Add(ref _viewers, by)));
+        var viewers = Interlocked.Add(ref _viewers, by);
+        Events.Publish("viewers", new ViewersEvent(viewers));
+        if (viewers == 0)
+        {
+            // From here on it may become idle.
+            Post(new TimeMessage());
+        }
     }
 
-    private async Task<VerbResult> SendVerbAsync(DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken, bool forIdle = false, string? directory = null)
+    private async Task<VerbResult> SendVerbAsync(DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken, string? directory = null)
     {
         var done = new TaskCompletionSource<VerbResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            await _inbox.Writer.WriteAsync(new VerbMessage(verb, reason, null, done, forIdle, directory), cancellationToken);
+            await _inbox.Writer.WriteAsync(new VerbMessage(verb, reason, null, done, Directory: directory), cancellationToken);
         }
         catch (ChannelClosedException)
         {

@@ -20,15 +20,17 @@ namespace Oriel.Desktops;
 /// </summary>
 internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
 {
-    private const string Pause = "pause", Resume = "resume", Snapshot = "snapshot", Fork = "fork";
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
     /// <summary>What is not the memory's: the disk, of which a copy may share the blocks.</summary>
     private static readonly TimeSpan ForkDeadline = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan TimeDeadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan CountersDeadline = TimeSpan.FromSeconds(5);
+    /// <summary>From the end of the link to a keeper until it is known that the keeper has ended.</summary>
+    private static readonly TimeSpan EndDeadline = TimeSpan.FromMilliseconds(900);
+    private const int Unreported = -1;
     private readonly CleanupStack _cleanup = new(logger);
     private readonly ConcurrentDictionary<string, long> _counters = new();
     private readonly TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Question? _question;
     private EgressSession? _egress;
     private AgentLink? _agent;
     private KeeperLink? _keeper;
@@ -38,12 +40,16 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     private volatile string? _failedStep;
     private volatile string? _lastSeen;
     private volatile bool _ending;
+    private int _machine = Unreported;
 
     public EgressSession? Egress => Volatile.Read(ref _egress);
 
     public AgentLink? Agent => Volatile.Read(ref _agent);
 
     public IReadOnlyDictionary<string, long> Counters => _counters;
+
+    /// <summary>What the machine does, as the keeper reported last; null before its first report.</summary>
+    public MachineState? Machine => Volatile.Read(ref _machine) is var machine and not Unreported ? (MachineState)machine : null;
 
     /// <summary>What the keeper last reported.</summary>
     public string? LastSeen => _lastSeen;
@@ -140,40 +146,31 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         _cleanup.Push("keeper", () => context.Keepers.KillAsync(Bundle, CancellationToken.None));
     }
 
-    /// <summary>Pauses or resumes the guest; for the owner loop alone.</summary>
+    /// <summary>Pauses or resumes the guest.</summary>
     /// <returns>Null once the keeper has said that it is done; else why it is not.</returns>
-    public Task<string?> FreezeAsync(bool frozen) => AskAsync(frozen ? Pause : Resume, FreezeDeadline, CancellationToken.None);
+    public Task<string?> FreezeAsync(bool frozen) =>
+        AskAsync(id => frozen ? new PauseGuest(id) : new ResumeGuest(id), FreezeDeadline, CancellationToken.None);
 
-    /// <summary>Has the guest's snapshot made; it stays paused. For a desktop that nobody has, since its owner loop pauses and resumes by the same way.</summary>
+    /// <summary>Has the guest's snapshot made; it stays paused.</summary>
     /// <returns>As <see cref="FreezeAsync"/>.</returns>
-    public Task<string?> SnapshotAsync(CancellationToken cancellationToken) => AskAsync(Snapshot, Timeout.InfiniteTimeSpan, cancellationToken);
+    public Task<string?> SaveAsync(CancellationToken cancellationToken) => AskAsync(id => new SaveGuest(id), Timeout.InfiniteTimeSpan, cancellationToken);
 
-    /// <summary>Has the guest copied; for the owner loop alone.</summary>
+    /// <summary>Has the guest copied.</summary>
     /// <returns>As <see cref="FreezeAsync"/>.</returns>
     public Task<string?> ForkAsync(string directory) =>
-        AskAsync(Fork, context.Options.DeadlineFor(ForkDeadline, _memoryBytes), CancellationToken.None, directory);
+        AskAsync(id => new ForkGuest(id, directory), context.Options.DeadlineFor(ForkDeadline, _memoryBytes), CancellationToken.None);
 
-    private async Task<string?> AskAsync(string command, TimeSpan deadline, CancellationToken cancellationToken, string? directory = null)
+    private async Task<string?> AskAsync(Func<long, KeeperCommand> command, TimeSpan deadline, CancellationToken cancellationToken)
     {
-        var question = new Question(command);
-        Volatile.Write(ref _question, question);
-        if (_keeper is not { } keeper || !await keeper.SendAsync(new KeeperCommand(command, Directory: directory), cancellationToken))
+        if (_keeper is not { } keeper)
         {
-            return "the keeper does not answer";
+            return "it has no keeper yet";
         }
 
-        try
+        var problem = await keeper.AskAsync(command, deadline, cancellationToken);
+        if (problem is null || await Task.WhenAny(keeper.Ended, Task.Delay(problem == KeeperLink.NoAnswer ? EndDeadline : TimeSpan.Zero, context.Clock, cancellationToken)) != keeper.Ended)
         {
-            await Task.WhenAny(question.Answer.Task, keeper.Ended).WaitAsync(deadline, context.Clock, cancellationToken);
-        }
-        catch (TimeoutException)
-        {
-            return $"the keeper has not answered for {deadline.TotalSeconds:0} s";
-        }
-
-        if (question.Answer.Task.IsCompleted)
-        {
-            return await question.Answer.Task;
+            return problem;
         }
 
         // First its own reason for the desktop's end, then whatever comes of the answer that is missing.
@@ -200,12 +197,12 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         }
     }
 
-    /// <summary>Asks the keeper for fresh counters; they come as events.</summary>
+    /// <summary>Has the keeper tell fresh counters.</summary>
     public async Task RefreshCountersAsync(CancellationToken cancellationToken)
     {
-        if (_keeper is { } keeper)
+        if (_keeper is { } keeper && await keeper.AskAsync(id => new ReadCounters(id), CountersDeadline, cancellationToken) is { } problem)
         {
-            await keeper.SendAsync(new KeeperCommand("counters"), cancellationToken);
+            logger.LogDebug("Desktop {Desktop}: no fresh counters: {Problem}", desktop.Id, problem);
         }
     }
 
@@ -217,7 +214,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         if (orderly && _keeper is { } keeper)
         {
             var deadline = context.Options.StopDeadline;
-            if (await keeper.SendAsync(new KeeperCommand("stop", (int)deadline.TotalMilliseconds), CancellationToken.None))
+            if (await keeper.AskAsync(id => new StopGuest(id, (int)deadline.TotalMilliseconds), deadline, CancellationToken.None) is null)
             {
                 await Task.WhenAny(keeper.Ended, Task.Delay(deadline + TimeSpan.FromSeconds(2), context.Clock));
             }
@@ -274,54 +271,43 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
     private void OnKeeperEvent(KeeperEvent item)
     {
-        switch (item.Type)
+        switch (item)
         {
-            case "step" when item.Name is Pause or Resume or Snapshot or Fork:
-                if (Volatile.Read(ref _question) is { } question && question.Command == item.Name)
-                {
-                    question.Answer.TrySetResult(item.State == "done" ? null : item.Detail ?? "the keeper could not");
-                }
-
+            case KeeperStep step:
+                OnStep(step);
                 break;
-            case "step":
-                OnStep(item);
-                break;
-            case "running":
+            case GuestRunning:
                 _running.TrySetResult();
                 break;
-            case "halt":
-                desktop.Warn(WarningCodes.Halted, item.State == "running"
-                    ? "The server's disk is full, so the desktop stands still: what it writes waits, and nothing is lost. Make room on the server; it goes on by itself."
-                    : null);
+            case MachineReport machine:
+                Volatile.Write(ref _machine, (int)machine.State);
+                desktop.MachineChanged();
                 break;
-            case "console":
-                desktop.Log(item.Detail ?? "");
+            case ConsoleLine console:
+                desktop.Log(console.Line);
                 break;
-            case "counter" when item.Name is { } name:
-                _counters[name] = item.Value;
+            case KeeperCounters counters:
+                foreach (var (name, value) in counters.Values)
+                {
+                    _counters[name] = value;
+                }
+
                 break;
         }
     }
 
-    private void OnStep(KeeperEvent item)
+    private void OnStep(KeeperStep item)
     {
-        var name = item.Name ?? StepNames.Keeper;
-        var state = item.State switch { "done" => StepState.Done, "failed" => StepState.Failed, _ => StepState.Running };
-        _lastSeen = item.Detail is null ? $"{name} {item.State}" : $"{name} {item.State}: {item.Detail}";
+        var state = item.State switch { KeeperStepState.Done => StepState.Done, KeeperStepState.Failed => StepState.Failed, _ => StepState.Running };
+        _lastSeen = $"{item.Name} {state.ToString().ToLowerInvariant()}{(item.Detail is null ? "" : $": {item.Detail}")}";
         if (state == StepState.Failed)
         {
-            _failedStep = name;
+            _failedStep = item.Name;
         }
 
         if (!_running.Task.IsCompleted || state == StepState.Failed)
         {
-            desktop.Report(StepSnapshot.Of(name, state, item.AtUs, item.ElapsedUs, item.Detail));
+            desktop.Report(StepSnapshot.Of(item.Name, state, item.AtUs, item.ElapsedUs, item.Detail));
         }
-    }
-
-    /// <summary>A command that the keeper answers; the answer to another, which came too late for it, is none.</summary>
-    private sealed record Question(string Command)
-    {
-        public TaskCompletionSource<string?> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

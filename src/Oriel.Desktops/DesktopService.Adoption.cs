@@ -13,10 +13,10 @@ using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Desktops;
 
-// What a new server does with what earlier ones left, and what time does to desktops.
+// What a new server does with what earlier ones left, and what it watches of all desktops.
 public sealed partial class DesktopService
 {
-    private static readonly TimeSpan ReapInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
 
     private async Task AdoptAllAsync(CancellationToken cancellationToken)
     {
@@ -78,11 +78,11 @@ public sealed partial class DesktopService
             var exit = KeeperLiveness.ReadExit(bundle);
             if (KeeperLiveness.ReadIdentity(bundle) is { } keeper && keeper.BootId != KeeperLiveness.BootId())
             {
-                desktop.Fail(new DesktopReason(ReasonCodes.HostRestarted, null, "The machine that the desktop ran on was restarted.", exit is null ? null : $"{exit.Name}: {exit.Detail}", LastLines(bundle)));
+                desktop.Fail(new DesktopReason(ReasonCodes.HostRestarted, null, "The machine that the desktop ran on was restarted.", exit is null ? null : $"{exit.Reason}: {exit.Detail}", LastLines(bundle)));
                 return Task.CompletedTask;
             }
 
-            desktop.Fail(new DesktopReason(exit?.Name ?? ReasonCodes.KeeperDied, null, exit?.Detail ?? "The keeper ended while no server was there.", null, LastLines(bundle)));
+            desktop.Fail(new DesktopReason(exit?.Reason ?? ReasonCodes.KeeperDied, null, exit?.Detail ?? "The keeper ended while no server was there.", null, LastLines(bundle)));
         }
         else
         {
@@ -170,9 +170,9 @@ public sealed partial class DesktopService
         return lines;
     }
 
-    private async Task ReapAsync()
+    private async Task WatchAsync()
     {
-        using var timer = new PeriodicTimer(ReapInterval, _context.Clock);
+        using var timer = new PeriodicTimer(WatchInterval, _context.Clock);
         var disk = new HostDisk(() => _context.Keepers.FreeBytes(Options.DesktopsDirectory));
         var forgotten = _context.Clock.GetUtcNow();
         try
@@ -185,7 +185,11 @@ public sealed partial class DesktopService
                 {
                     desktop.Warn(WarningCodes.DiskFull, room);
                     desktop.Warn(WarningCodes.OutOfMemory, desktop.Resources.IsShortOfMemory ? MemoryKills.Message : null);
-                    await ReapAsync(desktop, now);
+                    desktop.KeepSequence();
+                    if (desktop.Snapshot is { State: DesktopState.Destroyed } gone && now - gone.EndedAt > Options.KeepDestroyed && _desktops.TryRemove(desktop.Id, out _))
+                    {
+                        await desktop.DisposeAsync();
+                    }
                 }
 
                 if (now - forgotten > TimeSpan.FromMinutes(10))
@@ -198,36 +202,6 @@ public sealed partial class DesktopService
         catch (OperationCanceledException)
         {
             // The server stops.
-        }
-    }
-
-    private async Task ReapAsync(Desktop desktop, DateTimeOffset now)
-    {
-        var snapshot = desktop.Snapshot;
-        desktop.KeepSequence();
-        if (snapshot.State == DesktopState.Destroyed)
-        {
-            if (now - snapshot.EndedAt > Options.KeepDestroyed && _desktops.TryRemove(desktop.Id, out _))
-            {
-                await desktop.DisposeAsync();
-            }
-        }
-        else if (now >= snapshot.ExpiresAt && DesktopTransitions.Counts(snapshot.State))
-        {
-            await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {snapshot.ExpiresAt:u}."), _stopping.Token);
-        }
-        else if (snapshot is { State: DesktopState.Ready or DesktopState.Paused, Viewers: 0, IdleTimeout: { } idle } && now - desktop.LastActivity > idle)
-        {
-            await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {idle.TotalSeconds:0} s."), _stopping.Token);
-        }
-        else if (snapshot is { State: DesktopState.Ready, Viewers: 0, IdlePause: { } quiet } && now - desktop.LastActivity > quiet)
-        {
-            if (await desktop.PauseForIdleAsync(_stopping.Token) is { Problem: { } problem })
-            {
-                // Where it cannot be done it is not tried each second.
-                _logger.LogWarning("Desktop {Desktop} is not paused although nobody uses it: {Problem}", desktop.Id, problem);
-                desktop.Touch();
-            }
         }
     }
 }

@@ -25,7 +25,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     private readonly Lock _creating = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly WarmPool _pool;
-    private Task _reaping = Task.CompletedTask;
+    private Task _watching = Task.CompletedTask;
 
     public DesktopService(
         DesktopOptions options,
@@ -58,7 +58,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     /// <summary>Machines kept at the barrier, for desktops to go on from.</summary>
     public GoldenSnapshots Snapshots => _context.Snapshots;
 
-    /// <summary>Adopts or removes what earlier servers left, then watches over times to live. Call once.</summary>
+    /// <summary>Adopts or removes what earlier servers left, then watches over the host. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.DesktopsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -68,7 +68,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
 
         await AdoptAllAsync(cancellationToken);
-        _reaping = Task.Run(ReapAsync, CancellationToken.None);
+        _watching = Task.Run(WatchAsync, CancellationToken.None);
         _pool.Start();
     }
 
@@ -311,7 +311,7 @@ public sealed partial class DesktopService : IAsyncDisposable
             _stopping.Cancel();
         }
 
-        await _reaping;
+        await _watching;
         await _pool.DisposeAsync();
         await Task.WhenAll(_desktops.Values.Select(d => d.DisposeAsync().AsTask()));
         _context.Slots.Dispose();

@@ -145,7 +145,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
     private static async Task KeepAsync(Desktop desktop, StepProgress progress, CancellationToken cancellationToken)
     {
-        if (await desktop.Resources.SnapshotAsync(cancellationToken) is { } problem)
+        if (await desktop.Resources.SaveAsync(cancellationToken) is { } problem)
         {
             throw progress.Fail(ReasonCodes.StepFailed, "The machine could not be kept: " + problem);
         }

@@ -8,7 +8,7 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Desktops.Keepers;
 
 /// <summary>
-/// One connection to a keeper: its events from the first, then commands to it. The connection ends when the keeper does, by any
+/// One connection to a keeper: what it tells, its events from the first, and commands to it. The connection ends when the keeper does, by any
 /// means, because the kernel closes its sockets.
 /// </summary>
 internal sealed class KeeperClient : IAsyncDisposable
@@ -37,9 +37,9 @@ internal sealed class KeeperClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads events until the keeper closes the connection.</summary>
-    /// <exception cref="InvalidDataException">A line that is too long or is no event.</exception>
-    public async IAsyncEnumerable<KeeperEvent> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>Reads until the keeper closes the connection.</summary>
+    /// <exception cref="InvalidDataException">A line that is too long or is no message.</exception>
+    public async IAsyncEnumerable<KeeperMessage> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var reader = PipeReader.Create(_stream, new StreamPipeReaderOptions(leaveOpen: true));
         while (true)
@@ -81,7 +81,7 @@ internal sealed class KeeperClient : IAsyncDisposable
     /// <exception cref="IOException">The keeper is gone.</exception>
     public async Task SendAsync(KeeperCommand command, CancellationToken cancellationToken)
     {
-        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(command, KeeperJsonContext.Default.KeeperCommand), (byte)'\n'];
+        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(command, KeeperMessageContext.Default.KeeperCommand), (byte)'\n'];
         await _writing.WaitAsync(cancellationToken);
         try
         {
@@ -99,17 +99,17 @@ internal sealed class KeeperClient : IAsyncDisposable
         _writing.Dispose();
     }
 
-    private static KeeperEvent Parse(ReadOnlySequence<byte> line)
+    private static KeeperMessage Parse(ReadOnlySequence<byte> line)
     {
         try
         {
             var reader = new Utf8JsonReader(line);
-            return JsonSerializer.Deserialize(ref reader, KeeperJsonContext.Default.KeeperEvent)
-                ?? throw new InvalidDataException("The keeper sent an empty event.");
+            return JsonSerializer.Deserialize(ref reader, KeeperMessageContext.Default.KeeperMessage)
+                ?? throw new InvalidDataException("The keeper sent an empty message.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or NotSupportedException)
         {
-            throw new InvalidDataException("The keeper sent a line that is no event.", e);
+            throw new InvalidDataException("The keeper sent a line that is no message.", e);
         }
     }
 }

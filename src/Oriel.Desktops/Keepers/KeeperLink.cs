@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol.Keeper;
@@ -13,13 +14,18 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
     /// <summary>Not an end: the link was let go while the keeper lived.</summary>
     public const string Detached = "detached";
 
+    /// <summary>The problem of a question that had no connection, or lost it.</summary>
+    public const string NoAnswer = "the keeper does not answer";
+
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource<KeeperEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HashSet<KeeperEvent> _atLast = [];
+    private readonly ConcurrentDictionary<long, Question> _asked = new();
     private KeeperClient? _client;
     private Task _reading = Task.CompletedTask;
     private long _lastAtUs = -1;
-    private KeeperEvent? _exited;
+    private long _lastId;
+    private KeeperExit? _exited;
 
     /// <summary>Completes when the keeper's process is no more; never faults.</summary>
     public Task<KeeperEnd> Ended => _ended.Task;
@@ -28,22 +34,42 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
     /// <param name="handler">Called for each event in turn; must not block for long.</param>
     public void Start(Action<KeeperEvent> handler) => _reading = Task.Run(() => ReadAsync(handler));
 
-    /// <returns>False when the keeper does not answer any more.</returns>
-    public async Task<bool> SendAsync(KeeperCommand command, CancellationToken cancellationToken)
+    /// <summary>Sends a command and waits for its answer.</summary>
+    /// <param name="command">Made with the id that it gets.</param>
+    /// <param name="deadline"><see cref="Timeout.InfiniteTimeSpan"/> for none. An answer that comes later is nobody's: what it changed is told by events.</param>
+    /// <returns>Why it was not done, as far as is known; null = it was.</returns>
+    public async Task<string?> AskAsync(Func<long, KeeperCommand> command, TimeSpan deadline, CancellationToken cancellationToken)
     {
         if (Volatile.Read(ref _client) is not { } client)
         {
-            return false;
+            return NoAnswer;
         }
 
+        var id = Interlocked.Increment(ref _lastId);
+        var asked = new Question(client);
+        _asked[id] = asked;
         try
         {
-            await client.SendAsync(command, cancellationToken);
-            return true;
+            await client.SendAsync(command(id), cancellationToken);
+            if (Volatile.Read(ref _client) != client)
+            {
+                // It broke before the question was among those that end with it.
+                return NoAnswer;
+            }
+
+            return await asked.Answer.Task.WaitAsync(deadline, clock, cancellationToken);
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
         {
-            return false;
+            return NoAnswer;
+        }
+        catch (TimeoutException)
+        {
+            return $"the keeper has not answered for {deadline.TotalSeconds:0} s";
+        }
+        finally
+        {
+            _asked.TryRemove(id, out _);
         }
     }
 
@@ -73,7 +99,7 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
                     Volatile.Write(ref _client, client);
                     await foreach (var item in client.ReadAsync(_stopping.Token))
                     {
-                        Pass(item, handler);
+                        Take(item, client, handler);
                     }
                 }
                 catch (Exception e) when (e is SocketException or IOException or InvalidDataException)
@@ -82,7 +108,7 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
                 }
                 finally
                 {
-                    Volatile.Write(ref _client, null);
+                    Break(Interlocked.Exchange(ref _client, null));
                 }
 
                 if (!KeeperLiveness.IsAlive(bundle))
@@ -105,7 +131,29 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
     private KeeperEnd End()
     {
         var last = _exited ?? KeeperLiveness.ReadExit(bundle);
-        return new KeeperEnd(last?.Name, last?.Detail);
+        return new KeeperEnd(last?.Reason, last?.Detail);
+    }
+
+    private void Take(KeeperMessage message, KeeperClient client, Action<KeeperEvent> handler)
+    {
+        switch (message)
+        {
+            case KeeperReply reply when _asked.TryGetValue(reply.Id, out var asked) && asked.Client == client:
+                asked.Answer.TrySetResult(reply.Problem);
+                break;
+            case KeeperEvent item:
+                Pass(item, handler);
+                break;
+        }
+    }
+
+    /// <summary>Answers go to the connection that asked: with it goes every question that is still open.</summary>
+    private void Break(KeeperClient? client)
+    {
+        foreach (var asked in _asked.Values.Where(asked => asked.Client == client))
+        {
+            asked.Answer.TrySetResult(NoAnswer);
+        }
     }
 
     private void Pass(KeeperEvent item, Action<KeeperEvent> handler)
@@ -123,7 +171,7 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
 
         if (_atLast.Add(item))
         {
-            _exited = item.Type == "exited" ? item : _exited;
+            _exited = item as KeeperExit ?? _exited;
             try
             {
                 handler(item);
@@ -135,6 +183,11 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
                 logger.LogError(e, "A keeper's event of {Bundle} was not taken", bundle);
             }
         }
+    }
+
+    private sealed record Question(KeeperClient Client)
+    {
+        public TaskCompletionSource<string?> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
 

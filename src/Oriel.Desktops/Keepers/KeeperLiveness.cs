@@ -18,7 +18,7 @@ internal static class KeeperLiveness
     public static KeeperIdentity? ReadIdentity(string bundle) => Read(bundle, BundleLayout.Identity, KeeperJsonContext.Default.KeeperIdentity) is { BootId: not null } identity ? identity : null;
 
     /// <summary>The keeper's last event, if it could still write it.</summary>
-    public static KeeperEvent? ReadExit(string bundle) => Read(bundle, BundleLayout.Exit, KeeperJsonContext.Default.KeeperEvent) is { Type: not null } exit ? exit : null;
+    public static KeeperExit? ReadExit(string bundle) => Read(bundle, BundleLayout.Exit, KeeperMessageContext.Default.KeeperMessage) as KeeperExit;
 
     /// <summary>Null when there is none, or one that no keeper could run by.</summary>
     public static KeeperSpec? ReadSpec(string bundle) =>
@@ -32,7 +32,7 @@ internal static class KeeperLiveness
             var file = new FileInfo(Path.Combine(bundle, name));
             return file.Exists && file.Length <= MaxFileBytes ? JsonSerializer.Deserialize(File.ReadAllBytes(file.FullName), type) : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NotSupportedException)
         {
             return null;
         }

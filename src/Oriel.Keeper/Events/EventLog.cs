@@ -4,8 +4,8 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Keeper.Events;
 
 /// <summary>
-/// Everything that has happened to this desktop: kept to be replayed to each server that connects, then followed live. Steps are kept
-/// for good (there are few), of the console's lines only the last ones.
+/// Everything that has happened to this desktop: kept to be replayed to each server that connects, then followed live. What may happen again and
+/// again is bounded: of the console's lines the last ones are kept, of the machine's state the last one.
 /// </summary>
 internal sealed class EventLog(TimeProvider clock)
 {
@@ -16,17 +16,17 @@ internal sealed class EventLog(TimeProvider clock)
 
     private readonly Lock _gate = new();
     private readonly List<KeeperEvent> _kept = [];
-    private readonly List<Channel<KeeperEvent>> _subscribers = [];
+    private readonly List<Channel<KeeperMessage>> _subscribers = [];
     private int _consoleLines;
     private bool _ended;
 
-    public void Publish(string type, string? name = null, string? state = null, long elapsedUs = 0, string? detail = null, long value = 0) =>
-        Publish(new KeeperEvent(type, Now(), name, state, elapsedUs, detail, value));
+    /// <param name="happened">Gets its time, microseconds since 1970.</param>
+    public void Publish(Func<long, KeeperEvent> happened) => Publish(happened(Now()));
 
     /// <summary>The last event; subscribers are completed after it.</summary>
-    public KeeperEvent End(string reason, string? detail)
+    public KeeperExit End(string reason, string? detail)
     {
-        var last = new KeeperEvent("exited", Now(), reason, Detail: detail);
+        var last = new KeeperExit(Now(), reason, detail);
         Publish(last);
         lock (_gate)
         {
@@ -38,12 +38,13 @@ internal sealed class EventLog(TimeProvider clock)
         return last;
     }
 
-    public ChannelReader<KeeperEvent> Subscribe()
+    /// <summary>The events so far, and each from now on. Who writes to it answers that subscriber alone, in order with its events.</summary>
+    public Channel<KeeperMessage> Subscribe()
     {
         lock (_gate)
         {
             // Wait, and TryWrite that fails: a full channel must be seen, never drop a step silently.
-            var channel = Channel.CreateBounded<KeeperEvent>(new BoundedChannelOptions(_kept.Count + SubscriberBacklog) { SingleReader = true });
+            var channel = Channel.CreateBounded<KeeperMessage>(new BoundedChannelOptions(_kept.Count + SubscriberBacklog) { SingleReader = true });
             _kept.ForEach(kept => channel.Writer.TryWrite(kept));
             if (_ended)
             {
@@ -54,15 +55,15 @@ internal sealed class EventLog(TimeProvider clock)
                 _subscribers.Add(channel);
             }
 
-            return channel.Reader;
+            return channel;
         }
     }
 
-    public void Unsubscribe(ChannelReader<KeeperEvent> reader)
+    public void Unsubscribe(Channel<KeeperMessage> subscriber)
     {
         lock (_gate)
         {
-            _subscribers.RemoveAll(subscriber => subscriber.Reader == reader);
+            _subscribers.Remove(subscriber);
         }
     }
 
@@ -70,7 +71,7 @@ internal sealed class EventLog(TimeProvider clock)
     {
         lock (_gate)
         {
-            return _kept.Where(kept => kept.Type == "console").Select(kept => kept.Detail ?? "").TakeLast(count).ToList();
+            return _kept.OfType<ConsoleLine>().Select(kept => kept.Line).TakeLast(count).ToList();
         }
     }
 
@@ -97,15 +98,15 @@ internal sealed class EventLog(TimeProvider clock)
 
     private void Keep(KeeperEvent happened)
     {
-        switch (happened.Type)
+        switch (happened)
         {
-            case "counter":
+            case KeeperCounters:
                 return;
-            case "halt":
-                _kept.RemoveAll(kept => kept.Type == "halt");
+            case MachineReport:
+                _kept.RemoveAll(kept => kept is MachineReport);
                 break;
-            case "console" when ++_consoleLines > ConsoleLinesKept:
-                _kept.RemoveAt(_kept.FindIndex(kept => kept.Type == "console"));
+            case ConsoleLine when ++_consoleLines > ConsoleLinesKept:
+                _kept.RemoveAt(_kept.FindIndex(kept => kept is ConsoleLine));
                 _consoleLines--;
                 break;
         }

@@ -1,3 +1,5 @@
+using Oriel.Protocol.Keeper;
+
 namespace Oriel.Keeper.Events;
 
 /// <summary>A step of the start that did not succeed; its name is the step's.</summary>
@@ -12,21 +14,21 @@ internal sealed class StepLog(EventLog events, TimeProvider clock)
     /// <exception cref="StepFailedException">The step threw, or did not end by its deadline.</exception>
     public async Task RunAsync(string step, TimeSpan deadline, Func<CancellationToken, Task<string?>> work, CancellationToken cancellationToken)
     {
-        events.Publish("step", step, "running");
+        events.Publish(at => new KeeperStep(at, step, KeeperStepState.Running));
         var started = clock.GetTimestamp();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(deadline);
         try
         {
             var detail = await work(limit.Token).ConfigureAwait(false);
-            events.Publish("step", step, "done", Elapsed(started), detail);
+            events.Publish(at => new KeeperStep(at, step, KeeperStepState.Done, Elapsed(started), detail));
         }
         catch (Exception exception)
         {
             var cause = exception is OperationCanceledException && !cancellationToken.IsCancellationRequested
                 ? new TimeoutException($"not done after {deadline.TotalSeconds:0} s", exception)
                 : exception;
-            events.Publish("step", step, "failed", Elapsed(started), cause.Message);
+            events.Publish(at => new KeeperStep(at, step, KeeperStepState.Failed, Elapsed(started), cause.Message));
             throw new StepFailedException(step, cause);
         }
     }

@@ -49,8 +49,8 @@ internal sealed class Bundle
         WriteAtomically(BundleLayout.Identity, JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity));
 
     /// <summary>Keeps the last event for a server that was away when it happened.</summary>
-    public void WriteExit(KeeperEvent exited) =>
-        WriteAtomically(BundleLayout.Exit, JsonSerializer.SerializeToUtf8Bytes(exited, KeeperJsonContext.Default.KeeperEvent));
+    public void WriteExit(KeeperExit exited) =>
+        WriteAtomically(BundleLayout.Exit, JsonSerializer.SerializeToUtf8Bytes(exited, KeeperMessageContext.Default.KeeperMessage));
 
     public static void WriteOwnerOnly(string path, ReadOnlySpan<byte> content, UnixFileMode mode = OwnerOnly)
     {

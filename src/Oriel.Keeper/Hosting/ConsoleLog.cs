@@ -1,5 +1,6 @@
 using System.Text;
 using Oriel.Keeper.Events;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Hosting;
 
@@ -66,7 +67,7 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
 
         var text = Printable(_line.AsSpan(0, _length));
         _length = 0;
-        events.Publish("console", detail: text);
+        events.Publish(at => new ConsoleLine(at, text));
         _file.Write(Encoding.UTF8.GetBytes(text + "\n"));
         LineWritten?.Invoke(text);
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text.Json;
 using System.Threading.Channels;
@@ -7,12 +8,14 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Keeper.Hosting;
 
 /// <summary><c>keeper.sock</c>: every event to each connection, commands from it. Who can open the socket (0600) is trusted.</summary>
-internal sealed class ControlServer(EventLog events, Func<KeeperCommand, CancellationToken, Task> execute)
+/// <param name="execute">Does what a command asks for; its result is why it was not done, or null.</param>
+internal sealed class ControlServer(EventLog events, Func<KeeperCommand, CancellationToken, Task<string?>> execute)
 {
     private const int MaxCommandBytes = 4096;
 
     private readonly Lock _gate = new();
     private readonly List<Task> _connections = [];
+    private readonly ConcurrentDictionary<Task, bool> _answers = new();
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public async Task AcceptAsync(Socket listener, CancellationToken cancellationToken)
@@ -29,6 +32,9 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
             _first.TrySetResult();
         }
     }
+
+    /// <summary>Waits until all that was asked is answered, or <paramref name="deadline"/> has passed: after the last event there are no answers.</summary>
+    public Task AnswerAllAsync(TimeSpan deadline) => Task.WhenAny(Task.WhenAll(_answers.Keys), Task.Delay(deadline));
 
     /// <summary>
     /// Waits until every connection has got the last event, or <paramref name="deadline"/> has passed; as long for the first one, since a start
@@ -50,13 +56,13 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
     {
         await Task.Yield();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var reader = events.Subscribe();
+        var messages = events.Subscribe();
         using (client)
         {
             try
             {
-                var commands = ReadCommandsAsync(client, stop.Token);
-                var sending = SendEventsAsync(client, reader, stop.Token);
+                var commands = ReadCommandsAsync(client, messages.Writer, stop.Token);
+                var sending = SendAsync(client, messages.Reader, stop.Token);
                 await Task.WhenAny(commands, sending).ConfigureAwait(false);
                 await stop.CancelAsync().ConfigureAwait(false);
                 await Task.WhenAll(commands, sending).ConfigureAwait(false);
@@ -67,24 +73,24 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
             }
             finally
             {
-                events.Unsubscribe(reader);
+                events.Unsubscribe(messages);
             }
         }
     }
 
-    private static async Task SendEventsAsync(Socket client, ChannelReader<KeeperEvent> reader, CancellationToken cancellationToken)
+    private static async Task SendAsync(Socket client, ChannelReader<KeeperMessage> messages, CancellationToken cancellationToken)
     {
         await using var stream = new NetworkStream(client, ownsSocket: false);
-        await foreach (var happened in reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+        await foreach (var message in messages.ReadAllAsync(cancellationToken).ConfigureAwait(false))
         {
-            var line = JsonSerializer.SerializeToUtf8Bytes(happened, KeeperJsonContext.Default.KeeperEvent);
+            var line = JsonSerializer.SerializeToUtf8Bytes(message, KeeperMessageContext.Default.KeeperMessage);
             Array.Resize(ref line, line.Length + 1);
             line[^1] = (byte)'\n';
             await stream.WriteAsync(line, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task ReadCommandsAsync(Socket client, CancellationToken cancellationToken)
+    private async Task ReadCommandsAsync(Socket client, ChannelWriter<KeeperMessage> answers, CancellationToken cancellationToken)
     {
         var buffer = new byte[MaxCommandBytes];
         var length = 0;
@@ -108,7 +114,7 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
 
                 buffer.AsSpan(end + 1, length - end - 1).CopyTo(buffer);
                 length -= end + 1;
-                await execute(command, cancellationToken).ConfigureAwait(false);
+                Answer(command, answers, cancellationToken);
             }
 
             if (length == buffer.Length)
@@ -118,11 +124,35 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
         }
     }
 
+    /// <summary>Not awaited: what takes long must not hold up the command to stop.</summary>
+    private void Answer(KeeperCommand command, ChannelWriter<KeeperMessage> answers, CancellationToken cancellationToken)
+    {
+        var answer = AnswerAsync();
+        _answers[answer] = true;
+        _ = answer.ContinueWith(done => _answers.TryRemove(done, out _), TaskScheduler.Default);
+
+        async Task AnswerAsync()
+        {
+            await Task.Yield();
+            string? problem;
+            try
+            {
+                problem = await execute(command, cancellationToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                problem = "it was given up";
+            }
+
+            answers.TryWrite(new KeeperReply(command.Id, problem));
+        }
+    }
+
     private static KeeperCommand? Parse(ReadOnlySpan<byte> line)
     {
         try
         {
-            return JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand);
+            return JsonSerializer.Deserialize(line, KeeperMessageContext.Default.KeeperCommand);
         }
         catch (JsonException)
         {

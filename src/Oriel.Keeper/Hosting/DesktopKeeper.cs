@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Oriel.Egress.Dns;
 using Oriel.Keeper.Drivers;
 using Oriel.Keeper.Drivers.Container;
@@ -33,20 +32,15 @@ internal sealed class DesktopKeeper
     private readonly ControlServer _control;
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _services = [];
-
-    /// <summary>What is being asked of the guest.</summary>
-    private readonly ConcurrentDictionary<Task, bool> _asked = new();
+    private readonly GuestControl _guest;
     private readonly Lock _stopGate = new();
-    private IGuest? _guest;
     private bool _stopping;
-
-    /// <summary>Its memory is a snapshot's now: it must not run another instruction.</summary>
-    private volatile bool _isKept;
 
     public DesktopKeeper(Bundle bundle)
     {
         _bundle = bundle;
         _steps = new StepLog(_events, TimeProvider.System);
+        _guest = new GuestControl(_events);
         _control = new ControlServer(_events, ExecuteAsync);
     }
 
@@ -99,11 +93,12 @@ internal sealed class DesktopKeeper
         await _steps.RunAsync(StepNames.Namespaces, deadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
         await _steps.RunAsync(StepNames.Network, deadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
         await _steps.RunAsync(StepNames.Scratch, deadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
-        _guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
-        _services.Add(_guest.FollowHaltsAsync(halted => _events.Publish("halt", state: halted ? "running" : "done"), _stop.Token));
-        await LinkAgentAsync(_guest).ConfigureAwait(false);
-        _events.Publish("running");
-        return await _guest.Exited.ConfigureAwait(false);
+        var guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
+        _guest.Take(guest);
+        _services.Add(_guest.FollowHaltsAsync(guest, _stop.Token));
+        await LinkAgentAsync(guest).ConfigureAwait(false);
+        _events.Publish(at => new GuestRunning(at));
+        return await guest.Exited.ConfigureAwait(false);
     }
 
     private static IDriver CreateDriver(KeeperSpec spec) => spec.Driver switch
@@ -155,140 +150,45 @@ internal sealed class DesktopKeeper
         return $"{attempts} attempts";
     }, _stop.Token).ConfigureAwait(false);
 
-    private async Task ExecuteAsync(KeeperCommand command, CancellationToken cancellationToken)
+    private async Task<string?> ExecuteAsync(KeeperCommand command, CancellationToken cancellationToken)
     {
-        switch (command.Type)
+        switch (command)
         {
-            case "stop":
-                Stop(command.DeadlineMs > 0 ? TimeSpan.FromMilliseconds(command.DeadlineMs) : DefaultStop);
-                break;
-            case "pause":
-                await AnswerAsync(SetPausedAsync(true, cancellationToken)).ConfigureAwait(false);
-                break;
-            case "resume":
-                await AnswerAsync(SetPausedAsync(false, cancellationToken)).ConfigureAwait(false);
-                break;
-            case "snapshot":
-                await AnswerAsync(WriteAsync("snapshot", guest => guest.CanSnapshot, guest => KeepAsync(guest, cancellationToken))).ConfigureAwait(false);
-                break;
-            case "fork":
-                await AnswerAsync(WriteAsync("fork", guest => guest.CanFork, guest => guest.ForkAsync(command.Directory ?? "", cancellationToken))).ConfigureAwait(false);
-                break;
-            case "counters":
-                await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
-                break;
+            case StopGuest stop:
+                Stop(stop.DeadlineMs > 0 ? TimeSpan.FromMilliseconds(stop.DeadlineMs) : DefaultStop);
+                return null;
+            case PauseGuest or ResumeGuest:
+                return await _guest.SetPausedAsync(command is PauseGuest, cancellationToken).ConfigureAwait(false);
+            case SaveGuest:
+                return await _guest.SaveAsync(cancellationToken).ConfigureAwait(false);
+            case ForkGuest fork:
+                return await _guest.ForkAsync(fork.Directory, cancellationToken).ConfigureAwait(false);
+            case ReadCounters:
+                return await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
+            default:
+                return $"there is no command {command.GetType().Name}";
         }
     }
 
-    /// <summary>An answer that the end must not overtake.</summary>
-    private async Task AnswerAsync(Task answer)
-    {
-        _asked[answer] = true;
-        try
-        {
-            await answer.ConfigureAwait(false);
-        }
-        finally
-        {
-            _asked.TryRemove(answer, out _);
-        }
-    }
-
-    private async Task SetPausedAsync(bool paused, CancellationToken cancellationToken)
-    {
-        var name = paused ? "pause" : "resume";
-        if (_isKept)
-        {
-            _events.Publish("step", name, "failed", detail: "it was kept as a snapshot, and does not go on");
-            return;
-        }
-
-        if (_guest is not { CanPause: true } guest)
-        {
-            _events.Publish("step", name, "failed", detail: $"this host offers no cgroup to freeze; {KeeperAdvice.Cgroup}");
-            return;
-        }
-
-        try
-        {
-            await guest.SetPausedAsync(paused, cancellationToken).ConfigureAwait(false);
-            _events.Publish("step", name, "done");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ObjectDisposedException)
-        {
-            _events.Publish("step", name, "failed", detail: WordsOf(exception));
-        }
-    }
-
-    // Before anybody is told of it: from then on nothing may have it go on.
-    private async Task KeepAsync(IGuest guest, CancellationToken cancellationToken)
-    {
-        await guest.SnapshotAsync(cancellationToken).ConfigureAwait(false);
-        _isKept = true;
-    }
-
-    /// <summary>Has the guest written down, and says whether it was.</summary>
-    /// <param name="name">Of the step.</param>
-    private async Task WriteAsync(string name, Func<IGuest, bool> can, Func<IGuest, Task> write)
+    private async Task<string?> PublishCountersAsync(CancellationToken cancellationToken)
     {
         try
         {
-            var guest = _guest is { } running && can(running) && !_isKept ? running : throw new IOException("this guest cannot be copied");
-            await write(guest).ConfigureAwait(false);
-            _events.Publish("step", name, "done");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException or ObjectDisposedException)
-        {
-            _events.Publish("step", name, "failed", detail: WordsOf(exception));
-        }
-    }
-
-    private static string WordsOf(Exception exception) => exception is ObjectDisposedException ? "the guest has ended" : exception.Message;
-
-    private async Task PublishCountersAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            foreach (var (name, value) in (await Firewall.CountersAsync(cancellationToken).ConfigureAwait(false)).Concat(_counters.Snapshot()))
-            {
-                _events.Publish("counter", name, value: value);
-            }
+            var values = (await Firewall.CountersAsync(cancellationToken).ConfigureAwait(false)).Concat(_counters.Snapshot()).ToDictionary();
+            _events.Publish(at => new KeeperCounters(at, values));
+            return null;
         }
         catch (InvalidOperationException exception)
         {
-            _events.Publish("step", "counters", "failed", detail: exception.Message);
+            return exception.Message;
         }
     }
 
     private async Task StopAsync(TimeSpan deadline)
     {
-        if (_guest is not { } guest)
+        if (!await _guest.StopAsync(deadline).ConfigureAwait(false))
         {
             await _stop.CancelAsync().ConfigureAwait(false);
-            return;
-        }
-
-        if (_isKept)
-        {
-            guest.Kill();
-            return;
-        }
-
-        using var limit = new CancellationTokenSource(deadline);
-        try
-        {
-            if (guest.CanPause)
-            {
-                // What stands still hears nothing.
-                await guest.SetPausedAsync(false, limit.Token).ConfigureAwait(false);
-            }
-
-            await guest.RequestStopAsync(limit.Token).ConfigureAwait(false);
-            await guest.Exited.WaitAsync(limit.Token).ConfigureAwait(false);
-        }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException)
-        {
-            guest.Kill();
         }
     }
 
@@ -308,7 +208,7 @@ internal sealed class DesktopKeeper
     private async Task EndAsync(GuestExit exit)
     {
         // What was asked of the guest fails with it, and nothing is told after the last event.
-        await Task.WhenAny(Task.WhenAll(_asked.Keys), Task.Delay(DrainDeadline)).ConfigureAwait(false);
+        await _control.AnswerAllAsync(DrainDeadline).ConfigureAwait(false);
         var last = _events.End(exit.Reason, exit.Detail);
         try
         {

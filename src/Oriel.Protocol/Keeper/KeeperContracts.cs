@@ -74,26 +74,6 @@ public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, stri
 public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, int ProtocolVersion);
 
 /// <summary>
-/// One line of JSON on <c>keeper.sock</c>, keeper to server. On connecting, all events so far are sent again, then each as it happens.
-/// <see cref="Type"/>: <c>step</c> (Name, State running|done|failed, ElapsedUs, Detail), <c>running</c> (guest started: agent.sock answers),
-/// <c>console</c> (Detail: one line of the guest's console), <c>counter</c> (Name, Value: dropped packets and the like), <c>halt</c> (State running|done: the machine stands still because this host's disk is full, or goes on; the last one only is sent again),
-/// <c>exited</c> (Name: reason code, Detail).
-/// </summary>
-public sealed record KeeperEvent(
-    string Type,
-    long AtUs,
-    string? Name = null,
-    string? State = null,
-    long ElapsedUs = 0,
-    string? Detail = null,
-    long Value = 0);
-
-/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper. <see cref="Type"/>: <c>stop</c> (DeadlineMs, then it kills), <c>pause</c>, <c>resume</c>, <c>snapshot</c> (leaves the guest paused),
-/// <c>fork</c> (Directory; the guest goes on), <c>counters</c>.</summary>
-/// <param name="Directory">Absolute and empty: gets <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
-public sealed record KeeperCommand(string Type, int DeadlineMs = 0, string? Directory = null);
-
-/// <summary>
 /// The first line, in JSON, of each connection that a keeper hands to the server's egress socket; the guest's bytes follow at once.
 /// </summary>
 /// <param name="Kind"><c>proxy</c>: the bytes are HTTP/1.1 for an explicit proxy. <c>transparent</c>: dial the target and relay.</param>
@@ -104,8 +84,6 @@ public sealed record EgressPreamble(string DesktopId, byte[] Key, string Kind, s
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(KeeperSpec))]
 [JsonSerializable(typeof(KeeperIdentity))]
-[JsonSerializable(typeof(KeeperEvent))]
-[JsonSerializable(typeof(KeeperCommand))]
 [JsonSerializable(typeof(EgressPreamble))]
 public sealed partial class KeeperJsonContext : JsonSerializerContext;
 

@@ -41,11 +41,11 @@ public sealed class StandInTests : IDisposable
     public async Task Start_OfAMachine_GivesTheVmmItsFilesAndItsTapAndNoPower()
     {
         await using var keeper = await StartAsync("VMM_EXIT=148");
-        var exited = await keeper.WaitForAsync("exited");
+        var exited = await keeper.WaitForAsync<KeeperExit>();
 
-        Assert.Equal("start-failed", exited.Name);
+        Assert.Equal("start-failed", exited.Reason);
         Assert.Contains("agent-link: the guest ended before its agent answered: guest-exited, the VMM was ended by its own system-call filter", exited.Detail);
-        var done = keeper.Seen.Where(seen => seen is { Type: "step", State: "done" }).ToDictionary(seen => seen.Name!, seen => seen.Detail);
+        var done = keeper.Seen.OfType<KeeperStep>().Where(seen => seen.State == KeeperStepState.Done).ToDictionary(seen => seen.Name, seen => seen.Detail);
         Assert.Equal(["namespaces", "network", "scratch", "vm-start", "vm-boot"], done.Keys);
         Assert.StartsWith("Firecracker 1.16.1", done["vm-start"]);
         var console = await File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
@@ -68,8 +68,8 @@ public sealed class StandInTests : IDisposable
     public async Task Start_RefusedByTheVmm_FailsWithTheStepAndItsWord(string environment, string why)
     {
         await using var keeper = await StartAsync(environment);
-        var exited = await keeper.WaitForAsync("exited");
-        Assert.Equal("start-failed", exited.Name);
+        var exited = await keeper.WaitForAsync<KeeperExit>();
+        Assert.Equal("start-failed", exited.Reason);
         Assert.StartsWith(why, exited.Detail);
         await keeper.WaitForEndAsync();
     }
@@ -83,8 +83,8 @@ public sealed class StandInTests : IDisposable
     public async Task Start_VmmThatEndsInARequest_FailsWithItsEndAndItsLastWords(string path, string request)
     {
         await using var keeper = await StartAsync($"VMM_DIES={path} VMM_EXIT=148");
-        var exited = await keeper.WaitForAsync("exited");
-        Assert.Equal("start-failed", exited.Name);
+        var exited = await keeper.WaitForAsync<KeeperExit>();
+        Assert.Equal("start-failed", exited.Reason);
         Assert.StartsWith(request + ": ", exited.Detail);
         Assert.Contains("; Firecracker has ended: " + EndOfTheFilter, exited.Detail);
     }
@@ -92,17 +92,17 @@ public sealed class StandInTests : IDisposable
     [Theory]
     [InlineData("fork", "/snapshot/create", "148", "Firecracker, PUT /snapshot/create", EndOfTheFilter, "guest-exited")]
     [InlineData("fork", "/snapshot/create", "kill", "Firecracker, PUT /snapshot/create", "signal 9", "guest-killed")]
-    [InlineData("snapshot", "/snapshot/create", "148", "Firecracker, PUT /snapshot/create", EndOfTheFilter, "guest-exited")]
+    [InlineData("save", "/snapshot/create", "148", "Firecracker, PUT /snapshot/create", EndOfTheFilter, "guest-exited")]
     [InlineData("pause", "/vm", "148", "Firecracker, PATCH /vm", EndOfTheFilter, "guest-exited")]
     public async Task Command_VmmThatEndsInIt_IsAnsweredBeforeTheEndIsTold(string command, string path, string exit, string request, string end, string reason)
     {
         var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
-        await using var keeper = await StartAsync($"VMM_STAYS=1 VMM_DIES={path} VMM_EXIT={exit}", command == "snapshot" ? new KeeperSnapshot(kept, IsRestore: false) : null);
-        var failed = await AskAsync(keeper, new KeeperCommand(command, Directory: kept), "failed");
-        Assert.StartsWith(request + ": ", failed.Detail);
-        Assert.EndsWith("; Firecracker has ended: " + end, failed.Detail);
+        await using var keeper = await StartAsync($"VMM_STAYS=1 VMM_DIES={path} VMM_EXIT={exit}", command == "save" ? new KeeperSnapshot(kept, IsRestore: false) : null);
+        var problem = await AskAsync(keeper, id => command switch { "fork" => new ForkGuest(id, kept), "save" => new SaveGuest(id), _ => new PauseGuest(id) });
+        Assert.StartsWith(request + ": ", problem);
+        Assert.EndsWith("; Firecracker has ended: " + end, problem);
         // Of a machine whose agent was never there this is the start's end.
-        var exited = await keeper.WaitForAsync("exited");
+        var exited = await keeper.WaitForAsync<KeeperExit>();
         Assert.Contains($"the guest ended before its agent answered: {reason}, {end}", exited.Detail);
     }
 
@@ -112,7 +112,7 @@ public sealed class StandInTests : IDisposable
         File.Delete(Path.Combine(_directory, "firecracker"));
         Assert.SkipWhen(Programs.Find("firecracker") is not null, "There is a real firecracker on the PATH.");
         await using var keeper = await StartAsync("");
-        Assert.Contains("install Firecracker 1.10.0 or later", (await keeper.WaitForAsync("exited")).Detail);
+        Assert.Contains("install Firecracker 1.10.0 or later", (await keeper.WaitForAsync<KeeperExit>()).Detail);
     }
 
     [Fact]
@@ -121,19 +121,19 @@ public sealed class StandInTests : IDisposable
         var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
         await using (var keeper = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: false)))
         {
-            await AskAsync(keeper, new KeeperCommand("snapshot"), "done");
+            Assert.Null(await AskAsync(keeper, id => new SaveGuest(id)));
             await HasAskedAsync(keeper, [Paused, Created("Diff")]);
             Assert.Equal("0", File.ReadAllText(Path.Combine(Cgroup, "memory.swap.max")));
-            await keeper.SendAsync(new KeeperCommand("resume"));
-            Assert.Equal("failed", (await keeper.WaitForAsync("step", "resume")).State);
+            Assert.Equal(MachineState.Saved, keeper.Seen.OfType<MachineReport>().Last().State);
+            Assert.Contains("does not run again", await AskAsync(keeper, id => new ResumeGuest(id), hasStarted: true));
         }
 
         Assert.Equal(("snapshot of the machine", "mem_file of the machine"), (Read(kept, "state"), Read(kept, "memory")));
         Assert.Equal(64L << 20, new FileInfo(Path.Combine(kept, "scratch")).Length);
 
         await using var restored = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: true));
-        await restored.WaitForAsync("step", "agent-link");
-        Assert.Equal(["namespaces", "network", "scratch", "vm-start", "restore"], restored.Seen.Where(seen => seen is { Type: "step", State: "done" }).Select(seen => seen.Name));
+        await restored.WaitForStepAsync("agent-link");
+        Assert.Equal(["namespaces", "network", "scratch", "vm-start", "restore"], restored.Seen.OfType<KeeperStep>().Where(seen => seen.State == KeeperStepState.Done).Select(seen => seen.Name));
         string[] loaded =
         [
             "PUT /snapshot/load {\"snapshot_path\":\"state\",\"mem_backend\":{\"backend_type\":\"File\",\"backend_path\":\"memory\"},\"resume_vm\":false,\"clock_realtime\":true}", Resumed,
@@ -145,7 +145,7 @@ public sealed class StandInTests : IDisposable
 
         // What it has not touched is its file's, and would be missing in a diff.
         var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
-        await AskAsync(restored, new KeeperCommand("fork", Directory: fork), "done", hasStarted: true);
+        Assert.Null(await AskAsync(restored, id => new ForkGuest(id, fork), hasStarted: true));
         await HasAskedAsync(restored, [.. loaded, Paused, Created("Full"), Resumed]);
     }
 
@@ -156,7 +156,7 @@ public sealed class StandInTests : IDisposable
     {
         var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
         await using var keeper = await StartAsync($"VMM_STAYS=1 {environment}");
-        await AskAsync(keeper, new KeeperCommand("fork", Directory: fork), "done");
+        Assert.Null(await AskAsync(keeper, id => new ForkGuest(id, fork)));
         await HasAskedAsync(keeper, [Paused, .. types.Split(' ').Select(Created), Resumed]);
         Assert.Equal("mem_file of the machine", Read(fork, "memory"));
     }
@@ -166,9 +166,9 @@ public sealed class StandInTests : IDisposable
     {
         var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
         await using var keeper = await StartAsync("VMM_STAYS=1", before: $"mount -t tmpfs tmpfs {fork}");
-        var failed = await AskAsync(keeper, new KeeperCommand("fork", Directory: fork), "failed");
-        Assert.StartsWith($"{fork} is on a file system in memory: the 64 MiB that Firecracker writes there would count as the desktop's own memory", failed.Detail);
-        await AskAsync(keeper, new KeeperCommand("pause"), "done", hasStarted: true);
+        var problem = await AskAsync(keeper, id => new ForkGuest(id, fork));
+        Assert.StartsWith($"{fork} is on a file system in memory: the 64 MiB that Firecracker writes there would count as the desktop's own memory", problem);
+        Assert.Null(await AskAsync(keeper, id => new PauseGuest(id), hasStarted: true));
         await HasAskedAsync(keeper, [Paused]);
     }
 
@@ -177,11 +177,11 @@ public sealed class StandInTests : IDisposable
     {
         var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
         await using var keeper = await StartAsync("VMM_STAYS=1 VMM_FAULT=/snapshot/create", new KeeperSnapshot(kept, IsRestore: false));
-        var failed = await AskAsync(keeper, new KeeperCommand("snapshot"), "failed");
-        Assert.Equal("Firecracker, PUT /snapshot/create: refused as told (status 400)", failed.Detail);
+        var problem = await AskAsync(keeper, id => new SaveGuest(id));
+        Assert.Equal("Firecracker, PUT /snapshot/create: refused as told (status 400)", problem);
         await HasAskedAsync(keeper, [Paused, Created("Diff"), Created("Full"), Resumed]);
-        await AskAsync(keeper, new KeeperCommand("pause"), "done", hasStarted: true);
-        await AskAsync(keeper, new KeeperCommand("resume"), "done", hasStarted: true);
+        Assert.Null(await AskAsync(keeper, id => new PauseGuest(id), hasStarted: true));
+        Assert.Null(await AskAsync(keeper, id => new ResumeGuest(id), hasStarted: true));
     }
 
     [Fact]
@@ -191,7 +191,7 @@ public sealed class StandInTests : IDisposable
         for (var i = 0; i < 2; i++)
         {
             var fork = Directory.CreateDirectory(Path.Combine(_directory, $"fork{i}"), OwnerOnly).FullName;
-            await AskAsync(keeper, new KeeperCommand("fork", Directory: fork), "done", hasStarted: i > 0);
+            Assert.Null(await AskAsync(keeper, id => new ForkGuest(id, fork), hasStarted: i > 0));
             Assert.Equal(("snapshot of the machine", "mem_file of the machine"), (Read(fork, "state"), Read(fork, "memory")));
             Assert.Equal(64L << 20, new FileInfo(Path.Combine(fork, "scratch")).Length);
         }
@@ -224,17 +224,14 @@ public sealed class StandInTests : IDisposable
     }
 
     /// <param name="hasStarted">The keeper is known to wait for its guest's agent, which the stand-in has none of.</param>
-    private static async Task<KeeperEvent> AskAsync(TestKeeper keeper, KeeperCommand command, string state, bool hasStarted = false)
+    private static async Task<string?> AskAsync(TestKeeper keeper, Func<long, KeeperCommand> command, bool hasStarted = false)
     {
         if (!hasStarted)
         {
-            await keeper.WaitForAsync("step", "agent-link");
+            await keeper.WaitForStepAsync("agent-link");
         }
 
-        await keeper.SendAsync(command);
-        var answer = await keeper.WaitForAsync("step", command.Type);
-        Assert.True(answer.State == state, $"{answer}");
-        return answer;
+        return await keeper.AskAsync(command);
     }
 
     private Task<TestKeeper> StartAsync(string environment, KeeperSnapshot? snapshot = null, string before = "true")

@@ -80,15 +80,15 @@ public sealed class TinyGuestTests
             limits: new KeeperLimits(MemoryMib << 20, 1, 0, null, DiskBytes: 256 * Mib),
             change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = 5, ImagePath = image.Path },
             before: "mkdir -p \"$2/scratch\" && mount -t tmpfs -o size=32m,mode=755 tmpfs \"$2/scratch\"");
-        await keeper.WaitForAsync("running", patience: Patience);
+        await keeper.WaitForAsync<GuestRunning>(patience: Patience);
         using var agent = await AgentConnection.OpenAsync(Path.Combine(keeper.Bundle, BundleLayout.AgentSocket), keeper.Spec.AgentKey, Token);
         var content = RandomNumberGenerator.GetBytes(64 * Mib);
         var put = PutAsync(agent, "/home/user/large", content);
-        Assert.Equal("running", (await keeper.WaitForAsync("halt", patience: Patience)).State);
+        await keeper.WaitForAsync<MachineReport>(seen => seen.State == MachineState.Halted, Patience);
         await Assert.ThrowsAsync<TimeoutException>(() => RunAsync(agent, "true").WaitAsync(TimeSpan.FromSeconds(2), Token));
 
         await keeper.InNamespacesAsync($"mount -o remount,size=1g '{keeper.Bundle}/scratch'");
-        Assert.Equal("done", (await keeper.WaitForAsync("halt", patience: Patience)).State);
+        await keeper.WaitForAsync<MachineReport>(seen => seen.State == MachineState.Running, Patience);
         await put.WaitAsync(Patience, Token);
         var clear = new ExecStart { Command = "sh", User = "root" };
         clear.Args.AddRange(["-c", "echo 3 > /proc/sys/vm/drop_caches"]);
@@ -134,8 +134,8 @@ public sealed class TinyGuestTests
             change: spec => change(spec with { Driver = driver, ImagePath = image.Path }));
         await using var gateway = EgressGateway.Start(new EgressOptions { SocketPath = keeper.Spec.EgressSocket }, TimeProvider.System, NullLogger<EgressGateway>.Instance);
         using var egress = gateway.Register(keeper.Spec.DesktopId, keeper.Spec.EgressKey, new EgressPolicy());
-        await keeper.WaitForAsync("running", patience: Patience);
-        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", keeper.Seen.Where(seen => seen is { Type: "step", State: "done" }).Select(step => $"{step.Name} {step.ElapsedUs / 1000} ms")));
+        await keeper.WaitForAsync<GuestRunning>(patience: Patience);
+        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", keeper.Seen.OfType<KeeperStep>().Where(step => step.State == KeeperStepState.Done).Select(step => $"{step.Name} {step.ElapsedUs / 1000} ms")));
 
         using var agent = await AgentConnection.OpenAsync(Path.Combine(keeper.Bundle, BundleLayout.AgentSocket), keeper.Spec.AgentKey, Token);
         await ConfigureAsync(agent);
@@ -147,9 +147,9 @@ public sealed class TinyGuestTests
         await PauseAndResumeAsync(keeper, agent);
         await ForkAndRestoreAsync(keeper, agent, image);
 
-        await keeper.SendAsync(new KeeperCommand("stop", 60_000));
-        var exited = await keeper.WaitForAsync("exited", patience: Patience);
-        Assert.Equal("guest-exited", exited.Name);
+        Assert.Null(await keeper.AskAsync(id => new StopGuest(id, 60_000)));
+        var exited = await keeper.WaitForAsync<KeeperExit>(patience: Patience);
+        Assert.Equal("guest-exited", exited.Reason);
         await keeper.WaitForEndAsync();
     }
 
@@ -176,13 +176,11 @@ public sealed class TinyGuestTests
 
     private static async Task PauseAndResumeAsync(TestKeeper keeper, AgentConnection agent)
     {
-        await keeper.SendAsync(new KeeperCommand("pause"));
-        Assert.Equal("done", (await keeper.WaitForAsync("step", "pause")).State);
+        Assert.Null(await keeper.AskAsync(id => new PauseGuest(id)));
         var asked = RunAsync(agent, "cat /proc/uptime");
         // It would answer in a fraction of that.
         await Assert.ThrowsAsync<TimeoutException>(() => asked.WaitAsync(TimeSpan.FromSeconds(2), Token));
-        await keeper.SendAsync(new KeeperCommand("resume"));
-        Assert.Equal("done", (await keeper.WaitForAsync("step", "resume")).State);
+        Assert.Null(await keeper.AskAsync(id => new ResumeGuest(id)));
         Assert.Matches(@"^\d", await asked.WaitAsync(Patience, Token));
     }
 
@@ -193,9 +191,7 @@ public sealed class TinyGuestTests
         try
         {
             await RunAsync(agent, "echo kept > /dev/shm/memory; echo kept > /home/user/disk");
-            await keeper.SendAsync(new KeeperCommand("fork", Directory: kept.FullName));
-            var forked = await keeper.WaitForAsync("step", "fork", Patience);
-            Assert.True(forked.State == "done", forked.Detail);
+            Assert.Null(await keeper.AskAsync(id => new ForkGuest(id, kept.FullName), Patience));
             await RunAsync(agent, "echo later > /dev/shm/memory; echo later > /home/user/disk");
             var before = DigestsOf(kept);
 
@@ -210,7 +206,7 @@ public sealed class TinyGuestTests
                     ImagePath = image.Path,
                     Snapshot = new KeeperSnapshot(kept.FullName, IsRestore: true),
                 });
-            await other.WaitForAsync("running", patience: Patience);
+            await other.WaitForAsync<GuestRunning>(patience: Patience);
             using var second = await AgentConnection.OpenAsync(Path.Combine(other.Bundle, BundleLayout.AgentSocket), other.Spec.AgentKey, Token);
             Assert.Equal("tiny\nkept\nkept\n", await RunAsync(second, $"cat {Notes} /dev/shm/memory /home/user/disk; echo mine > /dev/shm/memory"));
             Assert.Equal("later\nlater\n", await RunAsync(agent, "cat /dev/shm/memory /home/user/disk"));

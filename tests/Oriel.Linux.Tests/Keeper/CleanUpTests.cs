@@ -42,8 +42,8 @@ public sealed class CleanUpTests
         if (victim == "guest")
         {
             var exit = await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit));
-            var last = JsonSerializer.Deserialize(exit, KeeperJsonContext.Default.KeeperEvent)!;
-            Assert.Equal(("guest-killed", "signal 9"), (last.Name, last.Detail));
+            var last = (KeeperExit)JsonSerializer.Deserialize(exit, KeeperMessageContext.Default.KeeperMessage)!;
+            Assert.Equal(("guest-killed", "signal 9"), (last.Reason, last.Detail));
         }
 
         Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, "scratch/upper/root/file")));
@@ -55,7 +55,7 @@ public sealed class CleanUpTests
     public async Task Kill9_OfTheKeeperWhileTheGuestStarts_LeavesNothing()
     {
         await using var keeper = await TestKeeper.StartAsync(untilRunning: false);
-        await keeper.WaitForAsync("step", "container-create");
+        await keeper.WaitForStepAsync("container-create");
         var family = ProcessFamily.Of(keeper.Identity.Pid);
 
         KeeperLiveness.Kill(keeper.Identity);

@@ -96,7 +96,7 @@ public sealed class FaultyHostTests : IDisposable
     public async Task Kill9_OfTheKeeperInEachStep_LeavesNothingButItsDirectory(string driver, string step)
     {
         await using var keeper = await _machine.StartAsync(driver);
-        await keeper.WaitForAsync("step", step);
+        await keeper.WaitForStepAsync(step);
         var family = ProcessFamily.Of(keeper.Identity.Pid);
         Oriel.Desktops.Keepers.KeeperLiveness.Kill(keeper.Identity);
 
@@ -106,20 +106,20 @@ public sealed class FaultyHostTests : IDisposable
         Assert.False(Directory.Exists(keeper.Bundle));
     }
 
-    private async Task<KeeperEvent> FailAsync(string driver, string step, string before = "true")
+    private async Task<KeeperExit> FailAsync(string driver, string step, string before = "true")
     {
         await using var keeper = await _machine.StartAsync(driver, before);
         return await EndAsync(keeper, step);
     }
 
-    private static async Task<KeeperEvent> EndAsync(TestKeeper keeper, string step)
+    private static async Task<KeeperExit> EndAsync(TestKeeper keeper, string step)
     {
-        var exited = await keeper.WaitForAsync("exited");
-        var failed = keeper.Seen.Where(seen => seen is { Type: "step", State: "failed" }).ToList();
+        var exited = await keeper.WaitForAsync<KeeperExit>();
+        var failed = keeper.Seen.OfType<KeeperStep>().Where(seen => seen.State == KeeperStepState.Failed).ToList();
         Assert.True(failed.Count == 1 && failed[0].Name == step, $"failed: {string.Join("; ", failed)}; {exited.Detail}");
-        Assert.Equal("start-failed", exited.Name);
+        Assert.Equal("start-failed", exited.Reason);
         Assert.StartsWith($"{step}: ", exited.Detail);
-        Assert.DoesNotContain(keeper.Seen, seen => seen.Type == "running");
+        Assert.DoesNotContain(keeper.Seen, seen => seen is GuestRunning);
         TestContext.Current.SendDiagnosticMessage("{0}", exited.Detail!);
         await keeper.WaitForEndAsync();
         return exited;

@@ -45,7 +45,7 @@ public sealed class KernelWatchdogTests : IDisposable
     {
         await File.WriteAllBytesAsync(Kernel, TinyKernel.Saying(LastWords + "\r\n", thenPanics: true), TestContext.Current.CancellationToken);
         await using var keeper = await StartAsync();
-        var exited = await keeper.WaitForAsync("exited");
+        var exited = await keeper.WaitForAsync<KeeperExit>();
         Assert.StartsWith("kernel: the kernel came up in neither of two starts: the first ended with a panic or a reset, the second ended with a panic or a reset\n", exited.Detail);
         Assert.Equal(2, exited.Detail!.Split('\n').Count(line => line.Contains(LastWords, StringComparison.Ordinal)));
         await keeper.WaitForEndAsync();
@@ -55,11 +55,11 @@ public sealed class KernelWatchdogTests : IDisposable
     public async Task Start_KernelThatHangsTwice_FailsInTheStepKernelWithItsLastWords()
     {
         await using var keeper = await StartAsync();
-        var exited = await keeper.WaitForAsync("exited");
-        Assert.Equal("start-failed", exited.Name);
+        var exited = await keeper.WaitForAsync<KeeperExit>();
+        Assert.Equal("start-failed", exited.Reason);
         Assert.StartsWith("kernel: the kernel came up in neither of two starts: the first hung for 3 s, the second hung for 3 s\n", exited.Detail);
         Assert.Equal(2, exited.Detail!.Split('\n').Count(line => line.Contains(LastWords, StringComparison.Ordinal)));
-        Assert.Equal("failed", keeper.Seen.Last(seen => seen is { Type: "step", Name: "kernel" }).State);
+        Assert.Equal(KeeperStepState.Failed, keeper.Seen.OfType<KeeperStep>().Last(seen => seen.Name == "kernel").State);
         await keeper.WaitForEndAsync();
     }
 
@@ -74,14 +74,14 @@ public sealed class KernelWatchdogTests : IDisposable
         foreach (var isVmm in (bool[])[true, false])
         {
             await using var keeper = await StartAsync(timeScale: 10);
-            await keeper.WaitForAsync("step", state);
+            await keeper.WaitForStepAsync(state);
             await keeper.WaitForConsoleAsync(says.Split("\r\n")[0]);
             var family = ProcessFamily.Of(keeper.Identity.Pid);
             if (isVmm)
             {
                 var vmm = family.Single(member => File.ReadAllText($"/proc/{member.Pid}/cmdline").StartsWith("qemu-system", StringComparison.Ordinal));
                 await keeper.InNamespacesAsync($"kill -9 {vmm.Pid}");
-                var exited = await keeper.WaitForAsync("exited");
+                var exited = await keeper.WaitForAsync<KeeperExit>();
                 Assert.StartsWith($"{state}: ", exited.Detail);
                 Assert.Contains(why, exited.Detail);
             }
@@ -105,13 +105,13 @@ public sealed class KernelWatchdogTests : IDisposable
             change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = timeScale, ImagePath = _image });
     }
 
-    private static async Task<KeeperEvent> DoneAsync(TestKeeper keeper, string step)
+    private static async Task<KeeperStep> DoneAsync(TestKeeper keeper, string step)
     {
         while (true)
         {
-            var told = await keeper.WaitForAsync("step", step);
-            Assert.NotEqual("failed", told.State);
-            if (told.State == "done")
+            var told = await keeper.WaitForStepAsync(step);
+            Assert.NotEqual(KeeperStepState.Failed, told.State);
+            if (told.State == KeeperStepState.Done)
             {
                 return told;
             }

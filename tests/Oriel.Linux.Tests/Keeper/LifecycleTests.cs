@@ -11,11 +11,11 @@ public sealed class LifecycleTests
     {
         await using var keeper = await TestKeeper.StartAsync();
 
-        var steps = keeper.Seen.Where(seen => seen.Type == "step").ToList();
+        var steps = keeper.Seen.OfType<KeeperStep>().ToList();
         string[] names = ["namespaces", "network", "scratch", "container-create", "container-start", "agent-link"];
         Assert.Equal(names.SelectMany(name => (string[])[$"{name} running", $"{name} done"]), steps.Select(step => $"{step.Name} {step.State}"));
-        Assert.All(steps.Where(step => step.State == "done"), step => Assert.InRange(step.ElapsedUs, 1, 60_000_000));
-        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps.Where(step => step.State == "done").Select(step => $"{step.Name} {step.ElapsedUs / 1000.0:0.0} ms")));
+        Assert.All(steps.Where(step => step.State == KeeperStepState.Done), step => Assert.InRange(step.ElapsedUs, 1, 60_000_000));
+        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps.Where(step => step.State == KeeperStepState.Done).Select(step => $"{step.Name} {step.ElapsedUs / 1000.0:0.0} ms")));
     }
 
     [Fact]
@@ -24,19 +24,19 @@ public sealed class LifecycleTests
         // As systemd leaves it, which is every Debian that people have.
         await using var keeper = await TestKeeper.StartAsync(before: "mount -t cgroup2 cgroup2 /sys/fs/cgroup");
 
-        Assert.Contains(keeper.Seen, seen => seen is { Type: "step", Name: "container-start", State: "done" });
+        Assert.Contains(keeper.Seen, seen => seen is KeeperStep { Name: "container-start", State: KeeperStepState.Done });
     }
 
     [Fact]
     public async Task Connect_OfASecondServer_GetsAllEventsAgain()
     {
         await using var keeper = await TestKeeper.StartAsync();
-        var before = keeper.Seen.Where(seen => seen.Type != "console").ToList();
+        var before = keeper.Seen.Where(seen => seen is not ConsoleLine).ToList();
 
         await keeper.ConnectAsync();
-        await keeper.WaitForAsync("running");
+        await keeper.WaitForAsync<GuestRunning>();
 
-        Assert.Equal(before, keeper.Seen.Where(seen => seen.Type != "console"));
+        Assert.Equal(before, keeper.Seen.Where(seen => seen is not ConsoleLine));
         Assert.Equal(keeper.Identity, KeeperLiveness.ReadIdentity(keeper.Bundle));
     }
 
@@ -45,12 +45,12 @@ public sealed class LifecycleTests
     {
         await using var keeper = await TestKeeper.StartAsync();
 
-        await keeper.SendAsync(new KeeperCommand("stop", 30_000));
-        var exited = await keeper.WaitForAsync("exited");
+        Assert.Null(await keeper.AskAsync(id => new StopGuest(id, 30_000)));
+        var exited = await keeper.WaitForAsync<KeeperExit>();
         await keeper.WaitForEndAsync();
 
-        Assert.Equal(("guest-exited", "exit code 7"), (exited.Name, exited.Detail));
-        var kept = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit)), KeeperJsonContext.Default.KeeperEvent);
+        Assert.Equal(("guest-exited", "exit code 7"), (exited.Reason, exited.Detail));
+        var kept = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit)), KeeperMessageContext.Default.KeeperMessage);
         Assert.Equal(exited, kept);
         Assert.False(File.Exists(Path.Combine(keeper.Bundle, BundleLayout.KeeperSocket)));
         Assert.Contains("terminated", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog)));
@@ -61,10 +61,10 @@ public sealed class LifecycleTests
     {
         // An init without a handler for SIGTERM is not ended by it.
         await using var deaf = await TestKeeper.StartAsync(await DeafGuestAsync());
-        await deaf.SendAsync(new KeeperCommand("stop", 200));
-        var exited = await deaf.WaitForAsync("exited");
+        Assert.Null(await deaf.AskAsync(id => new StopGuest(id, 200)));
+        var exited = await deaf.WaitForAsync<KeeperExit>();
 
-        Assert.Equal(("guest-killed", "signal 9"), (exited.Name, exited.Detail));
+        Assert.Equal(("guest-killed", "signal 9"), (exited.Reason, exited.Detail));
     }
 
     [Fact]
@@ -76,10 +76,10 @@ public sealed class LifecycleTests
         try
         {
             await using var keeper = await TestKeeper.StartAsync(broken, untilRunning: false);
-            var exited = await keeper.WaitForAsync("exited");
+            var exited = await keeper.WaitForAsync<KeeperExit>();
 
-            Assert.Equal("start-failed", exited.Name);
-            Assert.Contains(keeper.Seen, seen => seen is { Type: "step", State: "failed" });
+            Assert.Equal("start-failed", exited.Reason);
+            Assert.Contains(keeper.Seen, seen => seen is KeeperStep { State: KeeperStepState.Failed });
         }
         finally
         {
@@ -111,7 +111,7 @@ public sealed class LifecycleTests
         Assert.InRange(new FileInfo(log + ".1").Length, 1, 1024 * 1024);
         await keeper.ConnectAsync();
         await keeper.WaitForConsoleAsync("the-end");
-        Assert.InRange(keeper.Seen.Count(seen => seen.Type == "console"), 1, 200);
+        Assert.InRange(keeper.Seen.Count(seen => seen is ConsoleLine), 1, 200);
     }
 
     private static async Task<string> DeafGuestAsync()

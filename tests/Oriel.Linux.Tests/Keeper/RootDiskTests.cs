@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Oriel.Protocol.Keeper;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -21,10 +22,10 @@ public sealed class RootDiskTests : IDisposable
         await Parallel.ForAsync(0, Desktops, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (_, _) =>
         {
             await using var keeper = await _machine.StartAsync("firecracker");
-            await keeper.WaitForAsync("exited");
-            Assert.Contains(keeper.Seen, seen => seen is { Type: "step", Name: "vm-boot", State: "done" });
-            Assert.Contains(keeper.Seen, seen => seen.Type == "console" && seen.Detail!.Contains("\"path_on_host\":\"root\"", StringComparison.Ordinal) && seen.Detail.Contains("\"is_read_only\":true", StringComparison.Ordinal));
-            Interlocked.Add(ref writable, keeper.Seen.Count(seen => seen.Type == "console" && seen.Detail!.StartsWith("writable", StringComparison.Ordinal)));
+            await keeper.WaitForAsync<KeeperExit>();
+            Assert.Contains(keeper.Seen, seen => seen is KeeperStep { Name: "vm-boot", State: KeeperStepState.Done });
+            Assert.Contains(keeper.Seen, seen => seen is ConsoleLine line && line.Line.Contains("\"path_on_host\":\"root\"", StringComparison.Ordinal) && line.Line.Contains("\"is_read_only\":true", StringComparison.Ordinal));
+            Interlocked.Add(ref writable, keeper.Seen.Count(seen => seen is ConsoleLine line && line.Line.StartsWith("writable", StringComparison.Ordinal)));
         });
 
         Assert.Equal(0, writable);

@@ -14,6 +14,7 @@ internal sealed class TestKeeper : IAsyncDisposable
     private readonly string _directory;
     private Socket? _control;
     private StreamReader? _events;
+    private long _lastId;
 
     private TestKeeper(string directory, KeeperSpec spec)
     {
@@ -55,7 +56,7 @@ internal sealed class TestKeeper : IAsyncDisposable
         await keeper.ConnectAsync();
         if (untilRunning)
         {
-            await keeper.WaitForAsync("running");
+            await keeper.WaitForAsync<GuestRunning>();
         }
 
         return keeper;
@@ -71,12 +72,19 @@ internal sealed class TestKeeper : IAsyncDisposable
         _events = new StreamReader(new NetworkStream(_control), Encoding.UTF8);
     }
 
-    public Task SendAsync(KeeperCommand command) =>
-        _control!.SendAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(command, KeeperJsonContext.Default.KeeperCommand) + "\n"));
+    /// <summary>Sends a command and waits for its answer; events that come before it are in <see cref="Seen"/>.</summary>
+    /// <returns>Why it was not done; null = it was.</returns>
+    public async Task<string?> AskAsync(Func<long, KeeperCommand> command, TimeSpan? patience = null)
+    {
+        var id = ++_lastId;
+        await _control!.SendAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(command(id), KeeperMessageContext.Default.KeeperCommand) + "\n"));
+        return (await WaitForAsync<KeeperReply>(reply => reply.Id == id, patience)).Problem;
+    }
 
-    /// <summary>Reads events until one of this type (and name) has come.</summary>
+    /// <summary>Reads until one of this kind has come that fits.</summary>
     /// <param name="patience">Default <see cref="KeeperRing.Deadline"/>.</param>
-    public async Task<KeeperEvent> WaitForAsync(string type, string? name = null, TimeSpan? patience = null)
+    public async Task<T> WaitForAsync<T>(Func<T, bool>? fits = null, TimeSpan? patience = null)
+        where T : KeeperMessage
     {
         var most = patience ?? KeeperRing.Deadline;
         using var limit = new CancellationTokenSource(most);
@@ -84,36 +92,42 @@ internal sealed class TestKeeper : IAsyncDisposable
         {
             while (await _events!.ReadLineAsync(limit.Token) is { } line)
             {
-                var happened = JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperEvent)!;
-                Seen.Add(happened);
-                if (happened.Type == type && (name is null || happened.Name == name))
+                var message = JsonSerializer.Deserialize(line, KeeperMessageContext.Default.KeeperMessage)!;
+                if (message is KeeperEvent happened)
                 {
-                    return happened;
+                    Seen.Add(happened);
+                }
+
+                if (message is T wanted && fits?.Invoke(wanted) != false)
+                {
+                    return wanted;
                 }
             }
         }
         catch (OperationCanceledException)
         {
-            throw new TimeoutException($"No {type} {name} within {most.TotalSeconds} s; {Describe()}");
+            throw new TimeoutException($"No {typeof(T).Name} that fits within {most.TotalSeconds} s; {Describe()}");
         }
 
-        throw new EndOfStreamException($"The keeper ended before {type} {name}; {Describe()}");
+        throw new EndOfStreamException($"The keeper ended before a {typeof(T).Name} that fits; {Describe()}");
     }
+
+    public Task<KeeperStep> WaitForStepAsync(string name) => WaitForAsync<KeeperStep>(step => step.Name == name);
 
     public async Task WaitForConsoleAsync(string text)
     {
-        while (!Seen.Any(seen => seen.Type == "console" && seen.Detail!.Contains(text, StringComparison.Ordinal) && !seen.Detail.StartsWith("command:", StringComparison.Ordinal)))
+        if (!Seen.Any(Fits))
         {
-            await WaitForAsync("console");
+            await WaitForAsync<ConsoleLine>(Fits);
         }
+
+        bool Fits(KeeperEvent seen) => seen is ConsoleLine { Line: var line } && line.Contains(text, StringComparison.Ordinal) && !line.StartsWith("command:", StringComparison.Ordinal);
     }
 
     public async Task<IReadOnlyDictionary<string, long>> CountersAsync()
     {
-        await SendAsync(new KeeperCommand("counters"));
-        var last = Seen.Count;
-        await WaitForAsync("counter", "dns-malformed");
-        return Seen.Skip(last).Where(seen => seen.Type == "counter").ToDictionary(seen => seen.Name!, seen => seen.Value);
+        Assert.Null(await AskAsync(id => new ReadCounters(id)));
+        return Seen.OfType<KeeperCounters>().Last().Values;
     }
 
     /// <summary>A connection through agent.sock to the guest's first process.</summary>

@@ -53,7 +53,7 @@ public sealed class InterruptionTests
     [InlineData("container-start", "running", "container-start")]
     public async Task Server_GoneWhileTheKeeperStarts_TheNextFailsItNamingTheKeepersStep(string step, string state, string named)
     {
-        await using var keepers = new PlayedKeepers { Script = [new KeeperEvent("step", 1, step, state, 500)] };
+        await using var keepers = new PlayedKeepers { Script = [new KeeperStep(1, step, Enum.Parse<KeeperStepState>(state, ignoreCase: true), 500)] };
         await GoneAndBackAsync(keepers, server => server.WaitForAsync(server.LastId, "step", e => e["name"]!.GetValue<string>() == step), async (server, id) =>
         {
             Assert.Equal(named, (await FailedAsync(server, id))["step"]!.GetValue<string>());

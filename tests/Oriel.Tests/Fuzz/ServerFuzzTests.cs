@@ -138,7 +138,7 @@ public sealed class ServerFuzzTests : IDisposable
                 }
 
                 var exit = KeeperLiveness.ReadExit(_folder);
-                Assert.True(exit is null || exit.Type is not null);
+                Assert.True(exit is null || exit.Reason is not null);
                 Assert.InRange(BundleFiles.Tail(Path.Combine(_folder, BundleLayout.ConsoleLog), 1024).Sum(line => line.Length), 0, 1024);
             },
             iterations: 2_000,

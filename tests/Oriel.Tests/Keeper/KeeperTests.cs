@@ -94,11 +94,12 @@ public sealed class KeeperTests
     public void EventLog_OfASlowSubscriber_CutsItOffAndKeepsTheSteps()
     {
         var events = new EventLog(TimeProvider.System);
-        events.Publish("step", "namespaces", "done");
-        var slow = events.Subscribe();
+        events.Publish(at => new KeeperStep(at, "namespaces", KeeperStepState.Done));
+        var slow = events.Subscribe().Reader;
         for (var i = 0; i < EventLog.SubscriberBacklog + 10; i++)
         {
-            events.Publish("console", detail: $"{i}");
+            var line = $"{i}";
+            events.Publish(at => new ConsoleLine(at, line));
         }
 
         var received = 0;
@@ -109,9 +110,9 @@ public sealed class KeeperTests
 
         Assert.True(slow.Completion.IsCompleted);
         Assert.Equal(EventLog.SubscriberBacklog + 1, received);
-        var replay = events.Subscribe();
+        var replay = events.Subscribe().Reader;
         Assert.True(replay.TryRead(out var first));
-        Assert.Equal("namespaces", first.Name);
+        Assert.Equal("namespaces", ((KeeperStep)first).Name);
         Assert.Equal(1 + EventLog.ConsoleLinesKept, replay.Count + 1);
     }
 
@@ -120,14 +121,42 @@ public sealed class KeeperTests
     {
         var events = new EventLog(TimeProvider.System);
         events.End("guest-exited", "exit code 0");
-        events.Publish("console", detail: "too late");
+        events.Publish(at => new ConsoleLine(at, "too late"));
 
-        var all = new List<KeeperEvent>();
-        await foreach (var happened in events.Subscribe().ReadAllAsync(TestContext.Current.CancellationToken))
+        var all = new List<KeeperMessage>();
+        await foreach (var happened in events.Subscribe().Reader.ReadAllAsync(TestContext.Current.CancellationToken))
         {
             all.Add(happened);
         }
 
-        Assert.Equal(["exited"], all.Select(happened => happened.Type));
+        Assert.IsType<KeeperExit>(Assert.Single(all));
+    }
+
+    /// <summary>A desktop that is paused each night must not grow its keeper, nor what each new server is told.</summary>
+    [Fact]
+    public void EventLog_OfWhatMayHappenForEver_KeepsTheLast()
+    {
+        var events = new EventLog(TimeProvider.System);
+        for (var i = 0; i < 1000; i++)
+        {
+            var state = i % 2 == 0 ? MachineState.Paused : MachineState.Running;
+            events.Publish(at => new MachineReport(at, state));
+            events.Publish(at => new KeeperCounters(at, new Dictionary<string, long> { ["dropped-udp"] = 1 }));
+        }
+
+        events.End("guest-exited", null);
+        Assert.Equal([typeof(MachineReport), typeof(KeeperExit)], Kinds());
+
+        List<Type> Kinds()
+        {
+            var reader = events.Subscribe().Reader;
+            var kinds = new List<Type>();
+            while (reader.TryRead(out var message))
+            {
+                kinds.Add(message.GetType());
+            }
+
+            return kinds;
+        }
     }
 }

@@ -35,7 +35,7 @@ public sealed class DesktopLifeTests
     public async Task Create_GuestThatNeverStarts_FailsNamingTheStepAndWhatWasLastSeen()
     {
         await using var server = await TestServer.StartAsync(deadlines: TestServer.Short);
-        server.Keepers.Script = [new KeeperEvent("step", 1, "scratch", "running", 0, "mounting"), new KeeperEvent("console", 2, Detail: "kernel says hello")];
+        server.Keepers.Script = [new KeeperStep(1, "scratch", KeeperStepState.Running, 0, "mounting"), new ConsoleLine(2, "kernel says hello")];
         var desktop = await server.CreateAsync();
         var id = desktop["id"]!.GetValue<string>();
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
@@ -54,7 +54,7 @@ public sealed class DesktopLifeTests
     public async Task Create_AgentThatNeverAnswers_FailsInTheStepAgent()
     {
         await using var server = await TestServer.StartAsync(deadlines: TestServer.Short);
-        server.Keepers.Script = [new KeeperEvent("running", 1)];
+        server.Keepers.Script = [new GuestRunning(1)];
         var id = (await server.CreateAsync())["id"]!.GetValue<string>();
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
 
@@ -79,7 +79,7 @@ public sealed class DesktopLifeTests
     public async Task Keeper_ThatSaysWhyItEnds_PassesItsReasonOn()
     {
         await using var server = await TestServer.StartAsync();
-        server.Keepers.Script = [new KeeperEvent("step", 1, "container-start", "failed", 1, "no such file"), new KeeperEvent("exited", 2, "guest-exited", Detail: "crun: no such file")];
+        server.Keepers.Script = [new KeeperStep(1, "container-start", KeeperStepState.Failed, 1, "no such file"), new KeeperExit(2, "guest-exited", "crun: no such file")];
         var id = (await server.CreateAsync())["id"]!.GetValue<string>();
         await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "container-start");
         await server.Keepers.DieAsync(id);

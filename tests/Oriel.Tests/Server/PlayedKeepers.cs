@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
+using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Server;
@@ -21,7 +22,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     private volatile bool _ended;
 
     /// <summary>What each keeper says on its socket from the start.</summary>
-    public IReadOnlyList<KeeperEvent> Script { get; set; } = [new KeeperEvent("step", 1, "namespaces", "done", 500)];
+    public IReadOnlyList<KeeperEvent> Script { get; set; } = [new KeeperStep(1, StepNames.Namespaces, KeeperStepState.Done, 500)];
 
     /// <summary>What answers behind each keeper; none unless given. The keeper says that it runs before anything in <see cref="Script"/>.</summary>
     public Func<PlayedGuest>? Guest { get; init; }
@@ -84,7 +85,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             await guest.ListenAsync(spec, cancellationToken);
         }
 
-        IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new KeeperEvent("running", 0), .. Script];
+        IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new GuestRunning(0), .. Script];
         var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => Keeping(spec), () => KillAsync(spec.Bundle, CancellationToken.None))
         {
             Ending = command => Ending(command),
@@ -125,8 +126,8 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     public async Task EndAsync(string id, string reason, string detail)
     {
         var bundle = _running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal));
-        var last = new KeeperEvent("exited", long.MaxValue, reason, Detail: detail);
-        await File.WriteAllBytesAsync(Path.Combine(bundle, BundleLayout.Exit), JsonSerializer.SerializeToUtf8Bytes(last, KeeperJsonContext.Default.KeeperEvent));
+        var last = new KeeperExit(long.MaxValue, reason, detail);
+        await File.WriteAllBytesAsync(Path.Combine(bundle, BundleLayout.Exit), JsonSerializer.SerializeToUtf8Bytes(last, KeeperMessageContext.Default.KeeperMessage));
         await KillAsync(bundle, CancellationToken.None);
     }
 
@@ -139,11 +140,12 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
     }
 
-    private static async Task SayAsync(Socket socket, IReadOnlyList<KeeperEvent> script)
+    /// <summary>As a keeper tells it.</summary>
+    public static async Task SayAsync(Socket socket, IEnumerable<KeeperMessage> script)
     {
         foreach (var item in script)
         {
-            await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);
+            await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperMessageContext.Default.KeeperMessage), (byte)'\n']);
         }
     }
 
@@ -194,33 +196,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
                 using var reader = new StreamReader(new NetworkStream(socket));
                 while (await reader.ReadLineAsync() is { } line)
                 {
-                    var command = JsonSerializer.Deserialize(line, KeeperJsonContext.Default.KeeperCommand)!.Type;
-                    if (await Ending(command) is { } end)
-                    {
-                        if (end.IsAnswered)
-                        {
-                            await SayAsync(socket, [Done(command, problem: null)]);
-                        }
-
-                        await End(end);
-                        return;
-                    }
-
-                    switch (command)
-                    {
-                        case "stop":
-                            await _stop();
-                            return;
-                        case { } asked and ("pause" or "resume"):
-                            await SayAsync(socket, [new KeeperEvent("step", 1, asked, "done", 100)]);
-                            break;
-                        case "fork":
-                            await SayAsync(socket, [Done("fork", _forkProblem())]);
-                            break;
-                        case "snapshot":
-                            await SayAsync(socket, [Done("snapshot", await _keep())]);
-                            break;
-                    }
+                    var command = JsonSerializer.Deserialize(line, KeeperMessageContext.Default.KeeperCommand)!;
+                    // Not awaited, as in a real one: what takes long does not hold up the command to stop.
+                    _ = ObeyAsync(socket, command);
                 }
             }
             catch (Exception e) when (e is IOException or ObjectDisposedException)
@@ -229,7 +207,42 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             }
         }
 
-        private static KeeperEvent Done(string step, string? problem) => new("step", 1, step, problem is null ? "done" : "failed", 100, problem);
+        private async Task ObeyAsync(Socket socket, KeeperCommand command)
+        {
+            var name = command switch { StopGuest => "stop", PauseGuest => "pause", ResumeGuest => "resume", SaveGuest => "save", ForkGuest => "fork", _ => "counters" };
+            try
+            {
+                if (await Ending(name) is { } end)
+                {
+                    if (end.IsAnswered)
+                    {
+                        await SayAsync(socket, [new KeeperReply(command.Id)]);
+                    }
+
+                    await End(end);
+                    return;
+                }
+
+                var at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1000;
+                KeeperMessage[] said = command switch
+                {
+                    PauseGuest => [new MachineReport(at, MachineState.Paused), new KeeperReply(command.Id)],
+                    ResumeGuest => [new MachineReport(at, MachineState.Running), new KeeperReply(command.Id)],
+                    SaveGuest => [new KeeperReply(command.Id, await _keep())],
+                    ForkGuest => [new KeeperReply(command.Id, _forkProblem())],
+                    _ => [new KeeperReply(command.Id)],
+                };
+                await SayAsync(socket, said);
+                if (command is StopGuest)
+                {
+                    await _stop();
+                }
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException)
+            {
+                // Killed.
+            }
+        }
 
         private async Task AcceptAsync(Func<Socket, Task> speech)
         {

@@ -89,7 +89,7 @@ public sealed class PoolFaultTests
         var keepers = new PlayedKeepers
         {
             Guest = () => new PlayedGuest(),
-            Ending = command => Task.FromResult(command == "snapshot" ? new PlayedEnd("oom", "the kernel killed the VMM for want of memory") : null),
+            Ending = command => Task.FromResult(command == "save" ? new PlayedEnd("oom", "the kernel killed the VMM for want of memory") : null),
         };
         await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers);
         await WaitAsync(server);

@@ -170,16 +170,8 @@ public sealed class WarningTests
         Guest = () => guest,
         Speech = async socket =>
         {
-            await SayAsync(new KeeperEvent("running", 0), new KeeperEvent("halt", 1, State: "running"));
-            _ = room.ContinueWith(_ => SayAsync(new KeeperEvent("halt", 2, State: "done")), TaskScheduler.Default);
-
-            async Task SayAsync(params KeeperEvent[] events)
-            {
-                foreach (var item in events)
-                {
-                    await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperJsonContext.Default.KeeperEvent), (byte)'\n']);
-                }
-            }
+            await PlayedKeepers.SayAsync(socket, [new GuestRunning(0), new MachineReport(1, MachineState.Halted)]);
+            _ = room.ContinueWith(_ => PlayedKeepers.SayAsync(socket, [new MachineReport(2, MachineState.Running)]), TaskScheduler.Default);
         },
     };
 

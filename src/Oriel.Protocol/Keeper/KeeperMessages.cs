@@ -1,0 +1,116 @@
+using System.Text.Json.Serialization;
+
+namespace Oriel.Protocol.Keeper;
+
+/// <summary>One line of JSON on <c>keeper.sock</c>, keeper to server.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(KeeperStep), "step")]
+[JsonDerivedType(typeof(GuestRunning), "running")]
+[JsonDerivedType(typeof(MachineReport), "machine")]
+[JsonDerivedType(typeof(ConsoleLine), "console")]
+[JsonDerivedType(typeof(KeeperCounters), "counters")]
+[JsonDerivedType(typeof(KeeperExit), "exited")]
+[JsonDerivedType(typeof(KeeperReply), "reply")]
+public abstract record KeeperMessage;
+
+/// <summary>
+/// Something that happened. On each connection those so far are sent again, then each as it happens; of the console the last lines, of
+/// <see cref="MachineReport"/> the last one, and no <see cref="KeeperCounters"/>.
+/// </summary>
+/// <param name="AtUs">Microseconds since 1970, UTC.</param>
+public abstract record KeeperEvent(long AtUs) : KeeperMessage;
+
+/// <summary>A step of the start began or ended.</summary>
+/// <param name="Name">One of <see cref="StepNames.OfKeeper"/>.</param>
+/// <param name="ElapsedUs">Microseconds; 0 while it runs.</param>
+/// <param name="Detail">A word on what was made, or why it failed.</param>
+public sealed record KeeperStep(long AtUs, string Name, KeeperStepState State, long ElapsedUs = 0, string? Detail = null) : KeeperEvent(AtUs);
+
+public enum KeeperStepState
+{
+    [JsonStringEnumMemberName("running")]
+    Running,
+    [JsonStringEnumMemberName("done")]
+    Done,
+    [JsonStringEnumMemberName("failed")]
+    Failed,
+}
+
+/// <summary>The guest was started: agent.sock answers.</summary>
+public sealed record GuestRunning(long AtUs) : KeeperEvent(AtUs);
+
+/// <summary>What the guest's machine, or container, does now.</summary>
+public sealed record MachineReport(long AtUs, MachineState State) : KeeperEvent(AtUs);
+
+public enum MachineState
+{
+    [JsonStringEnumMemberName("running")]
+    Running,
+
+    /// <summary>By a command.</summary>
+    [JsonStringEnumMemberName("paused")]
+    Paused,
+
+    /// <summary>This host's disk takes no more of what it writes; it goes on by itself.</summary>
+    [JsonStringEnumMemberName("halted")]
+    Halted,
+
+    /// <summary>Its memory is a snapshot's now: it does not run again.</summary>
+    [JsonStringEnumMemberName("saved")]
+    Saved,
+}
+
+/// <param name="Line">One line of the guest's console.</param>
+public sealed record ConsoleLine(long AtUs, string Line) : KeeperEvent(AtUs);
+
+/// <param name="Values">Counts since the start, such as of dropped packets, by name.</param>
+public sealed record KeeperCounters(long AtUs, IReadOnlyDictionary<string, long> Values) : KeeperEvent(AtUs);
+
+/// <summary>The last event; also in the bundle, as <see cref="BundleLayout.Exit"/>.</summary>
+/// <param name="Reason">One of <see cref="ReasonCodes"/>.</param>
+public sealed record KeeperExit(long AtUs, string Reason, string? Detail = null) : KeeperEvent(AtUs);
+
+/// <summary>The answer to one command, to whoever sent it; what the command changed was told before, by an event.</summary>
+/// <param name="Id">Of the command.</param>
+/// <param name="Problem">Why it was not done; null = it was.</param>
+public sealed record KeeperReply(long Id, string? Problem = null) : KeeperMessage;
+
+/// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper; each is answered by a <see cref="KeeperReply"/>.</summary>
+/// <param name="Id">The connection's own; a number that it has not used yet.</param>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(StopGuest), "stop")]
+[JsonDerivedType(typeof(PauseGuest), "pause")]
+[JsonDerivedType(typeof(ResumeGuest), "resume")]
+[JsonDerivedType(typeof(SaveGuest), "save")]
+[JsonDerivedType(typeof(ForkGuest), "fork")]
+[JsonDerivedType(typeof(ReadCounters), "counters")]
+public abstract record KeeperCommand(long Id);
+
+/// <summary>Asks the guest to end, and kills it at the deadline. Answered at once; the end is told by <see cref="KeeperExit"/>.</summary>
+/// <param name="DeadlineMs">Milliseconds; 0 = the keeper's own.</param>
+public sealed record StopGuest(long Id, int DeadlineMs = 0) : KeeperCommand(Id);
+
+public sealed record PauseGuest(long Id) : KeeperCommand(Id);
+
+public sealed record ResumeGuest(long Id) : KeeperCommand(Id);
+
+/// <summary>Makes the snapshot for which the machine was started; it stays paused for good.</summary>
+public sealed record SaveGuest(long Id) : KeeperCommand(Id);
+
+/// <summary>Copies the machine, which goes on.</summary>
+/// <param name="Directory">Absolute and empty: gets <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
+public sealed record ForkGuest(long Id, string Directory) : KeeperCommand(Id);
+
+/// <summary>Has <see cref="KeeperCounters"/> told.</summary>
+public sealed record ReadCounters(long Id) : KeeperCommand(Id);
+
+/// <summary>What lacks a field, or has one of another kind, is refused.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UseStringEnumConverter = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(KeeperMessage))]
+[JsonSerializable(typeof(KeeperCommand))]
+public sealed partial class KeeperMessageContext : JsonSerializerContext;
