@@ -13,7 +13,7 @@ public sealed class LifecycleTests
 
         var steps = keeper.Seen.OfType<KeeperStep>().ToList();
         string[] names = ["namespaces", "network", "scratch", "container-create", "container-start", "agent-link"];
-        Assert.Equal(names.SelectMany(name => (string[])[$"{name} running", $"{name} done"]), steps.Select(step => $"{step.Name} {step.State}"));
+        Assert.Equal(names.SelectMany(name => (string[])[$"{name} running", $"{name} done"]), steps.Select(step => $"{step.Name} {step.State}".ToLowerInvariant()));
         Assert.All(steps.Where(step => step.State == KeeperStepState.Done), step => Assert.InRange(step.ElapsedUs, 1, 60_000_000));
         TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps.Where(step => step.State == KeeperStepState.Done).Select(step => $"{step.Name} {step.ElapsedUs / 1000.0:0.0} ms")));
     }

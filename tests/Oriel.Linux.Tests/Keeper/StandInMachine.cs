@@ -54,8 +54,8 @@ internal sealed class StandInMachine : IDisposable
     }
 
     /// <param name="driver"><c>container</c> starts guest.pl over the ring's root file system; the others start their VMM with this image.</param>
-    /// <param name="before">As <see cref="TestKeeper.StartAsync"/> has it.</param>
-    public Task<TestKeeper> StartAsync(string driver, string before = "true")
+    /// <param name="before">As <see cref="TestKeeper.StartAsync"/> has it, and so <paramref name="environment"/>.</param>
+    public Task<TestKeeper> StartAsync(string driver, string before = "true", string environment = "")
     {
         if (driver != "container")
         {
@@ -66,7 +66,7 @@ internal sealed class StandInMachine : IDisposable
             untilRunning: false,
             limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
             change: spec => driver == "container" ? spec : spec with { Driver = driver, Accelerator = "tcg", ImagePath = Image },
-            environment: $"PATH={Path.Combine(_directory, "bin")}",
+            environment: $"PATH={Path.Combine(_directory, "bin")} {environment}",
             before: before);
     }
 

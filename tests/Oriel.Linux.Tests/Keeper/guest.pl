@@ -4,7 +4,7 @@
 use strict; use warnings; use IO::Socket::INET;
 $| = 1;
 $SIG{CHLD} = 'IGNORE';
-$SIG{TERM} = sub { print "terminated\n"; exit 7 };
+$SIG{TERM} = sub { print STDOUT "terminated\n"; exit 7 };
 print "guest up as $$\n";
 my $listener = IO::Socket::INET->new(LocalAddr => '192.168.100.2', LocalPort => 9000, Listen => 64, ReuseAddr => 1) or die "listen: $!";
 while (1) {
