@@ -219,14 +219,14 @@ user_WithoutAManager_IsToldWhatIsMissing() {
         hash=$(cd /usr/src/oriel && . script/build.sh && root=$PWD dotnet_version=$(dotnet --version) && source_hash)
         cp -r /srv/app $data/app/$hash; touch $data/.oriel
         chown ann: /home/ann/.local /home/ann/.local/share $data $data/.oriel; chown -R ann: $data/app'
-    has "$(on 'cd /home/ann; setpriv --reuid ann --regid ann --init-groups env -i HOME=/home/ann PATH=/usr/local/bin:/usr/bin:/bin /usr/src/oriel/oriel doctor || :')" \
+    has "$(on 'cd /home/ann; setpriv --reuid ann --regid ann --init-groups env -i HOME=/home/ann PATH=/usr/local/bin:/usr/bin:/bin /usr/src/oriel/oriel doctor --json || :')" \
         "cgroup v2 delegation" "no systemd user manager runs for ann: sudo loginctl enable-linger ann"
 }
 
 user_InALoginSession_GetsAGroupByItself() {
     local scope desktops=/home/ann/.local/share/oriel/desktops
     on 'loginctl enable-linger ann; systemctl start user@$(id -u ann).service'
-    has "$(on 'su -l ann -c "/usr/src/oriel/oriel doctor" || :')" "cgroup v2 delegation" "run-" "cpu"
+    has "$(on 'su -l ann -c "/usr/src/oriel/oriel doctor --json" || :')" "cgroup v2 delegation" "run-" "cpu"
     on 'ORIEL_TIME_SCALE=8 systemd-run --quiet --unit=login --setenv=ORIEL_TIME_SCALE=8 --property=KillMode=process su -w ORIEL_TIME_SCALE -l ann -c "exec /usr/src/oriel/oriel up --driver container >/home/ann/log 2>&1"
         timeout 600 tail -n +1 -F /home/ann/log 2>/dev/null | grep -m1 signin#token='
     on 'cat /home/ann/.local/share/oriel/token' >"$place/token"

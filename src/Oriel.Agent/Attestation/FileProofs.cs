@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Oriel.Agent.Configuration;
 using Oriel.Linux.Files;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Attestation;
@@ -14,7 +15,7 @@ internal static class FileProofs
     public static FileProof Read(string path)
     {
         var proof = new FileProof { Path = path };
-        if (PathRules.Check(path) is { } fault)
+        if (GuestRules.PathProblem(path) is { } fault)
         {
             proof.Error = fault;
             return proof;

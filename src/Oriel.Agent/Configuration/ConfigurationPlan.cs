@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Oriel.Agent.Session;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Configuration;
@@ -21,16 +22,6 @@ internal sealed record ConfigurationPlan(
     long WallClockUs,
     ReadOnlyMemory<byte> Entropy)
 {
-    public const int MaxFiles = 1000;
-    public const long MaxFileBytes = 48L * 1024 * 1024;
-    public const int MaxVariables = 500;
-    public const int MaxEnvironmentBytes = 96 * 1024;
-    public const int MaxTrusted = 50;
-    public const int MaxTrustedBytes = 64 * 1024;
-    public const int MaxEntropyBytes = 512;
-    public const int MaxUrlLength = 2048;
-    public const uint DefaultMode = 0x1a4; // 0644
-
     /// <summary>What a desktop has that asks for nothing else: as the image is, and as a warm session runs already.</summary>
     public const string DefaultTimeZone = "UTC", DefaultLayout = "us";
 
@@ -38,15 +29,12 @@ internal sealed record ConfigurationPlan(
     private const int MaxHostnameLength = 64; // HOST_NAME_MAX of Linux
     private const int MinScreen = 200, MaxScreenWidth = 3840, MaxScreenHeight = 2160;
 
-    /// <summary>Written by the configuration itself; their content comes from other fields.</summary>
-    private static readonly Dictionary<string, string> _ownFiles = new() { ["/etc/environment"] = "env", [GuestConfigurator.ProfileScript] = "env" };
-
     /// <returns>The plan, or every fault found (at most 20), each naming its field.</returns>
     public static (ConfigurationPlan? Plan, IReadOnlyList<string> Faults) Create(ConfigureRequest request, UserAccount user, SystemCatalog catalog, string bootHostname)
     {
         List<string> faults = [];
         var files = PlanFiles(request, user, faults);
-        CheckEnvironment(request.Env, faults);
+        faults.AddRange(GuestRules.EnvironmentProblems([.. request.Env.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))]));
         var hostname = request.Hostname.Length > 0 ? request.Hostname : bootHostname;
         if (!IsHostname(hostname))
         {
@@ -73,9 +61,9 @@ internal sealed record ConfigurationPlan(
 
         var trusted = PlanTrust(request, faults);
         var url = PlanStartUrl(request.StartUrl, faults);
-        if (request.Entropy.Length > MaxEntropyBytes)
+        if (request.Entropy.Length > GuestRules.MaxEntropyBytes)
         {
-            faults.Add($"entropy: more than {MaxEntropyBytes} bytes");
+            faults.Add($"entropy: more than {GuestRules.MaxEntropyBytes} bytes");
         }
 
         if (request.WallClockUs < 0)
@@ -99,24 +87,24 @@ internal sealed record ConfigurationPlan(
     private static List<PlannedFile> PlanFiles(ConfigureRequest request, UserAccount user, List<string> faults)
     {
         List<PlannedFile> files = [];
-        if (request.Files.Count > MaxFiles)
+        if (request.Files.Count > GuestRules.MaxFiles)
         {
-            faults.Add($"files: more than {MaxFiles}");
+            faults.Add($"files: more than {GuestRules.MaxFiles}");
             return files;
         }
 
-        if (request.Files.Sum(file => (long)file.Content.Length) > MaxFileBytes)
+        if (request.Files.Sum(file => (long)file.Content.Length) > GuestRules.MaxFileBytes)
         {
-            faults.Add($"files: more than {MaxFileBytes} bytes in total");
+            faults.Add($"files: more than {GuestRules.MaxFileBytes} bytes in total");
         }
 
         HashSet<string> seen = new(StringComparer.Ordinal);
         for (var i = 0; i < request.Files.Count; i++)
         {
             var file = request.Files[i];
-            var fault = PathRules.Check(file.Path)
+            var fault = GuestRules.PathProblem(file.Path)
                 ?? (seen.Add(file.Path) ? null : "the path is given twice")
-                ?? (_ownFiles.TryGetValue(file.Path, out var field) ? $"this file is written from {field}" : null)
+                ?? (GuestRules.IsWrittenFromVariables(file.Path) ? "this file is written from env" : null)
                 ?? (file.Mode > MaxModeBits ? "the mode has bits beyond 07777" : null);
             var owner = FileOwner.TryParse(file.Owner, user);
             fault ??= owner is null ? "the owner is not user, root or uid:gid" : null;
@@ -126,55 +114,23 @@ internal sealed record ConfigurationPlan(
                 continue;
             }
 
-            files.Add(new PlannedFile(file.Path, file.Content.Memory, file.Mode == 0 ? DefaultMode : file.Mode, owner!.Value));
+            files.Add(new PlannedFile(file.Path, file.Content.Memory, file.Mode == 0 ? GuestRules.DefaultMode : file.Mode, owner!.Value));
         }
 
-        if (files.Find(file => Parents(file.Path).Any(seen.Contains)) is { } inside)
+        if (GuestRules.InsideAnother(seen) is { } inside)
         {
-            faults.Add($"files: {inside.Path} lies inside another file of the request");
+            faults.Add($"files: {inside} lies inside another file of the request");
         }
 
         return files;
     }
 
-    private static IEnumerable<string> Parents(string path)
-    {
-        for (var slash = path.LastIndexOf('/'); slash > 0; slash = path.LastIndexOf('/', slash - 1))
-        {
-            yield return path[..slash];
-        }
-    }
-
-    private static void CheckEnvironment(IDictionary<string, string> variables, List<string> faults)
-    {
-        if (variables.Count > MaxVariables || variables.Sum(v => System.Text.Encoding.UTF8.GetByteCount(v.Key) + System.Text.Encoding.UTF8.GetByteCount(v.Value) + 2) > MaxEnvironmentBytes)
-        {
-            faults.Add($"env: more than {MaxVariables} variables or {MaxEnvironmentBytes} bytes");
-        }
-
-        foreach (var (name, value) in variables)
-        {
-            if (!EnvironmentNames.IsValid(name))
-            {
-                faults.Add("env: a name is not [A-Za-z_][A-Za-z0-9_]*");
-            }
-            else if (EnvironmentNames.IsReserved(name))
-            {
-                faults.Add($"env: {name} is set by the session itself");
-            }
-            else if (value.AsSpan().ContainsAny('\n', '\r', '\0'))
-            {
-                faults.Add($"env: the value of {name} contains a line break or NUL");
-            }
-        }
-    }
-
     private static List<string> PlanTrust(ConfigureRequest request, List<string> faults)
     {
         List<string> pems = [];
-        if (request.Trust.Count > MaxTrusted)
+        if (request.Trust.Count > GuestRules.MaxTrusted)
         {
-            faults.Add($"trust: more than {MaxTrusted} certificates");
+            faults.Add($"trust: more than {GuestRules.MaxTrusted} certificates");
             return pems;
         }
 
@@ -197,9 +153,9 @@ internal sealed record ConfigurationPlan(
     private static string? TryReadAuthority(ReadOnlySpan<byte> bytes, out string pem)
     {
         pem = "";
-        if (bytes.Length > MaxTrustedBytes)
+        if (bytes.Length > GuestRules.MaxTrustedBytes)
         {
-            return $"larger than {MaxTrustedBytes} bytes";
+            return $"larger than {GuestRules.MaxTrustedBytes} bytes";
         }
 
         var text = System.Text.Encoding.ASCII.GetString(bytes);
@@ -227,12 +183,12 @@ internal sealed record ConfigurationPlan(
             return null;
         }
 
-        if (text.Length <= MaxUrlLength && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && !text.Any(char.IsControl))
+        if (text.Length <= GuestRules.MaxUrlLength && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && !text.Any(char.IsControl))
         {
             return url;
         }
 
-        faults.Add($"start_url: not an http or https URL of at most {MaxUrlLength} characters");
+        faults.Add($"start_url: not an http or https URL of at most {GuestRules.MaxUrlLength} characters");
         return null;
     }
 }

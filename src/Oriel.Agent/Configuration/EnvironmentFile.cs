@@ -1,4 +1,5 @@
 using System.Text;
+using Oriel.Protocol;
 
 namespace Oriel.Agent.Configuration;
 
@@ -78,7 +79,7 @@ internal static class EnvironmentFile
         }
 
         var equals = line.IndexOf('=');
-        if (equals <= 0 || line[0] == '#' || !EnvironmentNames.IsValid(line[..equals]))
+        if (equals <= 0 || line[0] == '#' || !GuestRules.IsVariableName(line[..equals]))
         {
             return null;
         }

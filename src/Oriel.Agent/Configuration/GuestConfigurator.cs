@@ -20,7 +20,6 @@ internal sealed class GuestConfigurator(
     TrustStore trust,
     ScreenSetup screen)
 {
-    public const string ProfileScript = "/etc/profile.d/oriel.sh";
     private const string TimeZoneVariable = "TZ";
 
     private int _taken;
@@ -85,8 +84,8 @@ internal sealed class GuestConfigurator(
         SystemIdentity.Stage(own, plan);
         TrustStore.Stage(own, plan);
         ScreenSetup.Stage(own, plan, user);
-        own.AddText(SessionEnvironment.SystemFile, EnvironmentFile.Merge(system, variables), ConfigurationPlan.DefaultMode, FileOwner.Root);
-        own.AddText(ProfileScript, EnvironmentFile.ShellScript(variables), ConfigurationPlan.DefaultMode, FileOwner.Root);
+        own.AddText(SessionEnvironment.SystemFile, EnvironmentFile.Merge(system, variables), GuestRules.DefaultMode, FileOwner.Root);
+        own.AddText(GuestRules.ProfileScript, EnvironmentFile.ShellScript(variables), GuestRules.DefaultMode, FileOwner.Root);
         using var files = new StagedFiles();
         foreach (var file in plan.Files)
         {

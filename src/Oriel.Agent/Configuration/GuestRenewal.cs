@@ -12,13 +12,13 @@ namespace Oriel.Agent.Configuration;
 /// </summary>
 internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identity, StepJournal steps)
 {
-    private const int KeyBytes = 32, MaxIdLength = 32;
+    private const int MaxIdLength = 32;
 
     /// <exception cref="RpcException">InvalidArgument: not a key, a name or randomness. Internal: it could not be done.</exception>
     public RenewReply Renew(RenewRequest request)
     {
         var isResumed = request.AgentKey.IsEmpty && request.DesktopId.Length == 0;
-        if ((!isResumed && (request.AgentKey.Length != KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength)) || request.Entropy.Length > ConfigurationPlan.MaxEntropyBytes || request.WallClockUs <= 0)
+        if ((!isResumed && (request.AgentKey.Length != GuestRules.KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength)) || request.Entropy.Length > GuestRules.MaxEntropyBytes || request.WallClockUs <= 0)
         {
             throw new RpcException(new Status(StatusCode.InvalidArgument, "agent_key, desktop_id, wall_clock_us or entropy is not of its kind"));
         }

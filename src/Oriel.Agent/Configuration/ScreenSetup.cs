@@ -3,6 +3,7 @@ using Oriel.Agent.Exec;
 using Oriel.Agent.Hosting;
 using Oriel.Agent.Session;
 using Oriel.Linux.X11;
+using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Configuration;
@@ -26,10 +27,10 @@ internal sealed class ScreenSetup(XDisplay display, SessionEnvironment environme
     public static void Stage(StagedFiles staged, ConfigurationPlan plan, UserAccount user)
     {
         var config = Path.Combine(user.Home, ".config");
-        staged.AddText(Path.Combine(config, "xfce4/xfconf/xfce-perchannel-xml/keyboard-layout.xml"), XfceKeyboard, ConfigurationPlan.DefaultMode, FileOwner.Of(user));
+        staged.AddText(Path.Combine(config, "xfce4/xfconf/xfce-perchannel-xml/keyboard-layout.xml"), XfceKeyboard, GuestRules.DefaultMode, FileOwner.Of(user));
         if (plan.StartUrl is { } url)
         {
-            staged.AddText(Path.Combine(config, "oriel/start-url"), url.AbsoluteUri + "\n", ConfigurationPlan.DefaultMode, FileOwner.Of(user));
+            staged.AddText(Path.Combine(config, "oriel/start-url"), url.AbsoluteUri + "\n", GuestRules.DefaultMode, FileOwner.Of(user));
         }
     }
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Oriel.Agent.Hosting;
 using Oriel.Linux;
 using Oriel.Linux.Machine;
+using Oriel.Protocol;
 
 namespace Oriel.Agent.Configuration;
 
@@ -11,7 +12,7 @@ internal sealed class SystemIdentity(GuestConsole console)
     public const string MachineIdPath = "/etc/machine-id";
     public const string BootIdPath = "/proc/sys/kernel/random/boot_id";
     private const string OwnBootIdPath = "/run/oriel-boot-id";
-    private const uint Readable = ConfigurationPlan.DefaultMode, ReadOnly = 0x124; // 0444
+    private const uint Readable = GuestRules.DefaultMode, ReadOnly = 0x124; // 0444
 
     public static void Stage(StagedFiles staged, ConfigurationPlan plan)
     {

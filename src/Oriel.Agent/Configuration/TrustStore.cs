@@ -1,5 +1,6 @@
 using Oriel.Agent.Exec;
 using Oriel.Agent.Session;
+using Oriel.Protocol;
 
 namespace Oriel.Agent.Configuration;
 
@@ -16,7 +17,7 @@ internal sealed class TrustStore(CommandRunner commands)
     {
         for (var i = 0; i < plan.TrustedPems.Count; i++)
         {
-            staged.AddText(PathOf(i), plan.TrustedPems[i], ConfigurationPlan.DefaultMode, FileOwner.Root);
+            staged.AddText(PathOf(i), plan.TrustedPems[i], GuestRules.DefaultMode, FileOwner.Root);
         }
     }
 

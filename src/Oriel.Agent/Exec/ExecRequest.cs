@@ -1,6 +1,7 @@
 using Oriel.Agent.Configuration;
 using Oriel.Agent.Session;
 using Oriel.Linux.Processes;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Exec;
@@ -34,7 +35,7 @@ internal sealed record ExecRequest(SpawnSpec Spec, bool Pty, int Columns, int Ro
             return (null, "command, args: contain NUL");
         }
 
-        if (start.Env.FirstOrDefault(pair => !EnvironmentNames.IsValid(pair.Key) || pair.Value.Contains('\0')) is { Key: not null })
+        if (start.Env.FirstOrDefault(pair => !GuestRules.IsVariableName(pair.Key) || pair.Value.Contains('\0')) is { Key: not null })
         {
             return (null, "env: a name is not [A-Za-z_][A-Za-z0-9_]* or a value contains NUL");
         }

@@ -5,6 +5,7 @@ using Oriel.Agent.Configuration;
 using Oriel.Agent.Session;
 using Oriel.Linux;
 using Oriel.Linux.Files;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using FileInfo = Oriel.Protocol.Guest.FileInfo;
 
@@ -50,7 +51,7 @@ internal sealed class FileTransfers
         {
             using var file = PartialFile.Open(header.Path, header.Offset, owner.Uid, owner.Gid);
             await ReceiveAsync(file, header.TotalSize, chunks, cancellationToken);
-            var (hash, status) = file.Complete(owner.Uid, owner.Gid, header.Mode == 0 ? ConfigurationPlan.DefaultMode : header.Mode);
+            var (hash, status) = file.Complete(owner.Uid, owner.Gid, header.Mode == 0 ? GuestRules.DefaultMode : header.Mode);
             var info = Describe(header.Path, status);
             info.Sha256 = ByteString.CopyFrom(hash);
             return info;
@@ -175,7 +176,7 @@ internal sealed class FileTransfers
 
     private static void CheckPath(string path)
     {
-        if (PathRules.Check(path) is { } fault)
+        if (GuestRules.PathProblem(path) is { } fault)
         {
             throw Invalid($"path: {fault}");
         }

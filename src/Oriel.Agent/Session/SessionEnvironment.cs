@@ -1,4 +1,5 @@
 using Oriel.Agent.Configuration;
+using Oriel.Protocol;
 
 namespace Oriel.Agent.Session;
 
@@ -8,7 +9,7 @@ namespace Oriel.Agent.Session;
 /// </summary>
 internal sealed class SessionEnvironment
 {
-    public const string SystemFile = "/etc/environment";
+    public const string SystemFile = GuestRules.EnvironmentFile;
     private const string DefaultPath = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games";
     private const string RootPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -21,13 +21,6 @@ public static class ExpectedEnvironment
         ["no_proxy"] = NoProxy,
     };
 
-    /// <summary>What a login or the session itself decides: an asked value could not hold everywhere.</summary>
-    public static IReadOnlySet<string> OfTheSession { get; } = new HashSet<string>(StringComparer.Ordinal)
-    {
-        "_", "BASHOPTS", "BASH_ENV", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "ENV", "EUID", "HOME", "IFS", "LOGNAME", "OLDPWD", "PPID", "PWD", "SHELL",
-        "SHELLOPTS", "SHLVL", "UID", "USER", "XAUTHORITY", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE",
-    };
-
     internal static IReadOnlyDictionary<string, string> Of(DesktopSpec spec)
     {
         var all = new Dictionary<string, string>(Proxy);

@@ -18,7 +18,6 @@ namespace Oriel.Desktops.Creation;
 /// <summary>Takes one desktop from a wish to ready: creating, booting, configuring, proven.</summary>
 internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, DesktopContext context)
 {
-    private const int KeyLength = 32;
     private readonly DesktopDeadlines _deadlines = context.Options.Deadlines;
 
     /// <summary>To ready, and then for as long as it is.</summary>
@@ -196,8 +195,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
                 context.Images.PathOf(image.Digest),
                 desktop.Snapshot.ImageDigest,
                 context.Options.EgressSocket,
-                RandomNumberGenerator.GetBytes(KeyLength),
-                RandomNumberGenerator.GetBytes(KeyLength),
+                RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
+                RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
                 spec.Hostname,
                 new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup, spec.Limits.DiskBytes),
                 driver.Accelerator,

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Keepers;
@@ -10,7 +11,6 @@ namespace Oriel.Desktops.Keepers;
 internal static class KeeperLiveness
 {
     private const int MaxFileBytes = 256 * 1024;
-    private const int KeyLength = 32;
 
     public static bool IsAlive(string bundle) => ReadIdentity(bundle) is { } identity && IsAlive(identity);
 
@@ -22,7 +22,7 @@ internal static class KeeperLiveness
 
     /// <summary>Null when there is none, or one that no keeper could run by.</summary>
     public static KeeperSpec? ReadSpec(string bundle) =>
-        Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec) is { DesktopId: not null, EgressKey.Length: KeyLength, AgentKey.Length: KeyLength, Limits: not null } spec ? spec : null;
+        Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec) is { DesktopId: not null, EgressKey.Length: GuestRules.KeyBytes, AgentKey.Length: GuestRules.KeyBytes, Limits: not null } spec ? spec : null;
 
     private static T? Read<T>(string bundle, string name, JsonTypeInfo<T> type)
         where T : class

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
+using Oriel.Protocol;
 
 namespace Oriel.Desktops.Snapshots;
 
@@ -15,7 +16,7 @@ namespace Oriel.Desktops.Snapshots;
 public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILogger<GoldenSnapshots> logger)
 {
     private const string Folder = "snapshots", ManifestName = "snapshot.json", UnfinishedPrefix = ".making-";
-    private const int KeyLength = 32, NameLength = 8;
+    private const int NameLength = 8;
 
     private readonly SnapshotUses _uses = new();
     private readonly ConcurrentDictionary<string, bool> _told = new();
@@ -218,7 +219,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         try
         {
             var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(directory, ManifestName)), SnapshotJsonContext.Default.SnapshotManifest);
-            return manifest is { AgentKey.Length: KeyLength } ? (directory, manifest, FileProblem(directory, manifest)) : (directory, null, "its manifest names no agent key");
+            return manifest is { AgentKey.Length: GuestRules.KeyBytes } ? (directory, manifest, FileProblem(directory, manifest)) : (directory, null, "its manifest names no agent key");
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException or ArgumentException)
         {

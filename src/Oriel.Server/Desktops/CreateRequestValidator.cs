@@ -6,23 +6,14 @@ using System.Text.RegularExpressions;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Templates;
+using Oriel.Protocol;
 
 namespace Oriel.Server.Desktops;
 
 /// <summary>Turns a request and its template into a spec, or says what is wrong with it.</summary>
 internal static partial class CreateRequestValidator
 {
-    public const int MaxFiles = 1000, MaxEnv = 500, MaxTrust = 50;
-    public const long MaxFileBytes = 32L * 1024 * 1024;
-    private const int MaxPathPart = 255;
-    private const int MaxName = 64, MaxPathBytes = 4095, MaxEnvValue = 32 * 1024, MaxUrl = 2048, MaxPem = 64 * 1024;
-    private const int MaxEnvBytes = 96 * 1024;
-
-    /// <summary>The guest kernel's and the agent's own.</summary>
-    private static readonly string[] SystemRoots = ["/proc", "/sys", "/dev", "/run/oriel"];
-
-    /// <summary>Written from env.</summary>
-    private static readonly string[] OwnFiles = ["/etc/environment", "/etc/profile.d/oriel.sh"];
+    private const int MaxName = 64;
 
     public static (DesktopSpec? Spec, string? Error) Validate(CreateDesktopRequest request, DesktopTemplate template)
     {
@@ -69,29 +60,12 @@ internal static partial class CreateRequestValidator
         }, null);
     }
 
-    /// <summary>Null when <paramref name="path"/> is absolute and in normal form.</summary>
-    public static string? CheckPath(string? path)
-    {
-        if (string.IsNullOrEmpty(path) || path[0] != '/' || Encoding.UTF8.GetByteCount(path) > MaxPathBytes || path.Contains('\0') || path.EndsWith('/'))
-        {
-            return "a path must be absolute and name a file";
-        }
-
-        if (path.Split('/').Skip(1).Any(part => part is "" or "." or ".." || Encoding.UTF8.GetByteCount(part) > MaxPathPart) || path.Any(char.IsControl))
-        {
-            return "a path must not hold '//', '/./', '/../', control characters or names of more than 255 bytes";
-        }
-
-        return SystemRoots.FirstOrDefault(root => path == root || path.StartsWith(root + "/", StringComparison.Ordinal)) is { } own ? $"{own} belongs to the system" : null;
-    }
-
     /// <summary>Permission bits from octal text; null when it is none.</summary>
     public static uint? ReadMode(string? mode)
     {
-        const uint Default = 0x1A4; // 0644
         if (mode is null)
         {
-            return Default;
+            return GuestRules.DefaultMode;
         }
 
         return ModePattern().IsMatch(mode) && Convert.ToUInt32(mode, 8) is > 0 and var bits ? bits : null;
@@ -99,43 +73,10 @@ internal static partial class CreateRequestValidator
 
     public static bool IsOwner(string owner) => OwnerPattern().IsMatch(owner);
 
-    public static string? CheckEnvironment(IReadOnlyDictionary<string, string>? env)
-    {
-        if (env is null)
-        {
-            return null;
-        }
-
-        if (env.Count > MaxEnv || env.Sum(e => Encoding.UTF8.GetByteCount(e.Key) + (long)(e.Value?.Length ?? 0)) > MaxEnvBytes)
-        {
-            return $"env must have at most {MaxEnv} variables and {MaxEnvBytes} bytes";
-        }
-
-        foreach (var (name, value) in env)
-        {
-            if (!EnvPattern().IsMatch(name))
-            {
-                return $"env: '{Shorten(name)}' is not a variable's name";
-            }
-
-            if (ExpectedEnvironment.Proxy.ContainsKey(name))
-            {
-                return $"env: {name} is set by Oriel; what a desktop may reach is set by egress";
-            }
-
-            if (ExpectedEnvironment.OfTheSession.Contains(name))
-            {
-                return $"env: {name} is decided by the desktop's own session";
-            }
-
-            if (value is null || value.Length > MaxEnvValue || value.AsSpan().IndexOfAny('\0', '\n', '\r') >= 0)
-            {
-                return $"env: the value of {name} must be one line of at most {MaxEnvValue} characters";
-            }
-        }
-
-        return null;
-    }
+    public static string? CheckEnvironment(IReadOnlyDictionary<string, string>? env) => env is null
+        ? null
+        : GuestRules.EnvironmentProblems([.. env.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))]).FirstOrDefault()
+            ?? (env.Keys.FirstOrDefault(ExpectedEnvironment.Proxy.ContainsKey) is { } name ? $"env: {name} is set by Oriel; what a desktop may reach is set by egress" : null);
 
     public static string ForkName(string name)
     {
@@ -159,23 +100,23 @@ internal static partial class CreateRequestValidator
         zone is null || (ZonePattern().IsMatch(zone) && (!Directory.Exists("/usr/share/zoneinfo") || TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))) ? null : "timeZone must be an IANA time zone, such as Europe/Paris";
 
     private static string? CheckUrl(string? url) =>
-        string.IsNullOrEmpty(url) || (url.Length <= MaxUrl && Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && !url.Any(char.IsControl))
+        string.IsNullOrEmpty(url) || (url.Length <= GuestRules.MaxUrlLength && Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && !url.Any(char.IsControl))
             ? null
             : "startUrl must be an http or https URL";
 
     private static string? ReadFiles(IReadOnlyList<CreateFile>? asked, List<FileSpec> files)
     {
-        if (asked?.Count > MaxFiles)
+        if (asked?.Count > GuestRules.MaxFiles)
         {
-            return $"files must be at most {MaxFiles}";
+            return $"files must be at most {GuestRules.MaxFiles}";
         }
 
         long total = 0;
         foreach (var file in asked ?? [])
         {
-            if (file is null || CheckPath(file.Path) is not null)
+            if (file is null || GuestRules.PathProblem(file.Path) is not null)
             {
-                return $"files: {(file is null ? "an entry must not be null" : CheckPath(file.Path))}";
+                return $"files: {(file is null ? "an entry must not be null" : GuestRules.PathProblem(file.Path))}";
             }
 
             if (file.Content is null)
@@ -193,15 +134,15 @@ internal static partial class CreateRequestValidator
                 return $"files: the owner of {file.Path} must be user, root or uid:gid";
             }
 
-            if (OwnFiles.Contains(file.Path))
+            if (GuestRules.IsWrittenFromVariables(file.Path!))
             {
                 return $"files: {file.Path} is written from env";
             }
 
             total += file.Content.Length;
-            if (total > MaxFileBytes)
+            if (total > GuestRules.MaxFileBytes)
             {
-                return $"files must have at most {MaxFileBytes} bytes together; put larger ones once the desktop is ready";
+                return $"files must have at most {GuestRules.MaxFileBytes} bytes together; put larger ones once the desktop is ready";
             }
 
             files.Add(new FileSpec(file.Path!, file.Content, mode, file.Owner ?? "user"));
@@ -213,29 +154,21 @@ internal static partial class CreateRequestValidator
             return "files: a path is there twice";
         }
 
-        return files.Find(f => Parents(f.Path).Any(paths.Contains)) is { } inside ? $"files: {inside.Path} lies inside of another file" : null;
-    }
-
-    private static IEnumerable<string> Parents(string path)
-    {
-        for (var slash = path.LastIndexOf('/'); slash > 0; slash = path.LastIndexOf('/', slash - 1))
-        {
-            yield return path[..slash];
-        }
+        return GuestRules.InsideAnother(paths) is { } inside ? $"files: {inside} lies inside of another file" : null;
     }
 
     private static string? ReadTrust(IReadOnlyList<string>? pems, List<byte[]> trust)
     {
-        if (pems?.Count > MaxTrust)
+        if (pems?.Count > GuestRules.MaxTrusted)
         {
-            return $"trust must hold at most {MaxTrust} certificates";
+            return $"trust must hold at most {GuestRules.MaxTrusted} certificates";
         }
 
         foreach (var pem in pems ?? [])
         {
             try
             {
-                if (pem is null || pem.Length > MaxPem)
+                if (pem is null || pem.Length > GuestRules.MaxTrustedBytes)
                 {
                     return "trust: a certificate must not be null or larger than 64 KiB";
                 }
@@ -259,8 +192,6 @@ internal static partial class CreateRequestValidator
         return cleaned.Length == 0 ? "desktop" : cleaned;
     }
 
-    private static string Shorten(string text) => text.Length <= 40 ? text : text[..40] + "…";
-
     [GeneratedRegex("^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\z")]
     private static partial Regex HostnamePattern();
 
@@ -278,7 +209,4 @@ internal static partial class CreateRequestValidator
 
     [GeneratedRegex("^(user|root|[0-9]{1,5}:[0-9]{1,5})\\z")]
     private static partial Regex OwnerPattern();
-
-    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]{0,127}\\z")]
-    private static partial Regex EnvPattern();
 }

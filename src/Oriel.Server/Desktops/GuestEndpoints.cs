@@ -46,7 +46,7 @@ internal static class GuestEndpoints
     private static Task<IResult> PutFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null, string? mode = null, string? owner = null, string? offset = null)
     {
         long start = 0;
-        var error = CreateRequestValidator.CheckPath(path)
+        var error = GuestRules.PathProblem(path)
             ?? (CreateRequestValidator.ReadMode(mode) is null ? "mode must be octal, such as 0644" : null)
             ?? (owner is null || CreateRequestValidator.IsOwner(owner) ? null : "owner must be user, root or uid:gid")
             ?? (offset is null || long.TryParse(offset, NumberStyles.None, CultureInfo.InvariantCulture, out start) ? null : "offset must be a number of bytes");
@@ -79,7 +79,7 @@ internal static class GuestEndpoints
     }
 
     private static Task<IResult> GetFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null) =>
-        WithAgentAsync(id, desktops, context, agent => CreateRequestValidator.CheckPath(path) is { } error
+        WithAgentAsync(id, desktops, context, agent => GuestRules.PathProblem(path) is { } error
             ? Task.FromResult(Problems.BadRequest(error))
             : FileTransfer.GetAsync(agent, path!, context));
 

@@ -79,7 +79,7 @@ public sealed class LifeTests
         request.Files.Add(new ConfiguredFile { Path = "/home/user/sub/passwd", Content = ByteString.CopyFromUtf8("x") });
         var refused = await Assert.ThrowsAsync<RpcException>(() => agent.Guest.ConfigureAsync(request, cancellationToken: Token).ResponseAsync);
         Assert.Contains("/home/user/sub is a symbolic link", refused.Status.Detail);
-        await guest.WaitForStepAsync(agent, "configure", StepState.Failed, Token);
+        await guest.WaitForStepAsync(agent, StepNames.GuestConfigure, StepState.Failed, Token);
         Assert.Equal("0", (await agent.RunAsync(Token, "sh", "-c", "ls -A /etc /home/user | grep -c oriel-")).Stdout.Trim());
     }
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Linux.Tests.Guest;
@@ -60,7 +61,7 @@ public sealed class PathsInTheImageTests
         var refused = await Assert.ThrowsAsync<RpcException>(() => agent.Guest.ConfigureAsync(request, cancellationToken: Token).ResponseAsync);
         Assert.Contains(where, refused.Status.Detail);
         Assert.Contains(why, refused.Status.Detail);
-        await guest.WaitForStepAsync(agent, "configure", StepState.Failed, Token);
+        await guest.WaitForStepAsync(agent, StepNames.GuestConfigure, StepState.Failed, Token);
         var left = await agent.RunAsync(Token, "sh", "-c", "ls -A /home/user /etc | grep -c -e oriel- -e good; test -d /etc/ssl && test -f /etc/hostname && test -L /bin && echo kept");
         Assert.Equal("0\nkept\n", left.Stdout);
     }

@@ -117,9 +117,11 @@ public sealed class LifecycleTests
     private static async Task<string> DeafGuestAsync()
     {
         KeeperRing.Require();
+        const string Handler = "$SIG{TERM} = sub { print STDOUT \"terminated\\n\"; exit 7 };";
         var script = await File.ReadAllTextAsync(KeeperRing.GuestScript);
+        Assert.Contains(Handler, script);
         var path = Path.GetTempFileName();
-        await File.WriteAllTextAsync(path, script.Replace("$SIG{TERM} = sub { print \"terminated\\n\"; exit 7 };", "", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(path, script.Replace(Handler, "", StringComparison.Ordinal));
         return path;
     }
 }

@@ -38,7 +38,7 @@ public sealed class AgentFuzzTests : IDisposable
                 var text = Encoding.UTF8.GetString(input);
                 foreach (var (name, _) in EnvironmentFile.Parse(text))
                 {
-                    Assert.True(EnvironmentNames.IsValid(name));
+                    Assert.True(GuestRules.IsVariableName(name));
                 }
 
                 var merged = EnvironmentFile.Parse(EnvironmentFile.Merge(text, set)).ToDictionary();
@@ -51,8 +51,7 @@ public sealed class AgentFuzzTests : IDisposable
 
                 Assert.True(FileOwner.TryParse(text, _user) is null || text is "" or "user" or "root" || text.All(c => char.IsAsciiDigit(c) || c == ':'), text);
                 UserAccounts.Find("user", text.Split('\n'), text.Split('\n'));
-                Assert.True(PathRules.Check(text) is not null || Path.GetFullPath(text) == text, text);
-                Assert.True(CreateRequestValidator.CheckPath(text) is not null || PathRules.Check(text) is null, text);
+                Assert.True(GuestRules.PathProblem(text) is not null || Path.GetFullPath(text) == text, text);
                 Assert.True(!_catalog.HasTimeZone(text) || text is "UTC" or "Europe/Paris", text);
                 Assert.True(CreateRequestValidator.ReadMode(text) is null or <= 0xFFF);
                 Assert.True(!CreateRequestValidator.IsOwner(text) || FileOwner.TryParse(text, _user) is not null, text);

@@ -7,6 +7,7 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
 using Oriel.Images;
+using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 using Oriel.Server;
 using Oriel.Server.Desktops;
@@ -209,13 +210,13 @@ public sealed class ServerFuzzTests : IDisposable
         Assert.True(spec.IdleTimeout is null || spec.IdleTimeout > TimeSpan.Zero);
         Assert.True(spec.Limits is { MemoryBytes: >= 0, Cpus: >= 0 and < 10_000, Pids: >= 0 }, spec.Limits.ToString());
         Assert.NotEmpty(spec.Image);
-        Assert.InRange(spec.Files.Count, 0, CreateRequestValidator.MaxFiles);
+        Assert.InRange(spec.Files.Count, 0, GuestRules.MaxFiles);
         foreach (var file in spec.Files)
         {
             Assert.Equal(file.Path, Path.GetFullPath(file.Path));
 
             // The guest's agent judges paths by its own rules; it must not refuse what was accepted here.
-            Assert.Null(Agent.Configuration.PathRules.Check(file.Path));
+            Assert.Null(GuestRules.PathProblem(file.Path));
         }
     }
 }

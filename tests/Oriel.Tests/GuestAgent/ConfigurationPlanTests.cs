@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Oriel.Agent.Configuration;
 using Oriel.Agent.Session;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Tests.GuestAgent;
@@ -28,7 +29,7 @@ public sealed class ConfigurationPlanTests : IDisposable
     [InlineData("/home/user/x y/ünï")]
     [InlineData("/procs/x")]
     [InlineData("/a/.hidden/...")]
-    public void PathRules_GoodPath_Passes(string path) => Assert.Null(PathRules.Check(path));
+    public void PathRules_GoodPath_Passes(string path) => Assert.Null(GuestRules.PathProblem(path));
 
     [Theory]
     [InlineData("")]
@@ -46,14 +47,14 @@ public sealed class ConfigurationPlanTests : IDisposable
     [InlineData("/dev")]
     [InlineData("/sys/x")]
     [InlineData("/run/oriel/boot.json")]
-    public void PathRules_BadPath_IsRefused(string path) => Assert.NotNull(PathRules.Check(path));
+    public void PathRules_BadPath_IsRefused(string path) => Assert.NotNull(GuestRules.PathProblem(path));
 
     [Fact]
     public void PathRules_LongNameOrPath_IsRefused()
     {
-        Assert.NotNull(PathRules.Check("/" + new string('é', 128)));
-        Assert.NotNull(PathRules.Check(string.Concat(Enumerable.Repeat("/abcdefgh", 500))));
-        Assert.Null(PathRules.Check("/" + new string('é', 127)));
+        Assert.NotNull(GuestRules.PathProblem("/" + new string('é', 128)));
+        Assert.NotNull(GuestRules.PathProblem(string.Concat(Enumerable.Repeat("/abcdefgh", 500))));
+        Assert.Null(GuestRules.PathProblem("/" + new string('é', 127)));
     }
 
     [Fact]
@@ -137,9 +138,9 @@ public sealed class ConfigurationPlanTests : IDisposable
     public void Create_TooMuch_IsRefused()
     {
         var many = new ConfigureRequest();
-        many.Files.AddRange(Enumerable.Range(0, ConfigurationPlan.MaxFiles + 1).Select(i => File_($"/f{i}")));
+        many.Files.AddRange(Enumerable.Range(0, GuestRules.MaxFiles + 1).Select(i => File_($"/f{i}")));
         Check(many, "files", false);
-        var large = ByteString.CopyFrom(new byte[(ConfigurationPlan.MaxFileBytes / 2) + 1]);
+        var large = ByteString.CopyFrom(new byte[(GuestRules.MaxFileBytes / 2) + 1]);
         Check(new ConfigureRequest { Files = { new ConfiguredFile { Path = "/a", Content = large }, new ConfiguredFile { Path = "/b", Content = large } } }, "files", false);
         Check(new ConfigureRequest { Width = 5000, Height = 100 }, "width", false);
         Check(new ConfigureRequest { StartUrl = "javascript:alert(1)" }, "start_url", false);

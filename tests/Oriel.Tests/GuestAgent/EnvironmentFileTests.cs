@@ -1,4 +1,5 @@
 using Oriel.Agent.Configuration;
+using Oriel.Protocol;
 
 namespace Oriel.Tests.GuestAgent;
 
@@ -60,7 +61,7 @@ public sealed class EnvironmentFileTests
         for (var i = 0; i < 20_000; i++)
         {
             var text = new string(random.GetItems<char>(alphabet, random.Next(40)));
-            Assert.All(EnvironmentFile.Parse(text), variable => Assert.True(EnvironmentNames.IsValid(variable.Key)));
+            Assert.All(EnvironmentFile.Parse(text), variable => Assert.True(GuestRules.IsVariableName(variable.Key)));
         }
     }
 }
