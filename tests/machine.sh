@@ -23,6 +23,8 @@ tests=(machine_Debian13_BootsWithSystemd install_ByOneCommand_ServesAsItsUserAtO
     processes_ForkBomb_StaysInItsGroup cpu_BusyGuest_IsHeldToItsShareAndOthersAnswer
     restart_OfTheService_DesktopsLiveOnAdopted upgrade_NewProgram_DesktopsLiveOnAdopted reboot_DesktopsOfBefore_AreDestroyedWithTheReason
     remove_Service_LeavesTheDataAlone user_WithoutAManager_IsToldWhatIsMissing user_InALoginSession_GetsAGroupByItself)
+# Those that ORIEL_MACHINE_TESTS names, in that order: each must find the machine as the one before it leaves it.
+[ -z "${ORIEL_MACHINE_TESTS-}" ] || read -ra tests <<<"$ORIEL_MACHINE_TESTS"
 
 # --- in the machine -----------------------------------------------------------------------------------------------
 
@@ -86,10 +88,11 @@ count_of() { on "awk '\$1 == \"$3\" { print \$2 }' $unit/$(id_of "$1")/$2"; }   
 machine_Debian13_BootsWithSystemd() {
     await_boot
     has "$(on 'systemctl is-system-running --wait; systemctl --version; cat /etc/debian_version; cat /sys/fs/cgroup/cgroup.controllers')" running "systemd 257" 13. cpu memory pids
+    on "echo '$templates' >/var/lib/oriel/templates.json; chown oriel: /var/lib/oriel/templates.json"
 }
 
 install_ByOneCommand_ServesAsItsUserAtOnceAndAtEachBoot() {
-    on "cp -r /srv/app /srv/v1; echo '$templates' >/var/lib/oriel/templates.json; chown oriel: /var/lib/oriel/templates.json"
+    on 'cp -r /srv/app /srv/v1'
     has "$(on 'cd /usr/src/oriel; ./oriel service install --app /srv/v1 --driver container')" "Oriel runs as a service" signin#token=
     has "$(on 'systemctl is-active oriel; systemctl is-enabled oriel; ps_user=$(stat -c %U /proc/$(systemctl show -P MainPID oriel)); echo "user $ps_user"; cat /proc/$(systemctl show -P MainPID oriel)/cgroup')" \
         active enabled "user oriel" /system.slice/oriel.service/oriel-server
@@ -228,7 +231,7 @@ user_InALoginSession_GetsAGroupByItself() {
     on 'loginctl enable-linger ann; systemctl start user@$(id -u ann).service'
     has "$(on 'su -l ann -c "/usr/src/oriel/oriel doctor --json" || :')" "cgroup v2 delegation" "run-" "cpu"
     on 'ORIEL_TIME_SCALE=8 systemd-run --quiet --unit=login --setenv=ORIEL_TIME_SCALE=8 --property=KillMode=process su -w ORIEL_TIME_SCALE -l ann -c "exec /usr/src/oriel/oriel up --driver container >/home/ann/log 2>&1"
-        timeout 600 tail -n +1 -F /home/ann/log 2>/dev/null | grep -m1 signin#token='
+        timeout 600 tail -n +1 -F /home/ann/log 2>/dev/null | grep -m1 signin#token= || { cat /home/ann/log; systemctl status login; exit 1; }'
     on 'cat /home/ann/.local/share/oriel/token' >"$place/token"
     create users small
     scope=$(on "sed -nE 's/.*\"cgroup\":\"([^\"]*)\".*/\1/p' $desktops/$(id_of users)/spec.json")
