@@ -14,9 +14,6 @@ public sealed partial class Desktop
     private Task _telling = Task.CompletedTask;
     private bool _isAsked;
 
-    /// <summary>The keeper has reported another state of the machine.</summary>
-    internal void MachineChanged() => Post(new MachineMessage());
-
     private void AskNext()
     {
         while (!_isAsked && _waiting.TryDequeue(out var message))
@@ -146,6 +143,7 @@ public sealed partial class Desktop
         }
     }
 
+    /// <summary>The keeper has reported another state of the machine.</summary>
     private sealed record MachineMessage : Message;
 
     private sealed record MachineDoneMessage(VerbMessage Message, DesktopState Was, string? Problem) : Message;

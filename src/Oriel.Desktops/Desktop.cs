@@ -6,6 +6,7 @@ using Oriel.Desktops.Creation;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Steps;
 using Oriel.Desktops.Store;
 using Oriel.Egress;
 using Oriel.Egress.Log;
@@ -58,7 +59,8 @@ public sealed partial class Desktop : IAsyncDisposable
         _ceiling = stored.EventCeiling;
         Events = new DesktopEventLog(context.Clock, Math.Max(1, stored.EventCeiling));
         Events.Restore(past);
-        Resources = new DesktopResources(this, context, _logger);
+        Reports = new Reports(step => Post(new StepMessage(step)), Warn, Log, Fail);
+        Resources = new DesktopResources(Id.ToString(), Reports, () => Post(new MachineMessage()), entry => Log(entry), context, _logger);
         _timer = context.Clock.CreateTimer(_ => _inbox.Writer.TryWrite(new TimeMessage()), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Touch();
     }
@@ -92,6 +94,8 @@ public sealed partial class Desktop : IAsyncDisposable
     public DateTimeOffset LastActivity => new(Interlocked.Read(ref _lastActivity), TimeSpan.Zero);
 
     internal DesktopResources Resources { get; }
+
+    internal Reports Reports { get; }
 
     /// <summary>Notes that somebody uses the desktop; holds off the idle time-out.</summary>
     public void Touch() => Interlocked.Exchange(ref _lastActivity, _context.Clock.GetUtcNow().UtcTicks);
@@ -222,8 +226,6 @@ public sealed partial class Desktop : IAsyncDisposable
         Post(new VerbMessage(DesktopVerb.Fail, reason.Log.Count > 0 ? reason : reason with { Log = Events.LastLog(LogLinesInReason) }, null, null));
     }
 
-    internal void Report(StepSnapshot step) => Post(new StepMessage(step));
-
     /// <summary>Warns of something, or of it no more; without effect where that is so already.</summary>
     /// <param name="code">One of <see cref="WarningCodes"/>.</param>
     /// <param name="message">Null where the cause is gone.</param>
@@ -235,9 +237,9 @@ public sealed partial class Desktop : IAsyncDisposable
         }
     }
 
-    internal void Log(string line) => Events.Publish("log", new LogEvent(line));
+    private void Log(string line) => Events.Publish("log", new LogEvent(line));
 
-    internal void Log(EgressEntry entry) => Events.Publish("egress", new EgressEvent(entry));
+    private void Log(EgressEntry entry) => Events.Publish("egress", new EgressEvent(entry));
 
     private void Post(Message message)
     {

@@ -6,6 +6,7 @@ using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Memory;
+using Oriel.Desktops.Steps;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
@@ -18,7 +19,11 @@ namespace Oriel.Desktops;
 /// What one desktop holds of this host: bundle, cgroup, egress session, keeper and the links to keeper and agent. Taken one by one,
 /// each with its undo step; let go all at once.
 /// </summary>
-internal sealed class DesktopResources(Desktop desktop, DesktopContext context, ILogger logger)
+/// <param name="id">Of the desktop.</param>
+/// <param name="machineChanged">Called when the keeper has reported another state of the machine.</param>
+/// <param name="connectionChanged">Gets each entry of the egress log as it changes.</param>
+internal sealed class DesktopResources(
+    string id, Reports reports, Action machineChanged, Action<EgressEntry> connectionChanged, DesktopContext context, ILogger logger)
 {
     private static readonly TimeSpan FreezeDeadline = TimeSpan.FromSeconds(10);
     /// <summary>What is not the memory's: the disk, of which a copy may share the blocks.</summary>
@@ -57,7 +62,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     /// <summary>The kernel has ended a program of the desktop for want of memory not long ago.</summary>
     public bool IsShortOfMemory => Volatile.Read(ref _kills)?.AreRecent() == true;
 
-    public string Bundle => Path.Combine(context.Options.DesktopsDirectory, desktop.Id.ToString());
+    public string Bundle => Path.Combine(context.Options.DesktopsDirectory, id);
 
     /// <summary>Whether there is no keeper, and so no guest, any more.</summary>
     public bool HasEnded => _keeper is { Ended.IsCompleted: true };
@@ -71,7 +76,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         _cleanup.Push("bundle", () => context.Keepers.RemoveBundleAsync(Bundle, CancellationToken.None));
         Directory.CreateDirectory(Bundle, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var cgroup = context.Cgroups.Create(desktop.Id.ToString());
+        var cgroup = context.Cgroups.Create(id);
         if (cgroup is not null)
         {
             Volatile.Write(ref _kills, new MemoryKills(cgroup, context.Clock));
@@ -97,7 +102,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
     public void TakeEgress(byte[] key, EgressPolicy policy)
     {
-        var session = context.Egress.Register(desktop.Id.ToString(), key, policy);
+        var session = context.Egress.Register(id, key, policy);
         session.Log.Changed += OnEgress;
         Volatile.Write(ref _egress, session);
         _cleanup.Push("egress", () =>
@@ -193,7 +198,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         }
         catch (Exception e) when (e is RpcException or OperationCanceledException or AgentIdentityException)
         {
-            logger.LogWarning(e, "Desktop {Desktop}: its clock could not be set after the pause", desktop.Id);
+            logger.LogWarning(e, "Desktop {Desktop}: its clock could not be set after the pause", id);
         }
     }
 
@@ -202,7 +207,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
     {
         if (_keeper is { } keeper && await keeper.AskAsync(id => new ReadCounters(id), CountersDeadline, cancellationToken) is { } problem)
         {
-            logger.LogDebug("Desktop {Desktop}: no fresh counters: {Problem}", desktop.Id, problem);
+            logger.LogDebug("Desktop {Desktop}: no fresh counters: {Problem}", id, problem);
         }
     }
 
@@ -224,7 +229,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
         var failed = await _cleanup.UnwindAsync();
         if (failed.Count > 0)
         {
-            desktop.Log("server: not removed: " + string.Join("; ", failed));
+            reports.Log("server: not removed: " + string.Join("; ", failed));
         }
     }
 
@@ -264,10 +269,10 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
             []);
         _running.TrySetException(new StepFailedException(reason));
         _ = _running.Task.Exception;
-        desktop.Fail(reason);
+        reports.Fail(reason);
     }
 
-    private void OnEgress(EgressEntry entry) => desktop.Log(entry);
+    private void OnEgress(EgressEntry entry) => connectionChanged(entry);
 
     private void OnKeeperEvent(KeeperEvent item)
     {
@@ -281,10 +286,10 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
                 break;
             case MachineReport machine:
                 Volatile.Write(ref _machine, (int)machine.State);
-                desktop.MachineChanged();
+                machineChanged();
                 break;
             case ConsoleLine console:
-                desktop.Log(console.Line);
+                reports.Log(console.Line);
                 break;
             case KeeperCounters counters:
                 foreach (var (name, value) in counters.Values)
@@ -307,7 +312,7 @@ internal sealed class DesktopResources(Desktop desktop, DesktopContext context, 
 
         if (!_running.Task.IsCompleted || state == StepState.Failed)
         {
-            desktop.Report(StepSnapshot.Of(item.Name, state, item.AtUs, item.ElapsedUs, item.Detail));
+            reports.Step(StepSnapshot.Of(item.Name, state, item.AtUs, item.ElapsedUs, item.Detail));
         }
     }
 }

@@ -6,6 +6,7 @@ using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Memory;
+using Oriel.Desktops.Steps;
 using Oriel.Desktops.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
@@ -104,7 +105,7 @@ public sealed partial class DesktopService
 
     private async Task ReattestAsync(Desktop desktop, CancellationToken cancellationToken)
     {
-        var steps = new StepRunner(desktop, _context.Clock);
+        var steps = new StepRunner(desktop.Reports, _context.Clock);
         while (!await TryReachAsync(desktop, steps, cancellationToken))
         {
             // It stands still, so it cannot answer yet.

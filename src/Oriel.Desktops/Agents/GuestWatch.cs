@@ -2,6 +2,7 @@ using Grpc.Core;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Disks;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Steps;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using WireState = Oriel.Protocol.Guest.StepState;

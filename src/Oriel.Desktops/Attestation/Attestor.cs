@@ -4,6 +4,7 @@ using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Steps;
 using Oriel.Egress;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;

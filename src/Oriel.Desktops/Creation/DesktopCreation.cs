@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
-using Grpc.Core;
 using Google.Protobuf;
+using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
-using Oriel.Images;
 using Oriel.Desktops.Snapshots;
+using Oriel.Desktops.Steps;
+using Oriel.Images;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Display;
@@ -24,7 +25,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     /// <exception cref="StepFailedException">It cannot be made, or its session ended; the desktop is to be taken down.</exception>
     public async Task RunAsync(Desktop desktop, CancellationToken cancellationToken)
     {
-        var steps = new StepRunner(desktop, context.Clock);
+        var steps = new StepRunner(desktop.Reports, context.Clock);
         using (await TakeSlotAsync(steps, cancellationToken))
         {
             var guest = await BootAsync(desktop, steps, null, null, cancellationToken);
@@ -43,7 +44,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     /// <exception cref="StepFailedException">It cannot be made, or ended while it waited; the desktop is to be taken down.</exception>
     public async Task RunWarmAsync(Desktop desktop, Action waits, Task<DesktopSpec> claimed, WarmOrigin? origin, CancellationToken cancellationToken)
     {
-        var steps = new StepRunner(desktop, context.Clock);
+        var steps = new StepRunner(desktop.Reports, context.Clock);
         BootedGuest guest;
         using (await TakeSlotAsync(steps, cancellationToken))
         {
@@ -72,7 +73,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
     /// <exception cref="StepFailedException">It cannot be made; the desktop is to be taken down.</exception>
     public async Task RunForkAsync(Desktop desktop, ForkSource source, CancellationToken cancellationToken)
     {
-        var steps = new StepRunner(desktop, context.Clock);
+        var steps = new StepRunner(desktop.Reports, context.Clock);
         using (await TakeSlotAsync(steps, cancellationToken))
         {
             var directory = Path.Combine(desktop.Resources.Bundle, BundleLayout.Fork);
@@ -159,7 +160,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
         }
 
         return Concurrently.WithAsync(
-            token => GuestSteps.FollowAsync(desktop, guest, session, context.Clock, token),
+            token => GuestSteps.FollowAsync(desktop.Reports, guest, session, context.Clock, token),
             async token =>
             {
                 await session.Task.WaitAsync(token);
@@ -261,7 +262,7 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Des
 
         // The guest's own steps run beside ours for as long as ours last; one that fails there fails all.
         await Concurrently.WithAsync(
-            token => GuestSteps.FollowAsync(desktop, guest, session, context.Clock, token),
+            token => GuestSteps.FollowAsync(desktop.Reports, guest, session, context.Clock, token),
             async token =>
             {
                 await configure(agent, token);

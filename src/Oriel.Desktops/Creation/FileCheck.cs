@@ -1,5 +1,6 @@
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Steps;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 

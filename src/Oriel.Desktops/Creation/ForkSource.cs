@@ -1,6 +1,7 @@
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Steps;
 using Oriel.Desktops.Templates;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;

@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Steps;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
@@ -16,7 +17,7 @@ internal static class GuestSteps
 
     /// <summary>Follows until cancelled or the stream ends; steps that were told before are not told again.</summary>
     /// <exception cref="StepFailedException">A step of the guest failed.</exception>
-    public static async Task FollowAsync(Desktop desktop, BootedGuest guest, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task FollowAsync(Reports reports, BootedGuest guest, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
     {
         var count = 0;
         var before = guest.ToldUs;
@@ -33,7 +34,7 @@ internal static class GuestSteps
                 guest.Told(step);
                 var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
                 var told = StepSnapshot.Of(step.Name, state, clock.UnixMicroseconds(), step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
-                desktop.Report(told);
+                reports.Step(told);
                 if (state == StepState.Failed)
                 {
                     throw new StepFailedException(new DesktopReason(FaultReason.OfWords(told.Detail, ReasonCodes.StepFailed), told.Name, $"The guest's step '{told.Name}' failed: {told.Detail}", told.Detail, []));

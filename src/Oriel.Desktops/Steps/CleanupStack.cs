@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Oriel.Desktops.Creation;
+namespace Oriel.Desktops.Steps;
 
 /// <summary>
 /// What must be undone, newest first. Each part of a creation pushes its undo step as soon as there is something to undo; unwinding
