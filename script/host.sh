@@ -250,7 +250,7 @@ check_port() { # OPTION ADDRESS PORT
         const server = require("net").createServer().on("error", told).listen({ host: address, port: +port, exclusive: true }, () => {
             const udp = require("dgram").createSocket(address.includes(":") ? "udp6" : "udp4").on("error", told);
             udp.bind({ address, port: +port, exclusive: true }, () => told());
-        });' "$2" "$3")
+        });' "$2" "$3") || die "Node.js does not work: node ended with $? when it was to try port $3"
     case $code in
         EADDRINUSE) die "$2:$3 is taken by another program: take another with $1 N" ;;
         EADDRNOTAVAIL) die "this machine has no address $2: --bind takes one of its own (ip address shows them)" ;;

@@ -206,6 +206,7 @@ reboot_DesktopsOfBefore_AreDestroyedWithTheReason() {
 
 remove_Service_LeavesTheDataAlone() {
     local keeper
+    [ -e "$place/next.id" ] || create next plain
     keeper=$(keeper_of next)
     has "$(on 'cd /usr/src/oriel; ./oriel service remove')" "$(id_of next): ended" "The service is gone"
     on "! systemctl cat oriel >/dev/null 2>&1 && ! [ -e /opt/oriel ] && ! kill -0 $keeper && ! [ -e $unit ] && ls /var/lib/oriel/images/*/manifest.json" >/dev/null || fail "not as told"
