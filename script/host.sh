@@ -18,7 +18,7 @@ require_tools() {
     local version
     require_dotnet
     command -v node >/dev/null || die "Node.js 20 or newer is missing: https://nodejs.org"
-    version=$(node --version)
+    version=$(node --version) || die "Node.js does not work: node --version ended with $?"
     version=${version#v}
     [ "${version%%.*}" -ge 20 ] 2>/dev/null || die "Node.js must be 20 or newer; found: $version. Get it from https://nodejs.org"
     command -v npm >/dev/null || die "npm is missing: it comes with Node.js from https://nodejs.org (Debian has it as the package npm)"

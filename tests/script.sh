@@ -11,7 +11,7 @@ log=$place/server.log
 : >"$place/results"
 
 tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed mistakes_Each_IsOneLineThatSaysWhatToDo data_OfSomebodyElse_IsRefusedAndUnchanged
-    data_Relative_IsTakenFromWhereTheCallerStands build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
+    data_Relative_IsTakenFromWhereTheCallerStands tools_ThatFail_AreNamed build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
     up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
     down_NextServer_KnowsTheRecordsClosed)
@@ -122,6 +122,27 @@ data_Relative_IsTakenFromWhereTheCallerStands() {
 }
 
 # functions LINE (in the background, whose process it takes): it runs with the script's functions, as a user whom nothing has to be dropped for.
+# TOOL | what stands in for it | what the line must say
+tools_ThatFail_AreNamed() {
+    local tool script expected text code
+    mkdir "$place/bin"
+    while IFS='|' read -r tool script expected; do
+        printf '#!/bin/sh\n%s\n' "$script" >"$place/bin/$tool"
+        chmod 755 "$place/bin/$tool"
+        code=0
+        text=$(PATH=$place/bin:$PATH "$root/oriel" up --data "$place/none" 2>&1) || code=$?
+        rm "$place/bin/$tool"
+        [ "$code" = 1 ] || fail "with a $tool that does '$script' it ended with $code: $text"
+        [ "$(grep -c . <<<"$text")" = 1 ] || fail "more than one line: $text"
+        has "$text" "oriel: " "$expected"
+    done <<'TOOLS'
+node|exit 3|Node.js does not work
+node|[ "$1" != --version ] && exit 3; echo v20.0.0|Node.js does not work
+node|[ "$1" = --version ] && exit 3; exit 0|Node.js
+dotnet|exit 3|.NET
+TOOLS
+}
+
 functions() {
     exec bash -euo pipefail -c 'root=$1 service_home=/tmp dotnet_root=/nowhere cgroup=
 say() { printf "%s\n" "$*" >&2; }
