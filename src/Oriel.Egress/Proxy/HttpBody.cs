@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Oriel.Egress.Proxy;
@@ -12,6 +13,8 @@ internal static class HttpBody
     private const int MaxTrailerBytes = 64 * 1024;
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
+    /// <exception cref="BodyRefusedException">The side that gets the body took no more of it.</exception>
+    /// <exception cref="IOException">The side that it comes from broke off, or sent what is no body.</exception>
     public static Task CopyAsync(HttpReader from, Stream to, BodyFraming framing, Action<long> count, CancellationToken cancellationToken) => framing.Kind switch
     {
         BodyKind.None => Task.CompletedTask,
@@ -20,6 +23,18 @@ internal static class HttpBody
         BodyKind.UntilClose => CopyBytesAsync(from, to, long.MaxValue, count, cancellationToken),
         _ => throw new ArgumentOutOfRangeException(nameof(framing)),
     };
+
+    private static async ValueTask PassOnAsync(Stream to, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await to.WriteAsync(bytes, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
+        {
+            throw new BodyRefusedException(e);
+        }
+    }
 
     private static async Task CopyBytesAsync(HttpReader from, Stream to, long length, Action<long> count, CancellationToken cancellationToken)
     {
@@ -39,7 +54,7 @@ internal static class HttpBody
                     throw new HttpFormatException("the connection ended within a body");
                 }
 
-                await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                await PassOnAsync(to, buffer.AsMemory(0, read), cancellationToken);
                 count(read);
                 left -= read;
             }
@@ -56,7 +71,7 @@ internal static class HttpBody
         {
             var line = await RequireLineAsync(from, MaxChunkLine, cancellationToken);
             var size = ParseChunkSize(line);
-            await to.WriteAsync(line, cancellationToken);
+            await PassOnAsync(to, line, cancellationToken);
             count(line.Length);
             if (size == 0)
             {
@@ -71,7 +86,7 @@ internal static class HttpBody
                 throw new HttpFormatException("a chunk is longer than it says");
             }
 
-            await to.WriteAsync(end, cancellationToken);
+            await PassOnAsync(to, end, cancellationToken);
             count(end.Length);
         }
     }
@@ -89,7 +104,7 @@ internal static class HttpBody
                 throw new HttpFormatException("the trailer section is too long");
             }
 
-            await to.WriteAsync(line, cancellationToken);
+            await PassOnAsync(to, line, cancellationToken);
             count(line.Length);
         }
         while (line.Length > 2);
@@ -112,3 +127,6 @@ internal static class HttpBody
             : throw new HttpFormatException("a chunk's size is malformed");
     }
 }
+
+/// <summary>Whoever gets a body took no more of it; it is not the fault of the side that it comes from.</summary>
+internal sealed class BodyRefusedException(Exception cause) : IOException(cause.Message, cause);

@@ -193,7 +193,7 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
         }
     }
 
-    /// <summary>Never throws; when the upload breaks, so does the connection to the target, and the exchange ends.</summary>
+    /// <summary>Never throws; when the guest breaks off the upload, so does the connection to the target, and the exchange ends.</summary>
     private async Task<bool> SendBodyAsync(BodyFraming body, EgressRecord record, Remote remote, CancellationToken cancellationToken)
     {
         try
@@ -201,8 +201,9 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
             await HttpBody.CopyAsync(guest, remote.Stream, body, record.CountUp, cancellationToken);
             return true;
         }
-        catch (OperationCanceledException)
+        catch (Exception e) when (e is OperationCanceledException or BodyRefusedException)
         {
+            // A target may answer before it has all, and take no more; where it does not answer, that is what ends the exchange.
             return false;
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)

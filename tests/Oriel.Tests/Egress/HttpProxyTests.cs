@@ -146,6 +146,43 @@ public sealed class HttpProxyTests
         await serving;
     }
 
+    /// <summary>The guest has done nothing wrong: its log must not say so.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Post_TargetThatBreaksOffTheUpload_IsTheTargetsFault(bool chunked)
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        using var target = new TcpListener(IPAddress.Loopback, 0);
+        target.Start();
+        var port = ((IPEndPoint)target.LocalEndpoint).Port;
+        await using var proxy = await egress.ProxyAsync();
+        var framing = chunked ? "Transfer-Encoding: chunked" : "Content-Length: 1000000000";
+        await EgressFixture.SendAsync(proxy, $"POST http://site.test:{port}/ HTTP/1.1\r\nHost: site.test\r\n{framing}\r\n\r\n");
+        using (var socket = await target.AcceptSocketAsync(Token))
+        {
+            using var stream = new NetworkStream(socket);
+            await ReadHeadAsync(stream);
+            socket.LingerState = new LingerOption(true, 0);
+        }
+
+        try
+        {
+            var block = new string('x', 0x8000);
+            while (true)
+            {
+                await EgressFixture.SendAsync(proxy, chunked ? $"8000\r\n{block}\r\n" : block);
+            }
+        }
+        catch (IOException)
+        {
+            // The proxy has given up as well.
+        }
+
+        var entry = await egress.EntryAsync(entry => !entry.Open);
+        Assert.Equal((EgressVerdict.Failed, "connect-failed"), (entry.Verdict, entry.Reason));
+    }
+
     /// <summary>A target for one connection, which it answers and closes.</summary>
     private static (int Port, Task Serving) ServeOnce(Func<Stream, Task<string>> answer)
     {

@@ -1,3 +1,4 @@
+import { Asks } from "./asks.js";
 import { PieceJoiner, toPieces } from "./clipboardPieces.js";
 import { ClipboardSync } from "./clipboard.js";
 import { Connection, type ConnectionState } from "./connection.js";
@@ -36,6 +37,7 @@ const pasteMs = 3000;
 const probeMs = 1500;
 const resizePauseMs = 150;
 const sampleMs = 1000;
+const pingMs = 20_000;
 /** Pings (one a second) without an answer after which the path is held for broken. */
 const mostUnanswered = 5;
 
@@ -49,9 +51,8 @@ export class Session {
   readonly #clipboard: ClipboardSync;
   readonly #cursor: CursorView;
   readonly #stages = new LatencyStages();
-  readonly #pongs = new Map<number, () => void>();
+  readonly #asks = new Asks();
   readonly #pieces = new PieceJoiner();
-  #pings = 0;
   #unanswered = 0;
   #size: Size = { width: 0, height: 0 };
   #sizeTold = false;
@@ -147,8 +148,7 @@ export class Session {
     this.#cursor.close();
     clearTimeout(this.#resizeTimer);
     this.#scope.close();
-    for (const answered of this.#pongs.values()) answered();
-    this.#pongs.clear();
+    this.#asks.close();
     await this.#connection.close();
   }
 
@@ -208,7 +208,7 @@ export class Session {
         break;
       case "pong":
         this.#unanswered = 0;
-        this.#pongs.get(event.id)?.();
+        this.#asks.answered(event.id);
         break;
       case "frame": {
         const stages = this.#stages.sampled(event, this.#rttMs);
@@ -286,26 +286,11 @@ export class Session {
     const last = pieces.pop();
     if (!link || !last) throw new Error("Not connected.");
     for (const piece of pieces) link.control(piece);
-    if (!(await this.#ask(pasteMs, (id) => link.control({ ...last, id })))) throw new Error("The guest did not take the text.");
+    if (!(await this.#asks.ask(pasteMs, (id) => link.control({ ...last, id })))) throw new Error("The guest did not take the text.");
   }
 
   #ping(link: Link, ms: number): Promise<boolean> {
-    return this.#ask(ms, (id) => link.control({ t: "ping", id }));
-  }
-
-  /** Sends what a pong answers; answers whether it came in time. */
-  #ask(ms: number, send: (id: number) => void): Promise<boolean> {
-    const id = ++this.#pings;
-    return new Promise((resolve) => {
-      const end = (answered: boolean) => {
-        clearTimeout(timer);
-        this.#pongs.delete(id);
-        resolve(answered);
-      };
-      const timer = setTimeout(() => end(false), ms);
-      this.#pongs.set(id, () => end(true));
-      send(id);
-    });
+    return this.#asks.ask(ms, (id) => link.control({ t: "ping", id }));
   }
 
   #askSize(): void {
@@ -351,13 +336,9 @@ export class Session {
     const link = this.#connection.link;
     if (!link || document.hidden) return;
     const started = performance.now();
-    const id = ++this.#pings;
-    this.#pongs.set(id, () => {
-      this.#pongs.delete(id);
-      if (link.kind === "websocket") this.#rttMs = performance.now() - started;
+    void this.#ping(link, pingMs).then((answered) => {
+      if (answered && link.kind === "websocket") this.#rttMs = performance.now() - started;
     });
-    if (this.#pongs.size > 20) this.#pongs.delete(this.#pongs.keys().next().value ?? -1);
-    link.control({ t: "ping", id });
     if (++this.#unanswered > mostUnanswered) {
       this.#unanswered = 0;
       link.check(true);
