@@ -9,7 +9,8 @@ namespace Oriel.WebRtc.Dtls;
 internal sealed record DtlsOutcome(SrtpProfile? Profile, byte[]? KeyingMaterial, DtlsTransport? Transport, string? Failure);
 
 /// <summary>
-/// One peer's DTLS. The handshake runs on a thread of its own, since BouncyCastle blocks; afterwards the peer's loop alone polls and sends, and the thread is gone.
+/// One peer's DTLS. The handshake runs on a thread of its own, since BouncyCastle blocks; afterwards that thread is gone, the peer's loop polls, and
+/// the loop and SCTP send, under a lock.
 /// </summary>
 internal sealed class DtlsSession : IDisposable
 {

@@ -7,8 +7,9 @@ using Oriel.WebRtc.Ice;
 namespace Oriel.WebRtc.Peers;
 
 /// <summary>
-/// The one owner of a peer's transport: takes items off a bounded queue one by one, so nothing behind it needs a lock. A task, not a thread: hundreds of
-/// idle peers cost nothing. Packets and frames that do not fit the queue are dropped, as a network would.
+/// Owns a peer's transport: takes items off a bounded queue one by one, so media needs no lock. SCTP is the exception: it sends on the thread that
+/// caused a packet or on its timer, under the association's lock. A task, not a thread: hundreds of idle peers cost nothing. Packets and frames
+/// that do not fit the queue are dropped, as a network would.
 /// </summary>
 internal sealed class PeerLoop : IAsyncDisposable
 {
