@@ -78,20 +78,32 @@ public sealed partial class Desktop
     private async Task HandleMachineDoneAsync(MachineDoneMessage done)
     {
         _isAsked = false;
+        try
+        {
+            await FollowMachineAsync();
+        }
+        finally
+        {
+            // Also where the change could not be stored: somebody waits for the answer.
+            Settle(done);
+            AskNext();
+        }
+    }
+
+    private void Settle(MachineDoneMessage done)
+    {
         if (done.Message.Verb is DesktopVerb.Fork or DesktopVerb.Resume)
         {
             Touch();
         }
-        else if (done is { Message.ForIdle: true, Problem: { } problem })
+        else if (done.Message.ForIdle && _snapshot.State == DesktopState.Ready)
         {
-            // Where it cannot be done it is not tried each second.
-            _logger.LogWarning("Desktop {Desktop} is not paused although nobody uses it: {Problem}", Id, problem);
+            // Where it cannot be done it is not tried again at once.
+            _logger.LogWarning("Desktop {Desktop} is not paused although nobody uses it: {Problem}", Id, done.Problem ?? "its keeper does not report it");
             Touch();
         }
 
-        await FollowMachineAsync();
         done.Message.Done?.TrySetResult(new VerbResult(done.Message.Verb, done.Was, _snapshot.State, done.Problem is null, done.Problem));
-        AskNext();
     }
 
     private async Task HandleMachineAsync()

@@ -10,6 +10,7 @@ using Oriel.Desktops.Steps;
 using Oriel.Desktops.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
+using Oriel.Protocol.Keeper;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Desktops;
@@ -48,8 +49,9 @@ public sealed partial class DesktopService
 
         var bundle = Path.Combine(Options.DesktopsDirectory, stored.Snapshot.Id.ToString());
         var spec = KeeperLiveness.ReadSpec(bundle);
-        var alive = spec is not null && KeeperLiveness.IsAlive(bundle);
-        var usable = alive && was is DesktopState.Ready or DesktopState.Paused;
+        var identity = KeeperLiveness.ReadIdentity(bundle);
+        var alive = spec is not null && identity is not null && KeeperLiveness.IsAlive(identity);
+        var usable = alive && identity!.ProtocolVersion == KeeperIdentity.CurrentVersion && was is DesktopState.Ready or DesktopState.Paused;
 
         // A desktop that was ready is configured; it is shown as such until its agent has proven itself to this server.
         var start = was == DesktopState.Ready && usable ? stored with { Snapshot = stored.Snapshot with { State = DesktopState.Configuring } } : stored;
@@ -77,7 +79,14 @@ public sealed partial class DesktopService
         else if (was is DesktopState.Ready or DesktopState.Paused)
         {
             var exit = KeeperLiveness.ReadExit(bundle);
-            if (KeeperLiveness.ReadIdentity(bundle) is { } keeper && keeper.BootId != KeeperLiveness.BootId())
+            var keeper = KeeperLiveness.ReadIdentity(bundle);
+            if (keeper is not null && keeper.ProtocolVersion != KeeperIdentity.CurrentVersion && KeeperLiveness.IsAlive(keeper))
+            {
+                desktop.Fail(DesktopReason.Of(ReasonCodes.ServerRestarted, "The desktop was made by a version of Oriel that this server cannot take over from, and is ended."));
+                return Task.CompletedTask;
+            }
+
+            if (keeper is not null && keeper.BootId != KeeperLiveness.BootId())
             {
                 desktop.Fail(new DesktopReason(ReasonCodes.HostRestarted, null, "The machine that the desktop ran on was restarted.", exit is null ? null : $"{exit.Reason}: {exit.Detail}", LastLines(bundle)));
                 return Task.CompletedTask;

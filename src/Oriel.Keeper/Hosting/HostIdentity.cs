@@ -6,8 +6,6 @@ namespace Oriel.Keeper.Hosting;
 /// <summary>Who this process is in the pid namespace of whoever started it. Must be asked before /proc is mounted anew.</summary>
 internal static class HostIdentity
 {
-    public const int ProtocolVersion = 1;
-
     /// <param name="procStat">The text of /proc/self/stat, read through the host's /proc.</param>
     public static KeeperIdentity Parse(string procStat, string bootId)
     {
@@ -21,7 +19,7 @@ internal static class HostIdentity
         }
 
         var pid = int.Parse(procStat.AsSpan(0, open - 1), CultureInfo.InvariantCulture);
-        return new KeeperIdentity(pid, ulong.Parse(rest[19], CultureInfo.InvariantCulture), bootId.Trim(), ProtocolVersion);
+        return new KeeperIdentity(pid, ulong.Parse(rest[19], CultureInfo.InvariantCulture), bootId.Trim(), KeeperIdentity.CurrentVersion);
     }
 
     public static KeeperIdentity Read() => Parse(File.ReadAllText("/proc/self/stat"), File.ReadAllText("/proc/sys/kernel/random/boot_id"));

@@ -71,7 +71,12 @@ public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, stri
 /// Who the keeper is; written atomically as <c>keeper.json</c>. A process with this pid is this keeper only if its start time
 /// (field 22 of /proc/pid/stat, in clock ticks since boot) and the boot id agree.
 /// </summary>
-public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, int ProtocolVersion);
+/// <param name="ProtocolVersion">Of what it says and obeys on keeper.sock: a server adopts only keepers of <see cref="CurrentVersion"/>.</param>
+public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, int ProtocolVersion)
+{
+    /// <summary>Counts up with each change that the other side would not understand.</summary>
+    public const int CurrentVersion = 2;
+}
 
 /// <summary>
 /// The first line, in JSON, of each connection that a keeper hands to the server's egress socket; the guest's bytes follow at once.

@@ -50,7 +50,7 @@ public sealed class KeeperTests
 
         var identity = HostIdentity.Parse($"4711 (a) (b c) S {fields}", "boot-id\n");
 
-        Assert.Equal(new KeeperIdentity(4711, 22, "boot-id", HostIdentity.ProtocolVersion), identity);
+        Assert.Equal(new KeeperIdentity(4711, 22, "boot-id", KeeperIdentity.CurrentVersion), identity);
         Assert.Throws<InvalidDataException>(() => HostIdentity.Parse("nonsense", ""));
     }
 

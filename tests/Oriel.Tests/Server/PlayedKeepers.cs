@@ -97,7 +97,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             await KillAsync(spec.Bundle, CancellationToken.None);
         }
 
-        var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), 1);
+        var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), KeeperIdentity.CurrentVersion);
         await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
     }
 

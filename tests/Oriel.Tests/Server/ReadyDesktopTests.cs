@@ -1,11 +1,13 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Oriel.Desktops;
 using Oriel.Egress.Policy;
 using Oriel.Protocol.Guest;
+using Oriel.Protocol.Keeper;
 using Oriel.Tests.Egress;
 
 namespace Oriel.Tests.Server;
@@ -134,6 +136,40 @@ public sealed class ReadyDesktopTests
                 guest.EndSession();
                 Assert.Equal("session-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
                 await server.WaitForAsync(id, "end", _ => true);
+            }
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    /// <summary>Its words would not be understood: it is ended at once, and the reason says why.</summary>
+    [Fact]
+    public async Task Keeper_OfAnotherVersion_IsNotAdopted()
+    {
+        var data = Directory.CreateTempSubdirectory("oriel-adopt-").FullName;
+        var guest = new PlayedGuest();
+        await using var keepers = new PlayedKeepers { Guest = () => guest };
+        try
+        {
+            string id;
+            await using (var server = await TestServer.StartAsync(data, keepers))
+            {
+                id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
+                await server.WaitForStateAsync(id, "ready");
+            }
+
+            var path = Path.Combine(data, "desktops", id, BundleLayout.Identity);
+            var identity = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, Token), KeeperJsonContext.Default.KeeperIdentity)!;
+            await File.WriteAllBytesAsync(path, JsonSerializer.SerializeToUtf8Bytes(identity with { ProtocolVersion = 1 }, KeeperJsonContext.Default.KeeperIdentity), Token);
+            await using (var server = await TestServer.StartAsync(data, keepers))
+            {
+                var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
+                Assert.Equal("server-restarted", reason["code"]!.GetValue<string>());
+                Assert.Contains("made by a version of Oriel", reason["message"]!.GetValue<string>());
+                await server.WaitForStateAsync(id, "destroyed");
+                Assert.Equal(0, keepers.Running);
             }
         }
         finally
