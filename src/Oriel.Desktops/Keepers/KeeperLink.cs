@@ -53,8 +53,8 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
             await client.SendAsync(command(id), cancellationToken);
             if (Volatile.Read(ref _client) != client)
             {
-                // It broke before the question was among those that end with it.
-                return NoAnswer;
+                // It broke, perhaps before the question was among those that end with it; an answer that came counts.
+                asked.Answer.TrySetResult(NoAnswer);
             }
 
             return await asked.Answer.Task.WaitAsync(deadline, clock, cancellationToken);
