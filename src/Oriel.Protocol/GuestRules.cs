@@ -99,11 +99,7 @@ public static class GuestRules
 
     /// <summary>A directory that one of the files is said to be.</summary>
     /// <returns>The first that lies inside of another one, or null.</returns>
-    public static string? InsideAnother(IReadOnlyCollection<string> paths)
-    {
-        var all = paths.ToHashSet(StringComparer.Ordinal);
-        return paths.FirstOrDefault(path => Parents(path).Any(all.Contains));
-    }
+    public static string? InsideAnother(IReadOnlySet<string> paths) => paths.FirstOrDefault(path => Parents(path).Any(paths.Contains));
 
     /// <summary>[A-Za-z_][A-Za-z0-9_]* (POSIX names).</summary>
     public static bool IsVariableName(string name) =>
@@ -112,9 +108,9 @@ public static class GuestRules
         && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 
     /// <summary>All that is wrong with variables that are to be configured.</summary>
-    public static IEnumerable<string> EnvironmentProblems(IReadOnlyCollection<KeyValuePair<string, string?>> variables)
+    public static IEnumerable<string> EnvironmentProblems(IEnumerable<KeyValuePair<string, string>> variables)
     {
-        if (variables.Count > MaxVariables || variables.Sum(v => Encoding.UTF8.GetByteCount(v.Key) + Encoding.UTF8.GetByteCount(v.Value ?? "") + 2L) > MaxEnvironmentBytes)
+        if (variables.Count() > MaxVariables || variables.Sum(v => Encoding.UTF8.GetByteCount(v.Key) + Encoding.UTF8.GetByteCount(v.Value ?? "") + 2L) > MaxEnvironmentBytes)
         {
             yield return $"env must have at most {MaxVariables} variables and {MaxEnvironmentBytes} bytes";
         }

@@ -34,7 +34,7 @@ internal sealed record ConfigurationPlan(
     {
         List<string> faults = [];
         var files = PlanFiles(request, user, faults);
-        faults.AddRange(GuestRules.EnvironmentProblems([.. request.Env.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))]));
+        faults.AddRange(GuestRules.EnvironmentProblems(request.Env));
         var hostname = request.Hostname.Length > 0 ? request.Hostname : bootHostname;
         if (!IsHostname(hostname))
         {

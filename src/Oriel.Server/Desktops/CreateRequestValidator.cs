@@ -75,7 +75,7 @@ internal static partial class CreateRequestValidator
 
     public static string? CheckEnvironment(IReadOnlyDictionary<string, string>? env) => env is null
         ? null
-        : GuestRules.EnvironmentProblems([.. env.Select(variable => KeyValuePair.Create(variable.Key, (string?)variable.Value))]).FirstOrDefault()
+        : GuestRules.EnvironmentProblems(env).FirstOrDefault()
             ?? (env.Keys.FirstOrDefault(ExpectedEnvironment.Proxy.ContainsKey) is { } name ? $"env: {name} is set by Oriel; what a desktop may reach is set by egress" : null);
 
     public static string ForkName(string name)

@@ -116,37 +116,35 @@ public sealed class ReadyDesktopTests
     }
 
     [Fact]
-    public async Task Session_ThatEndsAfterTheNextServerAdoptedIt_FailsTheDesktopToo()
+    public async Task Session_ThatEndsAfterTheNextServerAdoptedIt_FailsTheDesktopToo() => await WithNextServerAsync((_, _) => Task.CompletedTask, async (server, guest, id) =>
     {
-        var data = Directory.CreateTempSubdirectory("oriel-adopt-").FullName;
-        var guest = new PlayedGuest();
-        await using var keepers = new PlayedKeepers { Guest = () => guest };
-        try
-        {
-            string id;
-            await using (var server = await TestServer.StartAsync(data, keepers))
-            {
-                id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
-                await server.WaitForStateAsync(id, "ready");
-            }
-
-            await using (var server = await TestServer.StartAsync(data, keepers))
-            {
-                await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done");
-                guest.EndSession();
-                Assert.Equal("session-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
-                await server.WaitForAsync(id, "end", _ => true);
-            }
-        }
-        finally
-        {
-            Directory.Delete(data, recursive: true);
-        }
-    }
+        await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done");
+        guest.EndSession();
+        Assert.Equal("session-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
+        await server.WaitForAsync(id, "end", _ => true);
+    });
 
     /// <summary>Its words would not be understood: it is ended at once, and the reason says why.</summary>
     [Fact]
-    public async Task Keeper_OfAnotherVersion_IsNotAdopted()
+    public async Task Keeper_OfAnotherVersion_IsNotAdopted() => await WithNextServerAsync(
+        async (data, id) =>
+        {
+            var path = Path.Combine(data, "desktops", id, BundleLayout.Identity);
+            var identity = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, Token), KeeperJsonContext.Default.KeeperIdentity)!;
+            await File.WriteAllBytesAsync(path, JsonSerializer.SerializeToUtf8Bytes(identity with { ProtocolVersion = 1 }, KeeperJsonContext.Default.KeeperIdentity), Token);
+        },
+        async (server, _, id) =>
+        {
+            var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
+            Assert.Equal("server-restarted", reason["code"]!.GetValue<string>());
+            Assert.Contains("made by a version of Oriel", reason["message"]!.GetValue<string>());
+            await server.WaitForStateAsync(id, "destroyed");
+            Assert.Equal(0, server.Keepers.Running);
+        });
+
+    /// <summary>A desktop that is ready when its server ends, and the next server on the same data.</summary>
+    /// <param name="between">Gets the data directory and the desktop's id while there is no server.</param>
+    private static async Task WithNextServerAsync(Func<string, string, Task> between, Func<TestServer, PlayedGuest, string, Task> next)
     {
         var data = Directory.CreateTempSubdirectory("oriel-adopt-").FullName;
         var guest = new PlayedGuest();
@@ -160,16 +158,10 @@ public sealed class ReadyDesktopTests
                 await server.WaitForStateAsync(id, "ready");
             }
 
-            var path = Path.Combine(data, "desktops", id, BundleLayout.Identity);
-            var identity = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, Token), KeeperJsonContext.Default.KeeperIdentity)!;
-            await File.WriteAllBytesAsync(path, JsonSerializer.SerializeToUtf8Bytes(identity with { ProtocolVersion = 1 }, KeeperJsonContext.Default.KeeperIdentity), Token);
+            await between(data, id);
             await using (var server = await TestServer.StartAsync(data, keepers))
             {
-                var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
-                Assert.Equal("server-restarted", reason["code"]!.GetValue<string>());
-                Assert.Contains("made by a version of Oriel", reason["message"]!.GetValue<string>());
-                await server.WaitForStateAsync(id, "destroyed");
-                Assert.Equal(0, keepers.Running);
+                await next(server, guest, id);
             }
         }
         finally
