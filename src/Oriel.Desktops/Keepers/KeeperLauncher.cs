@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Oriel.Linux.Processes;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Keepers;
@@ -69,12 +70,12 @@ public sealed class KeeperLauncher(string keeperPath)
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            KillWithHelpers(process);
+            ProcessTree.Kill(process);
             throw new KeeperLaunchException($"The keeper did not answer within {(StartDeadline * spec.TimeScale).TotalSeconds:0} s: {await WordsOfAsync(process).ConfigureAwait(false)}");
         }
         catch (OperationCanceledException)
         {
-            KillWithHelpers(process);
+            ProcessTree.Kill(process);
             throw;
         }
     }
@@ -105,19 +106,6 @@ public sealed class KeeperLauncher(string keeperPath)
             UnixCreateMode = OwnerOnly,
         });
         await JsonSerializer.SerializeAsync(file, spec, KeeperJsonContext.Default.KeeperSpec, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>unshare has a helper while it makes the namespaces, which waits for ever for one that is gone.</summary>
-    internal static void KillWithHelpers(Process process)
-    {
-        try
-        {
-            process.Kill(entireProcessTree: true);
-        }
-        catch (AggregateException)
-        {
-            // newuidmap and newgidmap are root's, and end by themselves.
-        }
     }
 
     private static async Task<string> WordsOfAsync(Process process)
@@ -169,7 +157,7 @@ public static class ScratchRemover
         }
         catch (OperationCanceledException)
         {
-            KeeperLauncher.KillWithHelpers(process);
+            ProcessTree.Kill(process);
             throw;
         }
     }

@@ -141,17 +141,7 @@ internal static class Command
 
         public void Dispose() => process.Dispose();
 
-        private void Kill()
-        {
-            try
-            {
-                process.Kill(entireProcessTree: true);
-            }
-            catch (Exception e) when (e is InvalidOperationException or Win32Exception or AggregateException)
-            {
-                // It has ended on its own.
-            }
-        }
+        private void Kill() => ProcessTree.Kill(process);
     }
 }
 

@@ -8,6 +8,7 @@ internal static unsafe partial class ProcessCalls
     internal const int WExited = 4;
     internal const int WNoWait = 0x01000000;
     internal const int SigKill = 9;
+    internal const int SigStop = 19;
 
     [LibraryImport("libc", EntryPoint = "posix_spawn")]
     internal static partial int PosixSpawn(int* pid, byte* path, void* fileActions, void* attributes, byte** argv, byte** envp);

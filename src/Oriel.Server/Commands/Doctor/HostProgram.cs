@@ -54,7 +54,7 @@ internal static class HostProgram
             }
             catch (OperationCanceledException)
             {
-                process.Kill(entireProcessTree: true);
+                ProcessTree.Kill(process);
                 cancellationToken.ThrowIfCancellationRequested();
                 return new HostProgramResult(-1, $"{command[0]} did not end within {deadline.TotalSeconds:0} s");
             }
