@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Mvc;
+using Oriel.Desktops.Registry;
 using Oriel.Protocol;
 
 namespace Oriel.Server;
@@ -20,8 +21,8 @@ internal static class Problems
 
     public static IResult NoSuchDesktop(string id) => Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchDesktop, $"There is no desktop {id}.");
 
-    /// <summary>For the reasons of <see cref="Desktops.DesktopUnavailableException"/>.</summary>
-    public static IResult Unavailable(Oriel.Desktops.DesktopUnavailableException e) => Of(StatusOf(e.Reason), e.Reason, e.Message);
+    /// <summary>For the reasons of <see cref="DesktopUnavailableException"/>.</summary>
+    public static IResult Unavailable(DesktopUnavailableException e) => Of(StatusOf(e.Reason), e.Reason, e.Message);
 
     public static int StatusOf(string reason) => reason switch
     {

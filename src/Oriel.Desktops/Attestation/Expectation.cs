@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Oriel.Desktops.Creation;
+using Oriel.Desktops.Lifecycle;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Desktops.Attestation;

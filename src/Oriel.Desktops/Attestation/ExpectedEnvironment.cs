@@ -1,4 +1,4 @@
-using Oriel.Desktops.Creation;
+using Oriel.Desktops.Lifecycle;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Attestation;

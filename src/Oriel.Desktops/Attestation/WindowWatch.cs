@@ -1,6 +1,5 @@
 using Grpc.Core;
 using Oriel.Desktops.Agents;
-using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Steps;
 using Oriel.Protocol;

@@ -3,6 +3,7 @@ using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Steps;
 using Oriel.Desktops.Templates;
+using Oriel.Egress.Policy;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
@@ -10,14 +11,23 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Desktops.Creation;
 
 /// <summary>A running desktop that another is to be a copy of.</summary>
-internal sealed class ForkSource(Desktop desktop, KeeperSpec keeper, AttestationDocument attestation)
+/// <param name="desktop">As it is now.</param>
+/// <param name="agent">The link to its agent; null when it is on its way out.</param>
+/// <param name="copy">Has memory, devices and disk copied into an empty directory; the guest is paused meanwhile.</param>
+internal sealed class ForkSource(
+    Func<DesktopSnapshot> desktop,
+    EgressPolicy policy,
+    KeeperSpec keeper,
+    AttestationDocument attestation,
+    Func<AgentLink?> agent,
+    Func<string, CancellationToken, Task<VerbResult>> copy)
 {
     public byte[] AgentKey => keeper.AgentKey;
 
     /// <summary>The copy as a wish: all that the other one has, for as long from now on as it had from its own beginning.</summary>
     public DesktopSpec SpecOf(string name)
     {
-        var snapshot = desktop.Snapshot;
+        var snapshot = desktop();
         return new DesktopSpec
         {
             Template = snapshot.Template,
@@ -28,7 +38,7 @@ internal sealed class ForkSource(Desktop desktop, KeeperSpec keeper, Attestation
             Hostname = snapshot.Hostname,
             TimeZone = attestation.TimeZone,
             KeyboardLayout = attestation.KeyboardLayout,
-            Egress = desktop.EgressPolicy,
+            Egress = policy,
             Limits = new DesktopLimits(keeper.Limits.MemoryBytes, keeper.Limits.Cpus, keeper.Limits.Pids, keeper.Limits.DiskBytes),
             Ttl = snapshot.ExpiresAt - snapshot.CreatedAt,
             IdleTimeout = snapshot.IdleTimeout,
@@ -43,14 +53,14 @@ internal sealed class ForkSource(Desktop desktop, KeeperSpec keeper, Attestation
     /// <exception cref="Grpc.Core.RpcException">The agent does not answer.</exception>
     public async Task<Expectation> ObserveAsync(CancellationToken cancellationToken)
     {
-        var link = desktop.Resources.Agent ?? throw new IOException($"the desktop {desktop.Id} is gone");
-        var agent = await link.ConnectAsync(cancellationToken);
+        var link = agent() ?? throw new IOException($"the desktop {desktop().Id} is gone");
+        var connection = await link.ConnectAsync(cancellationToken);
         var request = new AttestRequest();
         request.Paths.AddRange(attestation.Files.Select(file => file.Path));
         request.EnvNames.AddRange(attestation.Environment.Select(variable => variable.Name));
-        var reply = await agent.Guest.AttestAsync(request, cancellationToken: cancellationToken);
-        var windows = await WindowWatch.ReadAsync(agent, cancellationToken);
-        var size = desktop.Snapshot;
+        var reply = await connection.Guest.AttestAsync(request, cancellationToken: cancellationToken);
+        var windows = await WindowWatch.ReadAsync(connection, cancellationToken);
+        var size = desktop();
         return new Expectation(
             [.. reply.Files.Where(proof => proof.Error.Length == 0).Select(ExpectedFile.Of)],
             reply.Env.Where(IsTheSameForAll).ToDictionary(variable => variable.Name, variable => variable.SeenBy.Values.First()),
@@ -63,16 +73,17 @@ internal sealed class ForkSource(Desktop desktop, KeeperSpec keeper, Attestation
             windows.Any(window => window.Mapped && Attestor.IsBrowser(window)));
     }
 
-    /// <summary>Has memory, devices and disk copied into a directory that it makes; the desktop stands still meanwhile.</summary>
+    /// <summary>Has memory, devices and disk copied into a directory that it makes; the desktop is paused meanwhile.</summary>
     /// <exception cref="StepFailedException">It is not ready any more, or it could not be copied.</exception>
     public async Task CopyAsync(string directory, StepProgress progress, CancellationToken cancellationToken)
     {
-        progress.Seen($"of {desktop.Id}");
+        var id = desktop().Id;
+        progress.Seen($"of {id}");
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var result = await desktop.ForkAsync(directory, cancellationToken);
+        var result = await copy(directory, cancellationToken);
         if (!result.Accepted)
         {
-            throw progress.Fail(ReasonCodes.StepFailed, $"The desktop {desktop.Id} could not be copied: {result.Problem ?? result.Message}");
+            throw progress.Fail(ReasonCodes.StepFailed, $"The desktop {id} could not be copied: {result.Problem ?? result.Message}");
         }
     }
 

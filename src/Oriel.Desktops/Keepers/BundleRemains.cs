@@ -1,4 +1,4 @@
-using Oriel.Desktops.Creation;
+using Oriel.Desktops.Node;
 
 namespace Oriel.Desktops.Keepers;
 

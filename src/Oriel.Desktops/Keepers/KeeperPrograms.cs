@@ -1,4 +1,4 @@
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Linux.Processes;
 
 namespace Oriel.Desktops.Keepers;

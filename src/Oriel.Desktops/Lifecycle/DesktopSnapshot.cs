@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Oriel.Desktops.Creation;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Lifecycle;

@@ -2,9 +2,18 @@ using Oriel.Protocol;
 
 namespace Oriel.Desktops.Lifecycle;
 
-/// <summary>What the parts of a desktop tell it. They know no more of the desktop than this.</summary>
-internal sealed class Reports(Action<StepSnapshot> step, Action<string, string?> warn, Action<string> log, Action<DesktopReason> fail)
+/// <summary>What the parts of a desktop see of it and report to it. They know no more of the desktop than this.</summary>
+internal sealed class Reports(
+    Func<DesktopSnapshot> snapshot,
+    Action<StepSnapshot> step,
+    Action<string, string?> warn,
+    Action<string> log,
+    Action<DesktopReason> fail,
+    Func<DesktopVerb, AttestationDocument?, CancellationToken, Task> advance)
 {
+    /// <summary>The desktop as it is now.</summary>
+    public DesktopSnapshot Snapshot => snapshot();
+
     /// <summary>A step began, ended or has more to say.</summary>
     public void Step(StepSnapshot snapshot) => step(snapshot);
 
@@ -18,4 +27,11 @@ internal sealed class Reports(Action<StepSnapshot> step, Action<string, string?>
 
     /// <summary>Ends the desktop because something went wrong; without effect when it is on its way out already.</summary>
     public void Fail(DesktopReason reason) => fail(reason);
+
+    /// <summary>The creation has come a state further. Returns once the desktop is in that state, or on its way out.</summary>
+    public Task AdvanceAsync(DesktopVerb verb, CancellationToken cancellationToken) => advance(verb, null, cancellationToken);
+
+    /// <summary>The desktop is ready. Returns once that is stored.</summary>
+    /// <param name="document">The proof; null where an earlier one still holds.</param>
+    public Task ProvenAsync(AttestationDocument? document, CancellationToken cancellationToken) => advance(DesktopVerb.Prove, document, cancellationToken);
 }

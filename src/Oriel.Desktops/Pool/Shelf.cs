@@ -21,22 +21,16 @@ internal sealed class Shelf(DesktopTemplate template)
 
     public string? Problem { get; set; }
 
-    public string? SnapshotRefused { get; set; }
-
     public DateTimeOffset NotBefore { get; set; }
 
-    /// <summary>Of which image none could be kept, why, and until when its desktops boot without another try; sooner where somebody else has made one.</summary>
-    public (string Digest, string Problem, DateTimeOffset Until)? Unkept { get; set; }
-
-    public bool IsUnkept(string digest, DateTimeOffset now) => Unkept is { } unkept && unkept.Digest == digest && now < unkept.Until;
-
-    public PoolState State() => new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, SnapshotRefused, Unkept?.Problem);
+    public PoolState State((string? Refused, string? Problem) snapshot) =>
+        new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, snapshot.Refused, snapshot.Problem);
 }
 
 /// <param name="Wanted">How many should wait.</param>
 /// <param name="Waiting">How many do.</param>
 /// <param name="Claimed">How many were handed out since the server started.</param>
-/// <param name="Missed">How often none waited when one was asked for, so that it was made cold.</param>
+/// <param name="Missed">How often none waited when one was asked for, so that it was booted.</param>
 /// <param name="Problem">Why the last one could not be made; null when it could.</param>
 /// <param name="SnapshotRefused">Why the snapshot that is there is not used, until another has been made; null when it is used, or there is none.</param>
 /// <param name="SnapshotProblem">Why none could be made, so that desktops boot instead; null when none was tried, or one is there.</param>

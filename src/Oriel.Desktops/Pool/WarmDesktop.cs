@@ -1,5 +1,6 @@
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Loop;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
@@ -8,6 +9,9 @@ using Oriel.Images;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Pool;
+
+/// <summary>What warm desktops are made with.</summary>
+internal sealed record WarmParts(DesktopContext Desktops, CreationContext Creation, GoldenSnapshots Snapshots);
 
 /// <summary>A desktop on its way to the barrier, or waiting there for the one claim that makes it somebody's.</summary>
 internal sealed class WarmDesktop
@@ -18,17 +22,19 @@ internal sealed class WarmDesktop
     private readonly DateTimeOffset _since;
     private readonly Task<string?> _outcome;
 
-    /// <param name="origin">The snapshot that it goes on from, or that is to be made of it; null = a plain boot.</param>
-    public WarmDesktop(DesktopTemplate template, ImageManifest image, DesktopContext context, WarmOrigin? origin = null)
+    public WarmDesktop(DesktopTemplate template, ImageManifest image, WarmParts parts, Origin origin)
     {
-        (Template, _clock, _since) = (template, context.Clock, context.Clock.GetUtcNow());
+        _clock = parts.Creation.Clock;
+        (Template, _since) = (template, _clock.GetUtcNow());
 
         // As a request that says nothing gets it, so that its session can stay as it is; and no way out before it is somebody's.
         var spec = DesktopSpec.Of(template) with { Egress = EgressPolicy.None };
-        var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, context.Options.Driver.Name, _since);
-        Desktop = new Desktop(context, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
-        Desktop.Start((desktop, token) => new DesktopCreation(spec, image, context).RunWarmAsync(desktop, () => _waits.TrySetResult(), _claimed.Task, origin, token));
-        _outcome = AwaitOutcomeAsync(origin?.Restored, origin?.Restored is { } golden ? context.Snapshots.Use(golden) : null);
+        var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, parts.Creation.Options.Driver.Name, _since);
+        Desktop = new Desktop(parts.Desktops, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
+        var barrier = new ClaimBarrier(() => _waits.TrySetResult(), _claimed.Task);
+        Desktop.Start((desktop, token) => new DesktopCreation(spec, image, parts.Creation, desktop.Resources, desktop.Reports).RunAsync(origin, barrier, token));
+        var restored = (origin as Origin.Restored)?.Snapshot;
+        _outcome = AwaitOutcomeAsync(restored, restored is null ? null : parts.Snapshots.Use(restored));
     }
 
     public DesktopTemplate Template { get; }

@@ -1,9 +1,8 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Creation;
-using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
-using Oriel.Desktops.Snapshots;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
 using Oriel.Protocol;
@@ -18,25 +17,25 @@ internal sealed class WarmPool : IAsyncDisposable
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan MostPause = TimeSpan.FromMinutes(1);
-    /// <summary>What is tried costs a boot, and a machine's memory of a disk that may be full.</summary>
-    private static readonly TimeSpan SnapshotPause = TimeSpan.FromMinutes(15);
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Shelf> _shelves;
     private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stopping = new();
-    private readonly DesktopContext _context;
+    private readonly WarmParts _parts;
+    private readonly SnapshotMaker _maker;
     private readonly Func<int> _taken;
     private readonly ILogger _logger;
     private Task _filling = Task.CompletedTask;
     private string? _fault;
 
     /// <param name="taken">How many desktops count against <see cref="DesktopOptions.MaxDesktops"/>.</param>
-    public WarmPool(IEnumerable<DesktopTemplate> templates, DesktopContext context, Func<int> taken)
+    public WarmPool(IEnumerable<DesktopTemplate> templates, WarmParts parts, Func<int> taken)
     {
         _shelves = templates.Where(template => template.Warm > 0).ToDictionary(template => template.Name, template => new Shelf(template), StringComparer.Ordinal);
-        (_context, _taken) = (context, taken);
-        _logger = context.LoggerFactory.CreateLogger<WarmPool>();
+        (_parts, _taken) = (parts, taken);
+        _logger = parts.Desktops.LoggerFactory.CreateLogger<WarmPool>();
+        _maker = new SnapshotMaker(parts.Snapshots, parts.Creation.Clock, _logger);
     }
 
     /// <summary>How many exist, ready to be claimed or on their way there.</summary>
@@ -63,7 +62,7 @@ internal sealed class WarmPool : IAsyncDisposable
     {
         lock (_lock)
         {
-            return [.. _shelves.Values.Select(shelf => shelf.State())];
+            return [.. _shelves.Values.Select(shelf => shelf.State(_maker.StateOf(shelf.Template.Name)))];
         }
     }
 
@@ -179,9 +178,9 @@ internal sealed class WarmPool : IAsyncDisposable
         lock (_lock)
         {
             return shelf.Waiting.Count < shelf.Template.Warm
-                && _taken() + CountLocked() < _context.Options.MaxDesktops
-                && _context.Clock.GetUtcNow() >= shelf.NotBefore
-                && _context.Images.FindUsable(shelf.Template.Image) is not null;
+                && _taken() + CountLocked() < _parts.Creation.Options.MaxDesktops
+                && _parts.Creation.Clock.GetUtcNow() >= shelf.NotBefore
+                && _parts.Creation.Images.FindUsable(shelf.Template.Image) is not null;
         }
     }
 
@@ -193,7 +192,7 @@ internal sealed class WarmPool : IAsyncDisposable
         {
             foreach (var shelf in _shelves.Values)
             {
-                var digest = _context.Images.FindUsable(shelf.Template.Image)?.Digest;
+                var digest = _parts.Creation.Images.FindUsable(shelf.Template.Image)?.Digest;
                 for (var left = shelf.Waiting.Count; left > 0; left--)
                 {
                     var member = shelf.Waiting.Dequeue();
@@ -218,10 +217,10 @@ internal sealed class WarmPool : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes one more, or the snapshot that the next ones go on from. Whatever goes wrong is told on the shelf, which then waits a while.</summary>
+    /// <summary>Makes one more, or the snapshot that the next ones are restored from. Whatever goes wrong is noted on the shelf, which then waits a while.</summary>
     private async Task AddAsync(Shelf shelf)
     {
-        if (_context.Images.FindUsable(shelf.Template.Image) is not { } image)
+        if (_parts.Creation.Images.FindUsable(shelf.Template.Image) is not { } image)
         {
             return;
         }
@@ -253,7 +252,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
             shelf.Problem = problem;
             var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, shelf.Failures++)));
-            shelf.NotBefore = _context.Clock.GetUtcNow() + pause;
+            shelf.NotBefore = _parts.Creation.Clock.GetUtcNow() + pause;
             _logger.LogWarning("A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}", shelf.Template.Name, pause.TotalSeconds, problem);
         }
     }
@@ -261,24 +260,17 @@ internal sealed class WarmPool : IAsyncDisposable
     /// <returns>Why nothing was made; null when a desktop waits or a snapshot is there.</returns>
     private async Task<string?> MakeAsync(Shelf shelf, ImageManifest image)
     {
-        var origin = await OriginAsync(shelf, image);
-        var member = new WarmDesktop(shelf.Template, image, _context, origin);
+        var origin = await _maker.NextAsync(shelf.Template, image, _stopping.Token);
+        var member = new WarmDesktop(shelf.Template, image, _parts, origin);
         lock (_lock)
         {
             shelf.Booting = member;
         }
 
         var problem = await member.WaitsAsync(_stopping.Token);
-        if (origin is { Restored: null })
+        if (origin is Origin.Cold { SaveTo: { } directory })
         {
-            problem = problem is null ? await KeepAsync(shelf, image, member, origin.Directory) : $"no snapshot was made: {problem}";
-            if (problem is not null)
-            {
-                problem += RoomWords(origin.Directory, shelf.Template);
-                GiveUpSnapshot(shelf, image, problem, member.Desktop.Destroyed.IsCompleted ? origin.Directory : null);
-            }
-
-            return problem;
+            return await CompleteAsync(shelf, image, member, directory, problem);
         }
 
         lock (_lock)
@@ -293,91 +285,25 @@ internal sealed class WarmPool : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// From a snapshot where one fits; else it makes one, where that is possible and has not failed before. Where the store cannot take one,
-    /// desktops boot: they come later, but they come.
-    /// </summary>
-    private async Task<WarmOrigin?> OriginAsync(Shelf shelf, ImageManifest image)
+    /// <summary>The desktop that a snapshot was made of ends, whatever became of the snapshot.</summary>
+    /// <param name="problem">Why the desktop did not get as far as that.</param>
+    private async Task<string?> CompleteAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory, string? problem)
     {
-        var (golden, refusal) = await _context.Snapshots.FindAsync(shelf.Template, image, _stopping.Token);
-        lock (_lock)
+        if (problem is not null)
         {
-            shelf.SnapshotRefused = refusal;
-            if (golden is not null)
+            problem = $"no snapshot was made: {problem}";
+        }
+        else
+        {
+            problem = await _maker.CompleteAsync(shelf.Template, image, member.Desktop.Resources.Bundle, directory);
+            await EndAsync(member, problem ?? "Its machine was saved as a snapshot.");
+            lock (_lock)
             {
-                shelf.Unkept = null;
+                shelf.Booting = null;
             }
         }
 
-        if (golden is not null)
-        {
-            // Those that it is in place of.
-            await _context.Snapshots.RemoveRefusedAsync(shelf.Template, image, _stopping.Token);
-            return new WarmOrigin(golden.Directory, golden);
-        }
-
-        if (!_context.Snapshots.ArePossible || shelf.IsUnkept(image.Digest, _context.Clock.GetUtcNow()))
-        {
-            return null;
-        }
-
-        try
-        {
-            return new WarmOrigin(_context.Snapshots.Begin(image), null);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            var problem = $"no snapshot can be begun: {e.Message}";
-            GiveUpSnapshot(shelf, image, problem, null);
-            _logger.LogWarning("Desktops of template {Template} boot: {Problem}", shelf.Template.Name, problem);
-            return null;
-        }
-    }
-
-    /// <summary>The snapshot that was made can be found from now on. Its own machine ends, also where it cannot be found.</summary>
-    /// <returns>Why it cannot be found; null when it can.</returns>
-    private async Task<string?> KeepAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory)
-    {
-        string? problem = null;
-        try
-        {
-            var spec = KeeperLiveness.ReadSpec(member.Desktop.Resources.Bundle) ?? throw new IOException($"The bundle of {member.Desktop.Id} has no spec.");
-            await _context.Snapshots.CompleteAsync(directory, shelf.Template, image, spec.AgentKey, _context.Clock.GetUtcNow(), CancellationToken.None);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            problem = $"the snapshot that was made cannot be kept: {e.Message}";
-        }
-
-        await EndAsync(member, problem ?? "Its machine is kept as a snapshot.");
-        lock (_lock)
-        {
-            shelf.Booting = null;
-            shelf.SnapshotRefused = problem is null ? null : shelf.SnapshotRefused;
-        }
-
-        return problem;
-    }
-
-    /// <summary>A VMM whose memory file finds no room ends by a signal, and says nothing of it.</summary>
-    private static string RoomWords(string directory, DesktopTemplate template) =>
-        Directory.Exists(directory) && new DriveInfo(directory).AvailableFreeSpace is var free && free < template.Limits.MemoryBytes
-            ? $" (the image store has {free >> 20} MiB left; a snapshot of {template.Name} may take {template.Limits.MemoryBytes >> 20} MiB)"
-            : "";
-
-    /// <summary>Desktops of the image boot for a while.</summary>
-    /// <param name="unfinished">To be removed, as it may hold as much as a machine's memory; null where there is none, or its machine may still write to it.</param>
-    private void GiveUpSnapshot(Shelf shelf, ImageManifest image, string problem, string? unfinished)
-    {
-        if (unfinished is not null)
-        {
-            GoldenSnapshots.Abandon(unfinished);
-        }
-
-        lock (_lock)
-        {
-            shelf.Unkept = (image.Digest, problem, _context.Clock.GetUtcNow() + SnapshotPause);
-        }
+        return problem is null ? null : _maker.GiveUp(shelf.Template, image, directory, problem, mayBeWritten: !member.Desktop.Destroyed.IsCompleted);
     }
 
     // Under the lock: the ending itself is the desktop's own work.

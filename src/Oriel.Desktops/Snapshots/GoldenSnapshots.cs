@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
 using Oriel.Protocol;

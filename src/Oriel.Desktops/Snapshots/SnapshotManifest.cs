@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Oriel.Desktops.Node;
 using Oriel.Images;
 
 namespace Oriel.Desktops.Snapshots;

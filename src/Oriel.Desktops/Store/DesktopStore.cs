@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.EntityFrameworkCore;
-using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Egress.Policy;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Reflection;
 using System.Text.Json.Serialization;
-using Oriel.Desktops;
+using Oriel.Desktops.Registry;
 using Oriel.Protocol;
 using Oriel.Server.Hosting;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Commands.Doctor;
 using Oriel.Server.Hosting;

@@ -1,10 +1,10 @@
 using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
-using Oriel.Desktops;
-using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Node;
+using Oriel.Desktops.Registry;
 using Oriel.Desktops.Store;
 using Oriel.Linux.Children;
 using Oriel.Protocol;

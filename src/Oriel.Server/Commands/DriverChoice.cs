@@ -1,4 +1,4 @@
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 
 namespace Oriel.Server.Commands;
 

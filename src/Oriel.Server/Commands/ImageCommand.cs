@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Images;
 using Oriel.Server.Commands.CommandLine;
 using Spectre.Console;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Images;
 using Oriel.Server.Images;

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.RegularExpressions;
 using Oriel.Desktops.Attestation;
-using Oriel.Desktops.Creation;
+using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
 using Oriel.Protocol;
 

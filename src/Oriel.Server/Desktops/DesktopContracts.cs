@@ -1,9 +1,7 @@
 using System.Text.Json.Serialization;
-using Oriel.Desktops;
-using Oriel.Desktops.Attestation;
-using Oriel.Desktops.Events;
-using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Loop;
+using Oriel.Desktops.Node;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
 

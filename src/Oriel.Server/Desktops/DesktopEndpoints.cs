@@ -1,7 +1,8 @@
 using System.Text.Json;
-using Oriel.Desktops;
-using Oriel.Desktops.Attestation;
+using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Loop;
+using Oriel.Desktops.Registry;
 using Oriel.Desktops.Templates;
 using Oriel.Protocol;
 

@@ -1,5 +1,6 @@
-using Oriel.Desktops;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Loop;
+using Oriel.Desktops.Registry;
 using Oriel.Egress.Policy;
 using Oriel.Protocol;
 

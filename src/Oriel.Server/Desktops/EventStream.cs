@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using Oriel.Desktops;
 using Oriel.Desktops.Events;
+using Oriel.Desktops.Registry;
 
 namespace Oriel.Server.Desktops;
 

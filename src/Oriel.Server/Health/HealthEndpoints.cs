@@ -1,5 +1,5 @@
 using System.Text.Json.Serialization;
-using Oriel.Desktops;
+using Oriel.Desktops.Registry;
 using Oriel.Images;
 using Oriel.Protocol;
 

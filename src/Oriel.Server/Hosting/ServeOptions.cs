@@ -1,5 +1,5 @@
 using System.Net;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Images;
 
 namespace Oriel.Server.Hosting;

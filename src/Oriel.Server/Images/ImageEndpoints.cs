@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
-using Oriel.Desktops;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Pool;
+using Oriel.Desktops.Registry;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;

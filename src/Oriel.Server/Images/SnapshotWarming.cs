@@ -1,5 +1,5 @@
-using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;
@@ -27,7 +27,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
     {
         if (driver.Vmm is null)
         {
-            return $"desktops of the driver {driver.Name} cannot be kept and restored; --driver qemu can";
+            return $"desktops of the driver {driver.Name} cannot be saved and restored; --driver qemu can";
         }
 
         if (Choose(wanted, report, out var templates) is { } problem)

@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
-using Oriel.Desktops;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Registry;
 using Oriel.Protocol;
 using Oriel.Streaming;
 

@@ -1,8 +1,9 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Oriel.Desktops;
-using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Loop;
+using Oriel.Desktops.Node;
+using Oriel.Desktops.Registry;
 using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress;

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops;
+using Oriel.Desktops.Node;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;

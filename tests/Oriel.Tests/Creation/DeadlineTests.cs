@@ -1,5 +1,4 @@
-using Oriel.Desktops;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Images;
 using Oriel.Protocol.Keeper;
 

@@ -1,7 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
-using Oriel.Desktops;
 using Oriel.Protocol.Keeper;
 using Oriel.Tests.Server;
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops.Creation;
+using Oriel.Desktops.Node;
 using Oriel.Tests.Server;
+using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Desktops;
 
@@ -29,6 +30,18 @@ public sealed class CgroupDelegationTests : IDisposable
         Assert.False(CgroupDelegation.TryRemoveLeaf(_root));
         Assert.True(Directory.Exists(Leaf));
         Assert.Equal("cpu memory", File.ReadAllText(Path.Combine(_root, "cgroup.subtree_control")));
+    }
+
+    /// <summary>As systemd removes a scope's groups once its last process has ended. Here a file keeps the directory until then.</summary>
+    [Fact]
+    public async Task RemoveAsync_SomebodyElseRemovesItMeanwhile_IsNoError()
+    {
+        var group = Directory.CreateDirectory(Path.Combine(_root, "d-aaaaaaaaaa")).FullName;
+        var removing = CgroupDelegation.RemoveAsync(group);
+        await Eventually.HoldsAsync(() => File.Exists(Path.Combine(group, "cgroup.kill")), () => "it was not killed");
+        Directory.Move(group, Path.Combine(_root, "elsewhere"));
+
+        await removing;
     }
 
     [Fact]

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Images;
 using Oriel.Server.Commands.Doctor;
 

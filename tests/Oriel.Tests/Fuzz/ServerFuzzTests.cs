@@ -1,9 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Oriel.Desktops;
-using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
 using Oriel.Images;

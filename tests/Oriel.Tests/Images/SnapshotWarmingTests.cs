@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Images;
 using Oriel.Server.Commands;
@@ -72,7 +72,7 @@ public sealed class SnapshotWarmingTests : IDisposable
     {
         var keepers = new RestoringKeepers();
         keepers.Played.Keeping = _ => Task.FromResult<string?>("no space is left");
-        Assert.Equal("large: no snapshot was made: The machine could not be kept: no space is left", await WarmAsync(keepers, "large"));
+        Assert.Equal("large: no snapshot was made: The machine could not be saved: no space is left", await WarmAsync(keepers, "large"));
         Assert.Empty(await ListAsync());
         Assert.Equal(0, keepers.Played.Running);
     }
@@ -94,7 +94,7 @@ public sealed class SnapshotWarmingTests : IDisposable
     public async Task WarmCommand_DriverWithoutSnapshots_SaysWhatToDo()
     {
         var (code, _, errors) = await RunAsync("image", "warm", "--template", "large", "--driver", "container", "--data", _data);
-        Assert.Equal((1, "There is no snapshot: desktops of the driver container cannot be kept and restored; --driver qemu can"), (code, errors.Trim()));
+        Assert.Equal((1, "There is no snapshot: desktops of the driver container cannot be saved and restored; --driver qemu can"), (code, errors.Trim()));
     }
 
     [Fact]

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Node;
 using Oriel.Linux.Processes;
 using Oriel.Server.Hosting;
 using Oriel.Tests.Server;

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
 using Oriel.Server.Hosting;
 using Oriel.Streaming;

@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Oriel.Desktops;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Server;

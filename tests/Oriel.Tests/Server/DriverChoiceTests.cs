@@ -47,7 +47,10 @@ public sealed class DriverChoiceTests : IDisposable
     [Fact]
     public async Task Resolve_Qemu_TakesKvmOnlyWhereAMachineComesUpOnIt()
     {
-        var (driver, problem) = await DriverChoice.ResolveAsync("qemu", "true", Token);
+        // This test is no oriel that could start itself to look at KVM.
+        var seen = KvmProbe.Try();
+        var kvm = seen is null ? DoctorFinding.Ok("KVM", "a guest ran") : DoctorFinding.Warn("KVM", seen, "");
+        var (driver, problem) = await DriverChoice.ResolveAsync("qemu", new DriverHost("true", Token) { Kvm = _ => Task.FromResult(kvm) });
         Assert.SkipWhen(problem is not null, $"{problem}");
         using var qemu = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
             "qemu-system-x86_64", ["-M", "microvm", "-accel", "kvm", "-cpu", "host", "-m", "64", "-display", "none", "-nodefaults", "-no-user-config", "-S", "-qmp", "stdio"])
@@ -59,7 +62,7 @@ public sealed class DriverChoiceTests : IDisposable
         await qemu.StandardInput.WriteAsync("""{"execute":"qmp_capabilities"}{"execute":"quit"}""");
         await qemu.StandardInput.FlushAsync(Token);
         await qemu.WaitForExitAsync(Token);
-        Assert.Equal(qemu.ExitCode == 0 && KvmProbe.Try() is null ? "kvm" : "tcg", driver!.Accelerator);
+        Assert.Equal(qemu.ExitCode == 0 && seen is null ? "kvm" : "tcg", driver!.Accelerator);
     }
 
     [Fact]

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Oriel.Desktops.Keepers;
-using Oriel.Desktops.Memory;
+using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Server;

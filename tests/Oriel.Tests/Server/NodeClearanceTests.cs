@@ -1,7 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Oriel.Desktops;
 using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Registry;
 using Oriel.Desktops.Store;
 using Oriel.Protocol;
 

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
+using Oriel.Desktops.Attestation;
 using Oriel.Egress;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;

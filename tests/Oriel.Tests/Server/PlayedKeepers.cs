@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text.Json;
-using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Node;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 

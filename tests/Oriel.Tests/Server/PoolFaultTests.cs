@@ -1,7 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
 using Oriel.Tests.Shared;
 
@@ -60,10 +60,10 @@ public sealed class PoolFaultTests
         await Eventually.HoldsAsync(() => Task.FromResult(keepers.Running == 2 ? null : $"{keepers.Running} keepers run"));
         foreach (var pool in await PoolsAsync(server))
         {
-            Assert.StartsWith("the snapshot that was made cannot be kept: ", pool["snapshotProblem"]!.GetValue<string>());
+            Assert.StartsWith("the snapshot that was made cannot be saved: ", pool["snapshotProblem"]!.GetValue<string>());
         }
 
-        Assert.Contains("A warm desktop of template default was not made, the next one is tried in 1 s: the snapshot that was made cannot be kept: ", server.Log.Text);
+        Assert.Contains("A warm desktop of template default was not made, the next one is tried in 1 s: the snapshot that was made cannot be saved: ", server.Log.Text);
         Assert.Empty(Kept(server));
     }
 

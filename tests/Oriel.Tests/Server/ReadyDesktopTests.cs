@@ -4,7 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
-using Oriel.Desktops;
+using Oriel.Desktops.Node;
 using Oriel.Egress.Policy;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;

@@ -6,7 +6,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops;
+using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
 using Oriel.Server.Hosting;
 

@@ -1,8 +1,8 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Oriel.Desktops.Disks;
-using Oriel.Desktops.Drivers;
+using Oriel.Desktops.Guests;
+using Oriel.Desktops.Node;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
 

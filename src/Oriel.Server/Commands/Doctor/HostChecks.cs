@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using Oriel.Desktops.Creation;
-using Oriel.Desktops.Drivers;
 using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Node;
 using Oriel.Linux.Kvm;
 using Oriel.Linux.Processes;
 

@@ -1,0 +1,55 @@
+using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
+
+namespace Oriel.Desktops.Loop;
+
+// What time does to a desktop: its time to live, its idle end and its idle pause are the next time at which the loop looks.
+public sealed partial class Desktop
+{
+    /// <summary>What lies further ahead is looked at again.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
+
+    private readonly ITimer _timer;
+
+    private DateTimeOffset? Expiry => DesktopTransitions.Counts(_snapshot.State) ? _snapshot.ExpiresAt : null;
+
+    private DateTimeOffset? IdleEnd => _snapshot.State is DesktopState.Ready or DesktopState.Paused && Viewers == 0 ? LastActivity + _snapshot.IdleTimeout : null;
+
+    private DateTimeOffset? IdlePause => _snapshot.State == DesktopState.Ready && Viewers == 0 && !_isAsked ? LastActivity + _snapshot.IdlePause : null;
+
+    private void SetTimer()
+    {
+        if (_unclaimed || new[] { Expiry, IdleEnd, IdlePause }.Min() is not { } next)
+        {
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        var wait = next - _context.Clock.GetUtcNow();
+        _timer.Change(wait < TimeSpan.Zero ? TimeSpan.Zero : wait < LongestWait ? wait : LongestWait, Timeout.InfiniteTimeSpan);
+    }
+
+    private async Task HandleTimeAsync()
+    {
+        var now = _context.Clock.GetUtcNow();
+        if (_unclaimed)
+        {
+            return;
+        }
+
+        if (now >= Expiry)
+        {
+            await HandleVerbAsync(new VerbMessage(DesktopVerb.Destroy, DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {_snapshot.ExpiresAt:u}."), null, null));
+        }
+        else if (now >= IdleEnd)
+        {
+            await HandleVerbAsync(new VerbMessage(DesktopVerb.Destroy, DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {_snapshot.IdleTimeout!.Value.TotalSeconds:0} s."), null, null));
+        }
+        else if (now >= IdlePause)
+        {
+            await HandleVerbAsync(new VerbMessage(DesktopVerb.Pause, null, null, null, ForIdle: true));
+        }
+    }
+
+    private sealed record TimeMessage : Message;
+}

@@ -1,0 +1,220 @@
+using Microsoft.Extensions.Logging;
+using Oriel.Desktops.Creation;
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Guests;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Loop;
+using Oriel.Desktops.Node;
+using Oriel.Desktops.Steps;
+using Oriel.Desktops.Store;
+using Oriel.Protocol;
+using Oriel.Protocol.Guest;
+using Oriel.Protocol.Keeper;
+using StepState = Oriel.Desktops.Lifecycle.StepState;
+
+namespace Oriel.Desktops.Registry;
+
+// What a new server does with what earlier ones left, and what it watches of all desktops.
+public sealed partial class DesktopService
+{
+    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(1);
+
+    private async Task AdoptAllAsync(CancellationToken cancellationToken)
+    {
+        var stored = await _context.Store.LoadAsync(_context.Clock.GetUtcNow() - Options.KeepDestroyed, cancellationToken);
+        var known = stored.Select(s => s.Desktop.Snapshot.Id.ToString()).ToHashSet();
+        foreach (var (desktop, events) in stored)
+        {
+            Adopt(desktop, events);
+        }
+
+        foreach (var bundle in Directory.EnumerateDirectories(Options.DesktopsDirectory).Where(path => !known.Contains(Path.GetFileName(path))))
+        {
+            await RemoveOrphanAsync(bundle, cancellationToken);
+        }
+    }
+
+    private void Adopt(StoredDesktop stored, IReadOnlyList<DesktopEvent> events)
+    {
+        var was = stored.Snapshot.State;
+        if (was == DesktopState.Destroyed)
+        {
+            var gone = new Desktop(_context, stored, events);
+            gone.StayDestroyed();
+            _desktops[gone.Id] = gone;
+            RemoveRemains(gone);
+            return;
+        }
+
+        var bundle = Path.Combine(Options.DesktopsDirectory, stored.Snapshot.Id.ToString());
+        var spec = KeeperLiveness.ReadSpec(bundle);
+        var identity = KeeperLiveness.ReadIdentity(bundle);
+        var alive = spec is not null && identity is not null && KeeperLiveness.IsAlive(identity);
+        var usable = alive && identity!.ProtocolVersion == KeeperIdentity.CurrentVersion && was is DesktopState.Ready or DesktopState.Paused;
+
+        // A desktop that was ready is configured; it is shown as such until its agent has proven itself to this server.
+        var start = was == DesktopState.Ready && usable ? stored with { Snapshot = stored.Snapshot with { State = DesktopState.Configuring } } : stored;
+        var desktop = new Desktop(_context, start, events);
+        _desktops[desktop.Id] = desktop;
+        if (!usable)
+        {
+            desktop.Resources.AdoptRemains(spec);
+            desktop.Start((d, _) => Condemn(d, was, bundle));
+            return;
+        }
+
+        _logger.LogInformation("Desktop {Desktop}: adopting (was {State})", desktop.Id, was.Name());
+        desktop.Resources.Adopt(spec!);
+        desktop.Start((d, token) => was == DesktopState.Paused ? WatchOf(d).FollowAsync(token) : ReachAsync(d, token));
+    }
+
+    private static Task Condemn(Desktop desktop, DesktopState was, string bundle)
+    {
+        if (was is DesktopState.Failed or DesktopState.Destroying)
+        {
+            // It was on its way out already, and keeps its reason.
+            desktop.ResumeTakedown();
+        }
+        else if (was is DesktopState.Ready or DesktopState.Paused)
+        {
+            var exit = KeeperLiveness.ReadExit(bundle);
+            var keeper = KeeperLiveness.ReadIdentity(bundle);
+            if (keeper is not null && keeper.ProtocolVersion != KeeperIdentity.CurrentVersion && KeeperLiveness.IsAlive(keeper))
+            {
+                desktop.Fail(DesktopReason.Of(ReasonCodes.ServerRestarted, "The desktop was made by a version of Oriel that this server cannot take over from, and is ended."));
+                return Task.CompletedTask;
+            }
+
+            if (keeper is not null && keeper.BootId != KeeperLiveness.BootId())
+            {
+                desktop.Fail(new DesktopReason(ReasonCodes.HostRestarted, null, "The machine that the desktop ran on was restarted.", exit is null ? null : $"{exit.Reason}: {exit.Detail}", LastLines(bundle)));
+                return Task.CompletedTask;
+            }
+
+            desktop.Fail(new DesktopReason(exit?.Reason ?? ReasonCodes.KeeperDied, null, exit?.Detail ?? "The keeper ended while no server was there.", null, LastLines(bundle)));
+        }
+        else
+        {
+            desktop.Fail(new DesktopReason(ReasonCodes.ServerRestarted, StepOf(desktop.Snapshot, bundle), "The server ended while the desktop was being created.", was.Name(), LastLines(bundle)));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
+    private static string StepOf(DesktopSnapshot last, string bundle) => last.RunningStep ?? last.State switch
+    {
+        DesktopState.Configuring => CreationSteps.Next(last.Steps, StepNames.ScreenSize),
+        DesktopState.Booting => StepNames.Agent,
+        _ when KeeperLiveness.ReadIdentity(bundle) is not null => StepNames.GuestStart,
+        _ when Directory.Exists(bundle) => StepNames.Keeper,
+        _ => StepNames.Prepare,
+    };
+
+    private GuestWatch WatchOf(Desktop desktop) => new(desktop.Resources, desktop.Reports, Options.Deadlines.Adopt, _context.Clock);
+
+    /// <summary>Shows the desktop as ready again once its agent has proven itself to this server.</summary>
+    private async Task ReachAsync(Desktop desktop, CancellationToken cancellationToken)
+    {
+        var steps = new StepRunner(desktop.Reports, _context.Clock);
+        while (!await TryReachAsync(desktop, steps, cancellationToken))
+        {
+            // Its machine is halted, so it cannot answer yet.
+        }
+
+        await desktop.Reports.ProvenAsync(null, cancellationToken);
+        await WatchOf(desktop).FollowAsync(cancellationToken);
+    }
+
+    /// <returns>False when the deadline passed at a machine that is halted because this host's disk is full.</returns>
+    private async Task<bool> TryReachAsync(Desktop desktop, StepRunner steps, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await steps.RunAsync(StepNames.Adopt, Options.Deadlines.Adopt, async (progress, token) =>
+            {
+                var agent = await AgentReach.WaitAsync(() => desktop.Resources.Machine.Agent, progress, _context.Clock, token);
+
+                // A call that needs the proofs: both ends know the key, and the agent answers.
+                using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token);
+                await call.ResponseStream.MoveNext(token);
+            }, cancellationToken);
+            return true;
+        }
+        catch (StepFailedException e) when (e.Reason.Code == ReasonCodes.StepDeadline && GuestWatch.IsFrozen(desktop.Snapshot, desktop.Resources.Machine))
+        {
+            return false;
+        }
+    }
+
+    private void RemoveRemains(Desktop gone)
+    {
+        if (Directory.Exists(gone.Resources.Bundle))
+        {
+            gone.Resources.AdoptRemains(KeeperLiveness.ReadSpec(gone.Resources.Bundle));
+            _ = gone.Resources.RemoveAsync(orderly: false);
+        }
+    }
+
+    private async Task RemoveOrphanAsync(string bundle, CancellationToken cancellationToken)
+    {
+        _logger.LogWarning("{Bundle} belongs to no known desktop; removing it", bundle);
+        try
+        {
+            await BundleRemains.RemoveAsync(_context.Node.Keepers, bundle, cancellationToken);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            _logger.LogError(e, "{Bundle} could not be removed", bundle);
+        }
+    }
+
+    private static IReadOnlyList<string> LastLines(string bundle)
+    {
+        const int Lines = 20;
+        const int TailBytes = 16 * 1024;
+        var lines = new List<string>();
+        foreach (var name in (string[])[BundleFiles.Keeper, BundleFiles.Console])
+        {
+            lines.AddRange(BundleFiles.Tail(Path.Combine(bundle, name), TailBytes).TakeLast(Lines));
+        }
+
+        return lines;
+    }
+
+    private async Task WatchAsync()
+    {
+        using var timer = new PeriodicTimer(WatchInterval, _context.Clock);
+        var disk = new HostDisk(() => _context.Node.Keepers.FreeBytes(Options.DesktopsDirectory));
+        var forgotten = _context.Clock.GetUtcNow();
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stopping.Token))
+            {
+                var now = _context.Clock.GetUtcNow();
+                var room = disk.Look();
+                foreach (var desktop in _desktops.Values)
+                {
+                    desktop.Warn(WarningCodes.DiskFull, room);
+                    desktop.Warn(WarningCodes.OutOfMemory, desktop.Resources.IsShortOfMemory ? MemoryKills.Message : null);
+                    desktop.KeepSequence();
+                    if (desktop.Snapshot is { State: DesktopState.Destroyed } gone && now - gone.EndedAt > Options.KeepDestroyed && _desktops.TryRemove(desktop.Id, out _))
+                    {
+                        await desktop.DisposeAsync();
+                    }
+                }
+
+                if (now - forgotten > TimeSpan.FromMinutes(10))
+                {
+                    forgotten = now;
+                    await _context.Store.ForgetAsync(now - Options.KeepDestroyed, _stopping.Token);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The server stops.
+        }
+    }
+}

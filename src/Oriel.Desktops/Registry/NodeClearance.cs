@@ -1,0 +1,62 @@
+using Oriel.Desktops.Events;
+using Oriel.Desktops.Keepers;
+using Oriel.Desktops.Lifecycle;
+using Oriel.Desktops.Store;
+
+namespace Oriel.Desktops.Registry;
+
+/// <summary>
+/// Ends every desktop of a node that has no server: keeper with its guest, cgroup, bundle, and the record, which is closed with the reason.
+/// The caller holds the data directory's lock.
+/// </summary>
+/// <param name="store">Null where there is no database: then there are no records either.</param>
+public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, string desktopsDirectory, TimeProvider clock)
+{
+    /// <returns>Each desktop's id, and why it could not be ended (null when it was).</returns>
+    public async Task<IReadOnlyList<(string Id, string? Problem)>> EndAllAsync(DesktopReason reason, CancellationToken cancellationToken)
+    {
+        var records = store is null ? [] : await store.LoadAsync(DateTimeOffset.MaxValue, cancellationToken);
+        var byId = records.ToDictionary(record => record.Desktop.Snapshot.Id.ToString(), record => record.Desktop);
+        var bundles = Directory.Exists(desktopsDirectory) ? Directory.GetDirectories(desktopsDirectory).Select(Path.GetFileName) : [];
+        var ended = bundles.Union(byId.Keys).Select(id => EndAsync(id!, byId.GetValueOrDefault(id!), reason, cancellationToken));
+        return await Task.WhenAll(ended);
+    }
+
+    private async Task<(string Id, string? Problem)> EndAsync(string id, StoredDesktop? record, DesktopReason reason, CancellationToken cancellationToken)
+    {
+        var bundle = Path.Combine(desktopsDirectory, id);
+        try
+        {
+            if (Directory.Exists(bundle))
+            {
+                await BundleRemains.RemoveAsync(keepers, bundle, cancellationToken);
+            }
+
+            if (record is not null)
+            {
+                await CloseAsync(record, reason, cancellationToken);
+            }
+
+            return (id, null);
+        }
+        catch (Exception e) when (e is IOException or InvalidOperationException or UnauthorizedAccessException)
+        {
+            return (id, e.Message);
+        }
+    }
+
+    /// <summary>A desktop that was on its way out already keeps its own reason.</summary>
+    private Task CloseAsync(StoredDesktop record, DesktopReason reason, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        var why = record.Snapshot.State is DesktopState.Failed or DesktopState.Destroying ? record.Snapshot.Reason ?? reason : reason;
+        var first = Math.Max(1, record.EventCeiling);
+        DesktopEvent[] events =
+        [
+            new(first, "state", now, new StateEvent(DesktopState.Destroyed, why)),
+            new(first + 1, "end", now, new EndEvent()),
+        ];
+        var closed = record.Snapshot with { State = DesktopState.Destroyed, Reason = why, EndedAt = now };
+        return store!.SaveAsync(record with { Snapshot = closed, EventCeiling = first + events.Length }, events, cancellationToken);
+    }
+}
