@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Oriel.Egress.Dialing;
 using Oriel.Egress.Policy;
 using Oriel.Egress.Proxy;
+using Oriel.Egress.Sessions;
 
 namespace Oriel.Egress;
 

@@ -5,7 +5,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Steps;
-using Oriel.Egress;
+using Oriel.Egress.Sessions;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;

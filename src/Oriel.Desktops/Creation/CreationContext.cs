@@ -1,5 +1,5 @@
 using Oriel.Desktops.Node;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Desktops.Creation;
 

@@ -9,7 +9,7 @@ using Oriel.Desktops.Node;
 using Oriel.Desktops.Resources;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Steps;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Keeper;

@@ -5,9 +5,9 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Resources;
 using Oriel.Desktops.Steps;
 using Oriel.Desktops.Store;
-using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Egress.Sessions;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 

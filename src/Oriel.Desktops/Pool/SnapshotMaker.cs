@@ -3,7 +3,7 @@ using Oriel.Desktops.Creation;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Desktops.Pool;
 

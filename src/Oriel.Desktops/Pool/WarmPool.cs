@@ -4,7 +4,7 @@ using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Pool;

@@ -12,7 +12,7 @@ using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Registry;

@@ -2,9 +2,9 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Steps;
-using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Egress.Sessions;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Resources;

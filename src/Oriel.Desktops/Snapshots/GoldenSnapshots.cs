@@ -4,7 +4,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol;
 
 namespace Oriel.Desktops.Snapshots;

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 using Oriel.Desktops.Node;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Desktops.Snapshots;
 

@@ -3,6 +3,7 @@ using System.Text;
 using Oriel.Egress.Dialing;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Egress.Sessions;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 

@@ -1,7 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
+using Oriel.Images.Tools;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Building;
 
 /// <summary>
 /// Where mmdebstrap unpacks. In its user namespace root is the first subordinate id, a stranger to whoever builds: a folder above that is closed to

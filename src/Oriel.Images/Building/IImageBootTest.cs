@@ -1,4 +1,6 @@
-namespace Oriel.Images;
+using Oriel.Images.Store;
+
+namespace Oriel.Images.Building;
 
 /// <summary>
 /// Starts a desktop from an image and tries it: desktop drawn, terminal and browser in the screenshot, a key typed and its echo seen. An image

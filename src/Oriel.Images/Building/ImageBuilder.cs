@@ -2,8 +2,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Oriel.Images.Disks;
+using Oriel.Images.Store;
+using Oriel.Images.Tools;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Building;
 
 /// <param name="Agent">Path of the oriel-agent to bake in, or null for none.</param>
 /// <param name="AgentVersion">What the manifest says of it.</param>
@@ -141,7 +143,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         if (!File.Exists(tar))
         {
             var partial = Path.Combine(building, "kernel.tar");
-            var command = KernelPackage.FetchCommand(recipe, room.Path, partial);
+            var command = KernelPackage.FetchCommand(recipe.File.Kernel!, recipe.Suite, recipe.File.Mirrors, room.Path, partial);
             await StepAsync("kernel", () => Command.RunAsync(command, line => ReportPhase("kernel", line), cancellationToken));
             Keep(partial, tar, "kernel-*.tar");
         }
@@ -257,6 +259,3 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         }
     }
 }
-
-/// <summary>An image cannot be built here and now; the message says why and what helps.</summary>
-public sealed class ImageBuildException(string message) : Exception(message);

@@ -1,4 +1,6 @@
-namespace Oriel.Images;
+using Oriel.Images.Tools;
+
+namespace Oriel.Images.Building;
 
 /// <summary>Runs a script as root of a user namespace inside an image's tree that is being built, with a /dev and /proc that vanish afterwards.</summary>
 internal static class ImageChroot

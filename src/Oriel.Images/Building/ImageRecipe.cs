@@ -1,9 +1,11 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Oriel.Images.Disks;
+using Oriel.Images.Store;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Building;
 
 /// <summary>The file <c>image.json</c> of a recipe.</summary>
 /// <param name="Mirrors">Lines of sources.list.</param>
@@ -67,7 +69,7 @@ public sealed class ImageRecipe
         ImageRecipeFile? file;
         try
         {
-            file = JsonSerializer.Deserialize(ReadBounded(json), ImagesJsonContext.Default.ImageRecipeFile);
+            file = JsonSerializer.Deserialize(ReadBounded(json), RecipeJsonContext.Default.ImageRecipeFile);
         }
         catch (JsonException e)
         {
@@ -135,3 +137,7 @@ public sealed class ImageRecipe
 
 /// <summary>What is wrong with a recipe.</summary>
 public sealed class ImageRecipeException(string message) : Exception(message);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(ImageRecipeFile))]
+internal sealed partial class RecipeJsonContext : JsonSerializerContext;

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using Oriel.Images.Store;
+using Oriel.Images.Tools;
 
 namespace Oriel.Images.Disks;
 

@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.Text;
+using Oriel.Images.Tools;
 
 namespace Oriel.Images.Disks;
 
@@ -29,10 +30,11 @@ internal sealed class KernelPackage
     public byte[] BusyboxProgram { get; }
 
     /// <summary>The command that fetches it as a tar.</summary>
-    public static IReadOnlyList<string> FetchCommand(ImageRecipe recipe, string temporary, string tar) =>
+    /// <param name="package">Debian's name of it, with its version where one is pinned.</param>
+    public static IReadOnlyList<string> FetchCommand(string package, string suite, IReadOnlyList<string> mirrors, string temporary, string tar) =>
     [
         "env", $"TMPDIR={temporary}", "mmdebstrap", "--mode=unshare", "--variant=extract", "--format=tar",
-        $"--include={recipe.File.Kernel},{Busybox}", recipe.Suite, tar, .. recipe.File.Mirrors,
+        $"--include={package},{Busybox}", suite, tar, .. mirrors,
     ];
 
     /// <exception cref="ImageBuildException">It is not what a Debian kernel package holds.</exception>

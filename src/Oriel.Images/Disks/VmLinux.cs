@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Oriel.Images.Tools;
 
 namespace Oriel.Images.Disks;
 

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Oriel.Linux.Files;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Store;
 
 /// <summary>
 /// Remembers which disk files were read and found to be what their manifest says, by size and times. One of them is that of the last change, which

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Store;
 
 /// <summary>The image as disks for virtual machines, in the folder <c>disks</c> beside its rootfs. Made with the image, never written to afterwards.</summary>
 /// <param name="KernelRelease">As <c>uname -r</c> tells it.</param>

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Store;
 
 /// <summary>What an image is; <c>manifest.json</c> beside its <c>rootfs</c>. The digest names the tree's content, so the manifest is not part of it.</summary>
 /// <param name="Digest"><c>sha256:</c> and 64 hex digits, over the canonical listing of the tree (see <see cref="TreeDigest"/>).</param>
@@ -38,5 +38,4 @@ public sealed record ImageBootStep(string Name, bool Passed, double ElapsedMs, s
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(ImageManifest))]
-[JsonSerializable(typeof(ImageRecipeFile))]
 internal sealed partial class ImagesJsonContext : JsonSerializerContext;

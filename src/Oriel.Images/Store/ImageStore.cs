@@ -1,6 +1,7 @@
 using System.Text.Json;
+using Oriel.Images.Tools;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Store;
 
 /// <summary>
 /// The golden images of one data directory: <c>&lt;hex&gt;/manifest.json</c> and <c>&lt;hex&gt;/rootfs/</c>. An image appears whole, by a rename,

@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Oriel.Desktops.Node;
-using Oriel.Images;
+using Oriel.Images.Building;
+using Oriel.Images.Store;
+using Oriel.Images.Tools;
 using Oriel.Server.Commands.CommandLine;
 using Spectre.Console;
 

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Server.Images;
 using Spectre.Console;
 

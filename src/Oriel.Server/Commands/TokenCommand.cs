@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Oriel.Desktops.Store;
-using Oriel.Images;
+using Oriel.Images.Store;
+using Oriel.Images.Tools;
 using Oriel.Server.Auth;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Hosting;

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 using Oriel.Desktops.Registry;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol;
 
 namespace Oriel.Server.Health;

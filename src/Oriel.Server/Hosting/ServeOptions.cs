@@ -1,6 +1,6 @@
 using System.Net;
 using Oriel.Desktops.Node;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Server.Hosting;
 
@@ -57,7 +57,7 @@ public sealed record ServeOptions
 
     public IReadOnlyDictionary<string, IPAddress> EgressHosts { get; init; } = new Dictionary<string, IPAddress>();
 
-    public string Images => ImagesDirectory ?? Oriel.Images.DataDirectory.Images(DataDirectory);
+    public string Images => ImagesDirectory ?? Oriel.Images.Store.DataDirectory.Images(DataDirectory);
 
     public string RunDirectory => Path.Combine(DataDirectory, "run");
 

@@ -5,7 +5,7 @@ using Oriel.Desktops.Registry;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Server.Images;

@@ -2,7 +2,7 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Server.Hosting;
 
 namespace Oriel.Server.Images;

@@ -8,7 +8,8 @@ using Oriel.Desktops.Store;
 using Oriel.Desktops.Templates;
 using Oriel.Egress;
 using Oriel.Egress.Policy;
-using Oriel.Images;
+using Oriel.Images.Store;
+using Oriel.Images.Tools;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 

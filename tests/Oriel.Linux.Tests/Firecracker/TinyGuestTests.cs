@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Agents;
 using Oriel.Egress;
 using Oriel.Egress.Policy;
+using Oriel.Egress.Sessions;
 using Oriel.Linux.Kvm;
 using Oriel.Linux.Tests.Guest;
 using Oriel.Linux.Tests.Keeper;

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
-using Oriel.Images;
+using Oriel.Images.Building;
+using Oriel.Images.Store;
 
 namespace Oriel.Linux.Tests.Images;
 

@@ -1,4 +1,6 @@
-using Oriel.Images;
+using Oriel.Images.Building;
+using Oriel.Images.Store;
+using Oriel.Images.Tools;
 
 namespace Oriel.Linux.Tests.Images;
 

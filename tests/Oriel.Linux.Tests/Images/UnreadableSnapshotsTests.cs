@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Linux.Tests.Images;
 

@@ -1,5 +1,5 @@
 using Oriel.Desktops.Node;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Creation;

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Oriel.Desktops.Node;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Server.Commands.Doctor;
 
 namespace Oriel.Tests.Doctor;

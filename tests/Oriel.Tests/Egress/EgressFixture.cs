@@ -14,6 +14,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Egress.Sessions;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Egress;

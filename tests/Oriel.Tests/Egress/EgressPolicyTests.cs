@@ -1,5 +1,4 @@
 using System.Net;
-using Oriel.Egress;
 using Oriel.Egress.Policy;
 
 namespace Oriel.Tests.Egress;

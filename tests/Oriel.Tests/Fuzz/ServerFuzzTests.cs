@@ -5,7 +5,7 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
 using Oriel.Egress.Policy;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 using Oriel.Server;

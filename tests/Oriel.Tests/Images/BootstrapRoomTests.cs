@@ -1,4 +1,4 @@
-using Oriel.Images;
+using Oriel.Images.Building;
 
 namespace Oriel.Tests.Images;
 

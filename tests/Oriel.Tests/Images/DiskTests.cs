@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using Oriel.Images;
 using Oriel.Images.Disks;
+using Oriel.Images.Tools;
 
 namespace Oriel.Tests.Images;
 

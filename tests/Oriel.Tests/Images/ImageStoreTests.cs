@@ -1,4 +1,4 @@
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Tests.Images;
 

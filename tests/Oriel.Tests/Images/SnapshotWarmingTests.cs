@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Server.Commands;
 using Oriel.Server.Images;
 using Oriel.Tests.Server;

@@ -1,6 +1,6 @@
 using System.Formats.Tar;
 using System.Text;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Tests.Images;
 

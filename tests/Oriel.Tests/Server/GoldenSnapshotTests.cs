@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
-using Oriel.Images;
+using Oriel.Images.Store;
 using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
 using Oriel.Desktops.Attestation;
-using Oriel.Egress;
+using Oriel.Egress.Sessions;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Server.Commands.CommandLine;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Oriel.Images;
+using Oriel.Images.Store;
 
 namespace Oriel.Server.Commands.Doctor;
 

@@ -2,8 +2,9 @@ using System.Formats.Tar;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Oriel.Images.Tools;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Store;
 
 /// <param name="Size">Bytes of the regular files; one with several names counts for each.</param>
 internal sealed record TreeDigestResult(string Digest, long Size, int Entries);

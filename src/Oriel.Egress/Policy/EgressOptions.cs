@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Oriel.Egress;
+namespace Oriel.Egress.Policy;
 
 /// <summary>What the operator, never a guest or a policy, decides about egress.</summary>
 public sealed record EgressOptions

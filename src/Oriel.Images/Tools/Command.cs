@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using Oriel.Linux.Processes;
 
-namespace Oriel.Images;
+namespace Oriel.Images.Tools;
 
 /// <summary>Runs a program to its end; when cancelled, ends it with all its children first.</summary>
 internal static class Command

@@ -4,7 +4,7 @@ using System.Text;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
 
-namespace Oriel.Egress;
+namespace Oriel.Egress.Sessions;
 
 /// <summary>One desktop's egress: its policy, its log and its open connections. Made by <see cref="EgressGateway.Register"/>; safe for concurrent use.</summary>
 public sealed class EgressSession : IDisposable

@@ -1,4 +1,4 @@
-namespace Oriel.Images;
+namespace Oriel.Images.Store;
 
 /// <summary>Where one installation of Oriel keeps what it makes: <c>images/</c>, <c>cache/</c>, and the server's own.</summary>
 public static class DataDirectory

@@ -1,4 +1,4 @@
-namespace Oriel.Images;
+namespace Oriel.Images.Tools;
 
 /// <summary>
 /// Runs tools in a user namespace that maps root to this user and all other ids to its subordinate ones, so that an ordinary user
