@@ -1,5 +1,5 @@
 using System.Net;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming;
 

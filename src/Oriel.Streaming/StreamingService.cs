@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 using Oriel.Protocol;
 using Oriel.Streaming.Feeds;
 using Oriel.Streaming.Viewers;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Sdp;
 
 namespace Oriel.Streaming;
 

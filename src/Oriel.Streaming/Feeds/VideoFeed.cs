@@ -6,7 +6,7 @@ using Oriel.Desktops.Agents;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Messages;
 using Oriel.Streaming.Viewers;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming.Feeds;
 

@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol;
 using Oriel.Streaming.Messages;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Sctp;
 
 namespace Oriel.Streaming.Viewers;
 

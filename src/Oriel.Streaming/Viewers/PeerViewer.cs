@@ -1,5 +1,7 @@
 using Oriel.Protocol.Display;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Sctp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming.Viewers;
 

@@ -3,7 +3,7 @@ using System.Net.WebSockets;
 using System.Threading.Channels;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Messages;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming.Viewers;
 

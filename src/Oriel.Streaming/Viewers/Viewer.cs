@@ -1,5 +1,5 @@
 using Oriel.Protocol.Display;
-using Oriel.WebRtc;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming.Viewers;
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Oriel.WebRtc.Sctp;
 
 namespace Oriel.WebRtc.Dtls;
 

@@ -1,6 +1,7 @@
 using Org.BouncyCastle.Security;
 using Org.BouncyCastle.Tls;
 using Org.BouncyCastle.Tls.Crypto.Impl.BC;
+using Oriel.WebRtc.Sctp;
 using Oriel.WebRtc.Srtp;
 
 namespace Oriel.WebRtc.Dtls;

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 
 namespace Oriel.WebRtc.Ice;
@@ -46,5 +47,15 @@ internal static class Demultiplexer
 /// <summary>Finds the peer that a connectivity check is for.</summary>
 internal interface IPeerDirectory
 {
-    PeerConnection? FindByStun(ReadOnlySpan<byte> packet);
+    IPacketReceiver? FindByStun(ReadOnlySpan<byte> packet);
+}
+
+/// <summary>A peer, as its paths know it.</summary>
+internal interface IPacketReceiver
+{
+    /// <param name="path">Where it came from, when that is known.</param>
+    /// <param name="from">Else the address; the receiver's to keep.</param>
+    void Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from);
+
+    void PostPathClosed(IcePath path);
 }

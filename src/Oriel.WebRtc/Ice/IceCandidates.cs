@@ -13,19 +13,19 @@ internal static class IceCandidates
     private const uint TcpHostPreference = 90;
     private const uint TcpLocalPreference = (4 << 13) | 8191;
 
-    public static IEnumerable<string> Create(WebRtcOptions options, IEnumerable<IPAddress> addresses, int port)
+    public static IEnumerable<string> Create(bool udp, bool tcp, IEnumerable<IPAddress> addresses, int port)
     {
         var number = 0u;
         foreach (var address in addresses)
         {
             // IPv6 first (RFC 8421), then in the order given.
             var local = MaxLocalPreference - number - (address.AddressFamily == AddressFamily.InterNetworkV6 ? 0u : 1000u);
-            if (options.Udp)
+            if (udp)
             {
                 yield return $"candidate:{(2 * number) + 1} 1 udp {Priority(HostPreference, local)} {address} {port} typ host";
             }
 
-            if (options.Tcp)
+            if (tcp)
             {
                 yield return $"candidate:{(2 * number) + 2} 1 tcp {Priority(TcpHostPreference, TcpLocalPreference - number)} {address} {port} typ host tcptype passive";
             }

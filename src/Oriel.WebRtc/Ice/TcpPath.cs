@@ -21,14 +21,14 @@ internal sealed class TcpPath : IcePath
     private bool _writing;
     private bool _closed;
 
-    public TcpPath(Socket socket, IPEndPoint remote, PeerConnection peer)
+    public TcpPath(Socket socket, IPEndPoint remote, IPacketReceiver peer)
     {
         _socket = socket;
         Remote = remote;
         Peer = peer;
     }
 
-    public PeerConnection Peer { get; }
+    public IPacketReceiver Peer { get; }
     public override IPEndPoint Remote { get; }
     public override bool IsTcp => true;
 

@@ -2,9 +2,9 @@ using System.Net;
 
 namespace Oriel.WebRtc.Ice;
 
-internal sealed class UdpPath(UdpTransport transport, SocketAddress address, PeerConnection peer) : IcePath
+internal sealed class UdpPath(UdpTransport transport, SocketAddress address, IPacketReceiver peer) : IcePath
 {
-    public PeerConnection Peer { get; } = peer;
+    public IPacketReceiver Peer { get; } = peer;
     public SocketAddress Address { get; } = address;
     public override IPEndPoint Remote { get; } = ToEndPoint(address);
     public override bool IsTcp => false;

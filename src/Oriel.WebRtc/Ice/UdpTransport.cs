@@ -42,7 +42,7 @@ internal sealed class UdpTransport : IDisposable
         }
     }
 
-    public UdpPath Remember(SocketAddress address, PeerConnection peer)
+    public UdpPath Remember(SocketAddress address, IPacketReceiver peer)
     {
         var path = new UdpPath(this, address, peer);
         _paths[address] = path; // the newest peer owns an address: a reloaded page may reuse its port

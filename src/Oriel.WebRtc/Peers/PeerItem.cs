@@ -2,6 +2,7 @@ using System.Net;
 using Oriel.WebRtc.Dtls;
 using Oriel.WebRtc.Ice;
 using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Peers;
 

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Logging;
 using Oriel.WebRtc.CongestionControl;
 using Oriel.WebRtc.Dtls;
 using Oriel.WebRtc.Ice;
-using Oriel.WebRtc.Rtp;
 using Oriel.WebRtc.Sctp;
 using Oriel.WebRtc.Sdp;
 using Oriel.WebRtc.Srtp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Peers;
 

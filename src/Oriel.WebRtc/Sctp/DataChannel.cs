@@ -1,6 +1,4 @@
-using Oriel.WebRtc.Sctp;
-
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Sctp;
 
 /// <summary>
 /// One WebRTC data channel (RFC 8831). Events come one at a time, never while a lock is held; no message is delivered

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using Oriel.WebRtc.Ice;
+using Oriel.WebRtc.Rtcp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Sdp;
 

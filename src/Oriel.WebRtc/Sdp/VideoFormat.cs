@@ -1,4 +1,5 @@
 using System.Globalization;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Sdp;
 

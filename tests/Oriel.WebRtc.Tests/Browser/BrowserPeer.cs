@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Playwright;
+using Oriel.WebRtc.Peers;
 
 namespace Oriel.WebRtc.Tests.Browser;
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
 
 namespace Oriel.WebRtc.Tests.Browser;

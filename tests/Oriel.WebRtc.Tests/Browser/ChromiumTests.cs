@@ -1,4 +1,6 @@
 using System.Net;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
 
 namespace Oriel.WebRtc.Tests.Browser;

@@ -4,6 +4,7 @@ using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Oriel.WebRtc.Peers;
 using Oriel.WebRtc.Tests.Fixtures;
 
 namespace Oriel.WebRtc.Tests.Browser;

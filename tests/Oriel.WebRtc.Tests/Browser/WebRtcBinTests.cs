@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
 
 namespace Oriel.WebRtc.Tests.Browser;

@@ -1,3 +1,6 @@
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Video;
+
 namespace Oriel.WebRtc.Tests.Fixtures;
 
 /// <summary>Sends a clip over and over at a frame rate, and goes to its next key frame when one is asked for, as a live encoder would make one.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Fixtures;
 

@@ -4,6 +4,7 @@ using Oriel.WebRtc.Ice;
 using Oriel.WebRtc.Rtcp;
 using Oriel.WebRtc.Rtp;
 using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Fuzz;
 

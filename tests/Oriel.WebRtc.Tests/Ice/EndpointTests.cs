@@ -5,6 +5,7 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Oriel.WebRtc.Ice;
+using Oriel.WebRtc.Peers;
 
 namespace Oriel.WebRtc.Tests.Ice;
 

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Browser;
 using Oriel.WebRtc.Tests.Fixtures;
 

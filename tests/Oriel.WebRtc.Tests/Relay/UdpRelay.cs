@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Oriel.WebRtc.Peers;
 
 namespace Oriel.WebRtc.Tests.Relay;
 

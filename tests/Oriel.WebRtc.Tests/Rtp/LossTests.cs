@@ -1,8 +1,8 @@
 using Oriel.WebRtc.CongestionControl;
 using Oriel.WebRtc.Rtcp;
 using Oriel.WebRtc.Rtp;
-using Oriel.WebRtc.Sdp;
 using Oriel.WebRtc.Srtp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Rtp;
 

@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using Oriel.WebRtc.CongestionControl;
 using Oriel.WebRtc.Rtp;
-using Oriel.WebRtc.Sdp;
 using Oriel.WebRtc.Srtp;
+using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
 
 namespace Oriel.WebRtc.Tests.Rtp;

@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using Oriel.WebRtc.CongestionControl;
-using Oriel.WebRtc.Rtp;
-using Oriel.WebRtc.Sdp;
 using Oriel.WebRtc.Srtp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Rtp;
 

@@ -1,6 +1,9 @@
 using System.Text;
 using Oriel.WebRtc.Ice;
+using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Rtcp;
 using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Sdp;
 
@@ -125,7 +128,7 @@ public sealed class SdpTests
     [Fact]
     public void Candidates_DualStack_UdpBeforeTcpAndIpv6First()
     {
-        var lines = IceCandidates.Create(new WebRtcOptions(), [System.Net.IPAddress.Parse("192.0.2.1"), System.Net.IPAddress.Parse("2001:db8::1")], 4001).ToList();
+        var lines = IceCandidates.Create(true, true, [System.Net.IPAddress.Parse("192.0.2.1"), System.Net.IPAddress.Parse("2001:db8::1")], 4001).ToList();
 
         Assert.Equal(4, lines.Count);
         Assert.EndsWith("192.0.2.1 4001 typ host tcptype passive", lines[1], StringComparison.Ordinal);

@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
-using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Rtp;
 
-namespace Oriel.WebRtc.Rtp;
+namespace Oriel.WebRtc.Video;
 
 /// <summary>
 /// Writes RTP headers with this peer's extensions. The extension block is made once; per packet only the send time and the transport sequence number are

@@ -1,12 +1,9 @@
 using Microsoft.Extensions.Logging;
 
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Peers;
 
 internal static partial class WebRtcLog
 {
-    [LoggerMessage(LogLevel.Error, "A packet could not be handled")]
-    public static partial void PacketFault(this ILogger logger, Exception exception);
-
     [LoggerMessage(LogLevel.Information, "WebRTC on UDP and TCP port {Port}")]
     public static partial void Listening(this ILogger logger, int port);
 

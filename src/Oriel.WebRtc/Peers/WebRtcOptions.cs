@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Peers;
 
 /// <summary>What an endpoint listens on and how much it takes.</summary>
 public sealed record WebRtcOptions

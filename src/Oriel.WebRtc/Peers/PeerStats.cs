@@ -1,4 +1,7 @@
-namespace Oriel.WebRtc;
+using Oriel.WebRtc.Srtp;
+using Oriel.WebRtc.Video;
+
+namespace Oriel.WebRtc.Peers;
 
 /// <summary>A snapshot of one peer's counters.</summary>
 public sealed record PeerStats

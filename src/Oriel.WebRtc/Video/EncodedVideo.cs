@@ -1,4 +1,4 @@
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Video;
 
 /// <summary>One encoded frame.</summary>
 /// <param name="Data">A VP8 frame or an H.264 access unit (Annex B). Not copied and held for resends: it must not change afterwards. One frame may go to many peers.</param>

@@ -5,9 +5,8 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Oriel.WebRtc.Dtls;
 using Oriel.WebRtc.Ice;
-using Oriel.WebRtc.Peers;
 
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Peers;
 
 /// <summary>One UDP socket, and one TCP listener on the same number, for all peers.</summary>
 public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
@@ -31,7 +30,7 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         Port = ((IPEndPoint)(udp ?? tcp)!.LocalEndPoint!).Port;
         Udp = udp is null ? null : new UdpTransport(udp, this, logger);
         _tcp = tcp is null ? null : new TcpTransport(tcp, this, new PendingTcp(options.MaxPendingTcp, options.MaxPendingTcpPerAddress), options.Time, logger);
-        Candidates = [.. IceCandidates.Create(options, Addresses(options), options.PublicPort == 0 ? Port : options.PublicPort)];
+        Candidates = [.. IceCandidates.Create(options.Udp, options.Tcp, Addresses(options), options.PublicPort == 0 ? Port : options.PublicPort)];
     }
 
     /// <summary>The port of UDP and TCP.</summary>
@@ -103,7 +102,7 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         Udp?.Dispose();
     }
 
-    PeerConnection? IPeerDirectory.FindByStun(ReadOnlySpan<byte> packet) =>
+    IPacketReceiver? IPeerDirectory.FindByStun(ReadOnlySpan<byte> packet) =>
         Demultiplexer.LocalUfrag(packet) is { } ufrag && _byUfrag.TryGetValue(ufrag, out var peer) ? peer : null;
 
     internal void Register(string ufrag, PeerConnection peer) => _byUfrag[ufrag] = peer;

@@ -1,4 +1,6 @@
-namespace Oriel.WebRtc.Rtp;
+using Oriel.WebRtc.Rtp;
+
+namespace Oriel.WebRtc.Video;
 
 /// <summary>VP8 payload descriptors with a 15-bit picture id (RFC 7741 section 4.2). The parts of a frame are of even size.</summary>
 internal static class Vp8Packetizer

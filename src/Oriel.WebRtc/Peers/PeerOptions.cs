@@ -1,10 +1,6 @@
-namespace Oriel.WebRtc;
+using Oriel.WebRtc.Video;
 
-public enum VideoCodec
-{
-    Vp8,
-    H264,
-}
+namespace Oriel.WebRtc.Peers;
 
 /// <summary>What one peer is offered.</summary>
 public sealed record PeerOptions

@@ -1,9 +1,9 @@
 using Oriel.WebRtc.CongestionControl;
 using Oriel.WebRtc.Rtcp;
-using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Rtp;
 using Oriel.WebRtc.Srtp;
 
-namespace Oriel.WebRtc.Rtp;
+namespace Oriel.WebRtc.Video;
 
 /// <summary>
 /// One peer's video stream: packetizes, paces, keeps a history for resends and reports. Owned by the peer's loop. Times are microseconds of the peer's clock.

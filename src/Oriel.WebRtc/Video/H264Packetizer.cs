@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
+using Oriel.WebRtc.Rtp;
 
-namespace Oriel.WebRtc.Rtp;
+namespace Oriel.WebRtc.Video;
 
 /// <summary>H.264 packetization mode 1 (RFC 6184): single NAL units, STAP-A for parameter sets, FU-A for what is too long.</summary>
 internal static class H264Packetizer

@@ -1,4 +1,4 @@
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Peers;
 
 /// <summary>New → Connecting → Connected ↔ Disconnected; any → Closed, which is final.</summary>
 public enum PeerState

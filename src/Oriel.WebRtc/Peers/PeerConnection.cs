@@ -3,13 +3,15 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Oriel.WebRtc.Dtls;
 using Oriel.WebRtc.Ice;
-using Oriel.WebRtc.Peers;
+using Oriel.WebRtc.Sctp;
 using Oriel.WebRtc.Sdp;
+using Oriel.WebRtc.Srtp;
+using Oriel.WebRtc.Video;
 
-namespace Oriel.WebRtc;
+namespace Oriel.WebRtc.Peers;
 
 /// <summary>One browser. All members may be called from any thread; events come from the peer's own loop, one at a time.</summary>
-public sealed class PeerConnection : IAsyncDisposable
+public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
 {
     // SctpOptions.MaxMessageSize: what is announced is what is taken.
     private const int MaxMessageSize = 256 * 1024;
@@ -149,7 +151,7 @@ public sealed class PeerConnection : IAsyncDisposable
     public PeerStats GetStats()
     {
         var path = _ice.Selected;
-        var counters = _transport.Sender?.Counters ?? new Rtp.SenderCounters();
+        var counters = _transport.Sender?.Counters ?? new SenderCounters();
         return new PeerStats
         {
             State = _state,
@@ -185,9 +187,9 @@ public sealed class PeerConnection : IAsyncDisposable
         await _loop.DisposeAsync();
     }
 
-    internal void Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from) => _loop.PostPacket(packet, kind, path, from);
+    void IPacketReceiver.Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from) => _loop.PostPacket(packet, kind, path, from);
 
-    internal void PostPathClosed(IcePath path) => _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.PathClosed, Path = path });
+    void IPacketReceiver.PostPathClosed(IcePath path) => _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.PathClosed, Path = path });
 
     internal void PostDtlsDone(DtlsOutcome outcome)
     {

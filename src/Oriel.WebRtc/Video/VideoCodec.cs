@@ -1,0 +1,7 @@
+namespace Oriel.WebRtc.Video;
+
+public enum VideoCodec
+{
+    Vp8,
+    H264,
+}
