@@ -22,6 +22,13 @@ public sealed class ArrowTests
     public static TheoryData<string> Projects =>
         [.. Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path))];
 
+    /// <summary>From the highest project to the lowest.</summary>
+    internal static IEnumerable<string> InOrder => Allowed.Keys.OrderByDescending(HeightOf).ThenBy(project => project, StringComparer.Ordinal);
+
+    /// <summary>What a project may know, in words.</summary>
+    internal static string Arrows(string project) =>
+        Allowed[project].Length == 0 ? "" : $" (> {string.Join(", ", Allowed[project].Order(StringComparer.Ordinal).Select(known => known["Oriel.".Length..]))})";
+
     [Theory]
     [MemberData(nameof(Projects))]
     public void ProjectReferences_OnlyTheAllowedOnes(string project)
@@ -45,6 +52,10 @@ public sealed class ArrowTests
         Assert.Empty(guilty);
         Assert.DoesNotContain(Document(project).Descendants("PackageReference"), reference => reference.Attribute("Include")!.Value.StartsWith(forbidden, StringComparison.Ordinal));
     }
+
+    internal static string AssemblyOf(string project) => Document(project).Descendants("AssemblyName").FirstOrDefault()?.Value ?? project;
+
+    private static int HeightOf(string project) => Allowed[project].Select(known => HeightOf(known) + 1).DefaultIfEmpty(0).Max();
 
     private static XDocument Document(string project) => XDocument.Load(Path.Combine(SourceTree.Root, "src", project, project + ".csproj"));
 }
