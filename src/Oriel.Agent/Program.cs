@@ -1,9 +1,10 @@
 using Oriel.Agent.Attestation;
+using Oriel.Agent.Boot;
 using Oriel.Agent.Configuration;
 using Oriel.Agent.Display;
 using Oriel.Agent.Exec;
 using Oriel.Agent.Files;
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Service;
 using Oriel.Agent.Session;
 using Oriel.Linux.Processes;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Drivers.Firecracker;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Service;
 
 if (args is ["probe", "firecracker"])
 {

@@ -1,9 +1,10 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol.Display;
-using Oriel.Streaming.Feeds;
-using Oriel.Streaming.Messages;
-using Oriel.Streaming.Viewers;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Control;
+using Oriel.Streaming.Page;
+using Oriel.Streaming.Picture;
 
 namespace Oriel.Streaming;
 

@@ -4,8 +4,9 @@ using System.Net.WebSockets;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol;
-using Oriel.Streaming.Feeds;
-using Oriel.Streaming.Viewers;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Picture;
+using Oriel.Streaming.Settings;
 using Oriel.WebRtc.Peers;
 using Oriel.WebRtc.Sdp;
 

@@ -1,7 +1,8 @@
 using Grpc.Core;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
 using Oriel.Agent.Configuration;
-using Oriel.Agent.Hosting;
-using Oriel.Agent.Session;
+using Oriel.Agent.Files;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
 

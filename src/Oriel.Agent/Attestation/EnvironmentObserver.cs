@@ -1,5 +1,7 @@
+using Oriel.Agent.Accounts;
 using Oriel.Agent.Exec;
 using Oriel.Agent.Session;
+using Oriel.Agent.Variables;
 using Oriel.Linux.Processes;
 using Oriel.Protocol.Boot;
 

@@ -1,10 +1,11 @@
 using System.Threading.Channels;
 using Google.Protobuf;
 using Oriel.Agent.Encoding;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.Codecs;
 using Oriel.Linux.Posix;
 using Oriel.Linux.X11;
+using Oriel.Linux.Yuv;
 using Oriel.Protocol.Display;
 
 namespace Oriel.Agent.Capture;

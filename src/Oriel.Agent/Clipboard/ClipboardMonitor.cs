@@ -1,6 +1,5 @@
 using System.Threading.Channels;
-using Oriel.Agent.Display;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.Posix;
 using Oriel.Linux.X11;
 using Oriel.Protocol.Display;

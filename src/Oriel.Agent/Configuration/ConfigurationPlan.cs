@@ -1,8 +1,9 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Oriel.Agent.Session;
+using Oriel.Agent.Accounts;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
+using Oriel.Agent.Variables;
 
 namespace Oriel.Agent.Configuration;
 
@@ -23,7 +24,7 @@ internal sealed record ConfigurationPlan(
     ReadOnlyMemory<byte> Entropy)
 {
     /// <summary>What a desktop has that asks for nothing else: as the image is, and as a warm session runs already.</summary>
-    public const string DefaultTimeZone = "UTC", DefaultLayout = "us";
+    public const string DefaultLayout = "us";
 
     private const int MaxModeBits = 0xfff;
     private const int MaxHostnameLength = 64; // HOST_NAME_MAX of Linux
@@ -41,7 +42,7 @@ internal sealed record ConfigurationPlan(
             faults.Add("hostname: not a host name (RFC 1123; at most 64 characters)");
         }
 
-        var zone = request.TimeZone.Length > 0 ? request.TimeZone : DefaultTimeZone;
+        var zone = request.TimeZone.Length > 0 ? request.TimeZone : SessionEnvironment.DefaultTimeZone;
         if (!catalog.HasTimeZone(zone))
         {
             faults.Add("time_zone: the guest has no such time zone");

@@ -1,7 +1,9 @@
 using Grpc.Core;
-using Oriel.Agent.Attestation;
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
+using Oriel.Agent.Files;
 using Oriel.Agent.Session;
+using Oriel.Agent.Variables;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;

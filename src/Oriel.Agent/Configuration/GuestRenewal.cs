@@ -1,5 +1,6 @@
 using Grpc.Core;
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
 using Oriel.Agent.Session;
 using Oriel.Linux;
 using Oriel.Protocol;

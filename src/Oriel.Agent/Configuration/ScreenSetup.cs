@@ -1,7 +1,8 @@
-using Oriel.Agent.Display;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
 using Oriel.Agent.Exec;
-using Oriel.Agent.Hosting;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
+using Oriel.Agent.Variables;
 using Oriel.Linux.X11;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;

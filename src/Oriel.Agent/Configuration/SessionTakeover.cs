@@ -1,3 +1,5 @@
+using Oriel.Agent.Variables;
+
 namespace Oriel.Agent.Configuration;
 
 /// <summary>
@@ -13,7 +15,7 @@ internal static class SessionTakeover
         var reasons = new List<string>();
         Add(plan.Environment.Count > 0, "its environment");
         Add(plan.Hostname != hostname, "its host name");
-        Add(plan.TimeZone != ConfigurationPlan.DefaultTimeZone, "its time zone");
+        Add(plan.TimeZone != SessionEnvironment.DefaultTimeZone, "its time zone");
         Add(plan.Layout.ToString() != ConfigurationPlan.DefaultLayout, "its keyboard layout");
         Add(plan.TrustedPems.Count > 0, "its certificate authorities");
         Add(plan.StartUrl is not null, "its first page");

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Oriel.Agent.Accounts;
 using Oriel.Linux;
 using Oriel.Linux.Files;
 

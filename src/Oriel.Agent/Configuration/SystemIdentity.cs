@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
 using Oriel.Linux;
 using Oriel.Linux.Machine;
 using Oriel.Protocol;

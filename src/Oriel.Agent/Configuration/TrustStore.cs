@@ -1,5 +1,6 @@
+using Oriel.Agent.Accounts;
 using Oriel.Agent.Exec;
-using Oriel.Agent.Session;
+using Oriel.Agent.Variables;
 using Oriel.Protocol;
 
 namespace Oriel.Agent.Configuration;

@@ -1,6 +1,6 @@
 using Oriel.Agent.Clipboard;
 using Oriel.Agent.Input;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 
 namespace Oriel.Agent.Display;
 

@@ -3,7 +3,7 @@ using Oriel.Agent.Capture;
 using Oriel.Agent.Clipboard;
 using Oriel.Agent.Encoding;
 using Oriel.Agent.Input;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
 
@@ -109,7 +109,7 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
 
         try
         {
-            return Convert(XScreenSize.Resize(address.Name, address.AuthorityPath, (int)request.Width, (int)request.Height));
+            return ScreenMonitor.Convert(XScreenSize.Resize(address.Name, address.AuthorityPath, (int)request.Width, (int)request.Height));
         }
         catch (XException e)
         {
@@ -150,14 +150,6 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
             throw new RpcException(new Status(StatusCode.Unavailable, e.Message));
         }
     }
-
-    internal static ScreenSize Convert(XScreenSize size) => new()
-    {
-        Width = (uint)size.Width,
-        Height = (uint)size.Height,
-        MaxWidth = (uint)size.MaxWidth,
-        MaxHeight = (uint)size.MaxHeight,
-    };
 
     private static async Task SendFramesAsync(VideoStream stream, IServerStreamWriter<VideoFrame> output, CancellationToken cancel)
     {

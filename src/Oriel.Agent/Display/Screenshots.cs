@@ -1,5 +1,5 @@
 using Google.Protobuf;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.Png;
 using Oriel.Linux.X11;
 using Oriel.Linux.Yuv;

@@ -1,4 +1,4 @@
-using Oriel.Agent.Session;
+using Oriel.Agent.Accounts;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
 using Oriel.Protocol.Boot;

@@ -1,5 +1,5 @@
-using Oriel.Agent.Configuration;
-using Oriel.Agent.Session;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Variables;
 using Oriel.Linux.Processes;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;

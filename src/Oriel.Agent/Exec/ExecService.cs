@@ -1,5 +1,6 @@
 using Grpc.Core;
-using Oriel.Agent.Session;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Variables;
 using Oriel.Linux;
 using Oriel.Linux.Processes;
 using Oriel.Protocol.Guest;

@@ -1,8 +1,7 @@
 using System.Collections.Concurrent;
 using Google.Protobuf;
 using Grpc.Core;
-using Oriel.Agent.Configuration;
-using Oriel.Agent.Session;
+using Oriel.Agent.Accounts;
 using Oriel.Linux;
 using Oriel.Linux.Files;
 using Oriel.Protocol;

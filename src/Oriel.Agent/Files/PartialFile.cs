@@ -86,7 +86,7 @@ internal sealed class PartialFile : IDisposable
         DirectoryHandle.SetOwnerAndMode(_file, uid, gid, mode);
         DirectoryHandle.Sync(_file);
         DirectoryHandle.DropCache(_file);
-        var hash = Attestation.FileProofs.Hash(_file, out _);
+        var hash = FileProofs.Hash(_file, out _);
         _directory.Rename(_partialName, _name);
         _directory.Sync();
         return (hash, DirectoryHandle.Status(_file));

@@ -1,4 +1,4 @@
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.Posix;
 using Oriel.Linux.X11;
 using Oriel.Protocol.Display;

@@ -1,4 +1,4 @@
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.X11;
 
 namespace Oriel.Agent.Input;

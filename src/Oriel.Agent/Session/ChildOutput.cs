@@ -1,4 +1,4 @@
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Boot;
 using Oriel.Linux;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;

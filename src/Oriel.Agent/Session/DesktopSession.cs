@@ -1,5 +1,7 @@
-using Oriel.Agent.Display;
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
+using Oriel.Agent.Screens;
+using Oriel.Agent.Variables;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
 using Oriel.Protocol;

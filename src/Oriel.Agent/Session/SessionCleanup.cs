@@ -1,4 +1,5 @@
-using Oriel.Agent.Display;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Screens;
 using Oriel.Linux;
 using Oriel.Linux.Files;
 using Oriel.Linux.Processes;

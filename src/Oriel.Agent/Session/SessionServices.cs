@@ -1,3 +1,6 @@
+using Oriel.Agent.Screens;
+using Oriel.Agent.Variables;
+
 namespace Oriel.Agent.Session;
 
 internal static class SessionServices

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
+using Oriel.Agent.Screens;
 using Oriel.Linux.Files;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;

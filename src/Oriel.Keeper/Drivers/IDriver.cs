@@ -1,5 +1,5 @@
 using Oriel.Keeper.Events;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 
 namespace Oriel.Keeper.Drivers;
 

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Tools;
 using Oriel.Protocol;
 
 namespace Oriel.Keeper.Network;

@@ -1,4 +1,4 @@
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Tools;
 using Oriel.Protocol;
 
 namespace Oriel.Keeper.Network;

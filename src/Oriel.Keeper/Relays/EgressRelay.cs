@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Oriel.Egress.Dns;
+using Oriel.Keeper.Dns;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 

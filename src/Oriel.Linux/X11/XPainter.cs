@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Oriel.Linux.Codecs;
 using Oriel.Linux.Native;
+using Oriel.Linux.Yuv;
 
 namespace Oriel.Linux.X11;
 

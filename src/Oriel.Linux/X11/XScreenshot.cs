@@ -1,4 +1,5 @@
 using Oriel.Linux.Codecs;
+using Oriel.Linux.Yuv;
 
 namespace Oriel.Linux.X11;
 

@@ -52,7 +52,7 @@ public sealed unsafe partial class I420Picture : IDisposable
     public ReadOnlySpan<byte> PlaneV => new(V, StrideUV * Height / 2);
 
     /// <summary>Converts a rectangle of a whole screen of BGRX pixels (rows without padding) into the same place of this picture.</summary>
-    public void Convert(ReadOnlySpan<byte> screen, Codecs.PixelRectangle area)
+    public void Convert(ReadOnlySpan<byte> screen, PixelRectangle area)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(screen.Length, Width * Height * 4, nameof(screen));
         // SAFETY: the screen has the picture's size, and the area is checked below.

@@ -1,5 +1,5 @@
 using System.Net;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
 
 namespace Oriel.Server.Auth;
 

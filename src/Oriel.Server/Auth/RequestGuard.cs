@@ -1,5 +1,6 @@
 using Oriel.Protocol;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Auth;
 

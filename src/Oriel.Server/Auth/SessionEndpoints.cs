@@ -3,7 +3,8 @@ using System.Reflection;
 using System.Text.Json.Serialization;
 using Oriel.Desktops.Registry;
 using Oriel.Protocol;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Auth;
 

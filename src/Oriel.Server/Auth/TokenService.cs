@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Oriel.Desktops.Store;
-using Oriel.Server.Hosting;
+using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Instance;
 
 namespace Oriel.Server.Auth;
 

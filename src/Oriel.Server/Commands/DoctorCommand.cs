@@ -3,7 +3,8 @@ using System.Text.Json;
 using Oriel.Desktops.Node;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Commands.Doctor;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Drivers;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;

@@ -9,7 +9,8 @@ using Oriel.Desktops.Store;
 using Oriel.Linux.Children;
 using Oriel.Protocol;
 using Oriel.Server.Commands.CommandLine;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Instance;
 
 namespace Oriel.Server.Commands;
 

@@ -5,7 +5,9 @@ using Oriel.Desktops.Node;
 using Oriel.Images.Building;
 using Oriel.Images.Store;
 using Oriel.Images.Tools;
+using Oriel.Server.Configuration;
 using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Drivers;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;
@@ -133,7 +135,7 @@ internal static class ImageCommand
 
     private static Task<(DesktopDriver? Driver, string? Problem)> DriverAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
-        var keeper = parsed.GetValue(Keeper) ?? new Hosting.ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
+        var keeper = parsed.GetValue(Keeper) ?? new ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
         return DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, keeper, cancellationToken);
     }
 

@@ -8,7 +8,10 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
 using Oriel.Linux.Processes;
 using Oriel.Server.Commands.CommandLine;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Drivers;
+using Oriel.Server.Host;
+using Oriel.Server.Instance;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;

@@ -4,7 +4,7 @@ using Oriel.Images.Store;
 using Oriel.Images.Tools;
 using Oriel.Server.Auth;
 using Oriel.Server.Commands.CommandLine;
-using Oriel.Server.Hosting;
+using Oriel.Server.Instance;
 
 namespace Oriel.Server.Commands;
 

@@ -5,6 +5,7 @@ using Oriel.Desktops.Loop;
 using Oriel.Desktops.Registry;
 using Oriel.Desktops.Templates;
 using Oriel.Protocol;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Desktops;
 

@@ -3,6 +3,7 @@ using Oriel.Desktops.Loop;
 using Oriel.Desktops.Registry;
 using Oriel.Egress.Policy;
 using Oriel.Protocol;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Desktops;
 

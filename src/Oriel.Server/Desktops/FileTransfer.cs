@@ -5,6 +5,7 @@ using Microsoft.Net.Http.Headers;
 using Oriel.Desktops.Agents;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Desktops;
 

@@ -7,6 +7,7 @@ using Oriel.Desktops.Registry;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Desktops;
 

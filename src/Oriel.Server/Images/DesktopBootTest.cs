@@ -13,7 +13,8 @@ using Oriel.Images.Tools;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Host;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Server.Images;

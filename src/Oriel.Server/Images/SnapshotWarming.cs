@@ -3,7 +3,8 @@ using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Host;
 
 namespace Oriel.Server.Images;
 

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Host;
+using Oriel.Server.Instance;
 
 namespace Oriel.Server.Images;
 

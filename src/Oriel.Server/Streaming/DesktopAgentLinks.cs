@@ -4,7 +4,7 @@ using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Registry;
 using Oriel.Protocol;
-using Oriel.Streaming;
+using Oriel.Streaming.Agents;
 
 namespace Oriel.Server.Streaming;
 

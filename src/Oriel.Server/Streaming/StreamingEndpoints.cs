@@ -5,6 +5,8 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
 using Oriel.Protocol;
 using Oriel.Streaming;
+using Oriel.Streaming.Picture;
+using Oriel.Streaming.Settings;
 
 namespace Oriel.Server.Streaming;
 

@@ -1,5 +1,5 @@
 using Oriel.Protocol;
-using Oriel.Streaming;
+using Oriel.Streaming.Settings;
 
 namespace Oriel.Server.Streaming;
 

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Oriel.Server.Health;
 using Oriel.Streaming;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Settings;
 
 namespace Oriel.Server.Streaming;
 

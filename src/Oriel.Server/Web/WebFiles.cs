@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.StaticFiles;
 using Microsoft.Extensions.FileProviders;
 using Oriel.Server.Auth;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
 
 namespace Oriel.Server.Web;
 

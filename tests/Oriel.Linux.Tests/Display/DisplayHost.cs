@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Oriel.Agent.Display;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Client = Oriel.Protocol.Display.Display.DisplayClient;
 
 namespace Oriel.Linux.Tests.Display;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using Oriel.Agent.Session;
+using Oriel.Agent.Screens;
 using Oriel.Linux.X11;
 
 namespace Oriel.Linux.Tests.Display;

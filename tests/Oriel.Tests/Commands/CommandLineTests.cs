@@ -1,4 +1,4 @@
-using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Commands;
 
 namespace Oriel.Tests.Commands;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Instance;
 
 namespace Oriel.Tests.Commands;
 

@@ -1,5 +1,5 @@
 using System.Net;
-using Oriel.Egress.Dns;
+using Oriel.Keeper.Dns;
 
 namespace Oriel.Tests.Dns;
 

@@ -1,7 +1,8 @@
 using System.Text;
 using Google.Protobuf;
+using Oriel.Agent.Accounts;
 using Oriel.Agent.Configuration;
-using Oriel.Agent.Session;
+using Oriel.Agent.Variables;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Server.Desktops;

@@ -4,7 +4,7 @@ using System.Text.Json;
 using Google.Protobuf;
 using Oriel.Protocol.Display;
 using Oriel.Server.Streaming;
-using Oriel.Streaming.Messages;
+using Oriel.Streaming.Page;
 using Oriel.Tests.Streaming;
 
 namespace Oriel.Tests.Fuzz;

@@ -1,4 +1,4 @@
-using Oriel.Streaming.Messages;
+using Oriel.Streaming.Page;
 
 namespace Oriel.Tests.Fuzz;
 

@@ -8,8 +8,8 @@ using Oriel.Egress.Policy;
 using Oriel.Images.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
-using Oriel.Server;
 using Oriel.Server.Desktops;
+using Oriel.Server.Http;
 
 namespace Oriel.Tests.Fuzz;
 

@@ -1,5 +1,5 @@
-using Oriel.Agent.Hosting;
-using Oriel.Agent.Session;
+using Oriel.Agent.Accounts;
+using Oriel.Agent.Boot;
 using Oriel.Linux.Processes;
 using Oriel.Protocol;
 

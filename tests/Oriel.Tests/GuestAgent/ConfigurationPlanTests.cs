@@ -1,6 +1,6 @@
 using Google.Protobuf;
+using Oriel.Agent.Accounts;
 using Oriel.Agent.Configuration;
-using Oriel.Agent.Session;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 

@@ -1,4 +1,4 @@
-using Oriel.Agent.Configuration;
+using Oriel.Agent.Variables;
 using Oriel.Protocol;
 
 namespace Oriel.Tests.GuestAgent;

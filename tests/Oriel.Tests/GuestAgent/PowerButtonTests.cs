@@ -1,4 +1,4 @@
-using Oriel.Agent.Hosting;
+using Oriel.Agent.Boot;
 
 namespace Oriel.Tests.GuestAgent;
 

@@ -4,7 +4,8 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
 using Oriel.Linux.Processes;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Host;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Keeper;

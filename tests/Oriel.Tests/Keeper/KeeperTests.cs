@@ -1,9 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Oriel.Keeper.Logs;
+using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Drivers.Container;
 using Oriel.Keeper.Events;
-using Oriel.Keeper.Hosting;
 using Oriel.Keeper.Network;
 using Oriel.Keeper.Relays;
 using Oriel.Protocol.Keeper;

@@ -3,7 +3,7 @@ using System.Text;
 using Oriel.Keeper.Drivers.Qemu;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 using Oriel.Linux.Machine;
 
 namespace Oriel.Tests.Keeper;

@@ -3,6 +3,7 @@ using System.Text;
 using Oriel.Linux.Codecs;
 using Oriel.Linux.Png;
 using Oriel.Linux.X11;
+using Oriel.Linux.Yuv;
 
 namespace Oriel.Tests.Screen;
 

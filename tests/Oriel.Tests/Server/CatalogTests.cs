@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
 using Oriel.Streaming;
 
 namespace Oriel.Tests.Server;

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Oriel.Linux.Kvm;
-using Oriel.Server.Commands;
 using Oriel.Server.Commands.Doctor;
+using Oriel.Server.Drivers;
 
 namespace Oriel.Tests.Server;
 

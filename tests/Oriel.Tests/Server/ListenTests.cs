@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Oriel.Server.Hosting;
+using Oriel.Server.Configuration;
+using Oriel.Server.Instance;
 
 namespace Oriel.Tests.Server;
 

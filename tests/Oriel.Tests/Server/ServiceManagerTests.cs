@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
-using Oriel.Server.Hosting;
+using Oriel.Server.Instance;
 
 namespace Oriel.Tests.Server;
 

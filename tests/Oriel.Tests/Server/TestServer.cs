@@ -8,7 +8,9 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
-using Oriel.Server.Hosting;
+using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Configuration;
+using Oriel.Server.Host;
 
 namespace Oriel.Tests.Server;
 

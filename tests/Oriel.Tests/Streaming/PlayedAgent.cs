@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Agents;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
-using Oriel.Streaming;
+using Oriel.Streaming.Agents;
 
 namespace Oriel.Tests.Streaming;
 

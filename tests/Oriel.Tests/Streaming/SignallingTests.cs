@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using Oriel.Streaming;
+using Oriel.Streaming.Agents;
 
 namespace Oriel.Tests.Streaming;
 

@@ -6,6 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Oriel.Server.Streaming;
 using Oriel.Streaming;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Settings;
 
 namespace Oriel.Tests.Streaming;
 

@@ -13,7 +13,7 @@ public sealed class ArrowTests
         ["Oriel.Egress"] = ["Oriel.Protocol"],
         ["Oriel.Images"] = ["Oriel.Linux"],
         ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Linux"],
-        ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Egress"],
+        ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux"],
         ["Oriel.Desktops"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Images", "Oriel.Egress"],
         ["Oriel.Streaming"] = ["Oriel.WebRtc", "Oriel.Desktops", "Oriel.Protocol"],
         ["Oriel.Server"] = ["Oriel.Streaming", "Oriel.Desktops", "Oriel.Images", "Oriel.Egress", "Oriel.Linux", "Oriel.Protocol"],

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Events;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 using Oriel.Keeper.Network;
+using Oriel.Keeper.Tools;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Children;
 using Oriel.Linux.Namespaces;

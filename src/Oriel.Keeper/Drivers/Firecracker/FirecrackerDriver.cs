@@ -1,7 +1,6 @@
-using Oriel.Keeper.Drivers.Firecracker.Api;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 using Oriel.Keeper.Network;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Machine;

@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using Oriel.Keeper.Drivers.Firecracker.Api;
 using Oriel.Keeper.Drivers.Vm;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 using Oriel.Linux.Cgroups;
 
 namespace Oriel.Keeper.Drivers.Firecracker;

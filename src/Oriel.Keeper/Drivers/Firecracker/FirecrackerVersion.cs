@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Oriel.Keeper.Drivers.Firecracker.Api;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 

@@ -1,6 +1,7 @@
 using System.Text;
+using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Drivers.Vm;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 using Oriel.Linux.Files;
 using Oriel.Linux.Polling;
 

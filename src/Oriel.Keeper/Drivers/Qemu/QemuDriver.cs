@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Machine;
 using Oriel.Protocol;

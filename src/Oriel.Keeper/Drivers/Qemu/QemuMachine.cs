@@ -1,4 +1,5 @@
 using System.Globalization;
+using Oriel.Keeper.Drivers.Firecracker;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Network;
 using Oriel.Protocol.Keeper;

@@ -1,4 +1,4 @@
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Logs;
 
 namespace Oriel.Keeper.Drivers.Vm;
 

@@ -1,8 +1,9 @@
 using System.Buffers.Binary;
 using System.ComponentModel;
 using System.Text.Json;
-using Oriel.Keeper.Hosting;
+using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Network;
+using Oriel.Keeper.Tools;
 using Oriel.Linux.Namespaces;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Keeper;

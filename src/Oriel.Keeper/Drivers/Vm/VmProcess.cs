@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Oriel.Keeper.Hosting;
 using Oriel.Linux.Cgroups;
 
 namespace Oriel.Keeper.Drivers.Vm;

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
 using Oriel.Images.Store;
+using Oriel.Server.Drivers;
 
 namespace Oriel.Server.Commands.CommandLine;
 

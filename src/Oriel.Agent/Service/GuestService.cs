@@ -1,0 +1,105 @@
+using Google.Protobuf;
+using Grpc.Core;
+using Oriel.Agent.Attestation;
+using Oriel.Agent.Boot;
+using Oriel.Agent.Configuration;
+using Oriel.Agent.Exec;
+using Oriel.Agent.Files;
+using Oriel.Protocol;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Agent.Service;
+
+/// <summary>The Guest service: each call belongs to one feature, this class only leads there.</summary>
+internal sealed class GuestService(
+    AgentSessions sessions,
+    GuestRenewal renewal,
+    StepJournal steps,
+    GuestConfigurator configurator,
+    Attestor attestor,
+    ExecService exec,
+    FileTransfers files,
+    DiskWatch disk,
+    GuestEnding guestEnding,
+    IHostApplicationLifetime lifetime) : Guest.GuestBase
+{
+    private static readonly string _version = typeof(GuestService).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+
+    public override Task<HelloReply> Hello(HelloRequest request, ServerCallContext context)
+    {
+        if (request.Protocol != AgentProof.ProtocolName)
+        {
+            throw new RpcException(new Status(StatusCode.FailedPrecondition, $"this agent speaks {AgentProof.ProtocolName}"));
+        }
+
+        if (request.ClientNonce.Length != AgentProof.NonceLength)
+        {
+            throw new RpcException(new Status(StatusCode.InvalidArgument, $"client_nonce must be {AgentProof.NonceLength} bytes"));
+        }
+
+        var (session, proof) = sessions.Open(request.ClientNonce.Span);
+        return Task.FromResult(new HelloReply
+        {
+            Session = ByteString.CopyFrom(session),
+            Proof = ByteString.CopyFrom(proof),
+            AgentVersion = _version,
+            DesktopId = sessions.DesktopId,
+        });
+    }
+
+    public override async Task WatchSteps(WatchStepsRequest request, IServerStreamWriter<GuestStep> responseStream, ServerCallContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await foreach (var step in steps.WatchAsync(ending.Token))
+            {
+                await responseStream.WriteAsync(step, ending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // The guest ends: so does the stream, in order.
+        }
+    }
+
+    public override Task<ConfigureReply> Configure(ConfigureRequest request, ServerCallContext context) =>
+        configurator.ConfigureAsync(request, context.CancellationToken);
+
+    public override Task<RenewReply> Renew(RenewRequest request, ServerCallContext context) => Task.FromResult(renewal.Renew(request));
+
+    public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context) =>
+        attestor.AttestAsync(request, context.CancellationToken);
+
+    public override Task Exec(IAsyncStreamReader<ExecInput> requestStream, IServerStreamWriter<ExecOutput> responseStream, ServerCallContext context) =>
+        exec.RunAsync(requestStream, responseStream, context.CancellationToken);
+
+    public override Task<Protocol.Guest.FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requestStream, ServerCallContext context) =>
+        files.PutAsync(requestStream, context.CancellationToken);
+
+    public override Task GetFile(GetFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
+        files.GetAsync(request, responseStream, context.CancellationToken);
+
+    public override Task<Protocol.Guest.FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
+        Task.FromResult(files.Stat(request.Path));
+
+    public override async Task WatchDisk(WatchDiskRequest request, IServerStreamWriter<DiskRoom> responseStream, ServerCallContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await disk.FollowAsync(room => responseStream.WriteAsync(room, ending.Token), ending.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // The guest ends: so does the stream, in order.
+        }
+    }
+
+    /// <summary>Answers at once; that the guest has ended is seen by its keeper.</summary>
+    public override Task<ShutdownReply> Shutdown(ShutdownRequest request, ServerCallContext context)
+    {
+        guestEnding.Begin(request.DeadlineMs);
+        return Task.FromResult(new ShutdownReply());
+    }
+}

@@ -1,0 +1,84 @@
+using Microsoft.Extensions.Logging;
+using Oriel.Protocol.Display;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Page;
+using Oriel.Streaming.Picture;
+
+namespace Oriel.Streaming.Control;
+
+/// <summary>What viewers last wished of the desktop as a whole, applied by the owner loop: only the latest wish of a kind counts.</summary>
+internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action wake)
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _gate = new();
+    private (int Width, int Height)? _resize;
+    private ClipboardOrder? _clipboard;
+
+    public void Resize(int width, int height)
+    {
+        lock (_gate)
+        {
+            _resize = (width, height);
+        }
+
+        wake();
+    }
+
+    /// <param name="id">Answered by a pong once the guest's programs can paste the text; null if the page does not wait for that.</param>
+    public void SetClipboard(string text, Viewer by, long? id)
+    {
+        lock (_gate)
+        {
+            _clipboard = new ClipboardOrder(text, by, id);
+        }
+
+        wake();
+    }
+
+    public async Task ApplyAsync(CancellationToken cancellationToken)
+    {
+        (int Width, int Height)? resize;
+        ClipboardOrder? clipboard;
+        lock (_gate)
+        {
+            (resize, clipboard) = (_resize, _clipboard);
+            (_resize, _clipboard) = (null, null);
+        }
+
+        if (resize is null && clipboard is null)
+        {
+            return;
+        }
+
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            deadline.CancelAfter(Deadline);
+            var agent = await context.Links.ConnectAsync(context.Desktop, deadline.Token);
+            if (resize is { } size && size != watch.Size)
+            {
+                await agent.Display.ResizeAsync(
+                    new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height }, cancellationToken: deadline.Token);
+            }
+
+            if (clipboard is var (text, by, id))
+            {
+                watch.NoteClipboard(text, by);
+                await agent.Display.SetClipboardAsync(new Clipboard { Text = text }, cancellationToken: deadline.Token);
+                if (id is { } asked)
+                {
+                    by.SendControl(ServerMessages.Write(new PongMessage(asked), StreamingJsonContext.Default.PongMessage));
+                }
+            }
+        }
+#pragma warning disable CA1031 // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
+        catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            context.Logger.LogDebug(fault, "{Desktop}: resize or clipboard failed.", context.Desktop);
+        }
+    }
+
+    private sealed record ClipboardOrder(string Text, Viewer By, long? Id);
+}

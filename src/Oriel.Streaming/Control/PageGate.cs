@@ -1,0 +1,91 @@
+using Oriel.Protocol.Display;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Page;
+using Oriel.Streaming.Picture;
+
+namespace Oriel.Streaming.Control;
+
+/// <summary>Everything that a page says passes here: bounds, the lease, and on to the agent. What is not understood is counted and ignored.</summary>
+internal sealed class PageGate(FeedContext context, DesktopOrders orders)
+{
+    private const int MinWidth = 160;
+    private const int MaxWidth = 7680;
+    private const int MinHeight = 120;
+    private const int MaxHeight = 4320;
+
+    public void OnPointer(Viewer viewer, PointerMessage pointer)
+    {
+        if (MayControl(viewer) && viewer.Input?.Pointer(pointer) == true)
+        {
+            viewer.LastPointerAt = context.Time.GetTimestamp();
+            context.Links.Used(context.Desktop);
+        }
+    }
+
+    public void OnInput(Viewer viewer, PageMessage? message)
+    {
+        if (message is null || InputParser.Parse(message) is not { } input)
+        {
+            context.Metrics.BadMessages.Add(1);
+            return;
+        }
+
+        // Letting go is always allowed: whoever has lost the lease must not leave a key down.
+        if (!MayControl(viewer) && input.KindCase != InputEvent.KindOneofCase.ReleaseAll)
+        {
+            return;
+        }
+
+        if (input.KindCase is InputEvent.KindOneofCase.Button or InputEvent.KindOneofCase.Wheel)
+        {
+            viewer.LastPointerAt = context.Time.GetTimestamp();
+        }
+
+        viewer.Input?.Add(input);
+        context.Links.Used(context.Desktop);
+    }
+
+    /// <param name="clipboard">The viewer's clipboard text, when this message completed one.</param>
+    public void OnControl(Viewer viewer, PageMessage? message, string? clipboard)
+    {
+        switch (message)
+        {
+            case { T: "ping", Id: { } id }:
+                viewer.SendControl(ServerMessages.Write(new PongMessage(id), StreamingJsonContext.Default.PongMessage));
+                break;
+            case { T: "visible", Visible: { } visible }:
+                viewer.Visible = visible;
+                if (!visible)
+                {
+                    viewer.Input?.Add(new InputEvent { ReleaseAll = true });
+                }
+
+                break;
+            case { T: "fps", Max: { } max } when InputParser.Number(max, 1, context.Options.MaxFps) is { } fps:
+                viewer.MaxFps = fps;
+                break;
+            case { T: "resize", Width: { } width, Height: { } height }
+                when InputParser.Number(width, 0, int.MaxValue) is { } w and >= MinWidth and <= MaxWidth
+                    && InputParser.Number(height, 0, int.MaxValue) is { } h and >= MinHeight and <= MaxHeight:
+                if (MayControl(viewer))
+                {
+                    orders.Resize(w, h);
+                }
+
+                break;
+            case { T: "clipboard", Text: not null }:
+                if (clipboard is not null && MayControl(viewer))
+                {
+                    orders.SetClipboard(clipboard, viewer, message.Id);
+                }
+
+                break;
+            default:
+                context.Metrics.BadMessages.Add(1);
+                break;
+        }
+    }
+
+    /// <summary>The one place where a lease is asked for: in this version every viewer may type.</summary>
+    private static bool MayControl(Viewer viewer) => viewer.Input is not null;
+}

@@ -1,0 +1,178 @@
+using System.Threading.Channels;
+using Grpc.Core;
+using Oriel.Desktops.Agents;
+using Oriel.Protocol.Display;
+using Oriel.Streaming.Agents;
+
+namespace Oriel.Streaming.Page;
+
+/// <summary>
+/// One viewer's Input call. A move that still waits is replaced by the next one; keys, buttons and text are never dropped while the link
+/// stands. When the link breaks the agent lifts everything, so what waited is thrown away: a key typed seconds ago must not land later.
+/// </summary>
+internal sealed class ViewerInput : IAsyncDisposable
+{
+    private const int MaxWaiting = 4096;
+
+    private readonly FeedContext _context;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _gate = new();
+    private readonly LinkedList<InputEvent> _waiting = new();
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Task _run;
+    private uint _pointerSequence;
+    private bool _pointerSeen;
+    private bool _linked;
+    private bool _closing;
+
+    public ViewerInput(FeedContext context)
+    {
+        _context = context;
+        _run = Task.Run(() => AgentCall.RunAsync(context, "Input", SendAsync, _stop.Token));
+    }
+
+    /// <returns>False when it is older than the last one.</returns>
+    public bool Pointer(PointerMessage pointer)
+    {
+        lock (_gate)
+        {
+            if (_pointerSeen && (int)(pointer.Sequence - _pointerSequence) <= 0)
+            {
+                return false;
+            }
+
+            _pointerSeen = true;
+            _pointerSequence = pointer.Sequence;
+        }
+
+        Add(InputParser.Move(pointer.X, pointer.Y));
+        return true;
+    }
+
+    public void Add(InputEvent input)
+    {
+        lock (_gate)
+        {
+            if (_closing)
+            {
+                return;
+            }
+
+            if (input.KindCase == InputEvent.KindOneofCase.Move && _waiting.Last is { Value.KindCase: InputEvent.KindOneofCase.Move } last)
+            {
+                last.Value = input;
+            }
+            else if (_waiting.Count >= MaxWaiting)
+            {
+                // Nobody types 4096 events ahead of a working agent: begin anew with nothing held down.
+                _waiting.Clear();
+                _waiting.AddLast(new InputEvent { ReleaseAll = true });
+            }
+            else if (_linked || input.KindCase == InputEvent.KindOneofCase.ReleaseAll || _waiting.Count < 64)
+            {
+                _waiting.AddLast(input);
+            }
+        }
+
+        _signal.Writer.TryWrite(true);
+    }
+
+    /// <summary>Ends the call; the agent lifts what this viewer held.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _closing = true;
+            _waiting.Clear();
+            _waiting.AddLast(new InputEvent { ReleaseAll = true });
+        }
+
+        _signal.Writer.TryWrite(true);
+        try
+        {
+            await _run.WaitAsync(TimeSpan.FromSeconds(1), _context.Time);
+        }
+        catch (TimeoutException)
+        {
+            await _stop.CancelAsync();
+            await _run;
+        }
+
+        _stop.Dispose();
+    }
+
+    private async Task SendAsync(AgentConnection agent, Action works, CancellationToken cancellationToken)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var call = agent.Display.Input(cancellationToken: ended.Token);
+        var summary = EndWithAsync(call.ResponseAsync, ended);
+        try
+        {
+            lock (_gate)
+            {
+                _linked = true;
+            }
+
+            while (true)
+            {
+                while (Take() is { } next)
+                {
+                    await call.RequestStream.WriteAsync(next, ended.Token);
+                    works();
+                    _context.Metrics.Input.Add(1);
+                }
+
+                if (_closing)
+                {
+                    await call.RequestStream.CompleteAsync();
+                    await call.ResponseAsync;
+                    await _stop.CancelAsync();
+                    return;
+                }
+
+                await _signal.Reader.ReadAsync(ended.Token);
+            }
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _linked = false;
+                if (!_closing)
+                {
+                    _waiting.Clear();
+                }
+            }
+
+            await ended.CancelAsync();
+            await summary;
+        }
+    }
+
+    /// <summary>The agent ends the call only when the link or the agent itself breaks: the writer must then stop waiting.</summary>
+    private static async Task EndWithAsync(Task<InputSummary> response, CancellationTokenSource ended)
+    {
+        try
+        {
+            await response;
+        }
+        catch (Exception fault) when (fault is RpcException or OperationCanceledException)
+        {
+            await ended.CancelAsync();
+        }
+    }
+
+    private InputEvent? Take()
+    {
+        lock (_gate)
+        {
+            var first = _waiting.First;
+            if (first is not null)
+            {
+                _waiting.RemoveFirst();
+            }
+
+            return first?.Value;
+        }
+    }
+}

@@ -1,0 +1,234 @@
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+using Google.Protobuf;
+using Grpc.Core;
+using Oriel.Desktops.Agents;
+using Oriel.Protocol.Display;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Page;
+using Oriel.WebRtc.Video;
+
+namespace Oriel.Streaming.Picture;
+
+/// <summary>What the viewers of one codec, taken together, want of its encoder.</summary>
+internal readonly record struct FeedSettings(int Bitrate, int MaxFps, bool Paused);
+
+/// <summary>
+/// One encoder: a single Video call of one codec whose frames go to every viewer of that codec as they arrive. Nothing is queued here;
+/// a viewer that cannot take a frame drops it and asks for a key frame.
+/// </summary>
+internal sealed class VideoFeed : IAsyncDisposable
+{
+    private readonly FeedContext _context;
+    private readonly Codec _codec;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Lock _gate = new();
+    private readonly RtpClock _rtp = new();
+    private readonly FrameTimings _timings = new();
+    private readonly KeyValuePair<string, object?> _tag;
+    private readonly Task _run;
+    private volatile Viewer[] _viewers = [];
+    private FeedSettings _wanted;
+    private bool _keyFrameWanted;
+    private long _keyFrameAskedAt;
+
+    public VideoFeed(FeedContext context, Codec codec, FeedSettings settings)
+    {
+        _context = context;
+        _codec = codec;
+        _wanted = settings;
+        _tag = new("codec", codec == Codec.H264 ? "h264" : "vp8");
+        _run = Task.Run(() => AgentCall.RunAsync(context, "Video", ReadAsync, _stop.Token));
+    }
+
+    /// <summary>Since when no viewer uses it, as a timestamp of the clock; 0 while one does.</summary>
+    public long IdleSince { get; set; }
+
+    public FeedSettings Settings
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _wanted;
+            }
+        }
+    }
+
+    public void SetViewers(Viewer[] viewers) => _viewers = viewers;
+
+    public void Apply(FeedSettings settings)
+    {
+        lock (_gate)
+        {
+            _wanted = settings;
+        }
+
+        _changed.Writer.TryWrite(true);
+    }
+
+    /// <summary>Asks for a key frame, at once or when the interval since the last one asked for has passed.</summary>
+    public void RequestKeyFrame()
+    {
+        lock (_gate)
+        {
+            _keyFrameWanted = true;
+        }
+
+        _changed.Writer.TryWrite(true);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _run;
+        _stop.Dispose();
+    }
+
+    private async Task ReadAsync(AgentConnection agent, Action works, CancellationToken cancellationToken)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var call = agent.Display.Video(cancellationToken: ended.Token);
+        var controls = WriteControlsAsync(call.RequestStream, ended.Token);
+        try
+        {
+            await foreach (var frame in call.ResponseStream.ReadAllAsync(ended.Token))
+            {
+                works();
+                Deliver(frame);
+            }
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await controls;
+        }
+    }
+
+    private void Deliver(VideoFrame frame)
+    {
+        if (frame.KeyFrame)
+        {
+            lock (_gate)
+            {
+                _keyFrameWanted = false;
+            }
+
+            _context.Metrics.KeyFrames.Add(1, _tag);
+        }
+
+        var rtp = _rtp.Convert(frame.CaptureUs);
+        var video = new EncodedVideo(Bytes(frame.Data), rtp, frame.KeyFrame, (int)frame.Width, (int)frame.Height);
+        var viewers = _viewers;
+        foreach (var viewer in viewers)
+        {
+            viewer.Offer(video, frame.CaptureUs);
+        }
+
+        _context.Metrics.Frames.Add(1, _tag);
+        _context.Metrics.Bytes.Add(frame.Data.Length, _tag);
+        if (_timings.Sample(frame, rtp, FrameTimings.NowUs) is { } sample)
+        {
+            var message = ServerMessages.Write(sample, StreamingJsonContext.Default.FrameMessage);
+            foreach (var viewer in viewers)
+            {
+                viewer.SendControl(message);
+            }
+        }
+    }
+
+    /// <summary>The frame's own array where there is one: nobody changes it afterwards.</summary>
+    private static ReadOnlyMemory<byte> Bytes(ByteString data) =>
+        MemoryMarshal.TryGetArray(data.Memory, out var segment) ? segment : data.ToByteArray();
+
+    /// <summary>The only writer of the call: sends what differs between what is wanted and what the agent was told.</summary>
+    private async Task WriteControlsAsync(IClientStreamWriter<VideoControl> stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var told = Settings with { Paused = false };
+            await stream.WriteAsync(
+                new VideoControl { Start = new VideoStart { Codec = _codec, Bitrate = (uint)told.Bitrate, MaxFps = (uint)told.MaxFps } },
+                cancellationToken);
+            while (true)
+            {
+                told = await TellAsync(stream, told, cancellationToken);
+                await WaitAsync(cancellationToken);
+            }
+        }
+        catch (Exception fault) when (fault is OperationCanceledException or RpcException or InvalidOperationException or IOException)
+        {
+            // The call has ended; its reader says why.
+        }
+    }
+
+    private async Task<FeedSettings> TellAsync(IClientStreamWriter<VideoControl> stream, FeedSettings told, CancellationToken cancellationToken)
+    {
+        var wanted = Settings;
+        if (wanted.Paused != told.Paused)
+        {
+            await stream.WriteAsync(new VideoControl { Pause = wanted.Paused }, cancellationToken);
+        }
+
+        if (wanted.Bitrate != told.Bitrate)
+        {
+            await stream.WriteAsync(new VideoControl { Bitrate = (uint)wanted.Bitrate }, cancellationToken);
+        }
+
+        if (wanted.MaxFps != told.MaxFps)
+        {
+            await stream.WriteAsync(new VideoControl { MaxFps = (uint)wanted.MaxFps }, cancellationToken);
+        }
+
+        if (!wanted.Paused && TakeKeyFrameWish())
+        {
+            _context.Metrics.KeyFramesAsked.Add(1, _tag);
+            await stream.WriteAsync(new VideoControl { KeyFrame = true }, cancellationToken);
+        }
+
+        return wanted;
+    }
+
+    private bool TakeKeyFrameWish()
+    {
+        lock (_gate)
+        {
+            if (!_keyFrameWanted || KeyFrameWait() > TimeSpan.Zero)
+            {
+                return false;
+            }
+
+            _keyFrameWanted = false;
+            _keyFrameAskedAt = _context.Time.GetTimestamp();
+            return true;
+        }
+    }
+
+    private TimeSpan KeyFrameWait() =>
+        _keyFrameAskedAt == 0 ? TimeSpan.Zero : _context.Options.KeyFrameInterval - _context.Time.GetElapsedTime(_keyFrameAskedAt);
+
+    /// <summary>Until something changes, or a key frame that was put off is due.</summary>
+    private async Task WaitAsync(CancellationToken cancellationToken)
+    {
+        TimeSpan? due;
+        lock (_gate)
+        {
+            due = _keyFrameWanted && !_wanted.Paused ? KeyFrameWait() : null;
+        }
+
+        if (due is not { } wait)
+        {
+            await _changed.Reader.ReadAsync(cancellationToken);
+            return;
+        }
+
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var changed = _changed.Reader.WaitToReadAsync(either.Token).AsTask();
+        var delay = Task.Delay(wait < TimeSpan.Zero ? TimeSpan.Zero : wait, _context.Time, either.Token);
+        await Task.WhenAny(changed, delay);
+        await either.CancelAsync();
+        _changed.Reader.TryRead(out _);
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+}

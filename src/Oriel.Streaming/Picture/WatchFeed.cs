@@ -1,0 +1,144 @@
+using Grpc.Core;
+using Oriel.Desktops.Agents;
+using Oriel.Protocol.Display;
+using Oriel.Streaming.Agents;
+using Oriel.Streaming.Page;
+
+namespace Oriel.Streaming.Picture;
+
+/// <summary>The one Watch call of a desktop: cursor, clipboard and size for all its viewers, and what a new one must be told.</summary>
+internal sealed class WatchFeed : IAsyncDisposable
+{
+    /// <summary>A pointer position that comes so soon after a viewer's own movement is that movement coming back.</summary>
+    private static readonly TimeSpan OwnMovement = TimeSpan.FromMilliseconds(400);
+
+    private readonly FeedContext _context;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _run;
+    private volatile Viewer[] _viewers = [];
+    private volatile ScreenSize? _size;
+    private volatile byte[]? _cursor;
+    private volatile string? _clipboard;
+
+    public WatchFeed(FeedContext context)
+    {
+        _context = context;
+        _run = Task.Run(() => AgentCall.RunAsync(context, "Watch", ReadAsync, _stop.Token));
+    }
+
+    public (int Width, int Height) Size => _size is { } size ? ((int)size.Width, (int)size.Height) : (0, 0);
+
+    public void SetViewers(Viewer[] viewers) => _viewers = viewers;
+
+    /// <summary>Tells a viewer whose control channel has just opened what is so now.</summary>
+    public void Greet(Viewer viewer)
+    {
+        if (_size is { } size)
+        {
+            viewer.SendControl(ServerMessages.Write(new SizeMessage(size.Width, size.Height), StreamingJsonContext.Default.SizeMessage));
+        }
+
+        if (_cursor is { } cursor)
+        {
+            viewer.SendControl(cursor);
+        }
+
+        if (_clipboard is { Length: > 0 } clipboard)
+        {
+            SendClipboard(viewer, clipboard);
+        }
+    }
+
+    /// <summary>A viewer has put this text there itself: the others are told, and the agent's echo of it is passed over.</summary>
+    public void NoteClipboard(string text, Viewer by)
+    {
+        _clipboard = text;
+        foreach (var viewer in _viewers)
+        {
+            if (viewer != by)
+            {
+                SendClipboard(viewer, text);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _run;
+        _stop.Dispose();
+    }
+
+    private async Task ReadAsync(AgentConnection agent, Action works, CancellationToken cancellationToken)
+    {
+        using var call = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
+        await foreach (var change in call.ResponseStream.ReadAllAsync(cancellationToken))
+        {
+            works();
+            Tell(change);
+        }
+    }
+
+    private void Tell(DisplayEvent change)
+    {
+        switch (change.KindCase)
+        {
+            case DisplayEvent.KindOneofCase.Cursor:
+                var cursor = change.Cursor;
+                _cursor = ServerMessages.Write(
+                    new CursorMessage(cursor.Serial, cursor.Width, cursor.Height, cursor.HotX, cursor.HotY, cursor.Png.Memory),
+                    StreamingJsonContext.Default.CursorMessage);
+                SendAll(_cursor);
+                break;
+            case DisplayEvent.KindOneofCase.Size:
+                _size = change.Size;
+                _context.Links.Resized(_context.Desktop, (int)change.Size.Width, (int)change.Size.Height);
+                SendAll(ServerMessages.Write(new SizeMessage(change.Size.Width, change.Size.Height), StreamingJsonContext.Default.SizeMessage));
+                break;
+            case DisplayEvent.KindOneofCase.Position:
+                var position = ServerMessages.Write(new PositionMessage(change.Position.X, change.Position.Y), StreamingJsonContext.Default.PositionMessage);
+                foreach (var viewer in _viewers)
+                {
+                    if (viewer.LastPointerAt == 0 || _context.Time.GetElapsedTime(viewer.LastPointerAt) > OwnMovement)
+                    {
+                        viewer.SendControl(position);
+                    }
+                }
+
+                break;
+            case DisplayEvent.KindOneofCase.Clipboard:
+                TellClipboard(change.Clipboard.Text);
+                break;
+        }
+    }
+
+    private void TellClipboard(string text)
+    {
+        if (text == _clipboard || System.Text.Encoding.UTF8.GetByteCount(text) > _context.Options.MaxClipboardBytes)
+        {
+            return;
+        }
+
+        _clipboard = text;
+        foreach (var viewer in _viewers)
+        {
+            SendClipboard(viewer, text);
+        }
+    }
+
+    private static void SendClipboard(Viewer viewer, string text)
+    {
+        foreach (var piece in ServerMessages.Clipboard(text))
+        {
+            viewer.SendControl(piece);
+        }
+    }
+
+    private void SendAll(byte[] message)
+    {
+        foreach (var viewer in _viewers)
+        {
+            viewer.SendControl(message);
+        }
+    }
+}
