@@ -8,6 +8,7 @@ using Oriel.Images.Tools;
 using Oriel.Server.Configuration;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Drivers;
+using Oriel.Server.ImageTasks;
 using Spectre.Console;
 
 namespace Oriel.Server.Commands;
@@ -121,7 +122,7 @@ internal static class ImageCommand
             var data = Path.GetFullPath(parsed.GetValue(Data)!);
             var problem = chosen is null
                 ? unfit
-                : await new Server.Images.SnapshotWarming(data, chosen, parsed.GetValue(Keeper)).RunAsync(parsed.GetValue(template) ?? [], Reporter(), cancellation);
+                : await new SnapshotWarming(data, chosen, parsed.GetValue(Keeper)).RunAsync(parsed.GetValue(template) ?? [], Reporter(), cancellation);
             if (problem is not null)
             {
                 Console.Error.WriteLine($"There is no snapshot: {problem}");
@@ -150,7 +151,7 @@ internal static class ImageCommand
     private static async Task<ImageManifest> BootTestAsync(string data, ImageStore store, ImageManifest image, Action<string> report, CancellationToken cancellationToken)
     {
         store.RecordBootTest(image.Digest, null);
-        var outcome = await new Server.Images.DesktopBootTest(data, TimeProvider.System).RunAsync(image, store.PathOf(image.Digest), report, cancellationToken);
+        var outcome = await new DesktopBootTest(data, TimeProvider.System).RunAsync(image, store.PathOf(image.Digest), report, cancellationToken);
         return store.RecordBootTest(image.Digest, outcome);
     }
 

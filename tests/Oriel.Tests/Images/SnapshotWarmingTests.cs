@@ -6,7 +6,7 @@ using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Images.Store;
 using Oriel.Server.Commands;
-using Oriel.Server.Images;
+using Oriel.Server.ImageTasks;
 using Oriel.Tests.Server;
 using Spectre.Console;
 

@@ -6,7 +6,7 @@ using Oriel.Images.Store;
 using Oriel.Server.Configuration;
 using Oriel.Server.Host;
 
-namespace Oriel.Server.Images;
+namespace Oriel.Server.ImageTasks;
 
 /// <summary>
 /// Makes the golden snapshots of templates, each in a server of its own, and has a machine go on from each: only then it is known to be good. A server
@@ -104,7 +104,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
         limit.CancelAfter(Deadline);
         try
         {
-            return await TaskServer.RunAsync(
+            return await TemporaryServer.RunAsync(
                 dataDirectory,
                 "warm",
                 TimeProvider.System,

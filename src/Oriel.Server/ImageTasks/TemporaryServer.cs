@@ -3,10 +3,10 @@ using Oriel.Server.Configuration;
 using Oriel.Server.Host;
 using Oriel.Server.Instance;
 
-namespace Oriel.Server.Images;
+namespace Oriel.Server.ImageTasks;
 
 /// <summary>A server for one task: in a directory of its own, on any free ports, without a log; nothing of it is left afterwards.</summary>
-internal static class TaskServer
+internal static class TemporaryServer
 {
     /// <param name="dataDirectory">The task's directory is made in it.</param>
     /// <param name="name">Of the task, for its directory.</param>

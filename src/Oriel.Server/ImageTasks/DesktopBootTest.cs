@@ -17,7 +17,7 @@ using Oriel.Server.Configuration;
 using Oriel.Server.Host;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
 
-namespace Oriel.Server.Images;
+namespace Oriel.Server.ImageTasks;
 
 /// <summary>
 /// Makes a desktop of the image in a server of its own (its own data directory, any free ports): the desktop must become ready, which proves its
@@ -44,7 +44,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         string? reason;
         try
         {
-            reason = await TaskServer.RunAsync(dataDirectory, "boot", clock, Prepare, host => TryDesktopAsync(host, image, steps, report, limit.Token), limit.Token);
+            reason = await TemporaryServer.RunAsync(dataDirectory, "boot", clock, Prepare, host => TryDesktopAsync(host, image, steps, report, limit.Token), limit.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
-using Oriel.Linux.Polling;
+using Oriel.Linux.Files;
 using Oriel.Linux.Processes;
 
-namespace Oriel.Linux.Files;
+namespace Oriel.Linux.Polling;
 
 /// <summary>A named pipe whose reader is here; any process that opens its path writes into it.</summary>
 public static partial class NamedPipe
