@@ -137,7 +137,7 @@ internal static class ImageCommand
     private static Task<(DesktopDriver? Driver, string? Problem)> DriverAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         var keeper = parsed.GetValue(Keeper) ?? new ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
-        return DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, keeper, cancellationToken);
+        return DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, keeper, new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!)), cancellationToken);
     }
 
     /// <returns>Prints lines, each with the seconds since now.</returns>

@@ -6,6 +6,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging.Console;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Templates;
+using Oriel.Images.Store;
 using Oriel.Linux.Processes;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Configuration;
@@ -72,7 +73,7 @@ internal static class ServeCommand
                 return Refuse($"{TimeScaleVariable} must be a number from 1 to 100.");
             }
 
-            var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, options.Keeper, cancellation);
+            var (driver, unfit) = await DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, options.Keeper, new ImageStore(options.Images), cancellation);
             return driver is null ? Refuse(unfit!) : await RunAsync(options with { Driver = driver with { TimeScale = driver.TimeScale * scale } }, cancellation);
         });
         return command;

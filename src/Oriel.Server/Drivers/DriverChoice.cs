@@ -1,4 +1,5 @@
 using Oriel.Desktops.Node;
+using Oriel.Images.Store;
 
 namespace Oriel.Server.Drivers;
 
@@ -18,6 +19,14 @@ internal static class DriverChoice
     /// <returns>The driver, or why the one that was asked for cannot be had. <c>auto</c> never fails: containers are always left.</returns>
     public static Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(string wish, string keeper, CancellationToken cancellationToken) =>
         ResolveAsync(wish, new DriverHost(keeper, cancellationToken));
+
+    /// <param name="images">One of their kernels is booted before KVM is taken.</param>
+    public static Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(string wish, string keeper, ImageStore images, CancellationToken cancellationToken) =>
+        ResolveAsync(wish, new DriverHost(keeper, cancellationToken)
+        {
+            Kernel = images.List().Where(image => image.Disks is not null)
+                .Select(image => Path.Combine(images.PathOf(image.Digest), ImageDisks.Folder, image.Disks!.Kernel.Name)).FirstOrDefault(File.Exists),
+        });
 
     internal static async Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(string wish, DriverHost host)
     {

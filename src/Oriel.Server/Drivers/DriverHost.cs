@@ -13,6 +13,10 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     private const string MakeProcessor =
         """printf '{"execute":"qmp_capabilities"}{"execute":"quit"}' | exec "$0" -M microvm -accel kvm -cpu host -m 64 -display none -nodefaults -no-user-config -S -qmp stdio""";
 
+    /// <summary>The program $0 boots the kernel $1 without any disk, until it says who it is: hardware does that within a second.</summary>
+    private const string BootKernel =
+        """timeout 8 "$0" -M microvm -accel kvm -cpu host -m 256 -display none -nodefaults -no-user-config -no-reboot -kernel "$1" -append 'console=ttyS0 panic=-1' -serial stdio </dev/null | grep -q 'Linux version'""";
+
     /// <summary>The keeper gives up earlier, and a machine of a few instructions ends at once.</summary>
     private static readonly TimeSpan ProbeDeadline = TimeSpan.FromSeconds(10);
 
@@ -20,6 +24,9 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
 
     /// <summary>Folders with programs, as PATH has them.</summary>
     public string SearchPath { get; init; } = Environment.GetEnvironmentVariable("PATH") ?? "";
+
+    /// <summary>Of a golden image, to be tried; null where there is none yet.</summary>
+    public string? Kernel { get; init; }
 
     /// <summary>Asked at most once: it starts a process.</summary>
     public Func<CancellationToken, Task<DoctorFinding>> Kvm { get; init; } = HostChecks.KvmAsync;
@@ -37,8 +44,11 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     public string? QemuProblem() =>
         QemuProgram is null ? "qemu-system-x86_64 is not installed (Debian: apt-get install --no-install-recommends qemu-system-x86)." : TunProblem();
 
+    /// <summary>A machine whose own KVM is emulated may run instructions and make processors, and hang at a whole kernel.</summary>
     public async Task<bool> QemuComesUpOnKvmAsync() =>
-        await KvmProblemAsync() is null && (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor, QemuProgram!)).Succeeded;
+        await KvmProblemAsync() is null
+        && (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor, QemuProgram!)).Succeeded
+        && (Kernel is not { } kernel || (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", BootKernel, QemuProgram!, kernel)).Succeeded);
 
     public async Task<string?> FirecrackerProblemAsync() => (await FirecrackerAsync()).Problem;
 

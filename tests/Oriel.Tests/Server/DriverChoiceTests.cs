@@ -65,6 +65,17 @@ public sealed class DriverChoiceTests : IDisposable
         Assert.Equal(qemu.ExitCode == 0 && seen is null ? "kvm" : "tcg", driver!.Accelerator);
     }
 
+    /// <summary>A host on whose KVM a machine with a processor comes up, and a whole kernel hangs before its first word.</summary>
+    [Theory]
+    [InlineData("echo Linux version 6.1.0", "kvm")]
+    [InlineData(":", "tcg")]
+    public async Task Resolve_Qemu_TakesKvmOnlyWhereAKernelSpeaksOnIt(string kernel, string accelerator)
+    {
+        Program("qemu-system-x86_64", $"case $* in *-kernel*) {kernel} ;; esac");
+        var (driver, problem) = await DriverChoice.ResolveAsync("qemu", Host(kernel: "/images/vmlinux"));
+        Assert.Equal((null, accelerator), (problem, driver!.Accelerator));
+    }
+
     [Fact]
     public async Task Resolve_Auto_LooksForKvmOnce()
     {
@@ -153,8 +164,9 @@ public sealed class DriverChoiceTests : IDisposable
     }
 
     /// <summary>One whose KVM runs a guest's instructions, with the programs of this test alone.</summary>
-    private DriverHost Host(Action? look = null, string keeper = "echo 1.16.1") => new(Keeper(keeper), Token)
+    private DriverHost Host(Action? look = null, string keeper = "echo 1.16.1", string? kernel = null) => new(Keeper(keeper), Token)
     {
+        Kernel = kernel,
         SearchPath = _directory,
         Tun = () => DoctorFinding.Ok("tun", "opens"),
         Kvm = _ =>
