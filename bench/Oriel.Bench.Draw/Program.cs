@@ -1,8 +1,7 @@
 using System.Globalization;
-using Oriel.Linux.Codecs;
+using Oriel.TestSupport;
 using Oriel.Linux.Posix;
-using Oriel.Linux.X11;
-using Oriel.Linux.Yuv;
+using Oriel.Screen.Yuv;
 
 // The workload of the draw-to-display benchmark, drawn in X: scrolling text over the whole screen, each line of other words and another length, or a small moving box. Each picture carries
 // the time at which it was drawn as a row of black and white cells in the top left corner, which a page reads back out of its pixels.

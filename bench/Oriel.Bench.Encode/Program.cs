@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using Oriel.Bench.Encode;
-using Oriel.Linux.Codecs;
-using Oriel.Linux.H264;
-using Oriel.Linux.Native;
-using Oriel.Linux.Posix;
-using Oriel.Linux.Vpx;
-using Oriel.Linux.Yuv;
+using Oriel.Screen.Codecs;
+using Oriel.Screen.Codecs.H264;
+using Oriel.Screen.Codecs.Vpx;
+using Oriel.Screen.Native;
+using Oriel.Screen.Yuv;
+using Oriel.TestSupport;
 
 // Encoders alone, one thread, no X: `Oriel.Bench.Encode [frames]`. CPU time, so that other programs on the machine count less.
 // `Oriel.Bench.Encode x DISPLAY XAUTHORITY` measures an X server instead: connection, RANDR range, resize, grab.

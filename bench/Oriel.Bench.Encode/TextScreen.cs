@@ -1,5 +1,5 @@
-using Oriel.Linux.Codecs;
-using Oriel.Linux.Yuv;
+using Oriel.Screen.Yuv;
+using Oriel.TestSupport;
 
 namespace Oriel.Bench.Encode;
 

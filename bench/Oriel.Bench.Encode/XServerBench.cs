@@ -1,5 +1,8 @@
 using System.Diagnostics;
-using Oriel.Linux.X11;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Keyboard;
+using Oriel.Screen.X11.Raw;
+using Oriel.TestSupport;
 
 namespace Oriel.Bench.Encode;
 

@@ -2,11 +2,12 @@ using System.Threading.Channels;
 using Google.Protobuf;
 using Oriel.Agent.Encoding;
 using Oriel.Agent.Screens;
-using Oriel.Linux.Codecs;
 using Oriel.Linux.Posix;
-using Oriel.Linux.X11;
-using Oriel.Linux.Yuv;
 using Oriel.Protocol.Display;
+using Oriel.Screen.Codecs;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Raw;
+using Oriel.Screen.Yuv;
 
 namespace Oriel.Agent.Capture;
 

@@ -1,8 +1,9 @@
 using System.Threading.Channels;
 using Oriel.Agent.Screens;
 using Oriel.Linux.Posix;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.Screen.X11.Clipboard;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Clipboard;
 

@@ -3,9 +3,9 @@ using Oriel.Agent.Boot;
 using Oriel.Agent.Exec;
 using Oriel.Agent.Screens;
 using Oriel.Agent.Variables;
-using Oriel.Linux.X11;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Configuration;
 

@@ -4,8 +4,10 @@ using Oriel.Agent.Clipboard;
 using Oriel.Agent.Encoding;
 using Oriel.Agent.Input;
 using Oriel.Agent.Screens;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Clipboard;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Display;
 

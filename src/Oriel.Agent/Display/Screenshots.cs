@@ -1,9 +1,9 @@
 using Google.Protobuf;
 using Oriel.Agent.Screens;
-using Oriel.Linux.Png;
-using Oriel.Linux.X11;
-using Oriel.Linux.Yuv;
 using Oriel.Protocol.Display;
+using Oriel.Screen.Png;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.Yuv;
 
 namespace Oriel.Agent.Display;
 

@@ -1,8 +1,8 @@
-using Oriel.Linux.Codecs;
-using Oriel.Linux.H264;
-using Oriel.Linux.Native;
-using Oriel.Linux.Vpx;
 using Oriel.Protocol.Display;
+using Oriel.Screen.Codecs;
+using Oriel.Screen.Codecs.H264;
+using Oriel.Screen.Codecs.Vpx;
+using Oriel.Screen.Native;
 
 namespace Oriel.Agent.Encoding;
 

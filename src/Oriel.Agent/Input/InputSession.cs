@@ -1,7 +1,7 @@
 using Oriel.Agent.Screens;
 using Oriel.Linux.Posix;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.Screen.X11.Keyboard;
 
 namespace Oriel.Agent.Input;
 

@@ -1,5 +1,6 @@
 using Oriel.Agent.Screens;
-using Oriel.Linux.X11;
+using Oriel.Screen.X11.Keyboard;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Input;
 

@@ -1,4 +1,5 @@
-using Oriel.Linux.X11;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Screens;
 

@@ -1,8 +1,9 @@
 using Google.Protobuf;
-using Oriel.Linux.Png;
 using Oriel.Linux.Posix;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.Screen.Png;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Screens;
 

@@ -6,8 +6,8 @@ using Oriel.Agent.Screens;
 using Oriel.Linux.Files;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
-using Oriel.Linux.X11;
 using Oriel.Protocol;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Session;
 

@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Grpc.Core;
 using Oriel.Linux.Posix;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.Screen.X11.Clipboard;
 
 namespace Oriel.Linux.Tests.Display;
 

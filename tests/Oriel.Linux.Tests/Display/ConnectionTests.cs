@@ -1,4 +1,6 @@
-using Oriel.Linux.X11;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Clipboard;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Linux.Tests.Display;
 

@@ -1,8 +1,8 @@
-using Oriel.Linux.Codecs;
-using Oriel.Linux.H264;
-using Oriel.Linux.Native;
-using Oriel.Linux.Vpx;
-using Oriel.Linux.Yuv;
+using Oriel.Screen.Codecs;
+using Oriel.Screen.Codecs.H264;
+using Oriel.Screen.Codecs.Vpx;
+using Oriel.Screen.Native;
+using Oriel.Screen.Yuv;
 
 namespace Oriel.Linux.Tests.Display;
 

@@ -1,6 +1,6 @@
 using Grpc.Core;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.TestSupport;
 
 namespace Oriel.Linux.Tests.Display;
 

@@ -1,10 +1,7 @@
 using Grpc.Core;
-using Oriel.Linux.Codecs;
-using Oriel.Linux.H264;
-using Oriel.Linux.Native;
-using Oriel.Linux.Vpx;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.Screen.Native;
+using Oriel.TestSupport;
 
 namespace Oriel.Linux.Tests.Display;
 

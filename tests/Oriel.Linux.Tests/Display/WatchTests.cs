@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Grpc.Core;
-using Oriel.Linux.X11;
 using Oriel.Protocol.Display;
+using Oriel.TestSupport;
 
 namespace Oriel.Linux.Tests.Display;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using Oriel.Agent.Screens;
-using Oriel.Linux.X11;
+using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Linux.Tests.Display;
 

@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
 using System.Text;
-using Oriel.Linux.Codecs;
-using Oriel.Linux.Png;
-using Oriel.Linux.X11;
-using Oriel.Linux.Yuv;
+using Oriel.Screen.Png;
+using Oriel.Screen.X11.Capture;
+using Oriel.Screen.X11.Keyboard;
+using Oriel.Screen.X11.Raw;
+using Oriel.Screen.Yuv;
 
 namespace Oriel.Tests.Screen;
 

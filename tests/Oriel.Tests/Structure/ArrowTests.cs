@@ -9,10 +9,11 @@ public sealed class ArrowTests
     {
         ["Oriel.Protocol"] = [],
         ["Oriel.Linux"] = [],
+        ["Oriel.Screen"] = ["Oriel.Linux"],
         ["Oriel.WebRtc"] = [],
         ["Oriel.Egress"] = ["Oriel.Protocol"],
         ["Oriel.Images"] = ["Oriel.Linux"],
-        ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Linux"],
+        ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Screen", "Oriel.Linux"],
         ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux"],
         ["Oriel.Desktops"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Images", "Oriel.Egress"],
         ["Oriel.Streaming"] = ["Oriel.WebRtc", "Oriel.Desktops", "Oriel.Protocol"],

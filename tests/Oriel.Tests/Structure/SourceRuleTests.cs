@@ -8,15 +8,19 @@ public sealed partial class SourceRuleTests
     private const int MaxLines = 600;
     private const int MaxTallFiles = 6;
 
-    [Fact]
-    public void NativeCode_OutsideOrielLinux_IsNotThere() =>
-        Assert.Empty(Matches(NativeCode(), path => !path.StartsWith("src/Oriel.Linux/", StringComparison.Ordinal)));
+    /// <summary>Where alone native code may be called: system calls, and the libraries of the guest's screen.</summary>
+    private static readonly string[] NativeProjects = ["src/Oriel.Linux", "src/Oriel.Screen"];
 
     [Fact]
-    public void UnsafeBlock_InOrielLinux_SaysWhyItIsSafe()
+    public void NativeCode_OutsideOrielLinuxAndScreen_IsNotThere() =>
+        Assert.Empty(Matches(NativeCode(), path => !NativeProjects.Any(project => path.StartsWith(project + "/", StringComparison.Ordinal))));
+
+    [Fact]
+    public void UnsafeBlock_InNativeProjects_SaysWhyItIsSafe()
     {
         var silent =
-            from path in SourceTree.Sources("src/Oriel.Linux")
+            from project in NativeProjects
+            from path in SourceTree.Sources(project)
             let text = SourceTree.Read(path)
             where UnsafeCode().IsMatch(text) && !text.Contains("// SAFETY:", StringComparison.Ordinal) && PointerUse().IsMatch(text)
             select path;

@@ -1,0 +1,121 @@
+using System.Runtime.InteropServices;
+using Oriel.Screen.X11.Raw;
+using Oriel.Screen.Yuv;
+
+namespace Oriel.Screen.X11.Capture;
+
+/// <summary>Reads pixels of the root window through MIT-SHM; the segment is made again when the screen outgrows it.</summary>
+internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
+{
+    private const int ZPixmap = 2, Private = 0, Create = 0x200, Remove = 0, BytesPerPixel = 4;
+    private XImage* _image;
+    private XShmSegmentInfo* _segment;
+    private long _capacity;
+
+    /// <summary>Reads a rectangle into its place of the picture; false if the screen has another size now.</summary>
+    internal bool TryGrab(PixelRectangle area, I420Picture target)
+    {
+        if (!TryRead(area))
+        {
+            return false;
+        }
+
+        target.Convert((byte*)_segment->Address, area.Width * BytesPerPixel, area.X, area.Y, area.Width, area.Height);
+        return true;
+    }
+
+    /// <summary>The rectangle's pixels (BGRX, no padding); null if the screen has another size now.</summary>
+    internal byte[]? TryReadPixels(PixelRectangle area) =>
+        TryRead(area) ? new ReadOnlySpan<byte>((byte*)_segment->Address, area.Width * area.Height * BytesPerPixel).ToArray() : null;
+
+    private bool TryRead(PixelRectangle area)
+    {
+        EnsureCapacity((long)area.Width * area.Height * BytesPerPixel);
+        // The server writes width * height pixels from the segment's start: the image's header says how many.
+        _image->Width = area.Width;
+        _image->Height = area.Height;
+        _image->BytesPerLine = area.Width * BytesPerPixel;
+        // SAFETY: the segment holds the area, as ensured above.
+        var ok = Xlib.XShmGetImage(x.Handle, x.Root, _image, area.X, area.Y, nuint.MaxValue);
+        x.ThrowIfBroken("a grab of the screen");
+        return ok != 0;
+    }
+
+    private void EnsureCapacity(long bytes)
+    {
+        if (bytes <= _capacity)
+        {
+            return;
+        }
+
+        Release();
+        var (width, height) = x.ReadScreenSize();
+        var capacity = Math.Max(bytes, (long)width * height * BytesPerPixel);
+        if (Xlib.XShmQueryExtension(x.Handle) == 0)
+        {
+            throw new XException("the X server has no MIT-SHM");
+        }
+
+        _segment = (XShmSegmentInfo*)NativeMemory.AllocZeroed((nuint)sizeof(XShmSegmentInfo));
+        _image = Xlib.XShmCreateImage(x.Handle, Xlib.XDefaultVisual(x.Handle, 0), (uint)Xlib.XDefaultDepth(x.Handle, 0), ZPixmap, 0, _segment, (uint)width, (uint)height);
+        if (_image == null || _image->BitsPerPixel != 32 || _image->RedMask != 0xFF0000 || _image->ByteOrder != 0)
+        {
+            throw new XException("the screen must have 32 bits a pixel, blue first");
+        }
+
+        Attach(capacity);
+        _image->Data = _segment->Address;
+        _capacity = capacity;
+    }
+
+    private void Attach(long capacity)
+    {
+        // World-accessible for the moment of attaching: the server may run as another user of the guest.
+        _segment->Id = shmget(Private, (nuint)capacity, Create | 0x1B6);
+        if (_segment->Id < 0)
+        {
+            throw new XException($"shmget of {capacity} bytes failed: errno {Marshal.GetLastPInvokeError()}");
+        }
+
+        _segment->Address = shmat(_segment->Id, 0, 0);
+        _ = Xlib.XShmAttach(x.Handle, _segment);
+        x.Sync();
+        // Marked for removal at once: it goes with its last user, however that one ends.
+        _ = shmctl(_segment->Id, Remove, 0);
+        if (_segment->Address == -1 || x.TakeError() is not null)
+        {
+            throw new XException("the X server could not attach the shared memory");
+        }
+    }
+
+    private void Release()
+    {
+        if (_image != null)
+        {
+            if (!x.IsBroken)
+            {
+                _ = Xlib.XShmDetach(x.Handle, _segment);
+            }
+
+            _image->Data = 0;
+            _ = Xlib.XFree((nint)_image);
+            _image = null;
+        }
+
+        if (_segment != null)
+        {
+            _ = shmdt(_segment->Address);
+            NativeMemory.Free(_segment);
+            _segment = null;
+        }
+
+        _capacity = 0;
+    }
+
+    public void Dispose() => Release();
+
+    [LibraryImport("libc", SetLastError = true)] private static partial int shmget(int key, nuint size, int flags);
+    [LibraryImport("libc", SetLastError = true)] private static partial nint shmat(int id, nint address, int flags);
+    [LibraryImport("libc", SetLastError = true)] private static partial int shmdt(nint address);
+    [LibraryImport("libc", SetLastError = true)] private static partial int shmctl(int id, int command, nint buffer);
+}

@@ -1,0 +1,104 @@
+using Oriel.Linux.Posix;
+using Oriel.Screen.X11.Raw;
+
+namespace Oriel.Screen.X11.Clipboard;
+
+/// <summary>Reads the text of another program's selection, at once or in pieces (INCR, ICCCM 2.7.2). A newer fetch ends the one before.</summary>
+internal sealed class ClipboardFetch(XConnection x, nuint window)
+{
+    // Of an owner that says nothing for so long nothing more is awaited.
+    private const long PatienceUs = 5_000_000;
+    private const int Properties = 8;
+    private MemoryStream? _pieces;
+    private int _fetches, _unanswered;
+    private bool _waiting;
+
+    /// <summary>
+    /// Where the owner is to put the text. Each fetch has one of its own, so that the answer to one that was overtaken is not taken for
+    /// the newer one's.
+    /// </summary>
+    internal nuint Property { get; private set; }
+
+    /// <summary>When the owner's patience ends; negative = nothing is awaited.</summary>
+    internal long DeadlineUs { get; private set; } = -1;
+
+    internal void Begin(nuint selection)
+    {
+        _pieces = null;
+        _waiting = true;
+        DeadlineUs = Poller.NowUs + PatienceUs;
+        _unanswered++;
+        Property = x.Atom($"ORIEL_CLIPBOARD_{_fetches++ % Properties}");
+        _ = Xlib.XDeleteProperty(x.Handle, window, Property);
+        _ = Xlib.XConvertSelection(x.Handle, selection, x.Atom("UTF8_STRING"), Property, window, 0);
+    }
+
+    /// <summary>The owner has answered; the text if it is there already.</summary>
+    internal byte[]? Notified(nuint answered)
+    {
+        _unanswered = Math.Max(0, _unanswered - 1);
+        if (!_waiting || answered != Property)
+        {
+            // Without a property the owner has no text: a picture, or nothing. Others are answers to fetches that were overtaken.
+            if (answered == 0 && _unanswered == 0)
+            {
+                Abandon();
+            }
+
+            return null;
+        }
+
+        var bytes = x.ReadProperty(window, Property, XClipboard.MaxBytes, delete: true, out var type, out var truncated);
+        if (type == x.Atom("INCR"))
+        {
+            _pieces = new MemoryStream();
+            DeadlineUs = Poller.NowUs + PatienceUs;
+            return null;
+        }
+
+        Abandon();
+        return truncated || type != x.Atom("UTF8_STRING") ? null : bytes;
+    }
+
+    /// <summary>The owner has put the next piece there; the text if that was the last.</summary>
+    internal byte[]? Continue()
+    {
+        if (_pieces is null)
+        {
+            return null;
+        }
+
+        var piece = x.ReadProperty(window, Property, XClipboard.MaxBytes, delete: true, out _, out var truncated) ?? [];
+        if (truncated || _pieces.Length + piece.Length > XClipboard.MaxBytes)
+        {
+            Abandon();
+            return null;
+        }
+
+        if (piece.Length > 0)
+        {
+            _pieces.Write(piece);
+            DeadlineUs = Poller.NowUs + PatienceUs;
+            return null;
+        }
+
+        var all = _pieces.ToArray();
+        Abandon();
+        return all;
+    }
+
+    internal void Expire(long nowUs)
+    {
+        if (DeadlineUs >= 0 && nowUs >= DeadlineUs)
+        {
+            Abandon();
+        }
+    }
+
+    internal void Abandon()
+    {
+        _pieces = null;
+        _waiting = false;
+        DeadlineUs = -1;
+    }
+}

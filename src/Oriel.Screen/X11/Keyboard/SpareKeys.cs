@@ -1,0 +1,224 @@
+using Oriel.Linux.Posix;
+using Oriel.Screen.X11.Raw;
+
+namespace Oriel.Screen.X11.Keyboard;
+
+/// <summary>
+/// Keycodes without a meaning in the guest's layout, lent to characters that the layout does not have; the longest unused ones are
+/// lent anew when all are taken. Two facts of clients bound how fast: they look a key up when they handle its event, not when it was
+/// pressed; and Xlib loses a change that arrives while it fetches the one before. So a keycode is lent anew only after a while, changes
+/// keep a distance, and the characters of a text are put on neighbouring keycodes by one change. All who type on a display share one of
+/// these, each from its own thread; nothing is taken back when one of them goes, since that change, too, could cost another's keys.
+/// </summary>
+public sealed unsafe class SpareKeys : IDisposable
+{
+    private const int MaxSpares = 64, LevelsWritten = 2, MappingNotify = 34, MappingKeyboard = 1;
+    private const long ReuseUs = 200_000, ChangeDistanceUs = 30_000;
+    private readonly Lock _gate = new();
+    private readonly List<Spare> _keys = [];
+    private readonly XConnection _x;
+    private long _changedUs;
+    private bool _found;
+
+    private SpareKeys(XConnection x) => _x = x;
+
+    /// <exception cref="XException">No server there.</exception>
+    public static SpareKeys Open(string display, string? authorityPath) => new(XConnection.Open(display, authorityPath));
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _x.Dispose();
+        }
+    }
+
+    /// <summary>How many characters one change can lend at most.</summary>
+    internal int LongestRun
+    {
+        get
+        {
+            lock (_gate)
+            {
+                Find();
+                return LongestOfAll();
+            }
+        }
+    }
+
+    /// <summary>The keycode that gives <paramref name="keysym"/> on each level once this returns.</summary>
+    /// <param name="typist">Whose typed keys must be on their way while this waits.</param>
+    internal byte Map(uint keysym, XConnection typist)
+    {
+        lock (_gate)
+        {
+            LendMissing([keysym], typist);
+            var spare = _keys.Find(key => key.KeySym == keysym)!;
+            spare.UsedUs = Poller.NowUs;
+            return spare.Keycode;
+        }
+    }
+
+    /// <summary>Lends keycodes to those that have none, up to <see cref="LongestRun"/> of them by one change.</summary>
+    internal void Lend(IReadOnlyCollection<uint> keysyms, XConnection typist)
+    {
+        lock (_gate)
+        {
+            LendMissing(keysyms, typist);
+        }
+    }
+
+    /// <summary>
+    /// Clients are about to be told of a new mapping by something else: XTEST's first key makes its keyboard the current one. The next
+    /// change keeps its distance from that, too.
+    /// </summary>
+    internal void ExpectChange()
+    {
+        lock (_gate)
+        {
+            _changedUs = Poller.NowUs;
+        }
+    }
+
+    /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
+    internal bool Owns(int keycode)
+    {
+        lock (_gate)
+        {
+            return _keys.Exists(key => key.Keycode == keycode);
+        }
+    }
+
+    private void LendMissing(IReadOnlyCollection<uint> keysyms, XConnection typist)
+    {
+        Find();
+        var missing = keysyms.Where(keysym => !_keys.Exists(key => key.KeySym == keysym)).ToArray();
+        foreach (var key in _keys.Where(key => keysyms.Contains(key.KeySym)))
+        {
+            key.UsedUs = Poller.NowUs;
+        }
+
+        for (var done = 0; done < missing.Length;)
+        {
+            var (first, length) = FindWindow(missing.Length - done);
+            WaitUntil(Math.Max(_changedUs + ChangeDistanceUs, LastUse(first, length) + ReuseUs), typist);
+            Write(first, missing.AsSpan(done, length));
+            done += length;
+        }
+    }
+
+    /// <summary>A change by someone else (setxkbmap): nothing that was lent is there any more.</summary>
+    private void ForgetIfLayoutChanged()
+    {
+        while (_x.TryReadEvent(out var e))
+        {
+            if (e.Type == MappingNotify && e.MappingRequest == MappingKeyboard && !_keys.Exists(key => key.Keycode == e.MappingFirst))
+            {
+                _keys.Clear();
+                _found = false;
+            }
+        }
+    }
+
+    private void Find()
+    {
+        ForgetIfLayoutChanged();
+        if (_found)
+        {
+            return;
+        }
+
+        int min, max, perCode;
+        _ = Xlib.XDisplayKeycodes(_x.Handle, &min, &max);
+        var syms = Xlib.XGetKeyboardMapping(_x.Handle, (byte)min, max - min + 1, &perCode);
+        _x.ThrowIfBroken("reading the keyboard mapping");
+        for (var keycode = min; syms != null && keycode <= max && _keys.Count < MaxSpares; keycode++)
+        {
+            // SAFETY: perCode keysyms for each of max - min + 1 keycodes.
+            if (new ReadOnlySpan<nuint>(syms + (keycode - min) * perCode, perCode).IndexOfAnyExcept((nuint)0) < 0)
+            {
+                _keys.Add(new Spare { Keycode = (byte)keycode });
+            }
+        }
+
+        if (syms != null)
+        {
+            _ = Xlib.XFree((nint)syms);
+        }
+
+        _found = true;
+        if (_keys.Count == 0)
+        {
+            throw new XException("the keyboard has no spare keycode");
+        }
+    }
+
+    /// <summary>The longest run of neighbours that may be lent now; if there is none, the one of full length that may be soonest.</summary>
+    private (int First, int Length) FindWindow(int wanted)
+    {
+        var longest = Math.Min(wanted, LongestOfAll());
+        var now = Poller.NowUs;
+        for (var length = longest; length > 0; length--)
+        {
+            var free = OldestWindow(length);
+            if (LastUse(free, length) + ReuseUs <= now)
+            {
+                return (free, length);
+            }
+        }
+
+        return (OldestWindow(longest), longest);
+    }
+
+    private int LongestOfAll() => Enumerable.Range(0, _keys.Count).Max(RunLength);
+
+    private int OldestWindow(int length) => Enumerable.Range(0, _keys.Count).Where(index => RunLength(index) >= length).MinBy(index => LastUse(index, length));
+
+    private int RunLength(int first)
+    {
+        var length = 1;
+        while (first + length < _keys.Count && _keys[first + length].Keycode == _keys[first].Keycode + length)
+        {
+            length++;
+        }
+
+        return length;
+    }
+
+    private long LastUse(int first, int length) => _keys.GetRange(first, length).Max(key => key.UsedUs);
+
+    private static void WaitUntil(long us, XConnection typist)
+    {
+        if (us > Poller.NowUs)
+        {
+            typist.Flush();
+            using var poller = new Poller();
+            poller.Wait(-1, us);
+        }
+    }
+
+    private void Write(int first, ReadOnlySpan<uint> keysyms)
+    {
+        var levels = stackalloc nuint[keysyms.Length * LevelsWritten];
+        var now = Poller.NowUs;
+        for (var i = 0; i < keysyms.Length; i++)
+        {
+            levels[i * LevelsWritten] = levels[i * LevelsWritten + 1] = keysyms[i];
+            _keys[first + i].KeySym = keysyms[i];
+            _keys[first + i].UsedUs = now;
+        }
+
+        _ = Xlib.XChangeKeyboardMapping(_x.Handle, _keys[first].Keycode, LevelsWritten, levels, keysyms.Length);
+        _x.Sync();
+        _changedUs = Poller.NowUs;
+    }
+
+    private sealed class Spare
+    {
+        internal required byte Keycode { get; init; }
+
+        internal uint KeySym { get; set; }
+
+        internal long UsedUs { get; set; } = -ReuseUs;
+    }
+}
