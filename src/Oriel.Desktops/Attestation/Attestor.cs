@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Steps;

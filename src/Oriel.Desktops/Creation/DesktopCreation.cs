@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Guests;
 using Oriel.Desktops.Keepers;

@@ -1,4 +1,4 @@
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Steps;

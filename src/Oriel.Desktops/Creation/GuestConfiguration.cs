@@ -1,5 +1,5 @@
 using Google.Protobuf;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Node;

@@ -1,5 +1,5 @@
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Steps;
 
 namespace Oriel.Desktops.Guests;

@@ -1,4 +1,4 @@
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
 

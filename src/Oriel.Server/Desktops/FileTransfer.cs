@@ -2,7 +2,7 @@ using System.Globalization;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Net.Http.Headers;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Server.Http;

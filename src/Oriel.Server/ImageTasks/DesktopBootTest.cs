@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Loop;

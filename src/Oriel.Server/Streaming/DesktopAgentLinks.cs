@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Events;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Registry;

@@ -1,6 +1,6 @@
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol;
 using Oriel.Streaming.Settings;
 

@@ -1,4 +1,4 @@
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol;
 
 namespace Oriel.Streaming.Agents;

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Agents;
 

@@ -1,5 +1,5 @@
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Agents;
 using Oriel.Streaming.Page;

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
 using Microsoft.Extensions.Logging.Abstractions;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Egress;
 using Oriel.Egress.Policy;
 using Oriel.Egress.Sessions;

@@ -1,6 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Linux.Tests.Guest;

@@ -1,7 +1,7 @@
 using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Guest;
 
 [assembly: AssemblyFixture(typeof(Oriel.Linux.Tests.Guest.ConfiguredGuest))]

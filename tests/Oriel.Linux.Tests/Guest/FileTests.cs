@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Guest;
 using FileInfo = Oriel.Protocol.Guest.FileInfo;
 

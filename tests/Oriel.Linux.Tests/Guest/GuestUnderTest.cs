@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Grpc.Core;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
 

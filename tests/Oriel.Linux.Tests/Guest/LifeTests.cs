@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 

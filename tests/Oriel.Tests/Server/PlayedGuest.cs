@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Desktops.Attestation;
 using Oriel.Egress.Sessions;
 using Oriel.Protocol;

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Oriel.Desktops.Agents;
+using Oriel.Agents;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Streaming.Agents;

@@ -14,10 +14,11 @@ public sealed class ArrowTests
         ["Oriel.Egress"] = ["Oriel.Protocol"],
         ["Oriel.Images"] = ["Oriel.Linux"],
         ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Screen", "Oriel.Linux"],
+        ["Oriel.Agents"] = ["Oriel.Protocol"],
         ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux"],
-        ["Oriel.Desktops"] = ["Oriel.Protocol", "Oriel.Linux", "Oriel.Images", "Oriel.Egress"],
-        ["Oriel.Streaming"] = ["Oriel.WebRtc", "Oriel.Desktops", "Oriel.Protocol"],
-        ["Oriel.Server"] = ["Oriel.Streaming", "Oriel.Desktops", "Oriel.Images", "Oriel.Egress", "Oriel.Linux", "Oriel.Protocol"],
+        ["Oriel.Desktops"] = ["Oriel.Protocol", "Oriel.Agents", "Oriel.Linux", "Oriel.Images", "Oriel.Egress"],
+        ["Oriel.Streaming"] = ["Oriel.WebRtc", "Oriel.Agents", "Oriel.Protocol"],
+        ["Oriel.Server"] = ["Oriel.Streaming", "Oriel.Desktops", "Oriel.Agents", "Oriel.Images", "Oriel.Egress", "Oriel.Linux", "Oriel.Protocol"],
     };
 
     public static TheoryData<string> Projects =>
@@ -44,6 +45,7 @@ public sealed class ArrowTests
     [Theory]
     [InlineData("Oriel.Desktops", "Microsoft.AspNetCore")]
     [InlineData("Oriel.Desktops", "Orleans")]
+    [InlineData("Oriel.Agents", "Microsoft.AspNetCore")]
     [InlineData("Oriel.WebRtc", "Microsoft.AspNetCore")]
     [InlineData("Oriel.Images", "Microsoft.AspNetCore")]
     [InlineData("Oriel.Egress", "Microsoft.AspNetCore")]

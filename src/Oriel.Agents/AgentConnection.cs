@@ -9,7 +9,7 @@ using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 
-namespace Oriel.Desktops.Agents;
+namespace Oriel.Agents;
 
 /// <summary>
 /// An authenticated link to one desktop's agent, over the unix socket that its keeper relays. Both ends have proven the agent key;

@@ -1,11 +1,11 @@
 using Grpc.Core;
 
-namespace Oriel.Desktops.Agents;
+namespace Oriel.Agents;
 
 /// <summary>
 /// The one shared connection to a desktop's agent: opened on first use, opened again after it broke. Safe for concurrent use.
 /// </summary>
-internal sealed class AgentLink(string socketPath, byte[] agentKey) : IDisposable
+public sealed class AgentLink(string socketPath, byte[] agentKey) : IDisposable
 {
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly CancellationTokenSource _closed = new();

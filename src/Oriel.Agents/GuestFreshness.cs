@@ -2,10 +2,10 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Oriel.Protocol.Guest;
 
-namespace Oriel.Desktops.Agents;
+namespace Oriel.Agents;
 
 /// <summary>What a machine cannot have by itself after a start, a pause or a snapshot: the time, and randomness that no other machine has seen.</summary>
-internal static class GuestFreshness
+public static class GuestFreshness
 {
     private const int EntropyLength = 64;
 
