@@ -1,6 +1,7 @@
 #!/bin/bash
-# The life of one bare machine, as its first process: host-life.sh RELEASE user|root RESULTS
+# The life of one bare machine, as its first process: host-life.sh RELEASE user|root RESULTS [NAME...]
 # Does what README says, word for word, and judges what a person would see. Each test's words go to RESULTS/TEST, the outcomes to RESULTS/results.
+# With names: these tests, and what they stand on.
 set -uo pipefail
 
 release=$1
@@ -301,6 +302,24 @@ tests=(clone_IntoAPathWithABlank_Works questions_OnABareMachine_InstallAndBuildN
     up_OnABareMachine_EndsWithAnAddress readme_TheApiInFiveLines_WorkAsTheyStand pause_And_Resume_Work processes_AreNeverRoot ctrlC_StopsTheServerAndNamesTheDesktop
     up_Again_AdoptsTheDesktop doctor_OfARunningOne_AdvisesNothingThatDoesNotHelp down_EndsAllAndLeavesNothing root_ChangesNothingThatOrielDidNotMake
     qemu_ByEmulation_BringsADesktopToReady)
+declare -A needs=(
+    [questions_OnABareMachine_InstallAndBuildNothing]=clone_IntoAPathWithABlank_Works
+    [mistakes_AreToldInOneLineBeforeAnythingIsInstalled]=clone_IntoAPathWithABlank_Works
+    [network_ThatIsNotThere_IsNamedBeforeAnythingIsInstalled]=clone_IntoAPathWithABlank_Works
+    [disk_ThatIsTooSmall_IsNamedBeforeAnythingIsInstalled]=clone_IntoAPathWithABlank_Works
+    [user_WithoutSudo_IsToldWhatTheAdministratorRuns]=clone_IntoAPathWithABlank_Works
+    [up_OnABareMachine_EndsWithAnAddress]=clone_IntoAPathWithABlank_Works
+    [readme_TheApiInFiveLines_WorkAsTheyStand]=up_OnABareMachine_EndsWithAnAddress
+    [pause_And_Resume_Work]=up_OnABareMachine_EndsWithAnAddress
+    [processes_AreNeverRoot]=pause_And_Resume_Work
+    [ctrlC_StopsTheServerAndNamesTheDesktop]=processes_AreNeverRoot
+    [up_Again_AdoptsTheDesktop]=ctrlC_StopsTheServerAndNamesTheDesktop
+    [doctor_OfARunningOne_AdvisesNothingThatDoesNotHelp]=up_OnABareMachine_EndsWithAnAddress
+    [down_EndsAllAndLeavesNothing]=up_Again_AdoptsTheDesktop
+    [root_ChangesNothingThatOrielDidNotMake]=down_EndsAllAndLeavesNothing
+    [qemu_ByEmulation_BringsADesktopToReady]=down_EndsAllAndLeavesNothing
+)
+choose_tests "${@:4}"
 failed=0
 for name in "${tests[@]}"; do
     run_test "$name" >/dev/null

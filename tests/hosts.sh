@@ -1,8 +1,9 @@
 #!/bin/bash
-# Machines as people have them, made here and thrown away; run by ./oriel test hosts: hosts.sh RESULT SCRATCH DATA DOTNET
+# Machines as people have them, made here and thrown away; run by ./oriel test hosts: hosts.sh RESULT SCRATCH DATA DOTNET [NAME...]
 # Each is a bare Debian of its own root file system, with what README names and nothing more, in mount, pid, ipc, uts and cgroup namespaces of its own;
 # cgroup2 is at /sys/fs/cgroup, as systemd mounts it. host-life.sh lives in it through what README says. DATA holds the application and the image's base
 # that this run has built: a machine of this host's release is given them, any other builds them itself. The outcome goes to RESULT (CTRF).
+# With names: these tests, and what they stand on.
 set -uo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -10,6 +11,7 @@ result=$1
 scratch=$2
 data=$3
 dotnet=$4
+shift 4
 machines=$scratch/hosts
 place=$machines/outcome
 mkdir -p "$machines/share" "$place"
@@ -132,7 +134,7 @@ for name in "${wanted[@]}"; do
     fi
     mkdir -p "$machines/share/results/$name"
     chmod 1777 "$machines/share/results/$name"
-    run_machine "$folder" bash /srv/share/host-life.sh "$release" "$kind" "/srv/share/results/$name" || failed=1
+    run_machine "$folder" bash /srv/share/host-life.sh "$release" "$kind" "/srv/share/results/$name" "$@" || failed=1
     while IFS=$'\t' read -r test code duration; do
         record "${name}_$test" "$code" "$duration" "$machines/share/results/$name/$test"
         [ "$code" = 0 ] || [ "$code" = 77 ] || failed=1

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Tests in a whole machine with systemd, run by ./oriel test machine: machine.sh RESULT QEMU CONSOLE SHELL-PORT HTTP-PORT
-# QEMU is the machine's process. The tests run in their order, each from where the one before left the machine; the outcome goes to RESULT (CTRF).
+# Tests in a whole machine with systemd, run by ./oriel test machine: machine.sh RESULT QEMU CONSOLE SHELL-PORT HTTP-PORT [NAME...]
+# QEMU is the machine's process. The tests, or those named and what they stand on, run in their order; the outcome goes to RESULT (CTRF).
 set -uo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -23,8 +23,21 @@ tests=(machine_Debian13_BootsWithSystemd install_ByOneCommand_ServesAsItsUserAtO
     processes_ForkBomb_StaysInItsGroup cpu_BusyGuest_IsHeldToItsShareAndOthersAnswer
     restart_OfTheService_DesktopsLiveOnAdopted upgrade_NewProgram_DesktopsLiveOnAdopted reboot_DesktopsOfBefore_AreDestroyedWithTheReason
     remove_Service_LeavesTheDataAlone user_WithoutAManager_IsToldWhatIsMissing user_InALoginSession_GetsAGroupByItself)
-# Those that ORIEL_MACHINE_TESTS names, in that order: each must find the machine as the one before it leaves it.
-[ -z "${ORIEL_MACHINE_TESTS-}" ] || read -ra tests <<<"$ORIEL_MACHINE_TESTS"
+declare -A needs=(
+    [install_ByOneCommand_ServesAsItsUserAtOnceAndAtEachBoot]=machine_Debian13_BootsWithSystemd
+    [desktop_OfTheService_IsReadyInAGroupWithItsLimits]=install_ByOneCommand_ServesAsItsUserAtOnceAndAtEachBoot
+    [memory_GuestThatTakesTooMuch_IsTheOnlyOneToSuffer]=desktop_OfTheService_IsReadyInAGroupWithItsLimits
+    [memory_WholeGuestEndedForIt_FailsWithOom]=desktop_OfTheService_IsReadyInAGroupWithItsLimits
+    [processes_ForkBomb_StaysInItsGroup]=desktop_OfTheService_IsReadyInAGroupWithItsLimits
+    [cpu_BusyGuest_IsHeldToItsShareAndOthersAnswer]=desktop_OfTheService_IsReadyInAGroupWithItsLimits
+    [restart_OfTheService_DesktopsLiveOnAdopted]=cpu_BusyGuest_IsHeldToItsShareAndOthersAnswer
+    [upgrade_NewProgram_DesktopsLiveOnAdopted]=cpu_BusyGuest_IsHeldToItsShareAndOthersAnswer
+    [reboot_DesktopsOfBefore_AreDestroyedWithTheReason]=cpu_BusyGuest_IsHeldToItsShareAndOthersAnswer
+    [remove_Service_LeavesTheDataAlone]=install_ByOneCommand_ServesAsItsUserAtOnceAndAtEachBoot
+    [user_WithoutAManager_IsToldWhatIsMissing]=remove_Service_LeavesTheDataAlone
+    [user_InALoginSession_GetsAGroupByItself]=user_WithoutAManager_IsToldWhatIsMissing
+)
+choose_tests "${@:6}"
 
 # --- in the machine -----------------------------------------------------------------------------------------------
 

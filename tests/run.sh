@@ -1,5 +1,6 @@
 # ./oriel test; sourced by ../oriel, whose functions it uses.
-# Builds everything, makes one golden image in a data directory of its own, runs each ring's test programs and closes with one line of totals.
+# Makes one golden image in a data directory of its own, runs each ring's test programs and closes with one line of totals.
+# For tests that are named, only what they need is built: nothing for the page's, their project for those that need no image.
 # shellcheck shell=bash disable=SC2154
 
 test_rings=(webrtc fast linux web desktop script hosts)
@@ -23,11 +24,70 @@ test_deadline() {
     esac
 }
 
+# find_tests WORD...: sets rings to those that are named or hold a test that is named, and chosen[RING] to these tests as find.mjs prints
+# them; empty where all of the ring is meant.
+find_tests() {
+    local word line found all=("${test_rings[@]}" "${test_further[@]}") ring
+    local -A named=()
+    [ $# != 0 ] || set -- "${test_rings[@]}"
+    for word; do
+        case " ${all[*]} " in
+            *" $word "*) named[$word]=ring ;;
+            *)
+                command -v node >/dev/null || die "Node.js 20 or newer is missing: https://nodejs.org"
+                found=$(node "$root/tests/find.mjs" "$word") ||
+                    refuse "there is no ring, class or test '$word'${found:+ (did you mean $found?)}; the rings are ${all[*]}"
+                while IFS= read -r line; do
+                    ring=${line%%$'\t'*}
+                    named[$ring]=${named[$ring]-tests}
+                    chosen[$ring]+=$line$'\n'
+                done <<<"$found"
+                ;;
+        esac
+    done
+    for ring in "${all[@]}"; do
+        [ -n "${named[$ring]-}" ] || continue
+        rings+=("$ring")
+        if [ "${named[$ring]}" = ring ]; then
+            chosen[$ring]=
+        else
+            chosen[$ring]=$(sort -u <<<"${chosen[$ring]%$'\n'}")
+        fi
+    done
+}
+
+# chosen_column RING NUMBER: of find.mjs, without repetition; nothing where all of the ring is meant.
+chosen_column() { awk -F'\t' -v number="$2" 'NF && !seen[$number]++ { print $number }' <<<"${chosen[$1]}"; }
+
+chosen_names() { chosen_column "$1" 3; }
+
+# What is to run, in words.
+chosen_words() {
+    local ring words=() count
+    for ring in "${rings[@]}"; do
+        count=$(grep -c . <<<"${chosen[$ring]}" || :)
+        case $count in
+            0) words+=("$ring") ;;
+            1) words+=("$(chosen_names "$ring") ($ring)") ;;
+            *) words+=("$count tests of $ring") ;;
+        esac
+    done
+    printf '%s' "${words[0]}"
+    [ "${#words[@]}" = 1 ] || printf ', %s' "${words[@]:1}"
+}
+
 # test_minutes RING...: what they take on two cores that do nothing else, with building and installing.
 test_minutes() {
-    local ring minutes=3 image=0
+    local ring minutes=1 image=0
     for ring; do
-        case $ring in
+        [ -n "${chosen[$ring]}" ] || [ "$ring" = web ] || minutes=3
+    done
+    for ring; do
+        case ${chosen[$ring]:+some-}$ring in
+            some-web) ;;
+            some-webrtc | some-fast) minutes=$((minutes + 1)) ;;
+            some-hosts | some-machine) minutes=$((minutes + 10)) image=5 ;;
+            some-*) minutes=$((minutes + 2)) image=5 ;;
             webrtc | web) minutes=$((minutes + 1)) ;;
             fast) minutes=$((minutes + 4)) ;;
             linux) minutes=$((minutes + 4)) image=5 ;;
@@ -37,10 +97,27 @@ test_minutes() {
             machine) minutes=$((minutes + 25)) image=5 ;;
         esac
     done
-    echo "$((minutes + image))"
+    minutes=$((minutes + image))
+    printf '%s minute%s' "$minutes" "$([ "$minutes" = 1 ] || echo s)"
 }
 
-test_build() { dotnet build "$root/oriel.slnx" --configuration Release --disable-build-servers -v quiet; }
+test_build() { dotnet build "$root/$1" --configuration Release --disable-build-servers -v quiet; }
+
+# What the rings' programs are built from: all of it for a whole ring, else the projects of the chosen tests.
+build_tests() {
+    local ring projects=()
+    for ring in "${rings[@]}"; do
+        if [ -n "${chosen[$ring]}" ]; then
+            [ -z "$(test_program "$ring")" ] || projects+=("tests/$(test_program "$ring")")
+        elif [ "$ring" != web ]; then
+            projects=(oriel.slnx)
+            break
+        fi
+    done
+    for ring in "${projects[@]}"; do
+        alone step "tests${projects[1]+ (${ring#tests/})}" test_build "$ring"
+    done
+}
 
 # test_clean_up: ends what a test left in the data directory's desktops, then removes the directory (it holds trees of subordinate ids).
 test_clean_up() {
@@ -48,7 +125,8 @@ test_clean_up() {
     trap - EXIT INT TERM
     [ -z "${machine_pid:-}" ] || machine_end
     if [ -n "${scratch:-}" ] && [ -d "$scratch" ]; then
-        as_service unshare --map-root-user --map-auto find "$scratch/data" "$scratch/tmp" -mindepth 1 -delete 2>/dev/null || :
+        [ ! -d "$scratch/data" ] ||
+            as_service unshare --map-root-user --map-auto find "$scratch/data" "$scratch/tmp" -mindepth 1 -delete 2>/dev/null || :
         rm -rf "$scratch"
     fi
     exit "$code"
@@ -56,7 +134,7 @@ test_clean_up() {
 
 # run_ring RING: runs its program, results as CTRF into $scratch/results.
 run_ring() {
-    local ring=$1 program executable code=0 minutes limit arguments
+    local ring=$1 program executable code=0 minutes limit arguments place name kind
     program=$(test_program "$ring")
     minutes=$(test_deadline "$ring")
     executable=$root/artifacts/bin/$program/release/$program
@@ -66,6 +144,10 @@ run_ring() {
     # (Without --foreground the signal comes twice, and the second ends it at once.)
     limit=(timeout --foreground --signal=INT --kill-after=60 "${minutes}m")
     arguments=(-noColor -noLogo -parallel none -longRunning 120 -ctrf "$results/$ring.json")
+    while IFS=$'\t' read -r _ place name kind; do
+        [ -z "$name" ] || arguments+=(-method "$place.$name")
+        [ "$kind" != explicit ] || arguments+=(-explicit on)
+    done <<<"${chosen[$ring]}"
     case $ring in
         linux | desktop)
             # Below a clone that the unprivileged user cannot read, nothing can be run: a copy.
@@ -81,41 +163,50 @@ run_ring() {
 }
 
 run_web() {
-    local code=0
+    local code=0 files arguments=() pattern=
+    if [ -n "${chosen[web]}" ]; then
+        # A test that is made of a table has its values in its name.
+        pattern="(^| )($(chosen_names web | sed -E 's/[.+?(){}|^\\[]|\]/\\&/g; s/%[a-z]|\$\w+/.*/g' | paste -sd '|'))$"
+        mapfile -t files < <(chosen_column web 2)
+        arguments=("${files[@]}" --testNamePattern "$pattern")
+    fi
     say ""
     say "== web"
-    (cd "$root/web" && timeout --kill-after=30 12m npm test -- --reporter=json --outputFile="$results/web.json") >"$results/web.log" 2>&1 || code=$?
-    report_ring web "$code" 12
+    arguments+=(--reporter=json --outputFile="$results/web.json")
+    (cd "$root/web" && timeout --kill-after=30 12m npm test -- "${arguments[@]}") >"$results/web.log" 2>&1 || code=$?
+    report_ring web "$code" 12 "$pattern"
 }
 
 # The script's own tests, as whoever called it: root sees it drop to the unprivileged user.
 run_script() {
-    local code=0
+    local code=0 arguments
+    mapfile -t arguments < <(printf '%s\n' "$results/script.json" "$data" && chosen_names script)
     say ""
     say "== script"
     # Where this was started in the background, Ctrl-C would be ignored by all that it runs.
-    env --default-signal=INT,QUIT timeout --kill-after=30 8m "$root/tests/script.sh" "$results/script.json" "$data" >"$results/script.log" 2>&1 || code=$?
+    env --default-signal=INT,QUIT timeout --kill-after=30 8m "$root/tests/script.sh" "${arguments[@]}" >"$results/script.log" 2>&1 || code=$?
     grep '^second start' "$results/script.log" >&2 || :
     report_ring script "$code" 8
 }
 
 # Bare machines of both releases, in which Oriel is started from nothing. It outlives no interruption: all of a machine ends with its first process.
 run_hosts() {
-    local code=0
+    local code=0 arguments
+    mapfile -t arguments < <(printf '%s\n' "$results/hosts.json" "$scratch" "$data" "$dotnet_sdk" && chosen_names hosts)
     say ""
     say "== hosts"
-    timeout --kill-after=60 40m "$root/tests/hosts.sh" "$results/hosts.json" "$scratch" "$data" "$dotnet_sdk" >"$results/hosts.log" 2>&1 || code=$?
+    timeout --kill-after=60 40m "$root/tests/hosts.sh" "${arguments[@]}" >"$results/hosts.log" 2>&1 || code=$?
     grep ' s$' "$results/hosts.log" >&2 || :
     report_ring hosts "$code" 40
 }
 
-# report_ring RING EXIT-CODE MINUTES: counts into passed, failed and skipped; prints failures and the reason of each skip.
+# report_ring RING EXIT-CODE MINUTES [PATTERN]: counts into passed, failed and skipped; prints failures and the reason of each skip.
 report_ring() {
     local ring=$1 code=$2 counts
     if [ "$code" = 124 ] || [ "$code" = 137 ]; then
         say "   still running after $3 minutes: ended"
     fi
-    if ! counts=$(node "$root/tests/report.mjs" "$results/$ring.json"); then
+    if ! counts=$(node "$root/tests/report.mjs" "$results/$ring.json" "${4-}"); then
         say "   no result (exit code $code); the end of its output:"
         tail -n 60 "$results/$ring.log" >&2
         failed=$((failed + 1))
@@ -135,36 +226,41 @@ report_ring() {
 }
 
 command_test() {
-    local rings=("$@") ring passed=0 failed=0 skipped=0 image test_environment=()
-    [ $# != 0 ] || rings=("${test_rings[@]}")
-    for ring in "${rings[@]}"; do
-        case " ${test_rings[*]} ${test_further[*]} " in *" $ring "*) ;; *) refuse "there is no ring '$ring'$(meant "$ring" "${test_rings[@]}" "${test_further[@]}"): ${test_rings[*]} ${test_further[*]}" ;; esac
-    done
+    local rings=() ring passed=0 failed=0 skipped=0 image test_environment=()
+    local -A chosen=()
+    find_tests "$@"
     read_options test
     scratch=$(mktemp -u /var/tmp/oriel-test.XXXXXX)
     option[--data]=$scratch/data
     locate
-    check up build test
+    if [ "${rings[*]}" = web ]; then
+        require_tools
+        check_clone
+        missing=() to_build=no
+    else
+        check up build test
+    fi
     case " ${rings[*]} " in *" linux "* | *" desktop "* | *" script "* | *" hosts "* | *" machine "*) ;; *) to_build=no needs_image=no ;; esac
-    say "Running ${rings[*]}: $(test_minutes "${rings[@]}") minutes or so on two cores. To install: ${missing[*]:-nothing}."
+    say "Running $(chosen_words): $(test_minutes "${rings[@]}") or so on two cores. To install: ${missing[*]:-nothing}."
     mkdir -m 755 "$scratch"
     trap test_clean_up EXIT
     trap 'exit 130' INT TERM
     results=$scratch/results
     mkdir -m 1777 "$results" "$scratch/tmp"
-    equip
     local dotnet_sdk=$dotnet_root
-    share_dotnet
-
-    say "Building:"
-    alone step "tests" test_build
+    if [ "${rings[*]}" != web ]; then
+        equip
+        share_dotnet
+        say "Building:"
+        build_tests
+    fi
     if [ "$to_build" = yes ]; then
         # Under the name that ./oriel up looks for.
         alone build "$app"
         ensure_image
         image=$(find "$data/images" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | head -n 1)
         test_environment=("ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_TEST_ROOTFS=$image/rootfs")
-    elif [ ! -d "$root/web/node_modules" ]; then
+    elif [[ " ${rings[*]} " = *" web "* ]] && [ ! -d "$root/web/node_modules" ]; then
         alone step "web packages" npm_install
     fi
     test_environment+=("ORIEL_TEST_SOURCE=$root")

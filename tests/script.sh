@@ -1,6 +1,7 @@
 #!/bin/bash
-# Tests of the script ./oriel itself, run by ./oriel test script: script.sh RESULT DATA
-# DATA holds the built application and an image, as ./oriel up leaves them. The tests run in their order; the outcome goes to RESULT (CTRF).
+# Tests of the script ./oriel itself, run by ./oriel test script: script.sh RESULT DATA [NAME...]
+# DATA holds the built application and an image, as ./oriel up leaves them. The tests, or those named and what they stand on, run in their
+# order; the outcome goes to RESULT (CTRF).
 set -uo pipefail
 
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
@@ -12,12 +13,23 @@ log=$place/server.log
 
 tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed mistakes_Each_IsOneLineThatSaysWhatToDo data_OfSomebodyElse_IsRefusedAndUnchanged
     data_Relative_IsTakenFromWhereTheCallerStands tools_ThatFail_AreNamed build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
+    test_Named_RunsAlone test_ThatStandsOnOthers_TakesThemAlong
     up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
     down_NextServer_KnowsTheRecordsClosed)
+# A server's life: each goes on from where the one before left it.
+declare -A needs=(
+    [up_Processes_AreNeverRoot]=up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn
+    [up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn]=up_Processes_AreNeverRoot
+    [up_SecondStart_FindsTheDesktop]=up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
+    [token_OfARunningServer_IsTheFilesAndANewSignInWorks]=up_SecondStart_FindsTheDesktop
+    [down_RunningServer_EndsItAndItsDesktops]=up_SecondStart_FindsTheDesktop
+    [down_NextServer_KnowsTheRecordsClosed]=down_RunningServer_EndsItAndItsDesktops
+)
 
 # shellcheck source=tests/shell.sh
 . "$root/tests/shell.sh"
+choose_tests "${@:3}"
 
 client() { node "$root/tests/script-client.mjs" "$@"; }
 
@@ -87,6 +99,8 @@ image rm|needs its <image>
 image build nowhere|there is no folder nowhere
 bench netwrok|did you mean network?
 test lniux|did you mean linux?
+test SpecificatonTests|did you mean SpecificationTests?
+test nothing_OfThisName_*|there is no ring, class or test 'nothing_OfThisName_*'
 dwon|did you mean down?
 MISTAKES
     [ ! -e "$place/nowhere" ] || fail "a folder was made for a mistake"
@@ -265,6 +279,36 @@ step_ThatTakesSeconds_CountsThemOnATerminal() {
     [ "$counted" = yes ] || fail "no seconds were counted: $(cat -v "$screen")"
     echo >"$stub/go"
     wait "$job" || fail "exit code $?: $(cat -v "$screen")"
+}
+
+# --- one test ----------------------------------------------------------------------------------------------------
+
+# NAME | what is shown of it
+test_Named_RunsAlone() {
+    local name expected text
+    while IFS='|' read -r name expected; do
+        text=$("$root/oriel" test "$name" 2>&1) || fail "./oriel test $name ended with $?: $text"
+        has "$text" "Running $expected" "To install: nothing."
+        [ "${text##*$'\n'}" = "1 passed, 0 failed, 0 skipped" ] || fail "./oriel test $name: $text"
+        case $text in *image* | *keeper* | *"web page"*) fail "./oriel test $name built what it needs not: $text" ;; esac
+    done <<'NAMES'
+SpecificationTests.Row_*|Row_EveryPromise_IsShownOrPending (fast)
+close_OpenAsks_AreNotTakenForAnswered|close_OpenAsks_AreNotTakenForAnswered (web)
+NAMES
+}
+
+test_ThatStandsOnOthers_TakesThemAlong() {
+    local script name
+    tests=(first second third other) needs=([second]=first [third]=second)
+    choose_tests third
+    [ "${tests[*]}" = "first second third" ] || fail "chosen: ${tests[*]}"
+    for script in script host-life machine; do
+        eval "$(sed -n '/^tests=(/,/)$/p; /^declare -A needs=(/,/^)$/p' "$root/tests/$script.sh")"
+        [ "${#needs[@]}" -gt 4 ] || fail "$script.sh: ${#needs[@]} that stand on others"
+        for name in "${!needs[@]}" "${needs[@]}"; do
+            case " ${tests[*]} " in *" $name "*) ;; *) fail "there is no test $name" ;; esac
+        done
+    done
 }
 
 # --- a server's life ----------------------------------------------------------------------------------------------

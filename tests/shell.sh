@@ -21,6 +21,16 @@ skip() {
     exit 77
 }
 
+# choose_tests NAME...: leaves in tests these and the one that each stands on (the array needs), in their order. Without a name all stay.
+choose_tests() {
+    local wanted=" $* " i name
+    [ $# != 0 ] || return 0
+    for ((i = ${#tests[@]} - 1; i >= 0; i--)); do
+        name=${tests[i]}
+        case $wanted in *" $name "*) wanted+="${needs[$name]-} " ;; *) unset "tests[i]" ;; esac
+    done
+}
+
 # run_test NAME: its words go to NAME in the folder place, its outcome to a line of results there; sets code.
 run_test() {
     local began=${EPOCHREALTIME/[.,]/}

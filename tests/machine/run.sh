@@ -35,14 +35,15 @@ machine_end() {
 }
 
 run_machine() {
-    local code=0 ports machine=$data/machine
+    local code=0 ports arguments machine=$data/machine
     say ""
     say "== machine"
     step "machine's disk" machine_disk
     read -ra ports < <(free_ports 2)
     as_service touch "$machine/console"
     machine_boot "${ports[@]}"
-    CLIENT_SECONDS=1800 timeout --kill-after=30 60m "$root/tests/machine.sh" "$results/machine.json" "$machine_pid" "$machine/console" "${ports[@]}" >"$results/machine.log" 2>&1 || code=$?
+    mapfile -t arguments < <(printf '%s\n' "$results/machine.json" "$machine_pid" "$machine/console" "${ports[@]}" && chosen_names machine)
+    CLIENT_SECONDS=1800 timeout --kill-after=30 60m "$root/tests/machine.sh" "${arguments[@]}" >"$results/machine.log" 2>&1 || code=$?
     machine_end
     report_ring machine "$code" 60
 }
