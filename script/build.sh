@@ -13,6 +13,9 @@ source_hash() {
 }
 
 npm_install() { (cd "$root/web" && npm ci --no-audit --no-fund --loglevel=error); }
+install_web_packages() {
+    [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" npm_install
+}
 npm_build() { (cd "$root/web" && npm run build); }
 publish() { dotnet publish "$root/src/$1" --configuration Release --disable-build-servers -v quiet --output "$2"; }
 
@@ -50,9 +53,7 @@ build() {
     local stage=$root/artifacts/app
     rm -rf "$stage" "$stage.keeper" "$stage.agent"
     mkdir -p "$stage"
-    if [ ! "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ]; then
-        step "web packages" npm_install
-    fi
+    install_web_packages
     step "web page" npm_build
     step "server" publish Oriel.Server "$stage"
     step "keeper (native)" publish Oriel.Keeper "$stage.keeper"
@@ -75,8 +76,10 @@ find_build() {
     to_build=no
     needs_image=no
     [ -f "$app/oriel.dll" ] || to_build=yes
-    compgen -G "$data/images/[0-9a-f]*/manifest.json" >/dev/null || needs_image=yes
+    has_image || needs_image=yes
 }
+
+has_image() { compgen -G "$data/images/[0-9a-f]*/manifest.json" >/dev/null; }
 
 ensure_built() {
     if [ "$to_build" = yes ]; then

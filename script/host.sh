@@ -268,6 +268,15 @@ check_ports() {
     check_port --media-port "$bind" "${option[--media-port]:-4001}"
 }
 
+free_ports() { # COUNT
+    node -e '
+        const servers = Array.from({ length: +process.argv[1] }, () => require("net").createServer().listen(0, "127.0.0.1"));
+        Promise.all(servers.map((s) => new Promise((listening) => s.on("listening", listening)))).then(() => {
+            console.log(servers.map((s) => s.address().port).join(" "));
+            servers.forEach((s) => s.close());
+        });' "$1"
+}
+
 # --- the unprivileged user ----------------------------------------------------------------------------------------
 
 free_subids() { # FILE: first id after all ranges given away, at least 200000

@@ -13,7 +13,7 @@ log=$place/server.log
 
 tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed mistakes_Each_IsOneLineThatSaysWhatToDo data_OfSomebodyElse_IsRefusedAndUnchanged
     data_Relative_IsTakenFromWhereTheCallerStands tools_ThatFail_AreNamed build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
-    test_Named_RunsAlone test_ThatStandsOnOthers_TakesThemAlong
+    test_Named_RunsAlone test_ThatStandsOnOthers_TakesThemAlong dev_PageIsChanged_ServesItAndCtrlCLeavesNothing
     up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
     down_NextServer_KnowsTheRecordsClosed)
@@ -38,10 +38,11 @@ client() { node "$root/tests/script-client.mjs" "$@"; }
 help_EachCommand_TellsItsOptions() {
     local text
     text=$("$root/oriel" help)
-    has "$text" up down test bench doctor image token
+    has "$text" up dev down test bench doctor image token
     [ "$("$root/oriel" test --help)" = "$text" ] || fail "./oriel test --help is not the help"
     [ "$("$root/oriel" bench --help)" = "$text" ] || fail "./oriel bench --help is not the help"
     has "$("$root/oriel" up --help --data "$data")" --bind 127.0.0.1 --port 4000 --media-port 4001 --cert --key --public-address --max-desktops
+    has "$("$root/oriel" dev --help)" --data --port --media-port --driver
     has "$("$root/oriel" down --help --data "$data")" --data
     has "$("$root/oriel" token --help --data "$data")" --new-signin
     has "$("$root/oriel" doctor --help --data "$data")" --json --port
@@ -101,6 +102,8 @@ bench netwrok|did you mean network?
 test lniux|did you mean linux?
 test SpecificatonTests|did you mean SpecificationTests?
 test nothing_OfThisName_*|there is no ring, class or test 'nothing_OfThisName_*'
+dev --data nowhere|there is nothing of Oriel in
+dev --prot 4730|did you mean --port?
 dwon|did you mean down?
 MISTAKES
     [ ! -e "$place/nowhere" ] || fail "a folder was made for a mistake"
@@ -281,7 +284,7 @@ step_ThatTakesSeconds_CountsThemOnATerminal() {
     wait "$job" || fail "exit code $?: $(cat -v "$screen")"
 }
 
-# --- one test ----------------------------------------------------------------------------------------------------
+# --- one test, and the server from its sources --------------------------------------------------------------------
 
 # NAME | what is shown of it
 test_Named_RunsAlone() {
@@ -309,6 +312,49 @@ test_ThatStandsOnOthers_TakesThemAlong() {
             case " ${tests[*]} " in *" $name "*) ;; *) fail "there is no test $name" ;; esac
         done
     done
+}
+
+# In a copy of the tree: the page's sources are its own, what is built is shared. Each process is told by a variable.
+dev_PageIsChanged_ServesItAndCtrlCLeavesNothing() {
+    local copy=$place/tree mark=ORIEL_DEV_TEST=$place base url dev server end
+    mkdir -p "$copy/web" "$place/dev-tmp" "$place/imageless/app/0123456789abcdef"
+    cp -a "$root"/{oriel,options.txt,packages.txt,global.json,Directory.Build.props,script} "$copy"
+    tar --create -C "$root/web" --exclude=./node_modules --exclude=./dist . | tar --extract -C "$copy/web"
+    ln -s "$root/web/node_modules" "$copy/web/"
+    ln -s "$root"/{src,artifacts} "$copy/"
+    : >"$place/imageless/app/0123456789abcdef/oriel.dll"
+    has "$("$copy/oriel" dev --data "$place/imageless" --port 0 --media-port 0 2>&1)" "oriel: there is no golden image in" "./oriel up"
+
+    : >"$log"
+    set -m
+    # What ./oriel test has built already.
+    env "$mark" TMPDIR="$place/dev-tmp" ORIEL_DEV_CONFIGURATION=Release \
+        "$copy/oriel" dev --data "$data" --port 0 --media-port 0 >"$log" 2>&1 &
+    dev=$!
+    set +m
+    echo "$dev" >"$place/dev"
+    url=$(grep -m1 'signin#token=' < <(exec timeout 240 tail --pid="$dev" -n +1 -f "$log" 2>/dev/null)) ||
+        fail "no sign-in URL; it printed: $(cat "$log")"
+    base=${url%/signin*}
+    has "$base" http://127.0.0.1:
+    has "$(client GET "$base/signin")" 200 /src/signin/signin.ts
+    [ "$(client POST "$base/api/session" "" "{\"token\":\"${url#*#token=}\"}" | head -n 1)" = 204 ] || fail "it does not sign in: $url"
+    server=$(node -p 'JSON.parse(require("fs").readFileSync(process.argv[1])).pid' "$data/run/server.json")
+    [ "$(stat -c %u "/proc/$server")" != 0 ] || fail "the server is root's"
+
+    has "$(client GET "$base/src/route.ts")" 200 parseRoute
+    echo 'export const added = "seen at once";' >>"$copy/web/src/route.ts"
+    end=$((SECONDS + 30))
+    until case $(client GET "$base/src/route.ts") in *"seen at once"*) ;; *) false ;; esac; do
+        [ "$SECONDS" -lt "$end" ] || fail "the change is not served: $(client GET "$base/src/route.ts")"
+    done
+
+    kill -INT -- "-$dev"
+    timeout 30 tail --pid="$dev" -f /dev/null || fail "it did not end within 30 s; it printed: $(cat "$log")"
+    has "$(cat "$log")" "Stopped. No desktop is left."
+    ! grep -lsa "$mark" /proc/[0-9]*/environ || fail "these processes are left"
+    [ -z "$(ls -A "$place/dev-tmp")" ] || fail "left: $(ls -A "$place/dev-tmp")"
+    [ ! -e "$data/app/dev" ] || fail "$data/app/dev is left"
 }
 
 # --- a server's life ----------------------------------------------------------------------------------------------
@@ -414,6 +460,9 @@ down_NextServer_KnowsTheRecordsClosed() {
 # --- running them -------------------------------------------------------------------------------------------------
 
 clean_up() {
+    if [ -s "$place/dev" ] && kill -TERM "$(cat "$place/dev")" 2>/dev/null; then
+        timeout 30 tail --pid="$(cat "$place/dev")" -f /dev/null
+    fi
     if [ -s "$place/pid" ] && kill -0 "$(cat "$place/pid")" 2>/dev/null; then
         "$root/oriel" down --data "$data" >/dev/null 2>&1
     fi

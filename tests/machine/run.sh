@@ -1,15 +1,6 @@
 # The ring "machine": a whole Debian 13 with systemd, emulated, with the program and the image copied into it; sourced by ../run.sh.
 # shellcheck shell=bash disable=SC2154
 
-free_ports() { # COUNT
-    node -e '
-        const servers = Array.from({ length: +process.argv[1] }, () => require("net").createServer().listen(0, "127.0.0.1"));
-        Promise.all(servers.map((s) => new Promise((listening) => s.on("listening", listening)))).then(() => {
-            console.log(servers.map((s) => s.address().port).join(" "));
-            servers.forEach((s) => s.close());
-        });' "$1"
-}
-
 # machine_disk: everything that the disk is made of, for the service user, who may not be able to read the clone.
 machine_disk() {
     as_service mkdir -p "$machine/tmp"

@@ -10,13 +10,27 @@ namespace Oriel.Tests.Commands;
 /// <summary>options.txt, by which ./oriel judges a command line before there is a program, has what the programs have.</summary>
 public sealed partial class OptionTableTests
 {
-    private const string Bench = "bench ", Repeatable = "; repeatable";
+    private const string Bench = "bench ", Dev = "dev ", Repeatable = "; repeatable";
 
     [Fact]
     public void Options_OfTheScript_AreTheServers()
     {
         var programs = OrielCommands.Create().Subcommands.SelectMany(command => Lines(command, command.Name == ServeCommand.Name ? "up" : command.Name, []));
-        Assert.Equal(programs.Order(StringComparer.Ordinal), Table().Where(line => !line.StartsWith(Bench, StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        var table = Table().Where(line => !line.StartsWith(Bench, StringComparison.Ordinal) && !line.StartsWith(Dev, StringComparison.Ordinal));
+        Assert.Equal(programs.Order(StringComparer.Ordinal), table.Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>./oriel dev hands its options to the same server; only the port is the page's.</summary>
+    [Fact]
+    public void Options_OfDev_AreOfUp()
+    {
+        var up = Rows("up ");
+        var dev = Rows(Dev);
+        Assert.NotEmpty(dev);
+        Assert.Equal(["--port port once TCP port of the page, 4000 unless given; 0 = any"], dev.Except(up));
+
+        static string[] Rows(string command) =>
+            [.. from line in Table() where line.StartsWith(command, StringComparison.Ordinal) select line[command.Length..]];
     }
 
     /// <summary>bench/run.sh gives --out itself.</summary>
