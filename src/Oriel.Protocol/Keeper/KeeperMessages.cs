@@ -3,14 +3,7 @@ using System.Text.Json.Serialization;
 namespace Oriel.Protocol.Keeper;
 
 /// <summary>One line of JSON on <c>keeper.sock</c>, keeper to server.</summary>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
-[JsonDerivedType(typeof(KeeperStep), "step")]
-[JsonDerivedType(typeof(GuestRunning), "running")]
-[JsonDerivedType(typeof(MachineReport), "machine")]
-[JsonDerivedType(typeof(ConsoleLine), "console")]
-[JsonDerivedType(typeof(KeeperCounters), "counters")]
-[JsonDerivedType(typeof(KeeperExit), "exited")]
-[JsonDerivedType(typeof(KeeperReply), "reply")]
+[JsonConverter(typeof(KeeperMessageConverter))]
 public abstract record KeeperMessage;
 
 /// <summary>
@@ -28,11 +21,8 @@ public sealed record KeeperStep(long AtUs, string Name, KeeperStepState State, l
 
 public enum KeeperStepState
 {
-    [JsonStringEnumMemberName("running")]
     Running,
-    [JsonStringEnumMemberName("done")]
     Done,
-    [JsonStringEnumMemberName("failed")]
     Failed,
 }
 
@@ -44,19 +34,15 @@ public sealed record MachineReport(long AtUs, MachineState State) : KeeperEvent(
 
 public enum MachineState
 {
-    [JsonStringEnumMemberName("running")]
     Running,
 
     /// <summary>By a command.</summary>
-    [JsonStringEnumMemberName("paused")]
     Paused,
 
     /// <summary>This host's disk takes no more of what it writes; it goes on by itself.</summary>
-    [JsonStringEnumMemberName("halted")]
     Halted,
 
     /// <summary>Its memory is a snapshot's now: it does not run again.</summary>
-    [JsonStringEnumMemberName("saved")]
     Saved,
 }
 
@@ -77,13 +63,7 @@ public sealed record KeeperReply(long Id, string? Problem = null) : KeeperMessag
 
 /// <summary>One line of JSON on <c>keeper.sock</c>, server to keeper; each is answered by a <see cref="KeeperReply"/>.</summary>
 /// <param name="Id">The connection's own; a number that it has not used yet.</param>
-[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
-[JsonDerivedType(typeof(StopGuest), "stop")]
-[JsonDerivedType(typeof(PauseGuest), "pause")]
-[JsonDerivedType(typeof(ResumeGuest), "resume")]
-[JsonDerivedType(typeof(SaveGuest), "save")]
-[JsonDerivedType(typeof(ForkGuest), "fork")]
-[JsonDerivedType(typeof(ReadCounters), "counters")]
+[JsonConverter(typeof(KeeperCommandConverter))]
 public abstract record KeeperCommand(long Id);
 
 /// <summary>Asks the guest to end, and kills it at the deadline. Answered at once; the end is told by <see cref="KeeperExit"/>.</summary>
@@ -105,12 +85,6 @@ public sealed record ForkGuest(long Id, string Directory) : KeeperCommand(Id);
 public sealed record ReadCounters(long Id) : KeeperCommand(Id);
 
 /// <summary>What lacks a field, or has one of another kind, is refused.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    UseStringEnumConverter = true,
-    RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(KeeperMessage))]
 [JsonSerializable(typeof(KeeperCommand))]
 public sealed partial class KeeperMessageContext : JsonSerializerContext;

@@ -24,12 +24,14 @@ internal sealed record Drive(
     RateLimiter? RateLimiter = null);
 
 /// <summary>Unsafe: the guest's flush is not passed on to the host's disk, right for what lives no longer than the VMM.</summary>
+[JsonConverter(typeof(NameConverter<DriveCache>))]
 internal enum DriveCache
 {
     Unsafe,
     Writeback,
 }
 
+[JsonConverter(typeof(NameConverter<DriveEngine>))]
 internal enum DriveEngine
 {
     Sync,
@@ -53,6 +55,7 @@ internal sealed record EntropyDevice(RateLimiter? RateLimiter = null);
 /// <param name="LogPath">A file or named pipe; opened without blocking, and lines are dropped while a pipe is full.</param>
 internal sealed record Logger(string LogPath, LogLevel Level, bool ShowLevel = true, bool ShowLogOrigin = false);
 
+[JsonConverter(typeof(NameConverter<LogLevel>))]
 internal enum LogLevel
 {
     Error,
@@ -65,6 +68,7 @@ internal sealed record Metrics(string MetricsPath);
 
 internal sealed record InstanceAction(InstanceActionType ActionType);
 
+[JsonConverter(typeof(NameConverter<InstanceActionType>))]
 internal enum InstanceActionType
 {
     FlushMetrics,
@@ -74,6 +78,7 @@ internal enum InstanceActionType
 
 internal sealed record Vm(VmState State);
 
+[JsonConverter(typeof(NameConverter<VmState>))]
 internal enum VmState
 {
     Paused,
@@ -82,6 +87,7 @@ internal enum VmState
 
 internal sealed record SnapshotCreate(string SnapshotPath, string MemFilePath, SnapshotType SnapshotType = SnapshotType.Full);
 
+[JsonConverter(typeof(NameConverter<SnapshotType>))]
 internal enum SnapshotType
 {
     Full,
@@ -102,6 +108,7 @@ internal sealed record SnapshotLoad(
 
 internal sealed record MemoryBackend(MemoryBackendType BackendType, string BackendPath);
 
+[JsonConverter(typeof(NameConverter<MemoryBackendType>))]
 internal enum MemoryBackendType
 {
     File,
@@ -119,29 +126,30 @@ internal sealed record CpuidLeafModifier(string Leaf, string Subleaf, int Flags,
 
 internal sealed record CpuidRegisterModifier(CpuidRegister Register, string Bitmap);
 
+[JsonConverter(typeof(CpuidRegisterConverter))]
 internal enum CpuidRegister
 {
-    [JsonStringEnumMemberName("eax")]
     Eax,
-    [JsonStringEnumMemberName("ebx")]
     Ebx,
-    [JsonStringEnumMemberName("ecx")]
     Ecx,
-    [JsonStringEnumMemberName("edx")]
     Edx,
 }
+
+internal sealed class CpuidRegisterConverter() : NameConverter<CpuidRegister>("eax", "ebx", "ecx", "edx");
 
 internal sealed record MsrModifier(string Addr, string Bitmap);
 
 internal sealed record InstanceInfo(string AppName, string Id, InstanceState State, string VmmVersion);
 
+[JsonConverter(typeof(InstanceStateConverter))]
 internal enum InstanceState
 {
-    [JsonStringEnumMemberName("Not started")]
     NotStarted,
     Running,
     Paused,
 }
+
+internal sealed class InstanceStateConverter() : NameConverter<InstanceState>("Not started", "Running", "Paused");
 
 internal sealed record VersionInfo([property: JsonPropertyName("firecracker_version")] string Version);
 
@@ -150,7 +158,6 @@ internal sealed record ApiError(string? FaultMessage);
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    UseStringEnumConverter = true,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true,
     MaxDepth = 16)]
