@@ -1,4 +1,3 @@
-using Grpc.Core;
 using Oriel.Agents;
 using Oriel.Desktops.Steps;
 
@@ -10,20 +9,28 @@ internal static class AgentReach
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(25);
 
     /// <param name="linkOf">Null when the desktop is on its way out.</param>
-    public static async Task<AgentConnection> WaitAsync(Func<AgentLink?> linkOf, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task<AgentConnection> WaitAsync(
+        Func<AgentLink?> linkOf, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken)
     {
-        while (true)
-        {
-            try
+        AgentConnection? reached = null;
+        await AgentCall.RunAsync(
+            token => (linkOf() ?? throw new OperationCanceledException("The desktop is going.")).ConnectAsync(token),
+            new AgentRetry(Between, clock),
+            (agent, _, _) =>
             {
-                var link = linkOf() ?? throw new OperationCanceledException("The desktop is going.");
-                return await link.ConnectAsync(cancellationToken);
-            }
-            catch (RpcException e) when (!cancellationToken.IsCancellationRequested)
+                reached = agent;
+                return Task.CompletedTask;
+            },
+            fault =>
             {
-                progress.Seen($"{e.StatusCode}: {e.Status.Detail}");
-                await Task.Delay(Between, clock, cancellationToken);
-            }
-        }
+                if (fault is not null)
+                {
+                    progress.Seen(AgentCall.Describe(fault));
+                }
+
+                return fault is not null;
+            },
+            cancellationToken);
+        return reached!;
     }
 }

@@ -29,44 +29,50 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
     public async Task FollowAsync(CancellationToken cancellationToken, Action<GuestStep>? reported = null)
     {
         long? lost = null;
-        while (true)
+        try
         {
-            string problem;
-            using var limit = new CancellationTokenSource(patience, clock);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
-            try
-            {
-                var link = resources.Machine.Agent ?? throw new OperationCanceledException("The desktop is going.");
-                var agent = await link.ConnectAsync(either.Token);
-                limit.CancelAfter(Timeout.InfiniteTimeSpan);
-                await Concurrently.WithAsync(
+            await AgentCall.RunAsync(
+                ConnectAsync,
+                new AgentRetry(Between, clock),
+                (agent, _, calling) => Concurrently.WithAsync(
                     token => ScratchWatch.FollowAsync(agent, reports, clock, token),
                     token => FollowStepsAsync(agent, () => lost = null, reported, token),
-                    cancellationToken);
-                problem = "The agent ended the watch on its steps.";
-            }
-            catch (RpcException e)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                problem = $"{e.StatusCode}: {e.Status.Detail}";
-            }
-            catch (AgentIdentityException e)
-            {
-                throw new StepFailedException(DesktopReason.Of(ReasonCodes.AgentUntrusted, e.Message), e);
-            }
-            catch (OperationCanceledException) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-            {
-                problem = "no answer";
-            }
+                    calling),
+                GoesOn,
+                cancellationToken);
+        }
+        catch (AgentIdentityException e)
+        {
+            throw new StepFailedException(DesktopReason.Of(ReasonCodes.AgentUntrusted, e.Message), e);
+        }
 
+        bool GoesOn(Exception? fault)
+        {
             lost = IsFrozen(reports.Snapshot, resources.Machine) ? null : lost ?? clock.GetTimestamp();
             if (lost is { } since && clock.GetElapsedTime(since) > patience)
             {
+                var problem = fault is null ? "The agent ended the watch on its steps." : AgentCall.Describe(fault);
                 throw new StepFailedException(new DesktopReason(
                     CodeOf(ReasonCodes.AgentUnreachable), null, $"The agent has not answered for {patience.TotalSeconds:0} s: {problem}", problem, []));
             }
 
-            await Task.Delay(Between, clock, cancellationToken);
+            return true;
+        }
+    }
+
+    /// <exception cref="TimeoutException">No answer for as long as the patience lasts.</exception>
+    private async ValueTask<AgentConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        using var limit = new CancellationTokenSource(patience, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        try
+        {
+            var link = resources.Machine.Agent ?? throw new OperationCanceledException("The desktop is going.");
+            return await link.ConnectAsync(either.Token);
+        }
+        catch (OperationCanceledException e) when (limit.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException("no answer", e);
         }
     }
 

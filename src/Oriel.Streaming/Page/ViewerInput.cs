@@ -28,7 +28,7 @@ internal sealed class ViewerInput : IAsyncDisposable
     public ViewerInput(FeedContext context)
     {
         _context = context;
-        _run = Task.Run(() => AgentCall.RunAsync(context, "Input", SendAsync, _stop.Token));
+        _run = Task.Run(() => FeedCall.RunAsync(context, "Input", SendAsync, _stop.Token));
     }
 
     /// <returns>False when it is older than the last one.</returns>

@@ -39,7 +39,7 @@ internal sealed class VideoFeed : IAsyncDisposable
         _codec = codec;
         _wanted = settings;
         _tag = new("codec", codec == Codec.H264 ? "h264" : "vp8");
-        _run = Task.Run(() => AgentCall.RunAsync(context, "Video", ReadAsync, _stop.Token));
+        _run = Task.Run(() => FeedCall.RunAsync(context, "Video", ReadAsync, _stop.Token));
     }
 
     /// <summary>Since when no viewer uses it, as a timestamp of the clock; 0 while one does.</summary>

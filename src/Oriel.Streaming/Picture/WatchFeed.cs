@@ -23,7 +23,7 @@ internal sealed class WatchFeed : IAsyncDisposable
     public WatchFeed(FeedContext context)
     {
         _context = context;
-        _run = Task.Run(() => AgentCall.RunAsync(context, "Watch", ReadAsync, _stop.Token));
+        _run = Task.Run(() => FeedCall.RunAsync(context, "Watch", ReadAsync, _stop.Token));
     }
 
     public (int Width, int Height) Size => _size is { } size ? ((int)size.Width, (int)size.Height) : (0, 0);

@@ -20,10 +20,11 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("oriel-agent").FullName;
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
-    private readonly SemaphoreSlim _opening = new(1, 1);
+    private readonly AgentLink _link;
     private readonly Channel<DesktopNotice> _notices = Channel.CreateUnbounded<DesktopNotice>();
     private WebApplication? _host;
-    private AgentConnection? _connection;
+
+    private PlayedAgent() => _link = new AgentLink(SocketPath, _key);
 
     public DesktopId Desktop { get; } = DesktopId.New();
 
@@ -75,18 +76,8 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
 
     public DesktopAvailability Look(DesktopId id) => id == Desktop ? Availability : DesktopAvailability.Unknown;
 
-    public async ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken)
-    {
-        await _opening.WaitAsync(cancellationToken);
-        try
-        {
-            return _connection ??= await AgentConnection.OpenAsync(SocketPath, _key, cancellationToken);
-        }
-        finally
-        {
-            _opening.Release();
-        }
-    }
+    public ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken) =>
+        _link.ConnectAsync(cancellationToken);
 
     public async IAsyncEnumerable<DesktopNotice> WatchAsync(DesktopId id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -114,7 +105,7 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _connection?.Dispose();
+        _link.Dispose();
         if (_host is { } host)
         {
             await host.StopAsync(new CancellationToken(canceled: true));

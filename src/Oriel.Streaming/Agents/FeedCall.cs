@@ -1,0 +1,39 @@
+using Microsoft.Extensions.Logging;
+using Oriel.Agents;
+using Oriel.Protocol;
+using Oriel.Streaming.Settings;
+
+namespace Oriel.Streaming.Agents;
+
+/// <summary>What every call to an agent shares.</summary>
+internal sealed record FeedContext(
+    DesktopId Desktop, IAgentLinks Links, StreamingOptions Options, StreamingMetrics Metrics, TimeProvider Time, ILogger Logger);
+
+/// <summary>Keeps one streaming call to an agent going while the desktop lives.</summary>
+internal static class FeedCall
+{
+    /// <param name="call">Runs one call to its end; invokes its second argument once the call works.</param>
+    /// <returns>When cancelled, or when the desktop is gone.</returns>
+    public static async Task RunAsync(
+        FeedContext context, string name, Func<AgentConnection, Action, CancellationToken, Task> call, CancellationToken cancellationToken)
+    {
+        // Whatever broke the call, the next attempt or the desktop's state decides.
+        var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Time) { Covers = _ => true };
+        try
+        {
+            await AgentCall.RunAsync(token => context.Links.ConnectAsync(context.Desktop, token), retry, call, GoesOn, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The feed, or the viewer, has ended.
+        }
+
+        bool GoesOn(Exception? fault)
+        {
+            var end = fault is null ? "was ended by the agent" : "broke";
+            context.Logger.LogDebug(fault, "{Call} call of {Desktop} {End}.", name, context.Desktop, end);
+            context.Metrics.AgentBreaks.Add(1, new KeyValuePair<string, object?>("call", name));
+            return context.Links.Look(context.Desktop) is not (DesktopAvailability.Gone or DesktopAvailability.Unknown);
+        }
+    }
+}
