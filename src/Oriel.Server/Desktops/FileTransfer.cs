@@ -1,6 +1,4 @@
 using System.Globalization;
-using Google.Protobuf;
-using Grpc.Core;
 using Microsoft.Net.Http.Headers;
 using Oriel.Agents;
 using Oriel.Protocol;
@@ -9,39 +7,20 @@ using Oriel.Server.Http;
 
 namespace Oriel.Server.Desktops;
 
-/// <summary>Files in and out of a guest, streamed: no file is ever held whole in the server.</summary>
+/// <summary>Files in and out of a guest, by HTTP.</summary>
 internal static class FileTransfer
 {
-    private const int ChunkBytes = 256 * 1024;
-
-    /// <returns>What was written, and whether the file is new; without the former the offset lies behind the bytes that were kept of an interrupted put.</returns>
-    public static async Task<(Oriel.Protocol.Guest.FileInfo? Info, bool Created, long Kept)> PutAsync(AgentConnection agent, PutFileHeader header, Stream body, CancellationToken cancellationToken)
+    /// <returns>
+    /// What was written, and whether the file is new. Nothing was written where the offset lies behind the bytes that were saved of an
+    /// interrupted put.
+    /// </returns>
+    public static async Task<(Oriel.Protocol.Guest.FileInfo? Info, bool Created, long Saved)> PutAsync(
+        AgentConnection agent, PutFileHeader header, Stream body, CancellationToken cancellationToken)
     {
-        var (size, kept) = await LookAsync(agent, header.Path, cancellationToken);
-        if (header.Offset > kept)
-        {
-            return (null, false, kept);
-        }
-
-        using var call = agent.Guest.PutFile(cancellationToken: cancellationToken);
-        try
-        {
-            await call.RequestStream.WriteAsync(new PutFileChunk { Header = header }, cancellationToken);
-            var buffer = new byte[ChunkBytes];
-            int read;
-            while ((read = await body.ReadAtLeastAsync(buffer, ChunkBytes, throwOnEndOfStream: false, cancellationToken)) > 0)
-            {
-                await call.RequestStream.WriteAsync(new PutFileChunk { Data = ByteString.CopyFrom(buffer, 0, read) }, cancellationToken);
-            }
-
-            await call.RequestStream.CompleteAsync();
-        }
-        catch (Exception e) when (e is InvalidOperationException or RpcException && !cancellationToken.IsCancellationRequested)
-        {
-            // The guest ended the call early; its answer says why.
-        }
-
-        return (await call.ResponseAsync, size < 0, kept);
+        var there = await agent.FindFileAsync(header.Path, cancellationToken);
+        return header.Offset > there.PartialSize
+            ? (null, false, there.PartialSize)
+            : (await agent.PutFileAsync(header, body, cancellationToken), there.Size < 0, there.PartialSize);
     }
 
     public static async Task<IResult> GetAsync(AgentConnection agent, string path, HttpContext context)
@@ -75,42 +54,15 @@ internal static class FileTransfer
 
         if (length > 0)
         {
-            await CopyAsync(agent, new GetFileRequest { Path = path, Offset = from, Length = length }, context);
+            var request = new GetFileRequest { Path = path, Offset = from, Length = length };
+            if (await agent.CopyFileAsync(request, context.Response.Body, context.RequestAborted) > 0)
+            {
+                // The client must not take what came for the whole.
+                context.Abort();
+            }
         }
 
         return Results.Empty;
-    }
-
-    private static async Task CopyAsync(AgentConnection agent, GetFileRequest request, HttpContext context)
-    {
-        using var call = agent.Guest.GetFile(request, cancellationToken: context.RequestAborted);
-        var left = request.Length;
-        await foreach (var chunk in call.ResponseStream.ReadAllAsync(context.RequestAborted))
-        {
-            var data = chunk.Data.Memory[..(int)Math.Min(left, chunk.Data.Length)];
-            await context.Response.Body.WriteAsync(data, context.RequestAborted);
-            left -= data.Length;
-        }
-
-        if (left > 0)
-        {
-            // It shrank meanwhile; the client must not take what came for the whole.
-            context.Abort();
-        }
-    }
-
-    /// <returns>The file's size, -1 when it is not there, and the bytes kept of an interrupted put.</returns>
-    private static async Task<(long Size, long Kept)> LookAsync(AgentConnection agent, string path, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var info = await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: cancellationToken);
-            return (info.Size, info.PartialSize);
-        }
-        catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
-        {
-            return (-1, 0);
-        }
     }
 
     /// <summary>One range of bytes; none, several or another unit means the whole (RFC 9110 section 14.2). False when it cannot be satisfied.</summary>

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Google.Protobuf;
 using Grpc.Core;
 using Oriel.Agents;
 using Oriel.Desktops.Registry;
@@ -66,10 +65,14 @@ internal static class GuestEndpoints
                 Offset = start,
                 TotalSize = context.Request.ContentLength is { } length ? start + length : -1,
             };
-            var (info, created, kept) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
+            var (info, created, saved) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
             if (info is null)
             {
-                return Problems.Kept(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, $"{kept} bytes of an interrupted put are there: offset must not lie behind them.", kept);
+                return Problems.Kept(
+                    StatusCodes.Status416RangeNotSatisfiable,
+                    RequestReasons.BadRange,
+                    $"{saved} bytes of an interrupted put are there: offset must not lie behind them.",
+                    saved);
             }
 
             return Results.Json(
@@ -148,7 +151,6 @@ internal static class ExecRun
     private const int MaxArgs = 4096;
     private const double MaxTimeout = 3600;
     private const double DefaultTimeout = 60;
-    private const int StdinChunk = 64 * 1024;
 
     public static string? Check(ExecRequest request)
     {
@@ -170,9 +172,9 @@ internal static class ExecRun
         return request.Env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true ? "env must be names and values" : null;
     }
 
+    /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
     public static async Task<ExecResponse> RunAsync(AgentConnection agent, ExecRequest request, CancellationToken cancellationToken)
     {
-        using var call = agent.Guest.Exec(cancellationToken: cancellationToken);
         var start = new ExecStart
         {
             Command = request.Command,
@@ -186,61 +188,12 @@ internal static class ExecRun
             start.Env[name] = value;
         }
 
-        var feeding = FeedAsync(call.RequestStream, start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), cancellationToken);
-        var (stdout, stderr) = (new MemoryStream(), new MemoryStream());
-        var truncated = false;
-        ExecExit? exit = null;
-        await foreach (var output in call.ResponseStream.ReadAllAsync(cancellationToken))
-        {
-            switch (output.KindCase)
-            {
-                case ExecOutput.KindOneofCase.Stdout:
-                    truncated |= Append(stdout, output.Stdout);
-                    break;
-                case ExecOutput.KindOneofCase.Stderr:
-                    truncated |= Append(stderr, output.Stderr);
-                    break;
-                case ExecOutput.KindOneofCase.Exit:
-                    exit = output.Exit;
-                    break;
-            }
-        }
-
-        await feeding;
-        if (exit is { Error.Length: > 0 })
-        {
-            throw new RpcException(new Status(StatusCode.InvalidArgument, exit.Error));
-        }
-
-        return new ExecResponse(exit?.ExitCode ?? -1, Text(stdout), Text(stderr), exit?.TimedOut ?? false, truncated);
+        var outcome = await agent.ExecAsync(start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), MaxOutput, cancellationToken);
+        return new ExecResponse(
+            outcome.Exit?.ExitCode ?? -1,
+            Encoding.UTF8.GetString(outcome.Stdout.Span),
+            Encoding.UTF8.GetString(outcome.Stderr.Span),
+            outcome.Exit?.TimedOut ?? false,
+            outcome.Truncated);
     }
-
-    private static async Task FeedAsync(IClientStreamWriter<ExecInput> writer, ExecStart start, ReadOnlyMemory<byte> stdin, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await writer.WriteAsync(new ExecInput { Start = start }, cancellationToken);
-            for (var at = 0; at < stdin.Length; at += StdinChunk)
-            {
-                var chunk = stdin.Slice(at, Math.Min(StdinChunk, stdin.Length - at));
-                await writer.WriteAsync(new ExecInput { Stdin = ByteString.CopyFrom(chunk.Span) }, cancellationToken);
-            }
-
-            await writer.WriteAsync(new ExecInput { EndOfStdin = true }, cancellationToken);
-            await writer.CompleteAsync();
-        }
-        catch (Exception e) when (e is RpcException or InvalidOperationException or OperationCanceledException)
-        {
-            // The command ended without reading all; its exit tells the rest.
-        }
-    }
-
-    private static bool Append(MemoryStream to, ByteString data)
-    {
-        var room = MaxOutput - (int)to.Length;
-        to.Write(data.Span[..Math.Min(room, data.Length)]);
-        return data.Length > room;
-    }
-
-    private static string Text(MemoryStream stream) => Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
 }
