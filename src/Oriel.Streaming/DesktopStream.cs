@@ -25,7 +25,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     private readonly Dictionary<string, Viewer> _viewers = [];
     private readonly Dictionary<Codec, VideoFeed> _feeds = [];
     private readonly WatchFeed _watch;
-    private readonly DesktopOrders _orders;
+    private readonly PendingRequests _requests;
     private readonly Task _notices;
     private readonly Task _run;
     private volatile byte[]? _notice;
@@ -36,8 +36,8 @@ internal sealed class DesktopStream : IAsyncDisposable
         _context = context;
         _ended = ended;
         _watch = new WatchFeed(context);
-        _orders = new DesktopOrders(context, _watch, Wake);
-        Gate = new PageGate(context, _orders);
+        _requests = new PendingRequests(context, _watch, Wake);
+        Gate = new PageGate(context, _requests);
         _notices = Task.Run(NoticeAsync);
         _run = Task.Run(RunAsync);
     }
@@ -158,7 +158,7 @@ internal sealed class DesktopStream : IAsyncDisposable
 
                 _watch.SetViewers(viewers);
                 var due = await AlignAsync(viewers);
-                await _orders.ApplyAsync(_stop.Token);
+                await _requests.ApplyAsync(_stop.Token);
                 await WaitAsync(emptySince == 0 ? due : _context.Options.Grace - _context.Time.GetElapsedTime(emptySince));
             }
         }

@@ -6,7 +6,7 @@ using Oriel.Streaming.Picture;
 namespace Oriel.Streaming.Control;
 
 /// <summary>Everything that a page says passes here: bounds, the lease, and on to the agent. What is not understood is counted and ignored.</summary>
-internal sealed class PageGate(FeedContext context, DesktopOrders orders)
+internal sealed class PageGate(FeedContext context, PendingRequests requests)
 {
     private const int MinWidth = 160;
     private const int MaxWidth = 7680;
@@ -69,14 +69,14 @@ internal sealed class PageGate(FeedContext context, DesktopOrders orders)
                     && InputParser.Number(height, 0, int.MaxValue) is { } h and >= MinHeight and <= MaxHeight:
                 if (MayControl(viewer))
                 {
-                    orders.Resize(w, h);
+                    requests.Resize(w, h);
                 }
 
                 break;
             case { T: "clipboard", Text: not null }:
                 if (clipboard is not null && MayControl(viewer))
                 {
-                    orders.SetClipboard(clipboard, viewer, message.Id);
+                    requests.SetClipboard(clipboard, viewer, message.Id);
                 }
 
                 break;

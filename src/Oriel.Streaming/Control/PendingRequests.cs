@@ -6,14 +6,14 @@ using Oriel.Streaming.Picture;
 
 namespace Oriel.Streaming.Control;
 
-/// <summary>What viewers last wished of the desktop as a whole, applied by the owner loop: only the latest wish of a kind counts.</summary>
-internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action wake)
+/// <summary>What viewers asked of the desktop as a whole, until the owner loop applies it: only the latest of a kind counts.</summary>
+internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Action wake)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private (int Width, int Height)? _resize;
-    private ClipboardOrder? _clipboard;
+    private ClipboardRequest? _clipboard;
 
     public void Resize(int width, int height)
     {
@@ -30,7 +30,7 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
     {
         lock (_gate)
         {
-            _clipboard = new ClipboardOrder(text, by, id);
+            _clipboard = new ClipboardRequest(text, by, id);
         }
 
         wake();
@@ -39,7 +39,7 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
     public async Task ApplyAsync(CancellationToken cancellationToken)
     {
         (int Width, int Height)? resize;
-        ClipboardOrder? clipboard;
+        ClipboardRequest? clipboard;
         lock (_gate)
         {
             (resize, clipboard) = (_resize, _clipboard);
@@ -80,5 +80,5 @@ internal sealed class DesktopOrders(FeedContext context, WatchFeed watch, Action
         }
     }
 
-    private sealed record ClipboardOrder(string Text, Viewer By, long? Id);
+    private sealed record ClipboardRequest(string Text, Viewer By, long? Id);
 }
