@@ -30,10 +30,10 @@ function* ofProgram(ring, project) {
 }
 
 function* ofPage() {
-  for (const path of filesOf('web/test', '.test.ts')) {
+  for (const path of ['.test.ts', '.test.js'].flatMap((end) => [...filesOf('web/test', end)])) {
     const place = `test/${path}`;
     for (const [, name] of read('web', place).matchAll(/(?:\btest\(|\]\)\()\s*"([^"]+)"/g)) {
-      yield { ring: 'web', place, type: basename(path, '.test.ts'), name, kind: 'test' };
+      yield { ring: 'web', place, type: basename(path).replace(/\.test\.[jt]s$/, ''), name, kind: 'test' };
     }
   }
 }
@@ -51,7 +51,7 @@ const tests = [
 
 function names({ place, type, name }) {
   if (!type) return [name];
-  return [name, type, `${type}.${name}`, ...(place.endsWith('.ts') ? [basename(place)] : [place, `${place}.${name}`])];
+  return [name, type, `${type}.${name}`, ...(/\.[jt]s$/.test(place) ? [basename(place)] : [place, `${place}.${name}`])];
 }
 
 /** Levenshtein's. */

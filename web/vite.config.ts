@@ -34,5 +34,5 @@ export default defineConfig({
     host: "127.0.0.1",
     proxy: { "/api": { target: process.env["ORIEL"] ?? "http://127.0.0.1:4000", ws: true } },
   },
-  test: { environment: "node", include: ["test/**/*.test.ts"] },
+  test: { environment: "node", include: ["test/**/*.test.{ts,js}"] },
 });

@@ -13,7 +13,11 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: "signin.html",
-      output: { entryFileNames: "assets/signin-[hash].js", chunkFileNames: "assets/signin-[hash].js", assetFileNames: "assets/signin-[hash][extname]" },
+      output: {
+        entryFileNames: "assets/signin-[hash].js",
+        chunkFileNames: "assets/signin-[hash].js",
+        assetFileNames: "assets/signin-[hash][extname]",
+      },
     },
   },
 });

@@ -1,13 +1,16 @@
 using System.Globalization;
-using Oriel.TestSupport;
 using Oriel.Linux.Posix;
 using Oriel.Screen.Yuv;
+using Oriel.TestSupport;
 
-// The workload of the draw-to-display benchmark, drawn in X: scrolling text over the whole screen, each line of other words and another length, or a small moving box. Each picture carries
-// the time at which it was drawn as a row of black and white cells in the top left corner, which a page reads back out of its pixels.
-// usage: oriel-bench-draw <text|box> <fps> <seconds> <width> <height>
+// The workload of the draw-to-display benchmark, drawn in X: scrolling text over the whole screen, each line of other words and another
+// length, or a small moving box. Each picture carries the time at which it was drawn as a row of black and white cells in the top left
+// corner, which a page reads back out of its pixels. usage: oriel-bench-draw <text|box> <fps> <seconds> <width> <height>
 
-const int Cell = 16, Bits = 28, UnitUs = 100, GlyphWidth = 6;
+const int Cell = 16,
+    Bits = 28,
+    UnitUs = 100,
+    GlyphWidth = 6;
 if (args is not [var workload, var fpsText, var secondsText, var widthText, var heightText])
 {
     Console.Error.WriteLine("usage: oriel-bench-draw <text|box> <fps> <seconds> <width> <height>");
@@ -64,9 +67,67 @@ static string Line(int number, int most)
 {
     ReadOnlySpan<string> words =
     [
-        "the", "of", "server", "and", "connection", "to", "request", "a", "in", "was", "closed", "GET", "/index.html", "that", "for", "200", "it", "warning:", "file", "not", "found", "with", "as",
-        "error", "at", "line", "return", "value", "null", "from", "by", "listening", "on", "127.0.0.1", "started", "process", "user", "session", "opened", "after", "seconds", "[info]", "package",
-        "installed", "version", "1.24.7", "building", "src/main.c", "done", "waiting", "0x7f3a", "memory", "kernel", "device", "over", "lazy", "dog", "jumps", "quick", "brown", "fox",
+        "the",
+        "of",
+        "server",
+        "and",
+        "connection",
+        "to",
+        "request",
+        "a",
+        "in",
+        "was",
+        "closed",
+        "GET",
+        "/index.html",
+        "that",
+        "for",
+        "200",
+        "it",
+        "warning:",
+        "file",
+        "not",
+        "found",
+        "with",
+        "as",
+        "error",
+        "at",
+        "line",
+        "return",
+        "value",
+        "null",
+        "from",
+        "by",
+        "listening",
+        "on",
+        "127.0.0.1",
+        "started",
+        "process",
+        "user",
+        "session",
+        "opened",
+        "after",
+        "seconds",
+        "[info]",
+        "package",
+        "installed",
+        "version",
+        "1.24.7",
+        "building",
+        "src/main.c",
+        "done",
+        "waiting",
+        "0x7f3a",
+        "memory",
+        "kernel",
+        "device",
+        "over",
+        "lazy",
+        "dog",
+        "jumps",
+        "quick",
+        "brown",
+        "fox",
     ];
     var random = new Random(number);
     var length = random.Next(most / 3, most);

@@ -16,7 +16,8 @@ if (args is ["x", var display, var authority])
 }
 
 var frames = args.Length > 0 ? int.Parse(args[0]) : 150;
-const int Bitrate = 6_000_000, Fps = 30;
+const int Bitrate = 6_000_000,
+    Fps = 30;
 List<(string Name, Func<int, int, IVideoEncoder> Create)> encoders =
 [
     ("vp8 cpu-used -4", (w, h) => new Vp8Encoder(w, h, Bitrate, Fps, -4)),
@@ -64,7 +65,8 @@ void Measure(string name, Func<int, int, IVideoEncoder> create, int width, int h
     var first = encoder.Encode(picture, new() { KeyFrame = true });
     var keyBytes = first.Data.Length;
     var decoded = decoder.Decode(first.Data);
-    long bytes = 0, quantizers = 0;
+    long bytes = 0,
+        quantizers = 0;
     double psnr = 0;
     var cpu = TimeSpan.Zero;
     var wall = new List<double>();
@@ -88,6 +90,9 @@ void Measure(string name, Func<int, int, IVideoEncoder> create, int width, int h
     }
 
     wall.Sort();
-    Console.WriteLine(FormattableString.Invariant(
-        $"| {name} | {height}p | {workload} | {cpu.TotalMilliseconds / frames:F1} | {wall[(int)(frames * 0.95)]:F1} | {bytes * 8.0 / 1000 / frames:F1} | {keyBytes / 1000} | {quantizers / frames} | {psnr / frames:F1} |"));
+    Console.WriteLine(
+        FormattableString.Invariant(
+            $"| {name} | {height}p | {workload} | {cpu.TotalMilliseconds / frames:F1} | {wall[(int)(frames * 0.95)]:F1} | {bytes * 8.0 / 1000 / frames:F1} | {keyBytes / 1000} | {quantizers / frames} | {psnr / frames:F1} |"
+        )
+    );
 }

@@ -3,21 +3,36 @@ using Oriel.TestSupport;
 
 namespace Oriel.Bench.Encode;
 
-/// <summary>A screen of text-like pixels (bright glyphs of 8x16 on dark) that scrolls a line a frame or has a small box moving over it.</summary>
+/// <summary>
+/// A screen of text-like pixels (bright glyphs of 8x16 on dark) that scrolls a line a frame or has a small box moving over it.
+/// </summary>
 internal sealed class TextScreen
 {
-    private const int GlyphWidth = 8, GlyphHeight = 16, Glyphs = 90, Box = 48;
-    private readonly int _width, _height;
+    private const int GlyphWidth = 8,
+        GlyphHeight = 16,
+        Glyphs = 90,
+        Box = 48;
+    private readonly int _width,
+        _height;
     private readonly Random _random = new(5);
     private readonly ushort[][] _font;
     private byte[]? _under;
-    private int _boxX = 100, _boxY = 100;
+    private int _boxX = 100,
+        _boxY = 100;
 
     internal TextScreen(int width, int height)
     {
         (_width, _height) = (width, height);
         Pixels = new byte[width * height * 4];
-        _font = Enumerable.Range(0, Glyphs).Select(_ => Enumerable.Range(0, GlyphHeight).Select(row => row is < 3 or > 13 ? (ushort)0 : (ushort)(_random.Next(256) & 0x7E)).ToArray()).ToArray();
+        _font = Enumerable
+            .Range(0, Glyphs)
+            .Select(_ =>
+                Enumerable
+                    .Range(0, GlyphHeight)
+                    .Select(row => row is < 3 or > 13 ? (ushort)0 : (ushort)(_random.Next(256) & 0x7E))
+                    .ToArray()
+            )
+            .ToArray();
         for (var y = 0; y + GlyphHeight <= height; y += GlyphHeight)
         {
             WriteLine(y);

@@ -19,7 +19,11 @@ internal static class XServerBench
             try
             {
                 var size = XScreenSize.Resize(display, authority, width, height);
-                Console.WriteLine(FormattableString.Invariant($"resize {width}x{height}: {size.Width}x{size.Height} in {clock.Elapsed.TotalMilliseconds:F1} ms"));
+                Console.WriteLine(
+                    FormattableString.Invariant(
+                        $"resize {width}x{height}: {size.Width}x{size.Height} in {clock.Elapsed.TotalMilliseconds:F1} ms"
+                    )
+                );
             }
             catch (XException e)
             {
@@ -49,7 +53,9 @@ internal static class XServerBench
         }
 
         times.Sort();
-        Console.WriteLine(FormattableString.Invariant($"damage -> 720p grabbed and converted: p50 {times[100]:F2} ms, p95 {times[190]:F2} ms"));
+        Console.WriteLine(
+            FormattableString.Invariant($"damage -> 720p grabbed and converted: p50 {times[100]:F2} ms, p95 {times[190]:F2} ms")
+        );
         using var spares = SpareKeys.Open(display, authority);
         using var input = XInput.Open(display, authority, spares);
         using var watcher = XScreenWatcher.Open(display, authority);

@@ -23,7 +23,9 @@ internal sealed partial class BenchHost : IAsyncDisposable
         _playwright = playwright;
         _browser = browser;
         Quick = quick;
-        Drawer = Environment.GetEnvironmentVariable("ORIEL_BENCH_DRAW") ?? throw new InvalidOperationException("ORIEL_BENCH_DRAW is not set: run ./oriel bench");
+        Drawer =
+            Environment.GetEnvironmentVariable("ORIEL_BENCH_DRAW")
+            ?? throw new InvalidOperationException("ORIEL_BENCH_DRAW is not set: run ./oriel bench");
         using var stream = new StreamReader(typeof(BenchHost).Assembly.GetManifestResourceStream("reader.js")!);
         _reader = stream.ReadToEnd();
     }
@@ -60,27 +62,44 @@ internal sealed partial class BenchHost : IAsyncDisposable
         string[] options = driver is null ? [] : ["--driver", driver];
         var server = await OrielServer.StartAsync(options);
         var playwright = await Playwright.CreateAsync();
-        var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Args = Ring.ChromiumArguments });
+        var browser = await playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Args = Ring.ChromiumArguments }
+        );
         return new BenchHost(server, playwright, browser, quick, options, count);
     }
 
     /// <summary>Another server of the same driver.</summary>
     /// <param name="templates">Of the operator; null = the one that is built in.</param>
-    public Task<OrielServer> StartServerAsync(JsonArray? templates, params string[] options) => OrielServer.StartAsync(templates, [.. _options, .. options]);
+    public Task<OrielServer> StartServerAsync(JsonArray? templates, params string[] options) =>
+        OrielServer.StartAsync(templates, [.. _options, .. options]);
 
     public string Machine()
     {
-        var model = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("model name", StringComparison.Ordinal)).Split(':')[1].Trim();
+        var model = File.ReadLines("/proc/cpuinfo")
+            .First(line => line.StartsWith("model name", StringComparison.Ordinal))
+            .Split(':')[1]
+            .Trim();
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (1L << 30);
         return $"{Environment.ProcessorCount} cores of {model}, {memory} GiB, Linux {Environment.OSVersion.Version}, driver {Driver}";
     }
 
-    /// <summary>How many tasks of the whole machine wanted a core in the last minute: above the number of cores, everything waits for others too.</summary>
+    /// <summary>
+    /// How many tasks of the whole machine wanted a core in the last minute: above the number of cores, everything waits for others too.
+    /// </summary>
     public static string Load() => File.ReadAllText("/proc/loadavg").Split(' ')[0];
 
     public async Task<string> NewDesktopAsync(int width, int height)
     {
-        var id = (await Server.CreateDesktopAsync(new { name = $"bench-{width}x{height}", width, height }))["id"]!.GetValue<string>();
+        var id = (
+            await Server.CreateDesktopAsync(
+                new
+                {
+                    name = $"bench-{width}x{height}",
+                    width,
+                    height,
+                }
+            )
+        )["id"]!.GetValue<string>();
         await Server.WaitReadyAsync(id);
         await using var drawer = File.OpenRead(Drawer);
         using var put = await Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/draw&mode=0755", new StreamContent(drawer));
@@ -92,7 +111,12 @@ internal sealed partial class BenchHost : IAsyncDisposable
     {
         await Server.Api.DeleteAsync($"/api/desktops/{id}");
         await OrielServer.EventuallyAsync(
-            async () => JsonNode.Parse(await Server.Api.GetStringAsync("/api/desktops"))!["desktops"]!.AsArray().Count > 0 ? "a desktop is left" : null, TimeSpan.FromSeconds(60));
+            async () =>
+                JsonNode.Parse(await Server.Api.GetStringAsync("/api/desktops"))!["desktops"]!.AsArray().Count > 0
+                    ? "a desktop is left"
+                    : null,
+            TimeSpan.FromSeconds(60)
+        );
     }
 
     /// <summary>Draws in the desktop until done; the task ends with the drawing.</summary>
@@ -124,13 +148,22 @@ internal sealed partial class BenchHost : IAsyncDisposable
     }
 
     public static Task ConnectAsync(IPage page, string desktop, string codec, int? port = null) =>
-        page.EvaluateAsync("options => orielBench.connect(options)", new { desktop, codec, port });
+        page.EvaluateAsync(
+            "options => orielBench.connect(options)",
+            new
+            {
+                desktop,
+                codec,
+                port,
+            }
+        );
 
     public static async Task<JsonNode> ResultAsync(IPage page) => await JsonAsync(page, "() => JSON.stringify(orielBench.result())");
 
     public static async Task<JsonNode> StagesAsync(IPage page) => await JsonAsync(page, "() => JSON.stringify(orielBench.stages())");
 
-    public static async Task<JsonNode> StatsAsync(IPage page) => await JsonAsync(page, "async () => JSON.stringify(await orielBench.stats())");
+    public static async Task<JsonNode> StatsAsync(IPage page) =>
+        await JsonAsync(page, "async () => JSON.stringify(await orielBench.stats())");
 
     /// <summary>CPU of a desktop's keeper and guest.</summary>
     public CpuMeter DesktopCpu(string id)
@@ -148,7 +181,8 @@ internal sealed partial class BenchHost : IAsyncDisposable
         await Server.DisposeAsync();
     }
 
-    internal static string Ms(JsonNode? value) => value is null ? "-" : value.GetValue<double>().ToString("F0", System.Globalization.CultureInfo.InvariantCulture);
+    internal static string Ms(JsonNode? value) =>
+        value is null ? "-" : value.GetValue<double>().ToString("F0", System.Globalization.CultureInfo.InvariantCulture);
 
     [GeneratedRegex("^Desktops: (?<driver>.+)$", RegexOptions.Multiline)]
     private static partial Regex DriverLine();
@@ -157,7 +191,12 @@ internal sealed partial class BenchHost : IAsyncDisposable
 
     private async Task<IPage> PageAsync(string url)
     {
-        var context = await _browser.NewContextAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1940, Height = 1120 } });
+        var context = await _browser.NewContextAsync(
+            new BrowserNewContextOptions
+            {
+                ViewportSize = new ViewportSize { Width = 1940, Height = 1120 },
+            }
+        );
         var page = await context.NewPageAsync();
         page.SetDefaultTimeout(60_000);
         await page.GotoAsync(url);

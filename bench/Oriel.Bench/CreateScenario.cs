@@ -38,11 +38,18 @@ internal static class CreateScenario
         rows.Add(Row("**POST to ready**", ready));
         rows.Add(Row("**Connect pressed to first decoded frame**", frames));
         rows.Add(Row("**Reload of the viewer to picture and input**", reloads));
-        return new Report(["step", "median ms", "min", "max"], rows, "Steps overlap, so they do not add up. The aim is 4 s from POST to ready.");
+        return new Report(
+            ["step", "median ms", "min", "max"],
+            rows,
+            "Steps overlap, so they do not add up. The aim is 4 s from POST to ready."
+        );
     }
 
-    /// <summary>The page's own clock from the start of the navigation until the viewer says that it plays: first frame shown, channels open.</summary>
-    private const string WatchPlaying = "document.addEventListener('oriel-state', event => { if (event.detail.state === 'playing') globalThis.playedAt ??= performance.now(); })";
+    /// <summary>
+    /// The page's own clock from the start of the navigation until the viewer says that it plays: first frame shown, channels open.
+    /// </summary>
+    private const string WatchPlaying =
+        "document.addEventListener('oriel-state', Event => { if (Event.detail.state === 'playing') globalThis.playedAt ??= performance.now(); })";
 
     private static async Task<double> ConnectToFirstFrameAsync(BenchHost bench, List<double> reloads)
     {
@@ -60,7 +67,11 @@ internal static class CreateScenario
         }
 
         await page.Context.CloseAsync();
-        foreach (var desktop in System.Text.Json.Nodes.JsonNode.Parse(await bench.Server.Api.GetStringAsync("/api/desktops"))!["desktops"]!.AsArray())
+        foreach (
+            var desktop in System.Text.Json.Nodes.JsonNode.Parse(await bench.Server.Api.GetStringAsync("/api/desktops"))![
+                "desktops"
+            ]!.AsArray()
+        )
         {
             await bench.DestroyAsync(desktop!["id"]!.GetValue<string>());
         }

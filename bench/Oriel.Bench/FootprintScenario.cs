@@ -23,22 +23,38 @@ internal static class FootprintScenario
         ];
         if (bench.Driver.StartsWith("container", StringComparison.Ordinal))
         {
-            rows.Add(["guest, memory of all its processes (RssAnon + RssShmem)", Mebibytes(guest.Sum(pid => Memory(pid, "RssAnon", "RssShmem")))]);
+            rows.Add([
+                "guest, memory of all its processes (RssAnon + RssShmem)",
+                Mebibytes(guest.Sum(pid => Memory(pid, "RssAnon", "RssShmem"))),
+            ]);
         }
         else
         {
             var vmm = guest.MaxBy(pid => Memory(pid, "RssAnon"));
             var memory = Host.LargestMappingOf(vmm);
             rows.Add(["guest's memory that it has touched", Mebibytes(memory["Rss"] / 1024.0)]);
-            rows.Add(["… of which it has the snapshot's pages, one copy for all desktops", Mebibytes((memory["Rss"] - memory["Anonymous"]) / 1024.0)]);
+            rows.Add([
+                "… of which it has the snapshot's pages, one copy for all desktops",
+                Mebibytes((memory["Rss"] - memory["Anonymous"]) / 1024.0),
+            ]);
             rows.Add(["… and pages of its own", Mebibytes(memory["Anonymous"] / 1024.0)]);
-            rows.Add(["VMM beside it, memory of its own (RssAnon)" + (bench.IsEmulated ? ", translated code included" : ""), Mebibytes(Memory(vmm, "RssAnon") - (memory["Anonymous"] / 1024.0))]);
-            rows.Add(["VMM beside it, pages of its program (RssFile), shared by all desktops", Mebibytes(guest.Sum(pid => Memory(pid, "RssFile")))]);
+            rows.Add([
+                "VMM beside it, memory of its own (RssAnon)" + (bench.IsEmulated ? ", translated code included" : ""),
+                Mebibytes(Memory(vmm, "RssAnon") - (memory["Anonymous"] / 1024.0)),
+            ]);
+            rows.Add([
+                "VMM beside it, pages of its program (RssFile), shared by all desktops",
+                Mebibytes(guest.Sum(pid => Memory(pid, "RssFile"))),
+            ]);
         }
 
         rows.Add(["disk, written by the desktop", Mebibytes(await DiskAsync(bundle))]);
         await bench.DestroyAsync(id);
-        return new Report([$"of one idle desktop, {bench.Driver}", "MiB"], rows, "The aim for a keeper is 25 MiB. proc(5); pages of files are the image's, and shared by all desktops.");
+        return new Report(
+            [$"of one idle desktop, {bench.Driver}", "MiB"],
+            rows,
+            "The aim for a keeper is 25 MiB. proc(5); pages of files are the image's, and shared by all desktops."
+        );
     }
 
     public static int KeeperOf(string data, string id) =>
@@ -54,8 +70,9 @@ internal static class FootprintScenario
         try
         {
             return File.ReadLines(file)
-                .Where(line => Array.Exists(lines, name => line.StartsWith(name + ":", StringComparison.Ordinal)))
-                .Sum(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture)) / 1024;
+                    .Where(line => Array.Exists(lines, name => line.StartsWith(name + ":", StringComparison.Ordinal)))
+                    .Sum(line => double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture))
+                / 1024;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -65,10 +82,13 @@ internal static class FootprintScenario
 
     private static async Task<double> DiskAsync(string bundle)
     {
-        using var du = Process.Start(new ProcessStartInfo("du", ["-s", "-k", bundle]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var du = Process.Start(
+            new ProcessStartInfo("du", ["-s", "-k", bundle]) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         var output = await du.StandardOutput.ReadToEndAsync();
         return double.TryParse(output.Split('\t')[0], CultureInfo.InvariantCulture, out var kibibytes) ? kibibytes / 1024 : double.NaN;
     }
 
-    private static string Mebibytes(double value) => double.IsNaN(value) ? "not readable" : value.ToString("F1", CultureInfo.InvariantCulture);
+    private static string Mebibytes(double value) =>
+        double.IsNaN(value) ? "not readable" : value.ToString("F1", CultureInfo.InvariantCulture);
 }

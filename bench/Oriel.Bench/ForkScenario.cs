@@ -10,8 +10,8 @@ namespace Oriel.Bench;
 internal static class ForkScenario
 {
     /// <summary>
-    /// Wall clock less time since the start (proc(5): uptime, in 10 ms), without starting a program. While a machine stands still its uptime does too, and afterwards it is given the time again:
-    /// what it stood still for is what the difference grows by.
+    /// Wall clock less time since the start (proc(5): uptime, in 10 ms), without starting a program. While a machine stands still its
+    /// uptime does too, and afterwards it is given the time again: what it stood still for is what the difference grows by.
     /// </summary>
     private const string Lost = "read -r up _ < /proc/uptime; echo $EPOCHREALTIME $up";
 
@@ -40,13 +40,18 @@ internal static class ForkScenario
         }
 
         return new Report(
-            [$"step ({bench.Driver}, load {BenchHost.Load()})", "median ms", "min", "max"], [.. steps.Names.Select(steps.Row)],
-            "Standing still is measured inside, by what the uptime lacks against the time of day. Steps overlap, so they do not add up.");
+            [$"step ({bench.Driver}, load {BenchHost.Load()})", "median ms", "min", "max"],
+            [.. steps.Names.Select(steps.Row)],
+            "Standing still is measured inside, by what the uptime lacks against the time of day. Steps overlap, so they do not add up."
+        );
     }
 
     private static async Task<double> LostAsync(OrielServer server, string id)
     {
-        var told = (await server.ShellAsync(id, Lost)).Stdout.Split(' ').Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray();
+        var told = (await server.ShellAsync(id, Lost))
+            .Stdout.Split(' ')
+            .Select(number => double.Parse(number, CultureInfo.InvariantCulture))
+            .ToArray();
         return 1000 * (told[0] - told[1]);
     }
 }

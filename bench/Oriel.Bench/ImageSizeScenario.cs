@@ -7,8 +7,9 @@ using Oriel.Desktop.Tests;
 namespace Oriel.Bench;
 
 /// <summary>
-/// The start of a desktop up to its kernel's first program, with root disks of several sizes: the image's own, lengthened by random bytes, which its file system does not know of, and sealed by
-/// its own digest. What the whole boot reads is the same in each, so what differs is what the size itself costs.
+/// The start of a desktop up to its kernel's first program, with root disks of several sizes: the image's own, lengthened by random bytes,
+/// which its file system does not know of, and sealed by its own digest. What the whole boot reads is the same in each, so what differs is
+/// what the size itself costs.
 /// </summary>
 internal static class ImageSizeScenario
 {
@@ -29,8 +30,19 @@ internal static class ImageSizeScenario
         }
 
         return new Report(
-            [$"root disk ({bench.Driver})", "first of a server: digest of the disks, ms", "digest again, ms", "keeper and its disk, ms", "VMM, ms", "kernel, ms", "POST to its first program, ms (min to max)", "load"], rows,
-            $"Medians of {Starts} desktops of one server, the first of which reads the disks once. The digest is linear by nature.");
+            [
+                $"root disk ({bench.Driver})",
+                "first of a server: digest of the disks, ms",
+                "digest again, ms",
+                "keeper and its disk, ms",
+                "VMM, ms",
+                "kernel, ms",
+                "POST to its first program, ms (min to max)",
+                "load",
+            ],
+            rows,
+            $"Medians of {Starts} desktops of one server, the first of which reads the disks once. The digest is linear by nature."
+        );
     }
 
     private static async Task<string[]> MeasureAsync(BenchHost bench, int gigabytes)
@@ -49,7 +61,11 @@ internal static class ImageSizeScenario
                 var desktop = await StartedAsync(server, id);
                 if (start == 0)
                 {
-                    first = Steps.Text(desktop["steps"]!.AsArray().First(step => step!["name"]!.GetValue<string>() == "image-disks")!["elapsedMs"]!.GetValue<double>());
+                    first = Steps.Text(
+                        desktop["steps"]!.AsArray().First(step => step!["name"]!.GetValue<string>() == "image-disks")![
+                            "elapsedMs"
+                        ]!.GetValue<double>()
+                    );
                 }
                 else
                 {
@@ -66,8 +82,14 @@ internal static class ImageSizeScenario
             var whole = steps.Row("whole");
             return
             [
-                (size / 1e9).ToString("F1", CultureInfo.InvariantCulture) + " GB", first, steps.Median("image-disks"), steps.Median("keeper"), steps.Median("vm-start"), steps.Median(Kernel),
-                $"{whole[1]} ({whole[2]} to {whole[3]})", BenchHost.Load(),
+                (size / 1e9).ToString("F1", CultureInfo.InvariantCulture) + " GB",
+                first,
+                steps.Median("image-disks"),
+                steps.Median("keeper"),
+                steps.Median("vm-start"),
+                steps.Median(Kernel),
+                $"{whole[1]} ({whole[2]} to {whole[3]})",
+                BenchHost.Load(),
             ];
         }
         finally
@@ -94,8 +116,14 @@ internal static class ImageSizeScenario
     /// <param name="size">Of the root disk, bytes; one that is larger stays as it is.</param>
     private static async Task<long> CopyAsync(string store, long size)
     {
-        var (source, manifest) = Directory.EnumerateFiles(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"), "manifest.json", new EnumerationOptions { MaxRecursionDepth = 1, RecurseSubdirectories = true })
-            .Select(file => (Path.GetDirectoryName(file)!, JsonNode.Parse(File.ReadAllText(file))!)).MaxBy(image => image.Item2["createdAt"]!.GetValue<DateTimeOffset>());
+        var (source, manifest) = Directory
+            .EnumerateFiles(
+                Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"),
+                "manifest.json",
+                new EnumerationOptions { MaxRecursionDepth = 1, RecurseSubdirectories = true }
+            )
+            .Select(file => (Path.GetDirectoryName(file)!, JsonNode.Parse(File.ReadAllText(file))!))
+            .MaxBy(image => image.Item2["createdAt"]!.GetValue<DateTimeOffset>());
         var target = Path.Combine(store, Path.GetFileName(source));
         Directory.CreateDirectory(Path.Combine(target, "rootfs"));
         Directory.CreateDirectory(Path.Combine(target, "disks"));

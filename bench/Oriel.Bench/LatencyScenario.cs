@@ -29,8 +29,11 @@ internal static class LatencyScenario
             }
         }
 
-        return new Report(["system", "size", "workload", "drawn fps", "shown fps", "p50 ms", "p95 ms", "Mbit/s", "guest side CPU %", "load"], rows,
-            "CPU in percent of one core: Oriel's is the whole desktop (X server, agent with encoder, XFCE, Chromium) and the drawing program; noVNC's is Xvnc alone. Load is the machine's load average, everything that runs on it counted. The frame interval bounds the p50 from below by half of it.");
+        return new Report(
+            ["system", "size", "workload", "drawn fps", "shown fps", "p50 ms", "p95 ms", "Mbit/s", "guest side CPU %", "load"],
+            rows,
+            "CPU in percent of one core: Oriel's is the whole desktop (X server, agent with encoder, XFCE, Chromium) and the drawing program; noVNC's is Xvnc alone. Load is the machine's load average, everything that runs on it counted. The frame interval bounds the p50 from below by half of it."
+        );
     }
 
     private static IEnumerable<(string Codec, int Fps, string Workload)> Runs(bool quick, params string[] codecs) =>
@@ -38,7 +41,15 @@ internal static class LatencyScenario
         from run in quick ? new[] { (30, "text") } : [(30, "text"), (60, "text"), (30, "box")]
         select (codec, run.Item1, run.Item2);
 
-    private static async Task<string[]> OrielAsync(BenchHost bench, string id, string codec, string workload, int fps, int width, int height)
+    private static async Task<string[]> OrielAsync(
+        BenchHost bench,
+        string id,
+        string codec,
+        string workload,
+        int fps,
+        int width,
+        int height
+    )
     {
         var page = await bench.ReaderPageAsync();
         await BenchHost.ConnectAsync(page, id, codec);
@@ -50,7 +61,8 @@ internal static class LatencyScenario
         cpu.Restart();
         await drawing;
         var (result, after, percent) = (await BenchHost.ResultAsync(page), await BenchHost.StatsAsync(page), cpu.Percent());
-        var megabits = (after["bytes"]!.GetValue<double>() - before["bytes"]!.GetValue<double>()) * 8 / 1e6 / result["seconds"]!.GetValue<double>();
+        var megabits =
+            (after["bytes"]!.GetValue<double>() - before["bytes"]!.GetValue<double>()) * 8 / 1e6 / result["seconds"]!.GetValue<double>();
         await page.EvaluateAsync("() => orielBench.disconnect()");
         await page.Context.CloseAsync();
         return Row($"Oriel {codec}", width, height, workload, fps, result, megabits, percent);
@@ -72,17 +84,35 @@ internal static class LatencyScenario
         return Row("TigerVNC + noVNC", width, height, workload, fps, result, megabits, percent);
     }
 
-    /// <summary>Lets the first two seconds of drawing pass uncounted: the time is the workload's, told by the stamps that were seen.</summary>
+    /// <summary>
+    /// Lets the first two seconds of drawing pass uncounted: the time is the workload's, told by the stamps that were seen.
+    /// </summary>
     private static async Task SettleAsync(Microsoft.Playwright.IPage page)
     {
         await page.WaitForFunctionAsync("() => orielBench.run.frames >= 20", null, new() { Timeout = 60_000 });
         await page.EvaluateAsync("() => orielBench.reset()");
     }
 
-    private static string[] Row(string system, int width, int height, string workload, int fps, System.Text.Json.Nodes.JsonNode result, double megabits, double cpu) =>
-    [
-        system, $"{width}x{height}", workload, $"{fps}",
-        (result["frames"]!.GetValue<double>() / result["seconds"]!.GetValue<double>()).ToString("F0", CultureInfo.InvariantCulture), BenchHost.Ms(result["p50"]), BenchHost.Ms(result["p95"]),
-        megabits.ToString("F2", CultureInfo.InvariantCulture), cpu.ToString("F0", CultureInfo.InvariantCulture), BenchHost.Load(),
-    ];
+    private static string[] Row(
+        string system,
+        int width,
+        int height,
+        string workload,
+        int fps,
+        System.Text.Json.Nodes.JsonNode result,
+        double megabits,
+        double cpu
+    ) =>
+        [
+            system,
+            $"{width}x{height}",
+            workload,
+            $"{fps}",
+            (result["frames"]!.GetValue<double>() / result["seconds"]!.GetValue<double>()).ToString("F0", CultureInfo.InvariantCulture),
+            BenchHost.Ms(result["p50"]),
+            BenchHost.Ms(result["p95"]),
+            megabits.ToString("F2", CultureInfo.InvariantCulture),
+            cpu.ToString("F0", CultureInfo.InvariantCulture),
+            BenchHost.Load(),
+        ];
 }

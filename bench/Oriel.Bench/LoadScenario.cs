@@ -15,7 +15,9 @@ internal static class LoadScenario
         await bench.Server.ShellAsync(id, "pkill -STOP -u user 'xfce4-(terminal|panel)'; true");
         await page.WaitForFunctionAsync(
             "async () => { const s = await orielBench.stats(); const same = s && s.decoded > 0 && orielBench.seen === s.decoded; orielBench.seen = s?.decoded; return same; }",
-            null, new PageWaitForFunctionOptions { PollingInterval = 1000, Timeout = 60_000 });
+            null,
+            new PageWaitForFunctionOptions { PollingInterval = 1000, Timeout = 60_000 }
+        );
         var (desktop, server) = (bench.DesktopCpu(id), bench.ServerCpu());
         var rows = new List<string[]>();
         foreach (var time in bench.Quick ? new[] { "first" } : ["first", "second", "third"])
@@ -25,16 +27,21 @@ internal static class LoadScenario
             server.Restart();
             await page.EvaluateAsync("seconds => new Promise(done => setTimeout(done, seconds * 1000))", bench.Seconds);
             var after = await BenchHost.StatsAsync(page);
-            rows.Add(
-            [
-                $"{time} {bench.Seconds} s", $"{after["packets"]!.GetValue<double>() - before["packets"]!.GetValue<double>():F0}",
-                desktop.Percent().ToString("F2", CultureInfo.InvariantCulture), server.Percent().ToString("F2", CultureInfo.InvariantCulture),
+            rows.Add([
+                $"{time} {bench.Seconds} s",
+                $"{after["packets"]!.GetValue<double>() - before["packets"]!.GetValue<double>():F0}",
+                desktop.Percent().ToString("F2", CultureInfo.InvariantCulture),
+                server.Percent().ToString("F2", CultureInfo.InvariantCulture),
             ]);
         }
 
         await page.Context.CloseAsync();
         await bench.DestroyAsync(id);
-        return new Report(["time", "video packets", "desktop CPU %", "server CPU %"], rows, "In percent of one core. What the server takes at first is the compiler's, which makes the code that ran so far faster in the background. The desktop's share is mostly Chromium's and XFCE's own timers. The terminal (a blinking cursor) and the panel (a clock) are stopped for this.");
+        return new Report(
+            ["time", "video packets", "desktop CPU %", "server CPU %"],
+            rows,
+            "In percent of one core. What the server takes at first is the compiler's, which makes the code that ran so far faster in the background. The desktop's share is mostly Chromium's and XFCE's own timers. The terminal (a blinking cursor) and the panel (a clock) are stopped for this."
+        );
     }
 
     public static async Task<Report> ViewersAsync(BenchHost bench)
@@ -62,18 +69,36 @@ internal static class LoadScenario
                 await page.Context.CloseAsync();
             }
 
-            rows.Add([$"{count}", string.Join(", ", shown), guestPercent.ToString("F0", CultureInfo.InvariantCulture), serverPercent.ToString("F0", CultureInfo.InvariantCulture)]);
+            rows.Add([
+                $"{count}",
+                string.Join(", ", shown),
+                guestPercent.ToString("F0", CultureInfo.InvariantCulture),
+                serverPercent.ToString("F0", CultureInfo.InvariantCulture),
+            ]);
         }
 
         await bench.DestroyAsync(id);
-        return new Report(["viewers", "p50 ms of each", "desktop CPU %", "server CPU %"], rows, "The browsers decode on the same two cores, so latency with four viewers is theirs.");
+        return new Report(
+            ["viewers", "p50 ms of each", "desktop CPU %", "server CPU %"],
+            rows,
+            "The browsers decode on the same two cores, so latency with four viewers is theirs."
+        );
     }
 
     public static async Task<Report> NetworkAsync(BenchHost bench)
     {
         var id = await bench.NewDesktopAsync(1280, 720);
         var rows = new List<string[]>();
-        foreach (var (name, delayMs, loss, rate) in new[] { ("40 ms RTT", 20, 0.0, 0L), ("40 ms, 1 % loss", 20, 0.01, 0L), ("40 ms, 2 % loss", 20, 0.02, 0L), ("40 ms, 5 % loss", 20, 0.05, 0L), ("40 ms, 1.5 Mbit/s", 20, 0.0, 1_500_000L) })
+        foreach (
+            var (name, delayMs, loss, rate) in new[]
+            {
+                ("40 ms RTT", 20, 0.0, 0L),
+                ("40 ms, 1 % loss", 20, 0.01, 0L),
+                ("40 ms, 2 % loss", 20, 0.02, 0L),
+                ("40 ms, 5 % loss", 20, 0.05, 0L),
+                ("40 ms, 1.5 Mbit/s", 20, 0.0, 1_500_000L),
+            }
+        )
         foreach (var codec in bench.Quick ? new[] { "h264" } : ["h264", "vp8"])
         {
             await using var relay = new UdpRelay(await bench.Server.MediaPortAsync(), TimeSpan.FromMilliseconds(delayMs), loss, rate);
@@ -87,15 +112,24 @@ internal static class LoadScenario
             bytes = relay.BytesToPage - bytes;
             var (result, after) = (await BenchHost.ResultAsync(page), await BenchHost.StatsAsync(page));
             double Delta(string field) => after[field]!.GetValue<double>() - before[field]!.GetValue<double>();
-            rows.Add(
-            [
-                name, codec, (result["frames"]!.GetValue<double>() / result["seconds"]!.GetValue<double>()).ToString("F0", CultureInfo.InvariantCulture), BenchHost.Ms(result["p50"]), BenchHost.Ms(result["p95"]),
-                $"{Delta("freezes"):F0} ({Delta("freezeSeconds").ToString("F1", CultureInfo.InvariantCulture)} s)", (bytes * 8 / 1e6 / result["seconds"]!.GetValue<double>()).ToString("F2", CultureInfo.InvariantCulture), $"{Delta("nacks"):F0}",
+            rows.Add([
+                name,
+                codec,
+                (result["frames"]!.GetValue<double>() / result["seconds"]!.GetValue<double>()).ToString("F0", CultureInfo.InvariantCulture),
+                BenchHost.Ms(result["p50"]),
+                BenchHost.Ms(result["p95"]),
+                $"{Delta("freezes"):F0} ({Delta("freezeSeconds").ToString("F1", CultureInfo.InvariantCulture)} s)",
+                (bytes * 8 / 1e6 / result["seconds"]!.GetValue<double>()).ToString("F2", CultureInfo.InvariantCulture),
+                $"{Delta("nacks"):F0}",
             ]);
             await page.Context.CloseAsync();
         }
 
         await bench.DestroyAsync(id);
-        return new Report(["link", "codec", "shown fps", "p50 ms", "p95 ms", "freezes", "Mbit/s", "NACKs"], rows, "The link is a relay in user space: delay each way, random loss towards the page, a queue of 200 ms at the given rate. Mbit/s is all that was sent towards the page, resends and what was lost included.");
+        return new Report(
+            ["link", "codec", "shown fps", "p50 ms", "p95 ms", "freezes", "Mbit/s", "NACKs"],
+            rows,
+            "The link is a relay in user space: delay each way, random loss towards the page, a queue of 200 ms at the given rate. Mbit/s is all that was sent towards the page, resends and what was lost included."
+        );
     }
 }

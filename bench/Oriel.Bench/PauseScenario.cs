@@ -38,13 +38,16 @@ internal static class PauseScenario
         await page.Context.CloseAsync();
         await bench.DestroyAsync(id);
         return new Report(
-            [$"{bench.Driver}, load {BenchHost.Load()}", "median ms", "min", "max"], [.. steps.Names.Select(steps.Row)],
-            $"Ticks of the processor (10 ms) that {(bench.HasSnapshots ? "the VMM" : "the guest's processes")} took in 2 s of each pause: {string.Join(", ", ticks)}. The picture is a box that moves {Fps} times a second, so up to {1000 / Fps} ms are its own.");
+            [$"{bench.Driver}, load {BenchHost.Load()}", "median ms", "min", "max"],
+            [.. steps.Names.Select(steps.Row)],
+            $"Ticks of the processor (10 ms) that {(bench.HasSnapshots ? "the VMM" : "the guest's processes")} took in 2 s of each pause: {string.Join(", ", ticks)}. The picture is a box that moves {Fps} times a second, so up to {1000 / Fps} ms are its own."
+        );
     }
 
-    private static long TicksOf(BenchHost bench, string id) => bench.HasSnapshots
-        ? Host.CpuTicksOf(Host.MachineOf(bench.Server.Data, id))
-        : Host.ProcessesOf(bench.Server.Data, id).Except([FootprintScenario.KeeperOf(bench.Server.Data, id)]).Sum(Host.CpuTicksOf);
+    private static long TicksOf(BenchHost bench, string id) =>
+        bench.HasSnapshots
+            ? Host.CpuTicksOf(Host.MachineOf(bench.Server.Data, id))
+            : Host.ProcessesOf(bench.Server.Data, id).Except([FootprintScenario.KeeperOf(bench.Server.Data, id)]).Sum(Host.CpuTicksOf);
 
     private static async Task PostAsync(OrielServer server, string id, string verb)
     {

@@ -2,13 +2,17 @@ using System.Globalization;
 using Oriel.Bench;
 using Spectre.Console;
 
-// One command, one table: `./oriel bench [--quick] [--driver NAME] [--count N] [scenario...]`. Needs ORIEL_TEST_APP and ORIEL_TEST_DATA as the desktop ring does, and
-// ORIEL_BENCH_DRAW, the published oriel-bench-draw. Writes the Markdown of its tables to the file named by --out.
+// One command, one table: `./oriel bench [--quick] [--driver NAME] [--count N] [scenario...]`. Needs ORIEL_TEST_APP and ORIEL_TEST_DATA as
+// the desktop ring does, and ORIEL_BENCH_DRAW, the published oriel-bench-draw. Writes the Markdown of its tables to the file named by
+// --out.
 
 var quick = args.Contains("--quick");
 string[] valued = ["--out", "--driver", "--count"];
 var output = ValueOf("--out");
-string[] names = [.. args.Where((arg, index) => !arg.StartsWith("--", StringComparison.Ordinal) && (index == 0 || !valued.Contains(args[index - 1])))];
+string[] names =
+[
+    .. args.Where((arg, index) => !arg.StartsWith("--", StringComparison.Ordinal) && (index == 0 || !valued.Contains(args[index - 1]))),
+];
 
 var scenarios = new (string Name, string What, Func<BenchHost, Task<Report>> Run)[]
 {
@@ -19,7 +23,11 @@ var scenarios = new (string Name, string What, Func<BenchHost, Task<Report>> Run
     ("fork", "A fork of a running desktop, and how long the other one stands still for it", bench => ForkScenario.RunAsync(bench)),
     ("pause", "A desktop paused and resumed before its viewer", bench => PauseScenario.RunAsync(bench)),
     ("imagesize", "What the size of an image costs a desktop's start", bench => ImageSizeScenario.RunAsync(bench)),
-    ("latency", "Draw in X to pixels read in the page, full-screen text, side by side with TigerVNC + noVNC", bench => LatencyScenario.RunAsync(bench)),
+    (
+        "latency",
+        "Draw in X to pixels read in the page, full-screen text, side by side with TigerVNC + noVNC",
+        bench => LatencyScenario.RunAsync(bench)
+    ),
     ("stages", "Where the time goes, from the drawing call to the page", bench => StageScenario.RunAsync(bench)),
     ("idle", "A still desktop with one viewer", bench => LoadScenario.IdleAsync(bench)),
     ("viewers", "One desktop, several viewers, 720p text at 30 fps", bench => LoadScenario.ViewersAsync(bench)),
@@ -32,12 +40,18 @@ if (names.FirstOrDefault(name => scenarios.All(scenario => scenario.Name != name
     return 2;
 }
 
-await using var bench = await BenchHost.StartAsync(quick, ValueOf("--driver"), ValueOf("--count") is { } count ? int.Parse(count, CultureInfo.InvariantCulture) : null);
+await using var bench = await BenchHost.StartAsync(
+    quick,
+    ValueOf("--driver"),
+    ValueOf("--count") is { } count ? int.Parse(count, CultureInfo.InvariantCulture) : null
+);
 var markdown = new List<string>
 {
-    "# Performance", "",
+    "# Performance",
+    "",
     $"Measured on {DateTime.UtcNow:yyyy-MM-dd} with `./oriel bench`: {bench.Machine()}. Everything (server, guest, browser) ran on this one machine; read ratios, not",
-    "absolute figures. Latencies go from the drawing call in X to the moment at which the page has the pixels.", "",
+    "absolute figures. Latencies go from the drawing call in X to the moment at which the page has the pixels.",
+    "",
 };
 foreach (var (name, what, run) in scenarios.Where(scenario => names.Length == 0 || names.Contains(scenario.Name)))
 {

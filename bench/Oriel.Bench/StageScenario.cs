@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace Oriel.Bench;
 
-/// <summary>Draw to display taken apart: the median of each part of the way, of the frames that the server samples for the page's overlay.</summary>
+/// <summary>
+/// Draw to display taken apart: the median of each part of the way, of the frames that the server samples for the page's overlay.
+/// </summary>
 internal static class StageScenario
 {
     public static async Task<Report> RunAsync(BenchHost bench)
@@ -44,5 +46,6 @@ internal static class StageScenario
         return stages;
     }
 
-    private static string Text(JsonNode? value) => value is null ? "-" : value.GetValue<double>().ToString("F1", CultureInfo.InvariantCulture);
+    private static string Text(JsonNode? value) =>
+        value is null ? "-" : value.GetValue<double>().ToString("F1", CultureInfo.InvariantCulture);
 }

@@ -4,7 +4,9 @@ using Oriel.Desktop.Tests;
 
 namespace Oriel.Bench;
 
-/// <summary>The times of the named steps of several desktops, in the order in which they were first seen; each row is told by its median.</summary>
+/// <summary>
+/// The times of the named steps of several desktops, in the order in which they were first seen; each row is told by its median.
+/// </summary>
 internal sealed class Steps
 {
     private readonly List<string> _names = [];
@@ -34,7 +36,8 @@ internal sealed class Steps
 
     public string Median(string name) => _times.TryGetValue(name, out var times) ? Text(times.Order().ElementAt(times.Count / 2)) : "-";
 
-    public string[] Row(string name) => _times.TryGetValue(name, out var times) ? [name, Median(name), Text(times.Min()), Text(times.Max())] : [name, "-", "-", "-"];
+    public string[] Row(string name) =>
+        _times.TryGetValue(name, out var times) ? [name, Median(name), Text(times.Min()), Text(times.Max())] : [name, "-", "-", "-"];
 
     public static string Text(double ms) => ms.ToString(ms < 10 ? "F1" : "F0", CultureInfo.InvariantCulture);
 
@@ -51,9 +54,14 @@ internal sealed class Steps
                     throw new InvalidOperationException($"The desktop failed before {step}: {reason.ToJsonString()}");
                 }
 
-                return desktop["steps"]!.AsArray().Any(done => done!["name"]!.GetValue<string>() == step && done["state"]!.GetValue<string>() == "done") ? null : $"{step} is not done: {desktop.ToJsonString()}";
+                return desktop["steps"]!
+                    .AsArray()
+                    .Any(done => done!["name"]!.GetValue<string>() == step && done["state"]!.GetValue<string>() == "done")
+                    ? null
+                    : $"{step} is not done: {desktop.ToJsonString()}";
             },
-            TimeSpan.FromMinutes(5));
+            TimeSpan.FromMinutes(5)
+        );
         return desktop;
     }
 }

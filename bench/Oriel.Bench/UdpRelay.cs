@@ -5,8 +5,8 @@ using System.Threading.Channels;
 namespace Oriel.Bench;
 
 /// <summary>
-/// A link made in user space, since the kernel here has no netem: delays each datagram, loses some at random, and lets no more through than a
-/// rate with a queue of 200 ms at that rate (what comes beyond is dropped, as a router would).
+/// A link made in user space, since the kernel here has no netem: delays each datagram, loses some at random, and lets no more through than
+/// a rate with a queue of 200 ms at that rate (what comes beyond is dropped, as a router would).
 /// </summary>
 internal sealed class UdpRelay : IAsyncDisposable
 {
@@ -28,8 +28,13 @@ internal sealed class UdpRelay : IAsyncDisposable
         var toServer = new Link(delay, 0, 0);
         _tasks =
         [
-            ReadAsync(_server, _toPage, learn: false), _toPage.DeliverAsync(bytes => _peer is { } peer ? _page.SendToAsync(bytes, SocketFlags.None, peer) : Task.CompletedTask, _stop.Token),
-            ReadAsync(_page, toServer, learn: true), toServer.DeliverAsync(bytes => _server.SendToAsync(bytes, SocketFlags.None, _target), _stop.Token),
+            ReadAsync(_server, _toPage, learn: false),
+            _toPage.DeliverAsync(
+                bytes => _peer is { } peer ? _page.SendToAsync(bytes, SocketFlags.None, peer) : Task.CompletedTask,
+                _stop.Token
+            ),
+            ReadAsync(_page, toServer, learn: true),
+            toServer.DeliverAsync(bytes => _server.SendToAsync(bytes, SocketFlags.None, _target), _stop.Token),
         ];
     }
 
@@ -80,7 +85,8 @@ internal sealed class UdpRelay : IAsyncDisposable
         private const double QueueSeconds = 0.2;
         private readonly Channel<(byte[] Bytes, long DueUs)> _queue = Channel.CreateUnbounded<(byte[], long)>();
         private readonly Random _random = new(1);
-        private long _freeAtUs, _offered;
+        private long _freeAtUs,
+            _offered;
 
         public long Offered => Interlocked.Read(ref _offered);
 

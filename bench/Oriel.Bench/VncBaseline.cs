@@ -20,8 +20,28 @@ internal sealed class VncBaseline : IAsyncDisposable
         _display = $":{display}";
         WebPort = webPort;
         _counter.Start();
-        _xvnc = Start("Xtigervnc", [_display, "-geometry", $"{width}x{height}", "-depth", "24", "-SecurityTypes", "None", "-localhost", "-rfbport", $"{rfbPort}", "-FrameRate", "60", "-AlwaysShared"]);
-        _websockify = Start("websockify", ["--web", "/usr/share/novnc", $"127.0.0.1:{webPort}", $"127.0.0.1:{((IPEndPoint)_counter.LocalEndpoint).Port}"]);
+        _xvnc = Start(
+            "Xtigervnc",
+            [
+                _display,
+                "-geometry",
+                $"{width}x{height}",
+                "-depth",
+                "24",
+                "-SecurityTypes",
+                "None",
+                "-localhost",
+                "-rfbport",
+                $"{rfbPort}",
+                "-FrameRate",
+                "60",
+                "-AlwaysShared",
+            ]
+        );
+        _websockify = Start(
+            "websockify",
+            ["--web", "/usr/share/novnc", $"127.0.0.1:{webPort}", $"127.0.0.1:{((IPEndPoint)_counter.LocalEndpoint).Port}"]
+        );
         _counting = CountAsync(rfbPort);
     }
 
@@ -34,7 +54,10 @@ internal sealed class VncBaseline : IAsyncDisposable
     public int XvncPid => _xvnc.Id;
 
     /// <summary>What is missing for this baseline, or null.</summary>
-    public static string? Missing() => !File.Exists("/usr/bin/Xtigervnc") ? "tigervnc-standalone-server is not installed" : !Directory.Exists("/usr/share/novnc") ? "novnc is not installed" : null;
+    public static string? Missing() =>
+        !File.Exists("/usr/bin/Xtigervnc") ? "tigervnc-standalone-server is not installed"
+        : !Directory.Exists("/usr/share/novnc") ? "novnc is not installed"
+        : null;
 
     public static async Task<VncBaseline> StartAsync(int width, int height)
     {

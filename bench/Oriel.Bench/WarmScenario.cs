@@ -15,12 +15,18 @@ internal static class WarmScenario
         var rounds = bench.Quick ? 3 : 8;
         await using var server = await bench.StartServerAsync(null, "--warm", "1");
         var rows = new List<string[]>();
-        foreach (var (name, warm, request) in new (string, bool, object)[]
-        {
-            ("claimed, the session stays", true, new { }),
-            ("claimed, the session starts anew for its environment", true, new { env = new Dictionary<string, string> { [Environment] = "1" } }),
-            ("cold", false, new { template = "cold" }),
-        })
+        foreach (
+            var (name, warm, request) in new (string, bool, object)[]
+            {
+                ("claimed, the session stays", true, new { }),
+                (
+                    "claimed, the session starts anew for its environment",
+                    true,
+                    new { env = new Dictionary<string, string> { [Environment] = "1" } }
+                ),
+                ("cold", false, new { template = "cold" }),
+            }
+        )
         {
             if (!warm)
             {
@@ -43,8 +49,10 @@ internal static class WarmScenario
         }
 
         return new Report(
-            ["desktop", "POST ms", "POST to ready ms", "min", "max"], rows,
-            "A claim is constant time whatever waits; what follows is the configure handshake and the same proofs as for a cold desktop.");
+            ["desktop", "POST ms", "POST to ready ms", "min", "max"],
+            rows,
+            "A claim is constant time whatever waits; what follows is the configure handshake and the same proofs as for a cold desktop."
+        );
     }
 
     /// <summary>Templates are read at start: the same server, started again with nothing that waits.</summary>
@@ -56,9 +64,17 @@ internal static class WarmScenario
     }
 
     /// <summary>Until so many desktops wait, of the first template.</summary>
-    internal static Task IsWaitingAsync(OrielServer server, int count) => count == 0 ? Task.CompletedTask : OrielServer.EventuallyAsync(
-        async () => JsonNode.Parse(await server.Api.GetStringAsync("/api/pool"))!["templates"]![0] is { } pool && pool["waiting"]!.GetValue<int>() >= count ? null : "nothing waits",
-        TimeSpan.FromMinutes(6));
+    internal static Task IsWaitingAsync(OrielServer server, int count) =>
+        count == 0
+            ? Task.CompletedTask
+            : OrielServer.EventuallyAsync(
+                async () =>
+                    JsonNode.Parse(await server.Api.GetStringAsync("/api/pool"))!["templates"]![0] is { } pool
+                    && pool["waiting"]!.GetValue<int>() >= count
+                        ? null
+                        : "nothing waits",
+                TimeSpan.FromMinutes(6)
+            );
 
     private static string Median(List<double> times) => Text(times.Order().ElementAt(times.Count / 2));
 

@@ -19,7 +19,8 @@ if (guest is null)
     return 1;
 }
 
-// Empty: the other builders look for appsettings.json below the working directory and watch it for changes, and that is the whole disk here.
+// Empty: the other builders look for appsettings.json below the working directory and watch it for changes, and that is the whole disk
+// here.
 var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
 builder.AddGuestHosting(guest);
 builder.Services.AddDesktopSession();

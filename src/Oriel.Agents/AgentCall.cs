@@ -9,9 +9,7 @@ public sealed record AgentRetry(TimeSpan First, TimeSpan Longest, TimeProvider C
 {
     /// <summary>Pauses of one length.</summary>
     public AgentRetry(TimeSpan pause, TimeProvider clock)
-        : this(pause, pause, clock)
-    {
-    }
+        : this(pause, pause, clock) { }
 
     /// <summary>Which faults count as a break; others pass to the caller. By default an agent that refuses or is away.</summary>
     public Func<Exception, bool> Covers { get; init; } = fault => fault is RpcException or TimeoutException;
@@ -30,7 +28,8 @@ public static class AgentCall
         AgentRetry retry,
         Func<AgentConnection, Action, CancellationToken, Task> call,
         Func<Exception?, bool> goesOn,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken
+    )
     {
         var pause = retry.First;
         while (true)

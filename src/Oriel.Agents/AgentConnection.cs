@@ -43,7 +43,11 @@ public sealed class AgentConnection : IDisposable
 
     /// <exception cref="RpcException">The socket does not answer (yet), or refuses.</exception>
     /// <exception cref="AgentIdentityException">Something answers that does not know the agent key.</exception>
-    public static async Task<AgentConnection> OpenAsync(string socketPath, ReadOnlyMemory<byte> agentKey, CancellationToken cancellationToken)
+    public static async Task<AgentConnection> OpenAsync(
+        string socketPath,
+        ReadOnlyMemory<byte> agentKey,
+        CancellationToken cancellationToken
+    )
     {
         var dials = new StrongBox<int>();
         var handler = new SocketsHttpHandler
@@ -68,19 +72,23 @@ public sealed class AgentConnection : IDisposable
             InitialHttp2StreamWindowSize = 4 * 1024 * 1024,
             UseProxy = false,
         };
-        var channel = GrpcChannel.ForAddress("http://agent", new GrpcChannelOptions
-        {
-            HttpHandler = handler,
-            DisposeHttpClient = true,
-            MaxReceiveMessageSize = MaxMessageBytes,
-            MaxSendMessageSize = MaxMessageBytes,
-        });
+        var channel = GrpcChannel.ForAddress(
+            "http://agent",
+            new GrpcChannelOptions
+            {
+                HttpHandler = handler,
+                DisposeHttpClient = true,
+                MaxReceiveMessageSize = MaxMessageBytes,
+                MaxSendMessageSize = MaxMessageBytes,
+            }
+        );
         try
         {
             var nonce = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
             var hello = await new Guest.GuestClient(channel).HelloAsync(
                 new HelloRequest { ClientNonce = ByteString.CopyFrom(nonce), Protocol = AgentProof.ProtocolName },
-                cancellationToken: cancellationToken);
+                cancellationToken: cancellationToken
+            );
             var session = hello.Session.ToByteArray();
             var expected = AgentProof.OfAgent(agentKey.Span, nonce, session);
             if (session.Length != AgentProof.NonceLength || !CryptographicOperations.FixedTimeEquals(expected, hello.Proof.Span))
@@ -88,7 +96,10 @@ public sealed class AgentConnection : IDisposable
                 throw new AgentIdentityException();
             }
 
-            var headers = (Session: Convert.ToHexStringLower(session), Proof: Convert.ToHexStringLower(AgentProof.OfServer(agentKey.Span, nonce, session)));
+            var headers = (
+                Session: Convert.ToHexStringLower(session),
+                Proof: Convert.ToHexStringLower(AgentProof.OfServer(agentKey.Span, nonce, session))
+            );
             var invoker = channel.Intercept(metadata =>
             {
                 metadata.Add(AgentProof.SessionHeader, headers.Session);

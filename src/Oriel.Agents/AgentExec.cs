@@ -18,7 +18,12 @@ public static class AgentExec
     /// <param name="maxOutput">Bytes of each of its two outputs that are returned; the rest is read and left out.</param>
     /// <exception cref="RpcException">The agent refuses, or does not answer. InvalidArgument: the command could not be started.</exception>
     public static async Task<ExecOutcome> ExecAsync(
-        this AgentConnection agent, ExecStart start, ReadOnlyMemory<byte> stdin, int maxOutput, CancellationToken cancellationToken)
+        this AgentConnection agent,
+        ExecStart start,
+        ReadOnlyMemory<byte> stdin,
+        int maxOutput,
+        CancellationToken cancellationToken
+    )
     {
         using var call = agent.Guest.Exec(cancellationToken: cancellationToken);
         var feeding = FeedAsync(call.RequestStream, start, stdin, cancellationToken);
@@ -48,7 +53,11 @@ public static class AgentExec
     }
 
     private static async Task FeedAsync(
-        IClientStreamWriter<ExecInput> writer, ExecStart start, ReadOnlyMemory<byte> stdin, CancellationToken cancellationToken)
+        IClientStreamWriter<ExecInput> writer,
+        ExecStart start,
+        ReadOnlyMemory<byte> stdin,
+        CancellationToken cancellationToken
+    )
     {
         try
         {

@@ -31,7 +31,11 @@ public static class AgentFiles
 
     /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
     public static async Task<FileInfo> PutFileAsync(
-        this AgentConnection agent, PutFileHeader header, Stream content, CancellationToken cancellationToken)
+        this AgentConnection agent,
+        PutFileHeader header,
+        Stream content,
+        CancellationToken cancellationToken
+    )
     {
         using var call = agent.Guest.PutFile(cancellationToken: cancellationToken);
         try
@@ -58,7 +62,11 @@ public static class AgentFiles
     /// <returns>Bytes that are missing: the file has become shorter meanwhile.</returns>
     /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
     public static async Task<long> CopyFileAsync(
-        this AgentConnection agent, GetFileRequest request, Stream to, CancellationToken cancellationToken)
+        this AgentConnection agent,
+        GetFileRequest request,
+        Stream to,
+        CancellationToken cancellationToken
+    )
     {
         using var call = agent.Guest.GetFile(request, cancellationToken: cancellationToken);
         var left = request.Length;

@@ -66,7 +66,14 @@ public sealed partial class EgressGateway : IAsyncDisposable
             throw new ArgumentException(error, nameof(policy));
         }
 
-        var session = new EgressSession(desktopId, key, policy, _options, _time, ended => _sessions.TryRemove(KeyValuePair.Create(ended.DesktopId, ended)));
+        var session = new EgressSession(
+            desktopId,
+            key,
+            policy,
+            _options,
+            _time,
+            ended => _sessions.TryRemove(KeyValuePair.Create(ended.DesktopId, ended))
+        );
         return _sessions.TryAdd(desktopId, session)
             ? session
             : throw new InvalidOperationException($"Desktop {desktopId} is registered already.");
@@ -112,7 +119,12 @@ public sealed partial class EgressGateway : IAsyncDisposable
 
             var task = ServeAsync(socket);
             _running.TryAdd(task, 0);
-            _ = task.ContinueWith(done => _running.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ = task.ContinueWith(
+                done => _running.TryRemove(done, out _),
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default
+            );
         }
     }
 

@@ -26,16 +26,19 @@ try
     // Through the host's /proc, which is still mounted, so the pid is the one that the host knows.
     var identity = HostIdentity.Read();
     var keeper = new DesktopKeeper(Bundle.Open(path));
-    using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
-    {
-        context.Cancel = true;
-        keeper.Stop(TimeSpan.FromSeconds(5));
-    });
+    using var terminate = PosixSignalRegistration.Create(
+        PosixSignal.SIGTERM,
+        context =>
+        {
+            context.Cancel = true;
+            keeper.Stop(TimeSpan.FromSeconds(5));
+        }
+    );
     return await keeper.RunAsync(identity);
 }
-catch (Exception exception)
+catch (Exception e)
 {
     // Not left to the runtime, whose abort the first process of a pid namespace takes for a segmentation fault.
-    LastWords.Write(exception);
+    LastWords.Write(e);
     return 1;
 }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Oriel.Protocol;
 
-/// <summary>The two proofs of the agent link (see Hello in guest.proto): each side shows that it knows the agent key without sending it.</summary>
+/// <summary>
+/// The two proofs of the agent link (see Hello in guest.proto): each side shows that it knows the agent key without sending it.
+/// </summary>
 public static class AgentProof
 {
     public const string SessionHeader = "oriel-session";

@@ -6,14 +6,19 @@ public static class GuestNetwork
     public const string GuestAddress = "192.168.100.2";
     public const string GatewayAddress = "192.168.100.1";
     public const int PrefixLength = 24;
+
     /// <summary>The explicit HTTP proxy, on the gateway's address.</summary>
     public const int ProxyPort = 10001;
+
     /// <summary>Where all other TCP of the guest is redirected to, in the keeper's namespace.</summary>
     public const int TransparentPort = 10002;
+
     /// <summary>UDP and TCP, on the gateway's address.</summary>
     public const int DnsPort = 53;
+
     /// <summary>The agent's gRPC listener, on the guest's address; it answers the gateway only.</summary>
     public const int AgentPort = 9000;
+
     /// <summary>A name that nothing but Oriel's own egress answers; proves the path without the internet.</summary>
     public const string CanaryHost = "canary.oriel.internal";
 }

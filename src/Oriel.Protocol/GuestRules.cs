@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Oriel.Protocol;
 
-/// <summary>What a guest takes of files, variables and keys. The server refuses by it what is asked for, and the agent what it is told: one rule, two gates.</summary>
+/// <summary>
+/// What a guest takes of files, variables and keys. The server refuses by it what is asked for, and the agent what it is told: one rule,
+/// two gates.
+/// </summary>
 public static class GuestRules
 {
     public const int MaxFiles = 1000;
@@ -43,8 +46,27 @@ public static class GuestRules
     /// <summary>What the session, the login or the shell itself decides: a configured value could not be true everywhere.</summary>
     private static readonly HashSet<string> OfTheSession = new(StringComparer.Ordinal)
     {
-        "_", "BASHOPTS", "BASH_ENV", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "ENV", "EUID", "HOME", "IFS", "LOGNAME", "OLDPWD", "PPID", "PWD", "SHELL",
-        "SHELLOPTS", "SHLVL", "UID", "USER", "XAUTHORITY", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE",
+        "_",
+        "BASHOPTS",
+        "BASH_ENV",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DISPLAY",
+        "ENV",
+        "EUID",
+        "HOME",
+        "IFS",
+        "LOGNAME",
+        "OLDPWD",
+        "PPID",
+        "PWD",
+        "SHELL",
+        "SHELLOPTS",
+        "SHLVL",
+        "UID",
+        "USER",
+        "XAUTHORITY",
+        "XDG_RUNTIME_DIR",
+        "XDG_SESSION_TYPE",
     };
 
     /// <summary>Which paths of a guest can be named from outside.</summary>
@@ -110,7 +132,10 @@ public static class GuestRules
     /// <summary>All that is wrong with variables that are to be configured.</summary>
     public static IEnumerable<string> EnvironmentProblems(IEnumerable<KeyValuePair<string, string>> variables)
     {
-        if (variables.Count() > MaxVariables || variables.Sum(v => Encoding.UTF8.GetByteCount(v.Key) + Encoding.UTF8.GetByteCount(v.Value ?? "") + 2L) > MaxEnvironmentBytes)
+        if (
+            variables.Count() > MaxVariables
+            || variables.Sum(v => Encoding.UTF8.GetByteCount(v.Key) + Encoding.UTF8.GetByteCount(v.Value ?? "") + 2L) > MaxEnvironmentBytes
+        )
         {
             yield return $"env must have at most {MaxVariables} variables and {MaxEnvironmentBytes} bytes";
         }

@@ -1,8 +1,8 @@
 namespace Oriel.Protocol;
 
 /// <summary>
-/// The names of a desktop's steps, as events, reasons, the page and docs/protocol.md have them. Steps overlap: while one of the server's waits, the
-/// keeper's and the guest's run.
+/// The names of a desktop's steps, as events, reasons, the page and docs/protocol.md have them. Steps overlap: while one of the server's
+/// waits, the keeper's and the guest's run.
 /// </summary>
 public static class StepNames
 {
@@ -107,16 +107,61 @@ public static class StepNames
     /// <summary>A session that waited is ended, as it cannot become what is asked for.</summary>
     public const string SessionEnd = "session-end";
 
-    /// <summary>All that the server runs itself, in the order in which a creation comes to them; of several that run the first is named.</summary>
+    /// <summary>
+    /// All that the server runs itself, in the order in which a creation comes to them; of several that run the first is named.
+    /// </summary>
     public static readonly IReadOnlyList<string> OfServer =
     [
-        Store, Observe, Fork, Queue, ImageDisks, Prepare, Memory, Keeper, GuestStart, Agent, Claim, Renew, ScreenSize, Configure,
-        TerminalWindow, BrowserWindow, FirstFrame, FilesVerified, EnvironmentVerified, EgressCanary, Snapshot, Adopt,
+        Store,
+        Observe,
+        Fork,
+        Queue,
+        ImageDisks,
+        Prepare,
+        Memory,
+        Keeper,
+        GuestStart,
+        Agent,
+        Claim,
+        Renew,
+        ScreenSize,
+        Configure,
+        TerminalWindow,
+        BrowserWindow,
+        FirstFrame,
+        FilesVerified,
+        EnvironmentVerified,
+        EgressCanary,
+        Snapshot,
+        Adopt,
     ];
 
     public static readonly IReadOnlyList<string> OfKeeper =
-        [Namespaces, Network, Scratch, ContainerCreate, ContainerStart, VmStart, Restore, Kernel, GuestDisks, VmBoot, AgentLink];
+    [
+        Namespaces,
+        Network,
+        Scratch,
+        ContainerCreate,
+        ContainerStart,
+        VmStart,
+        Restore,
+        Kernel,
+        GuestDisks,
+        VmBoot,
+        AgentLink,
+    ];
 
     public static readonly IReadOnlyList<string> OfGuest =
-        [Mounts, BootConfig, Boot, RuntimeDirs, XServer, GuestConfigure, GuestRenew, Dbus, Session, SessionEnd];
+    [
+        Mounts,
+        BootConfig,
+        Boot,
+        RuntimeDirs,
+        XServer,
+        GuestConfigure,
+        GuestRenew,
+        Dbus,
+        Session,
+        SessionEnd,
+    ];
 }

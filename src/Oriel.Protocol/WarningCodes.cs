@@ -1,6 +1,8 @@
 namespace Oriel.Protocol;
 
-/// <summary>What may be the matter with a desktop that goes on: the closed set, as the API, events, the page and docs/protocol.md have it.</summary>
+/// <summary>
+/// What may be the matter with a desktop that goes on: the closed set, as the API, events, the page and docs/protocol.md have it.
+/// </summary>
 public static class WarningCodes
 {
     /// <summary>The desktop's own disk is nearly full.</summary>

@@ -20,8 +20,10 @@ internal sealed class DesktopStream : IAsyncDisposable
     private readonly FeedContext _context;
     private readonly Action<DesktopStream> _ended;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly Lock _gate = new();
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
+    private readonly Lock _lock = new();
     private readonly Dictionary<string, Viewer> _viewers = [];
     private readonly Dictionary<Codec, VideoFeed> _feeds = [];
     private readonly WatchFeed _watch;
@@ -52,7 +54,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _closed;
             }
@@ -62,7 +64,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     /// <returns>False when this stream has just ended: the caller makes a new one.</returns>
     public bool TryJoin(Viewer viewer)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_closed)
             {
@@ -89,7 +91,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     /// <summary>Takes the viewer out and lifts what it held down. Idempotent.</summary>
     public async ValueTask LeaveAsync(Viewer viewer)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (!_viewers.Remove(viewer.Id))
             {
@@ -113,8 +115,12 @@ internal sealed class DesktopStream : IAsyncDisposable
     {
         var (width, height) = _watch.Size;
         var codec = viewer.Codec == Codec.H264 ? "h264" : "vp8";
-        viewer.SendControl(ServerMessages.Write(
-            new HelloMessage(_context.Desktop.ToString(), viewer.Id, codec, width, height), StreamingJsonContext.Default.HelloMessage));
+        viewer.SendControl(
+            ServerMessages.Write(
+                new HelloMessage(_context.Desktop.ToString(), viewer.Id, codec, width, height),
+                StreamingJsonContext.Default.HelloMessage
+            )
+        );
         _watch.Greet(viewer);
         if (_notice is { } notice)
         {
@@ -134,7 +140,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     private void OnKeyFrameWanted(Viewer viewer)
     {
         VideoFeed? feed;
-        lock (_gate)
+        lock (_lock)
         {
             feed = _feeds.GetValueOrDefault(viewer.Codec);
         }
@@ -150,7 +156,10 @@ internal sealed class DesktopStream : IAsyncDisposable
             while (!_stop.IsCancellationRequested)
             {
                 var viewers = Snapshot();
-                emptySince = viewers.Length > 0 ? 0 : emptySince == 0 ? _context.Time.GetTimestamp() : emptySince;
+                emptySince =
+                    viewers.Length > 0 ? 0
+                    : emptySince == 0 ? _context.Time.GetTimestamp()
+                    : emptySince;
                 if (emptySince != 0 && _context.Time.GetElapsedTime(emptySince) >= _context.Options.Grace && TryClose())
                 {
                     break;
@@ -166,11 +175,10 @@ internal sealed class DesktopStream : IAsyncDisposable
         {
             // Stopped with the server.
         }
-#pragma warning disable CA1031 // The owner loop must end its feeds whatever happens.
-        catch (Exception fault)
-#pragma warning restore CA1031
+        // The owner loop must end its feeds whatever happens.
+        catch (Exception e)
         {
-            _context.Logger.LogError(fault, "The stream of {Desktop} failed.", _context.Desktop);
+            _context.Logger.LogError(e, "The stream of {Desktop} failed.", _context.Desktop);
         }
 
         await EndAsync();
@@ -184,8 +192,12 @@ internal sealed class DesktopStream : IAsyncDisposable
             await foreach (var notice in _context.Links.WatchAsync(Desktop, _stop.Token))
             {
                 _notice = ServerMessages.Write(
-                    new StateMessage(notice.State, notice.ReasonCode is { } code ? new StateReason(code, notice.ReasonMessage ?? "") : null),
-                    StreamingJsonContext.Default.StateMessage);
+                    new StateMessage(
+                        notice.State,
+                        notice.ReasonCode is { } code ? new StateReason(code, notice.ReasonMessage ?? "") : null
+                    ),
+                    StreamingJsonContext.Default.StateMessage
+                );
                 Array.ForEach(Snapshot(), viewer => viewer.SendControl(_notice));
                 if (notice.IsGone)
                 {
@@ -220,7 +232,7 @@ internal sealed class DesktopStream : IAsyncDisposable
                 var rest = _context.Options.Grace - _context.Time.GetElapsedTime(feed.IdleSince);
                 if (rest <= TimeSpan.Zero)
                 {
-                    lock (_gate)
+                    lock (_lock)
                     {
                         _feeds.Remove(codec);
                     }
@@ -251,7 +263,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         {
             feed = new VideoFeed(_context, codec, settings);
             feed.SetViewers(viewers);
-            lock (_gate)
+            lock (_lock)
             {
                 _feeds[codec] = feed;
             }
@@ -296,7 +308,7 @@ internal sealed class DesktopStream : IAsyncDisposable
 
     private Viewer[] Snapshot()
     {
-        lock (_gate)
+        lock (_lock)
         {
             return [.. _viewers.Values];
         }
@@ -304,7 +316,7 @@ internal sealed class DesktopStream : IAsyncDisposable
 
     private bool TryClose()
     {
-        lock (_gate)
+        lock (_lock)
         {
             return _closed = _viewers.Count == 0;
         }
@@ -313,7 +325,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     private async Task EndAsync()
     {
         Viewer[] left;
-        lock (_gate)
+        lock (_lock)
         {
             _closed = true;
             left = [.. _viewers.Values];

@@ -37,8 +37,7 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, Stream
         do
         {
             Stream = stream();
-        }
-        while (!Stream.TryJoin(Viewer));
+        } while (!Stream.TryJoin(Viewer));
         Peer.DataChannelOpened += OnChannel;
     }
 

@@ -29,7 +29,7 @@ internal sealed class SocketViewer : Viewer
     private readonly TimeProvider _time;
     private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Queue<long> _inFlight = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly ClipboardPieces _clipboard;
     private int _waitingTexts;
     private long _rateChangedAt;
@@ -57,7 +57,7 @@ internal sealed class SocketViewer : Viewer
         {
             await ReceiveAsync(stream, ended.Token);
         }
-        catch (Exception fault) when (fault is WebSocketException or OperationCanceledException or IOException)
+        catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
         {
             // The page went without a word.
         }
@@ -90,7 +90,8 @@ internal sealed class SocketViewer : Viewer
             using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(2), _time);
             await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, deadline.Token);
         }
-        catch (Exception fault) when (fault is WebSocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e)
+            when (e is WebSocketException or OperationCanceledException or ObjectDisposedException or InvalidOperationException)
         {
             _socket.Abort();
         }
@@ -98,7 +99,7 @@ internal sealed class SocketViewer : Viewer
 
     protected override bool TrySendFrame(in EncodedVideo frame, long captureUs)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_inFlight.Count >= MaxInFlight)
             {
@@ -123,7 +124,7 @@ internal sealed class SocketViewer : Viewer
 
     private void Acknowledge(long captureUs)
     {
-        lock (_gate)
+        lock (_lock)
         {
             while (_inFlight.TryPeek(out var oldest) && oldest <= captureUs)
             {
@@ -167,7 +168,14 @@ internal sealed class SocketViewer : Viewer
                 await _socket.SendAsync(next.Data, WebSocketMessageType.Binary, endOfMessage: true, cancellationToken);
             }
         }
-        catch (Exception fault) when (fault is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e)
+            when (e
+                    is WebSocketException
+                        or OperationCanceledException
+                        or IOException
+                        or ObjectDisposedException
+                        or InvalidOperationException
+            )
         {
             _socket.Abort();
         }
@@ -190,8 +198,7 @@ internal sealed class SocketViewer : Viewer
 
                 part = await _socket.ReceiveAsync(buffer.AsMemory(length), cancellationToken);
                 length += part.Count;
-            }
-            while (!part.EndOfMessage);
+            } while (!part.EndOfMessage);
             if (part.MessageType == WebSocketMessageType.Close)
             {
                 return;

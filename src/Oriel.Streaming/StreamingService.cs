@@ -23,13 +23,19 @@ public sealed class StreamingService : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, PeerSession> _sessions = new();
     private readonly ConcurrentDictionary<DesktopId, int> _sockets = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly Dictionary<DesktopId, DesktopStream> _streams = [];
     private WebRtcEndpoint? _endpoint;
     private PeerTotals _left;
     private bool _stopped;
 
-    public StreamingService(StreamingOptions options, IAgentLinks links, StreamingMetrics metrics, TimeProvider time, ILoggerFactory loggers)
+    public StreamingService(
+        StreamingOptions options,
+        IAgentLinks links,
+        StreamingMetrics metrics,
+        TimeProvider time,
+        ILoggerFactory loggers
+    )
     {
         _options = options;
         _links = links;
@@ -47,24 +53,33 @@ public sealed class StreamingService : IAsyncDisposable
     /// <exception cref="IOException">The port is taken, or the address is not this host's.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var options = new WebRtcOptions { Listen = _options.Listen, PublicAddresses = _options.PublicAddresses, Time = _time };
+        var options = new WebRtcOptions
+        {
+            Listen = _options.Listen,
+            PublicAddresses = _options.PublicAddresses,
+            Time = _time,
+        };
         try
         {
             _endpoint = await WebRtcEndpoint.StartAsync(options, _loggers, cancellationToken);
         }
-        catch (SocketException fault)
+        catch (SocketException e)
         {
-            throw new IOException($"Media cannot be served on {_options.Listen}: {fault.Message}", fault);
+            throw new IOException($"Media cannot be served on {_options.Listen}: {e.Message}", e);
         }
     }
 
     /// <summary>The page offers; the answer is in <see cref="Signalled.Sdp"/>.</summary>
-    public Signalled TakeOffer(DesktopId desktop, string sdp) => WithNewPeer(desktop, session =>
-    {
-        var answer = session.Peer.AcceptOffer(sdp);
-        session.Join(() => StreamOf(desktop));
-        return answer;
-    });
+    public Signalled TakeOffer(DesktopId desktop, string sdp) =>
+        WithNewPeer(
+            desktop,
+            session =>
+            {
+                var answer = session.Peer.AcceptOffer(sdp);
+                session.Join(() => StreamOf(desktop));
+                return answer;
+            }
+        );
 
     /// <summary>The server offers; the page answers by <see cref="TakeAnswer"/>.</summary>
     public Signalled MakeOffer(DesktopId desktop) => WithNewPeer(desktop, session => session.Peer.CreateOffer());
@@ -82,13 +97,15 @@ public sealed class StreamingService : IAsyncDisposable
             session.Join(() => StreamOf(desktop));
             return Done(session, null);
         }
-        catch (SdpException fault)
+        catch (SdpException e)
         {
-            return Signalled.Refused(StreamingError.BadSdp, fault.Message);
+            return Signalled.Refused(StreamingError.BadSdp, e.Message);
         }
     }
 
-    /// <summary>Trickled candidates or an ICE restart; <see cref="Signalled.Sdp"/> is the fragment to return for a restart, else null.</summary>
+    /// <summary>
+    /// Trickled candidates or an ICE restart; <see cref="Signalled.Sdp"/> is the fragment to return for a restart, else null.
+    /// </summary>
     public Signalled PatchIce(DesktopId desktop, string viewer, string fragment)
     {
         if (Find(desktop, viewer) is not { } session)
@@ -106,9 +123,9 @@ public sealed class StreamingService : IAsyncDisposable
 
             return Done(session, answer);
         }
-        catch (SdpException fault)
+        catch (SdpException e)
         {
-            return Signalled.Refused(StreamingError.BadSdp, fault.Message);
+            return Signalled.Refused(StreamingError.BadSdp, e.Message);
         }
     }
 
@@ -131,15 +148,19 @@ public sealed class StreamingService : IAsyncDisposable
     public Task WakeAsync(DesktopId desktop, CancellationToken cancellationToken) => _links.WakeAsync(desktop, cancellationToken);
 
     /// <summary>Whether a viewer of this desktop may be added; null when it may.</summary>
-    public Signalled? Refusal(DesktopId desktop) => _links.Look(desktop) switch
-    {
-        DesktopAvailability.NotReady => Signalled.Refused(StreamingError.NotReady, "The desktop is not ready."),
-        DesktopAvailability.Gone => Signalled.Refused(StreamingError.DesktopGone, "The desktop is gone."),
-        DesktopAvailability.Unknown => Signalled.Refused(StreamingError.NoSuchDesktop, $"There is no desktop {desktop}."),
-        _ => CountViewers(desktop) >= _options.MaxViewersPerDesktop
-            ? Signalled.Refused(StreamingError.TooManyViewers, $"The desktop has {_options.MaxViewersPerDesktop} viewers, which is the most.")
-            : null,
-    };
+    public Signalled? Refusal(DesktopId desktop) =>
+        _links.Look(desktop) switch
+        {
+            DesktopAvailability.NotReady => Signalled.Refused(StreamingError.NotReady, "The desktop is not ready."),
+            DesktopAvailability.Gone => Signalled.Refused(StreamingError.DesktopGone, "The desktop is gone."),
+            DesktopAvailability.Unknown => Signalled.Refused(StreamingError.NoSuchDesktop, $"There is no desktop {desktop}."),
+            _ => CountViewers(desktop) >= _options.MaxViewersPerDesktop
+                ? Signalled.Refused(
+                    StreamingError.TooManyViewers,
+                    $"The desktop has {_options.MaxViewersPerDesktop} viewers, which is the most."
+                )
+                : null,
+        };
 
     /// <summary>Serves a page over the WebSocket fallback until it goes.</summary>
     public async Task ServeSocketAsync(DesktopId desktop, WebSocket socket, CancellationToken cancellationToken)
@@ -150,8 +171,7 @@ public sealed class StreamingService : IAsyncDisposable
         do
         {
             stream = StreamOf(desktop);
-        }
-        while (!stream.TryJoin(viewer));
+        } while (!stream.TryJoin(viewer));
         try
         {
             await viewer.RunAsync(stream, cancellationToken);
@@ -168,7 +188,7 @@ public sealed class StreamingService : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         DesktopStream[] streams;
-        lock (_gate)
+        lock (_lock)
         {
             _stopped = true;
             streams = [.. _streams.Values];
@@ -207,9 +227,9 @@ public sealed class StreamingService : IAsyncDisposable
             };
             peer = (_endpoint ?? throw new InvalidOperationException("The media endpoint is not started.")).CreatePeer(options);
         }
-        catch (InvalidOperationException fault)
+        catch (InvalidOperationException e)
         {
-            return Signalled.Refused(StreamingError.TooManyViewers, fault.Message);
+            return Signalled.Refused(StreamingError.TooManyViewers, e.Message);
         }
 
         var session = new PeerSession(desktop, peer, _options, _logger);
@@ -220,10 +240,10 @@ public sealed class StreamingService : IAsyncDisposable
             session.Ended = FollowAsync(session);
             return Done(session, sdp);
         }
-        catch (SdpException fault)
+        catch (SdpException e)
         {
             session.Ended = CloseAsync(session);
-            return Signalled.Refused(StreamingError.BadSdp, fault.Message);
+            return Signalled.Refused(StreamingError.BadSdp, e.Message);
         }
     }
 
@@ -242,7 +262,7 @@ public sealed class StreamingService : IAsyncDisposable
             return;
         }
 
-        lock (_gate)
+        lock (_lock)
         {
             _left += TotalsOf(session);
         }
@@ -252,11 +272,10 @@ public sealed class StreamingService : IAsyncDisposable
             await session.LeaveAsync();
             await session.Peer.DisposeAsync();
         }
-#pragma warning disable CA1031 // One viewer's end must not be another's.
-        catch (Exception fault)
-#pragma warning restore CA1031
+        // One viewer's end must not be another's.
+        catch (Exception e)
         {
-            _logger.LogError(fault, "Ending viewer {Viewer} failed.", session.Peer.Id);
+            _logger.LogError(e, "Ending viewer {Viewer} failed.", session.Peer.Id);
         }
     }
 
@@ -268,7 +287,7 @@ public sealed class StreamingService : IAsyncDisposable
 
     private DesktopStream StreamOf(DesktopId desktop)
     {
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_stopped, this);
             if (!_streams.TryGetValue(desktop, out var stream) || stream.IsClosed)
@@ -283,7 +302,7 @@ public sealed class StreamingService : IAsyncDisposable
 
     private void Forget(DesktopStream stream)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_streams.GetValueOrDefault(stream.Desktop) == stream)
             {
@@ -295,7 +314,7 @@ public sealed class StreamingService : IAsyncDisposable
     private PeerTotals Totals()
     {
         PeerTotals left;
-        lock (_gate)
+        lock (_lock)
         {
             left = _left;
         }
@@ -309,7 +328,9 @@ public sealed class StreamingService : IAsyncDisposable
         return new PeerTotals(stats.FramesDropped, stats.NacksReceived, stats.PacketsResent, stats.BytesSent);
     }
 
-    private static Signalled Done(PeerSession session, string? sdp) => new(null, "", session.Peer.Id, sdp, session.Peer.Candidates, session.ETag);
+    private static Signalled Done(PeerSession session, string? sdp) =>
+        new(null, "", session.Peer.Id, sdp, session.Peer.Candidates, session.ETag);
 
-    private static Signalled NoSuchViewer() => Signalled.Refused(StreamingError.NoSuchViewer, "There is no such viewer; it may have ended.");
+    private static Signalled NoSuchViewer() =>
+        Signalled.Refused(StreamingError.NoSuchViewer, "There is no such viewer; it may have ended.");
 }

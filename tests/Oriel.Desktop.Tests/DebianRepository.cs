@@ -8,7 +8,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Oriel.Desktop.Tests;
 
-/// <summary>A flat repository (sources.list(5)) of one package (deb(5)) with one program, as the site's part of the outside world.</summary>
+/// <summary>
+/// A flat repository (sources.list(5)) of one package (deb(5)) with one program, as the site's part of the outside world.
+/// </summary>
 internal static class DebianRepository
 {
     public const string Package = "oriel-test-greeting";
@@ -29,30 +31,35 @@ internal static class DebianRepository
 
     /// <summary>Each a command of the desktop: names the repository, reads it, installs from it, runs what it installed.</summary>
     public static string[] Commands(TestSite site) =>
-    [
-        $"echo 'deb [trusted=yes] {site.Url}{Folder} ./' | sudo tee /etc/apt/sources.list.d/test.list",
-        // Debian's own mirrors are out of reach here.
-        "sudo apt-get -q -o Dir::Etc::SourceList=/etc/apt/sources.list.d/test.list -o Dir::Etc::SourceParts=- update",
-        $"sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y install {Package}",
-        Package,
-    ];
+        [
+            $"echo 'deb [trusted=yes] {site.Url}{Folder} ./' | sudo tee /etc/apt/sources.list.d/test.list",
+            // Debian's own mirrors are out of reach here.
+            "sudo apt-get -q -o Dir::Etc::SourceList=/etc/apt/sources.list.d/test.list -o Dir::Etc::SourceParts=- update",
+            $"sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y install {Package}",
+            Package,
+        ];
 
     public static void Map(WebApplication app)
     {
         var package = MakePackage();
-        var packages = Encoding.ASCII.GetBytes($"""
+        var packages = Encoding.ASCII.GetBytes(
+            $"""
             {Control.TrimEnd()}
             Filename: ./{FileName}
             Size: {package.Length}
             SHA256: {Convert.ToHexStringLower(SHA256.HashData(package))}
 
-            """);
-        var release = string.Create(CultureInfo.InvariantCulture, $"""
+            """
+        );
+        var release = string.Create(
+            CultureInfo.InvariantCulture,
+            $"""
             Date: {DateTimeOffset.UtcNow:R}
             SHA256:
              {Convert.ToHexStringLower(SHA256.HashData(packages))} {packages.Length} Packages
 
-            """);
+            """
+        );
         app.MapGet($"/{Folder}/Packages", () => Results.Bytes(packages));
         app.MapGet($"/{Folder}/Release", () => release);
         app.MapGet($"/{Folder}/{FileName}", () => Results.Bytes(package));
@@ -71,7 +78,11 @@ internal static class DebianRepository
     /// <summary>A member of an archive of ar(1): name, time, owner, group, mode, size, and an even number of bytes.</summary>
     private static void Add(MemoryStream archive, string name, ReadOnlySpan<byte> content)
     {
-        archive.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{name,-16}{0,-12}{0,-6}{0,-6}{"100644",-8}{content.Length,-10}`\n")));
+        archive.Write(
+            Encoding.ASCII.GetBytes(
+                string.Create(CultureInfo.InvariantCulture, $"{name, -16}{0, -12}{0, -6}{0, -6}{"100644", -8}{content.Length, -10}`\n")
+            )
+        );
         archive.Write(content);
         if (content.Length % 2 == 1)
         {
@@ -87,7 +98,13 @@ internal static class DebianRepository
         {
             foreach (var (path, mode, content) in files)
             {
-                tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, path) { Mode = mode, DataStream = new MemoryStream(Encoding.ASCII.GetBytes(content)) });
+                tar.WriteEntry(
+                    new UstarTarEntry(TarEntryType.RegularFile, path)
+                    {
+                        Mode = mode,
+                        DataStream = new MemoryStream(Encoding.ASCII.GetBytes(content)),
+                    }
+                );
             }
         }
 

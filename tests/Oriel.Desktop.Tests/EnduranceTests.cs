@@ -23,7 +23,13 @@ public sealed class EnduranceTests(Ring ring) : RingTests(ring)
             await timer.WaitForNextTickAsync();
             var frames = await Eyes.FramesAsync(page);
             var chip = await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state");
-            Assert.True(frames > last && chip == "connected", string.Create(CultureInfo.InvariantCulture, $"after {watch.Elapsed}: {frames} frames (5 s ago {last}), the page says {chip}"));
+            Assert.True(
+                frames > last && chip == "connected",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"after {watch.Elapsed}: {frames} frames (5 s ago {last}), the page says {chip}"
+                )
+            );
             last = frames;
         }
 

@@ -3,10 +3,16 @@ using Microsoft.Playwright;
 
 namespace Oriel.Desktop.Tests;
 
-/// <summary>What a person can run into, really brought about: the page says the reason and the next step, and the next step works.</summary>
+/// <summary>
+/// What a person can run into, really brought about: the page says the reason and the next step, and the next step works.
+/// </summary>
 public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
 {
-    private static BrowserNewContextOptions Window => new() { ViewportSize = new ViewportSize { Width = 1200, Height = 800 } };
+    private static BrowserNewContextOptions Window =>
+        new()
+        {
+            ViewportSize = new ViewportSize { Width = 1200, Height = 800 },
+        };
 
     [Fact]
     public async Task TooManyDesktopsThenGuestDied_AreToldAndRoomIsUsed()
@@ -34,13 +40,21 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
         await ErrorStates.ShowsAsync(viewer, "guest-killed", "The desktop was killed", "next-new");
         await viewer.GetByTestId("next-log").ClickAsync();
         await OrielServer.EventuallyAsync(
-            async () => await viewer.GetByTestId("log-panel").InnerTextAsync() is var log && log.Contains("session", StringComparison.Ordinal) ? null : $"the log says: {log}",
-            TimeSpan.FromSeconds(20));
+            async () =>
+                await viewer.GetByTestId("log-panel").InnerTextAsync() is var log && log.Contains("session", StringComparison.Ordinal)
+                    ? null
+                    : $"the log says: {log}",
+            TimeSpan.FromSeconds(20)
+        );
         await Eyes.KeepAsync(viewer, "error guest died");
 
         await OrielServer.EventuallyAsync(
-            async () => (await server.Api.GetFromJsonAsyncNode("/api/desktops"))!["desktops"]!.AsArray() is { Count: > 0 } left ? $"still there: {left}" : null,
-            TimeSpan.FromSeconds(60));
+            async () =>
+                (await server.Api.GetFromJsonAsyncNode("/api/desktops"))!["desktops"]!.AsArray() is { Count: > 0 } left
+                    ? $"still there: {left}"
+                    : null,
+            TimeSpan.FromSeconds(60)
+        );
         await list.BringToFrontAsync();
         await list.GetByTestId("next-retry").ClickAsync();
         await Eyes.IsAtAsync(list, "/desktops/d-");

@@ -10,11 +10,16 @@ internal static class ErrorStates
     {
         var card = page.Locator("failure-card section");
         await OrielServer.EventuallyAsync(
-            async () => await card.CountAsync() > 0 && await card.First.GetByTestId("error-reason").First.InnerTextAsync() == reason
-                ? null
-                : $"no card with the reason {reason}; the page says: {await page.Locator("body").InnerTextAsync()}",
-            TimeSpan.FromSeconds(60));
+            async () =>
+                await card.CountAsync() > 0 && await card.First.GetByTestId("error-reason").First.InnerTextAsync() == reason
+                    ? null
+                    : $"no card with the reason {reason}; the page says: {await page.Locator("body").InnerTextAsync()}",
+            TimeSpan.FromSeconds(60)
+        );
         Assert.Contains(words, await card.First.InnerTextAsync(), StringComparison.Ordinal);
-        Assert.True(await card.First.GetByTestId(nextStep).IsVisibleAsync(), $"the card offers no {nextStep}: {await card.First.InnerTextAsync()}");
+        Assert.True(
+            await card.First.GetByTestId(nextStep).IsVisibleAsync(),
+            $"the card offers no {nextStep}: {await card.First.InnerTextAsync()}"
+        );
     }
 }

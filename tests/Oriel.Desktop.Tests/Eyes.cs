@@ -19,9 +19,9 @@ internal static class Eyes
 
     private const string ShareOf = """
         const shareOf = (picture, width, height, r, g, b, t) => {
-          const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d');
-          context.drawImage(picture, 0, 0);
-          const data = context.getImageData(0, 0, width, height).data;
+          const canvas = new OffscreenCanvas(width, height), Context = canvas.getContext('2d');
+          Context.drawImage(picture, 0, 0);
+          const data = Context.getImageData(0, 0, width, height).data;
           let hits = 0;
           for (let i = 0; i < data.length; i += 4)
             if (Math.abs(data[i] - r) < t && Math.abs(data[i + 1] - g) < t && Math.abs(data[i + 2] - b) < t) hits++;
@@ -30,50 +30,73 @@ internal static class Eyes
         """;
 
     /// <summary>Share (0 to 1) of the picture whose colour is within the tolerance of the given one.</summary>
-    public static Task<double> ShareOfColourAsync(IPage page, int red, int green, int blue, int tolerance = 40) => page.EvaluateAsync<double>(
-        "([r, g, b, t]) => {" + FindVideo + ShareOf + "return width ? shareOf(video, width, height, r, g, b, t) : 0; }", new[] { red, green, blue, tolerance });
+    public static Task<double> ShareOfColourAsync(IPage page, int red, int green, int blue, int tolerance = 40) =>
+        page.EvaluateAsync<double>(
+            "([r, g, b, t]) => {" + FindVideo + ShareOf + "return width ? shareOf(video, width, height, r, g, b, t) : 0; }",
+            new[] { red, green, blue, tolerance }
+        );
 
-    /// <summary>The same of what the guest's own screen shows, which tells a picture that was not drawn from one that did not arrive.</summary>
-    private static Task<double> ShareOnScreenAsync(IPage page, (int R, int G, int B) colour) => page.EvaluateAsync<double>(
-        "async ([r, g, b]) => {" + ShareOf + """
-          const answer = await fetch('/api' + location.pathname + '/screenshot');
-          if (!answer.ok) return -1;
-          const picture = await createImageBitmap(await answer.blob());
-          return shareOf(picture, picture.width, picture.height, r, g, b, 40);
-        }
-        """, new[] { colour.R, colour.G, colour.B });
+    /// <summary>
+    /// The same of what the guest's own screen shows, which tells a picture that was not drawn from one that did not arrive.
+    /// </summary>
+    private static Task<double> ShareOnScreenAsync(IPage page, (int R, int G, int B) colour) =>
+        page.EvaluateAsync<double>(
+            "async ([r, g, b]) => {"
+                + ShareOf
+                + """
+                  const answer = await fetch('/api' + location.pathname + '/screenshot');
+                  if (!answer.ok) return -1;
+                  const picture = await createImageBitmap(await answer.blob());
+                  return shareOf(picture, picture.width, picture.height, r, g, b, 40);
+                }
+                """,
+            new[] { colour.R, colour.G, colour.B }
+        );
 
     public static Task<int[]> SizeAsync(IPage page) => page.EvaluateAsync<int[]>("() => {" + FindVideo + "return [width, height]; }");
 
     /// <summary>Frames decoded so far.</summary>
-    public static Task<long> FramesAsync(IPage page) => page.EvaluateAsync<long>(
-        "() => {" + FindVideo + "return video?.getVideoPlaybackQuality?.().totalVideoFrames ?? 0; }");
+    public static Task<long> FramesAsync(IPage page) =>
+        page.EvaluateAsync<long>("() => {" + FindVideo + "return video?.getVideoPlaybackQuality?.().totalVideoFrames ?? 0; }");
 
     /// <summary>Waits until frames are decoded.</summary>
     public static Task PlaysAsync(IPage page, int seconds = 60) => AdvancesAsync(page, 0, "the first picture", seconds);
 
-    /// <summary>Waits until the page's path begins so. Playwright's own wait misses a page that gets there while it begins to listen.</summary>
-    public static Task IsAtAsync(IPage page, string path, int seconds = 60) => OrielServer.EventuallyAsync(
-        () => Task.FromResult(new Uri(page.Url).AbsolutePath.StartsWith(path, StringComparison.Ordinal) ? null : $"the page is at {page.Url}, not at {path}"),
-        TimeSpan.FromSeconds(seconds));
+    /// <summary>
+    /// Waits until the page's path begins so. Playwright's own wait misses a page that gets there while it begins to listen.
+    /// </summary>
+    public static Task IsAtAsync(IPage page, string path, int seconds = 60) =>
+        OrielServer.EventuallyAsync(
+            () =>
+                Task.FromResult(
+                    new Uri(page.Url).AbsolutePath.StartsWith(path, StringComparison.Ordinal)
+                        ? null
+                        : $"the page is at {page.Url}, not at {path}"
+                ),
+            TimeSpan.FromSeconds(seconds)
+        );
 
     /// <summary>Waits until the page says that it is connected: from then on what a person does arrives.</summary>
-    public static Task IsConnectedAsync(IPage page, int seconds = 60) => OrielServer.EventuallyAsync(
-        async () =>
-        {
-            var state = await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state");
-            return state == "connected" ? null : $"the page says {state}";
-        },
-        TimeSpan.FromSeconds(seconds));
+    public static Task IsConnectedAsync(IPage page, int seconds = 60) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+            {
+                var state = await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state");
+                return state == "connected" ? null : $"the page says {state}";
+            },
+            TimeSpan.FromSeconds(seconds)
+        );
 
     /// <summary>Waits until more frames than the given number are decoded.</summary>
-    public static Task AdvancesAsync(IPage page, long beyond, string what, int seconds = 60) => OrielServer.EventuallyAsync(
-        async () =>
-        {
-            var frames = await FramesAsync(page);
-            return frames > beyond && (await SizeAsync(page))[0] > 0 ? null : $"{what}: {frames} frames decoded, not beyond {beyond}";
-        },
-        TimeSpan.FromSeconds(seconds));
+    public static Task AdvancesAsync(IPage page, long beyond, string what, int seconds = 60) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+            {
+                var frames = await FramesAsync(page);
+                return frames > beyond && (await SizeAsync(page))[0] > 0 ? null : $"{what}: {frames} frames decoded, not beyond {beyond}";
+            },
+            TimeSpan.FromSeconds(seconds)
+        );
 
     /// <summary>Waits until enough of the picture has the colour; the deadline says how much it had, and keeps a screenshot.</summary>
     public static async Task SeesAsync(IPage page, (int R, int G, int B) colour, double share, string what, int seconds = 60)
@@ -87,12 +110,15 @@ internal static class Eyes
                     best = Math.Max(best, await ShareOfColourAsync(page, colour.R, colour.G, colour.B));
                     return best >= share ? null : $"{what}: {best:P2} of the picture has the colour {colour}, wanted {share:P2}";
                 },
-                TimeSpan.FromSeconds(seconds));
+                TimeSpan.FromSeconds(seconds)
+            );
         }
         catch (Xunit.Sdk.XunitException e)
         {
             TestContext.Current.SendDiagnosticMessage("Picture kept: " + await KeepAsync(page, what));
-            throw new Xunit.Sdk.XunitException($"{e.Message}; the guest's own screen has {await ShareOnScreenAsync(page, colour):P2} of it; {await FramesAsync(page)} frames were decoded");
+            throw new Xunit.Sdk.XunitException(
+                $"{e.Message}; the guest's own screen has {await ShareOnScreenAsync(page, colour):P2} of it; {await FramesAsync(page)} frames were decoded"
+            );
         }
     }
 

@@ -6,7 +6,11 @@ namespace Oriel.Desktop.Tests;
 /// <summary>Where WebRTC's usual way is blocked, the viewer finds another by itself: picture and input go on.</summary>
 public sealed partial class FallbackTests(Ring ring) : RingTests(ring)
 {
-    private static BrowserNewContextOptions Window => new() { ViewportSize = new ViewportSize { Width = 1400, Height = 860 } };
+    private static BrowserNewContextOptions Window =>
+        new()
+        {
+            ViewportSize = new ViewportSize { Width = 1400, Height = 860 },
+        };
 
     [Fact]
     public async Task UdpThenTcpBlocked_Viewer_FallsBackToTcpThenToWebSocket()
@@ -48,9 +52,12 @@ public sealed partial class FallbackTests(Ring ring) : RingTests(ring)
                 }
 
                 await Eyes.IsConnectedAsync(page);
-                return await page.GetByTestId("latency").InnerTextAsync() is var text && text.Contains("TCP", StringComparison.Ordinal) ? null : $"the overlay says: {text}";
+                return await page.GetByTestId("latency").InnerTextAsync() is var text && text.Contains("TCP", StringComparison.Ordinal)
+                    ? null
+                    : $"the overlay says: {text}";
             },
-            TimeSpan.FromSeconds(60));
+            TimeSpan.FromSeconds(60)
+        );
 
         // Not asked to, it does so by itself after a while, and what is shown stays.
         fence.Shut(media);

@@ -7,15 +7,16 @@ using Microsoft.Playwright;
 namespace Oriel.Desktop.Tests;
 
 /// <summary>
-/// A Chromium behind a firewall: in a network namespace of its own, out of which nothing leads but TCP to the given ports of 127.0.0.1. Each is
-/// carried over a unix socket, so there is no way for UDP at all; inside, UDP is dropped without a word, as firewalls do.
+/// A Chromium behind a firewall: in a network namespace of its own, out of which nothing leads but TCP to the given ports of 127.0.0.1.
+/// Each is carried over a unix socket, so there is no way for UDP at all; inside, UDP is dropped without a word, as firewalls do.
 /// </summary>
 internal sealed class Fence : IAsyncDisposable
 {
     private const string Firewall = "table inet fence { chain out { type filter hook output priority 0; meta l4proto udp drop; }; }";
 
     /// <summary>A way out that ends nowhere: without a default route Chromium gathers no candidates.</summary>
-    private const string Network = "ip link set lo up && ip link add out type veth peer name nowhere && ip addr add 192.0.2.2/24 dev out && ip link set out up && ip link set nowhere up && ip route add default via 192.0.2.1";
+    private const string Network =
+        "ip link set lo up && ip link add out type veth peer name nowhere && ip addr add 192.0.2.2/24 dev out && ip link set out up && ip link set nowhere up && ip route add default via 192.0.2.1";
 
     /// <summary>Runs inside: listens on each port, hands connections to the port's unix socket, and is the browser's parent.</summary>
     private const string Inside = """
@@ -47,14 +48,22 @@ internal sealed class Fence : IAsyncDisposable
             fence._gates[port] = new Gate(fence.PathOf(port), port);
         }
 
-        var node = Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, ".playwright", "node"), "node", SearchOption.AllDirectories).First();
+        var node = Directory
+            .EnumerateFiles(Path.Combine(AppContext.BaseDirectory, ".playwright", "node"), "node", SearchOption.AllDirectories)
+            .First();
         await File.WriteAllTextAsync(Path.Combine(folder, "inside.js"), Inside);
         await File.WriteAllTextAsync(Path.Combine(folder, "firewall"), Firewall);
         var start = Path.Combine(folder, "start");
-        await File.WriteAllTextAsync(start, $"""
+        await File.WriteAllTextAsync(
+            start,
+            $"""
             #!/bin/sh
-            exec unshare --map-root-user --net sh -c '{Network} && nft -f "$0/firewall" && exec "$@"' {folder} {node} {folder}/inside.js {folder} {string.Join(',', ports)} /usr/bin/chromium "$@"
-            """);
+            exec unshare --map-root-user --net sh -c '{Network} && nft -f "$0/firewall" && exec "$@"' {folder} {node} {folder}/inside.js {folder} {string.Join(
+                ',',
+                ports
+            )} /usr/bin/chromium "$@"
+            """
+        );
         File.SetUnixFileMode(start, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         fence.Browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = start, Args = arguments });
         return fence;

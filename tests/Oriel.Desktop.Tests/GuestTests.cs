@@ -21,9 +21,12 @@ public sealed class GuestTests(Ring ring)
         var id = await ring.SharedDesktopAsync();
 
         // The shell whose parent is the terminal: its standard input is the terminal's other end.
-        var (code, size, error) = await ring.Server.ShellAsync(id, """
+        var (code, size, error) = await ring.Server.ShellAsync(
+            id,
+            """
             terminal=$(pgrep -u user -x xfce4-terminal) && shell=$(pgrep -P "$terminal" -x bash | head -n 1) && stty size < "/proc/$shell/fd/0"
-            """);
+            """
+        );
         Assert.Equal((0, "30 100\n", ""), (code, size, error));
     }
 
@@ -61,19 +64,31 @@ public sealed class GuestTests(Ring ring)
                 esac
             done 2> /dev/null
             """;
-        using var response = await ring.Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "/bin/bash", args = new[] { "-c", Script }, user = "root" }, Token);
+        using var response = await ring.Server.Api.PostAsJsonAsync(
+            $"/api/desktops/{id}/exec",
+            new
+            {
+                command = "/bin/bash",
+                args = new[] { "-c", Script },
+                user = "root",
+            },
+            Token
+        );
         var output = JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!["stdout"]!.GetValue<string>();
         var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).ToLookup(fields => fields[0]);
 
         Assert.DoesNotContain("no-sandbox", output);
         Assert.True(lines["browser"].Any() && lines["renderer"].Any(), output);
         var browser = lines["browser"].First();
-        Assert.All(lines["renderer"], renderer =>
-        {
-            Assert.Equal("2", renderer[1]);
-            Assert.True(renderer[2].StartsWith("user:", StringComparison.Ordinal) && renderer[2] != browser[2], output);
-            Assert.True(renderer[3].StartsWith("pid:", StringComparison.Ordinal) && renderer[3] != browser[3], output);
-        });
+        Assert.All(
+            lines["renderer"],
+            renderer =>
+            {
+                Assert.Equal("2", renderer[1]);
+                Assert.True(renderer[2].StartsWith("user:", StringComparison.Ordinal) && renderer[2] != browser[2], output);
+                Assert.True(renderer[3].StartsWith("pid:", StringComparison.Ordinal) && renderer[3] != browser[3], output);
+            }
+        );
     }
 
     [Theory]
@@ -105,7 +120,14 @@ public sealed class GuestTests(Ring ring)
     public async Task Exec_LongerThanItsTimeout_IsEndedAndSaysSo()
     {
         SkipUnlessPrepared();
-        var result = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", "echo begun; exec tail -f /dev/null" }, timeout = 0.5 });
+        var result = await ExecAsync(
+            new
+            {
+                command = "/bin/sh",
+                args = new[] { "-c", "echo begun; exec tail -f /dev/null" },
+                timeout = 0.5,
+            }
+        );
 
         Assert.True(result["timedOut"]!.GetValue<bool>(), result.ToJsonString());
         Assert.Equal("begun\n", result["stdout"]!.GetValue<string>());
@@ -120,7 +142,15 @@ public sealed class GuestTests(Ring ring)
         var much = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", $"yes | head -c {Kept + 1}; echo told >&2; exit 3" } });
         var enough = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", $"yes | head -c {Kept}" } });
 
-        Assert.Equal((true, false, 3, "told\n"), (much["truncated"]!.GetValue<bool>(), much["timedOut"]!.GetValue<bool>(), much["exitCode"]!.GetValue<int>(), much["stderr"]!.GetValue<string>()));
+        Assert.Equal(
+            (true, false, 3, "told\n"),
+            (
+                much["truncated"]!.GetValue<bool>(),
+                much["timedOut"]!.GetValue<bool>(),
+                much["exitCode"]!.GetValue<int>(),
+                much["stderr"]!.GetValue<string>()
+            )
+        );
         Assert.Equal(Kept, much["stdout"]!.GetValue<string>().Length);
         Assert.Equal((false, Kept), (enough["truncated"]!.GetValue<bool>(), enough["stdout"]!.GetValue<string>().Length));
     }
@@ -129,7 +159,17 @@ public sealed class GuestTests(Ring ring)
     public async Task Exec_WithInputEnvironmentAndDirectory_HasThem()
     {
         SkipUnlessPrepared();
-        var result = await ExecAsync(new { command = "/bin/sh", args = new[] { "-c", "cat; echo \"$WORD\"; pwd; id -un" }, stdin = "given\n", env = new Dictionary<string, string> { ["WORD"] = "one two" }, cwd = "/tmp", user = "root" });
+        var result = await ExecAsync(
+            new
+            {
+                command = "/bin/sh",
+                args = new[] { "-c", "cat; echo \"$WORD\"; pwd; id -un" },
+                stdin = "given\n",
+                env = new Dictionary<string, string> { ["WORD"] = "one two" },
+                cwd = "/tmp",
+                user = "root",
+            }
+        );
 
         Assert.Equal("given\none two\n/tmp\nroot\n", result["stdout"]!.GetValue<string>());
     }
@@ -150,15 +190,22 @@ public sealed class GuestTests(Ring ring)
                 kept = response.StatusCode == HttpStatusCode.NotFound ? JsonNode.Parse(problem)!["kept"]?.GetValue<long>() ?? 0 : 0;
                 return kept > 0 ? null : $"nothing is kept: {(int)response.StatusCode} {problem}";
             },
-            TimeSpan.FromSeconds(30));
+            TimeSpan.FromSeconds(30)
+        );
         Assert.InRange(kept, 1, 2_000_000);
         using var beyond = await PutAsync(path + "&offset=2500000", content[2_500_000..]);
         using var wrong = await PutAsync(path + "&offset=-1", content);
         using var rest = await PutAsync($"{path}&offset={kept}", content[(int)kept..]);
 
-        Assert.Equal((HttpStatusCode.RequestedRangeNotSatisfiable, HttpStatusCode.BadRequest, HttpStatusCode.Created), (beyond.StatusCode, wrong.StatusCode, rest.StatusCode));
+        Assert.Equal(
+            (HttpStatusCode.RequestedRangeNotSatisfiable, HttpStatusCode.BadRequest, HttpStatusCode.Created),
+            (beyond.StatusCode, wrong.StatusCode, rest.StatusCode)
+        );
         var whole = JsonNode.Parse(await rest.Content.ReadAsStringAsync(Token))!;
-        Assert.Equal((3_000_000, Convert.ToHexStringLower(SHA256.HashData(content))), (whole["size"]!.GetValue<int>(), whole["sha256"]!.GetValue<string>()));
+        Assert.Equal(
+            (3_000_000, Convert.ToHexStringLower(SHA256.HashData(content))),
+            (whole["size"]!.GetValue<int>(), whole["sha256"]!.GetValue<string>())
+        );
         Assert.Equal(content, await ring.Server.Api.GetByteArrayAsync(path, Token));
     }
 
@@ -188,7 +235,10 @@ public sealed class GuestTests(Ring ring)
         }
 
         Assert.Equal(content[from..(from + length)], await response.Content.ReadAsByteArrayAsync(Token));
-        Assert.Equal(status == 206 ? new ContentRangeHeaderValue(from, from + length - 1, 1000) : null, response.Content.Headers.ContentRange);
+        Assert.Equal(
+            status == 206 ? new ContentRangeHeaderValue(from, from + length - 1, 1000) : null,
+            response.Content.Headers.ContentRange
+        );
     }
 
     private void SkipUnlessPrepared() => Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
@@ -202,7 +252,8 @@ public sealed class GuestTests(Ring ring)
         return JsonNode.Parse(body)!;
     }
 
-    private async Task<string> PathAsync(string name) => $"/api/desktops/{await ring.SharedDesktopAsync()}/files?path=/tmp/{Guid.NewGuid():n}-{name}";
+    private async Task<string> PathAsync(string name) =>
+        $"/api/desktops/{await ring.SharedDesktopAsync()}/files?path=/tmp/{Guid.NewGuid():n}-{name}";
 
     /// <summary>A client that promises all of it and goes after a part.</summary>
     private async Task InterruptAsync(string path, byte[] content, int sent)
@@ -210,10 +261,12 @@ public sealed class GuestTests(Ring ring)
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, ring.Server.Port, Token);
         var stream = client.GetStream();
-        var head = $"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{ring.Server.Port}\r\nAuthorization: {ring.Server.Api.DefaultRequestHeaders.Authorization}\r\nContent-Length: {content.Length}\r\n\r\n";
+        var head =
+            $"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{ring.Server.Port}\r\nAuthorization: {ring.Server.Api.DefaultRequestHeaders.Authorization}\r\nContent-Length: {content.Length}\r\n\r\n";
         await stream.WriteAsync(Encoding.ASCII.GetBytes(head), Token);
         await stream.WriteAsync(content.AsMemory(0, sent), Token);
     }
 
-    private Task<HttpResponseMessage> PutAsync(string path, byte[] content) => ring.Server.Api.PutAsync(path, new ByteArrayContent(content), Token);
+    private Task<HttpResponseMessage> PutAsync(string path, byte[] content) =>
+        ring.Server.Api.PutAsync(path, new ByteArrayContent(content), Token);
 }

@@ -26,8 +26,13 @@ internal static class Host
     /// <summary>KiB, by the names of smaps (proc_pid_smaps(5)), of the largest part of a process's memory: in a VMM the guest's.</summary>
     public static IReadOnlyDictionary<string, long> LargestMappingOf(int pid)
     {
-        Dictionary<string, long> largest = [], present = [];
-        foreach (var fields in File.ReadLines($"/proc/{pid}/smaps").Select(line => line.Split([':', ' '], StringSplitOptions.RemoveEmptyEntries)).Where(fields => fields is [_, _, "kB"]))
+        Dictionary<string, long> largest = [],
+            present = [];
+        foreach (
+            var fields in File.ReadLines($"/proc/{pid}/smaps")
+                .Select(line => line.Split([':', ' '], StringSplitOptions.RemoveEmptyEntries))
+                .Where(fields => fields is [_, _, "kB"])
+        )
         {
             if (fields[0] == "Size")
             {
@@ -45,7 +50,10 @@ internal static class Host
     public static async Task KillMachineAsync(string data, string id)
     {
         var machine = MachineOf(data, id).ToString(CultureInfo.InvariantCulture);
-        using var kill = Process.Start("unshare", ["--user", "--map-root-user", "--map-auto", "--", "setpriv", "--reuid", "64000", "--clear-groups", "--", "kill", "-9", machine]);
+        using var kill = Process.Start(
+            "unshare",
+            ["--user", "--map-root-user", "--map-auto", "--", "setpriv", "--reuid", "64000", "--clear-groups", "--", "kill", "-9", machine]
+        );
         await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
     }
 
@@ -90,16 +98,28 @@ internal static class Host
 
     /// <summary>The directory of a desktop's group in the cgroup v2 tree, or null.</summary>
     public static string? CgroupDirectoryOf(string id) =>
-        File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).Where(fields => fields[2] == "cgroup2")
-            .SelectMany(fields => Directory.EnumerateDirectories(fields[1], id, new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true })).FirstOrDefault();
+        File.ReadLines("/proc/self/mounts")
+            .Select(line => line.Split(' '))
+            .Where(fields => fields[2] == "cgroup2")
+            .SelectMany(fields =>
+                Directory.EnumerateDirectories(
+                    fields[1],
+                    id,
+                    new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true }
+                )
+            )
+            .FirstOrDefault();
 
     /// <summary>User and system time so far, in clock ticks (proc(5), fields 14 and 15 of stat).</summary>
     public static long CpuTicksOf(int pid) => StatOf(pid) is { } fields ? fields[11] + fields[12] : 0;
 
     /// <summary>Since it began (field 22 of stat, in clock ticks of 10 ms since the host did); none for one that has ended.</summary>
-    public static TimeSpan AgeOf(int pid) => StatOf(pid) is { } fields
-        ? TimeSpan.FromSeconds(double.Parse(File.ReadAllText("/proc/uptime").Split(' ')[0], CultureInfo.InvariantCulture) - (fields[19] / 100.0))
-        : TimeSpan.Zero;
+    public static TimeSpan AgeOf(int pid) =>
+        StatOf(pid) is { } fields
+            ? TimeSpan.FromSeconds(
+                double.Parse(File.ReadAllText("/proc/uptime").Split(' ')[0], CultureInfo.InvariantCulture) - (fields[19] / 100.0)
+            )
+            : TimeSpan.Zero;
 
     /// <summary>From the third field on, the state as 0; null for one that has ended.</summary>
     private static long[]? StatOf(int pid)
@@ -107,7 +127,13 @@ internal static class Host
         try
         {
             var stat = File.ReadAllText($"/proc/{pid}/stat");
-            return [0, .. stat[(stat.LastIndexOf(')') + 4)..].Split(' ').Select(field => long.TryParse(field, CultureInfo.InvariantCulture, out var number) ? number : 0)];
+            return
+            [
+                0,
+                .. stat[(stat.LastIndexOf(')') + 4)..]
+                    .Split(' ')
+                    .Select(field => long.TryParse(field, CultureInfo.InvariantCulture, out var number) ? number : 0),
+            ];
         }
         catch (IOException)
         {
@@ -116,7 +142,11 @@ internal static class Host
     }
 
     private static IEnumerable<int> Processes() =>
-        Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => name!.All(char.IsAsciiDigit)).Select(name => int.Parse(name!, CultureInfo.InvariantCulture));
+        Directory
+            .EnumerateDirectories("/proc")
+            .Select(Path.GetFileName)
+            .Where(name => name!.All(char.IsAsciiDigit))
+            .Select(name => int.Parse(name!, CultureInfo.InvariantCulture));
 
     private static IEnumerable<int> Ancestors(int pid, Dictionary<int, int> parents)
     {

@@ -23,38 +23,51 @@ internal static class IdentityProvider
     /// <summary>Colour of the button that fills the sign-in page.</summary>
     public static readonly (int R, int G, int B) Button = (10, 200, 90);
 
-    public static void AddServices(IServiceCollection services) => services.AddOpenIddict().AddServer(server =>
-    {
-        server.SetAuthorizationEndpointUris("/authorize").SetTokenEndpointUris("/token");
-        server.AllowAuthorizationCodeFlow().RequireProofKeyForCodeExchange();
-        server.AddEphemeralEncryptionKey().AddEphemeralSigningKey().DisableAccessTokenEncryption();
-        server.EnableDegradedMode();
-        server.UseAspNetCore().EnableAuthorizationEndpointPassthrough();
-        server.AddEventHandler<ValidateAuthorizationRequestContext>(handler => handler.UseInlineHandler(context =>
-        {
-            var loopback = Uri.TryCreate(context.RedirectUri, UriKind.Absolute, out var uri) && uri is { Scheme: "http", Host: "127.0.0.1" };
-            if (context.ClientId != ClientId || !loopback)
+    public static void AddServices(IServiceCollection services) =>
+        services
+            .AddOpenIddict()
+            .AddServer(server =>
             {
-                context.Reject(Errors.InvalidClient, "Only the native app with a loopback redirect is known.");
-            }
+                server.SetAuthorizationEndpointUris("/authorize").SetTokenEndpointUris("/token");
+                server.AllowAuthorizationCodeFlow().RequireProofKeyForCodeExchange();
+                server.AddEphemeralEncryptionKey().AddEphemeralSigningKey().DisableAccessTokenEncryption();
+                server.EnableDegradedMode();
+                server.UseAspNetCore().EnableAuthorizationEndpointPassthrough();
+                server.AddEventHandler<ValidateAuthorizationRequestContext>(handler =>
+                    handler.UseInlineHandler(context =>
+                    {
+                        var loopback =
+                            Uri.TryCreate(context.RedirectUri, UriKind.Absolute, out var uri)
+                            && uri is { Scheme: "http", Host: "127.0.0.1" };
+                        if (context.ClientId != ClientId || !loopback)
+                        {
+                            context.Reject(Errors.InvalidClient, "Only the native app with a loopback redirect is known.");
+                        }
 
-            return default;
-        }));
-        server.AddEventHandler<ValidateTokenRequestContext>(handler => handler.UseInlineHandler(context =>
-        {
-            if (context.ClientId != ClientId)
-            {
-                context.Reject(Errors.InvalidClient, "Unknown client.");
-            }
+                        return default;
+                    })
+                );
+                server.AddEventHandler<ValidateTokenRequestContext>(handler =>
+                    handler.UseInlineHandler(context =>
+                    {
+                        if (context.ClientId != ClientId)
+                        {
+                            context.Reject(Errors.InvalidClient, "Unknown client.");
+                        }
 
-            return default;
-        }));
-    });
+                        return default;
+                    })
+                );
+            });
 
     public static void Map(WebApplication app)
     {
         app.UseAuthentication();
-        app.MapGet("/authorize", (HttpContext context) => context.Request.Query.ContainsKey("approve") ? SignIn() : Results.Content(Form(context.Request.Query), "text/html"));
+        app.MapGet(
+            "/authorize",
+            (HttpContext context) =>
+                context.Request.Query.ContainsKey("approve") ? SignIn() : Results.Content(Form(context.Request.Query), "text/html")
+        );
     }
 
     private static IResult SignIn()
@@ -66,8 +79,13 @@ internal static class IdentityProvider
 
     private static string Form(IQueryCollection query)
     {
-        var kept = string.Concat(query.Select(field => $"<input type=hidden name=\"{WebUtility.HtmlEncode(field.Key)}\" value=\"{WebUtility.HtmlEncode(field.Value)}\">"));
-        var style = $"*{{margin:0}}button{{position:fixed;inset:0;width:100%;height:100%;border:0;background:rgb({Button.R},{Button.G},{Button.B})}}";
+        var kept = string.Concat(
+            query.Select(field =>
+                $"<input type=hidden name=\"{WebUtility.HtmlEncode(field.Key)}\" value=\"{WebUtility.HtmlEncode(field.Value)}\">"
+            )
+        );
+        var style =
+            $"*{{margin:0}}button{{position:fixed;inset:0;width:100%;height:100%;border:0;background:rgb({Button.R},{Button.G},{Button.B})}}";
         return $"<!doctype html><title>Sign in</title><style>{style}</style><form>{kept}<button name=approve value=yes>Sign in</button></form>";
     }
 }

@@ -26,12 +26,22 @@ public sealed class IdentityTests(Ring ring) : RingTests(ring)
         await Task.WhenAll(ids.Select(id => Server.WaitReadyAsync(id)));
         var (one, two) = (await ReadAsync(ids[0]), await ReadAsync(ids[1]));
 
-        Assert.All((string[])["machine-id", "dbus-id", "cookie", "kernel-random", "user-random", "browser"], what => Assert.NotEqual(one[what], two[what]));
+        Assert.All(
+            (string[])["machine-id", "dbus-id", "cookie", "kernel-random", "user-random", "browser"],
+            what => Assert.NotEqual(one[what], two[what])
+        );
         Assert.Equal(one["machine-id"], one["dbus-id"]);
         Assert.Equal(("one one", "two two"), (one["hostname"], two["hostname"]));
         Assert.Equal(("0", "0"), (one["ssh-keys"], two["ssh-keys"]));
-        Assert.All((Dictionary<string, string>[])[one, two], desktop =>
-            Assert.InRange(long.Parse(desktop["clock"], System.Globalization.CultureInfo.InvariantCulture), DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30));
+        Assert.All(
+            (Dictionary<string, string>[])[one, two],
+            desktop =>
+                Assert.InRange(
+                    long.Parse(desktop["clock"], System.Globalization.CultureInfo.InvariantCulture),
+                    DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30,
+                    DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30
+                )
+        );
         Assert.NotEqual(await KeyAsync(ids[0], "agentKey"), await KeyAsync(ids[1], "agentKey"));
         Assert.NotEqual(await KeyAsync(ids[0], "egressKey"), await KeyAsync(ids[1], "egressKey"));
     }
@@ -44,13 +54,19 @@ public sealed class IdentityTests(Ring ring) : RingTests(ring)
             async () =>
             {
                 var (_, output, errors) = await Server.ShellAsync(id, Script);
-                seen = output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', 2)).ToDictionary(pair => pair[0], pair => pair[1]);
+                seen = output
+                    .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                    .Select(line => line.Split(' ', 2))
+                    .ToDictionary(pair => pair[0], pair => pair[1]);
                 return seen["browser"].Length > 0 ? null : $"the browser has no ids yet: {errors}";
             },
-            TimeSpan.FromSeconds(60));
+            TimeSpan.FromSeconds(60)
+        );
         return seen;
     }
 
     private async Task<string> KeyAsync(string id, string name) =>
-        JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Server.Data, "desktops", id, "spec.json"), Token))![name]!.GetValue<string>();
+        JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Server.Data, "desktops", id, "spec.json"), Token))![
+            name
+        ]!.GetValue<string>();
 }

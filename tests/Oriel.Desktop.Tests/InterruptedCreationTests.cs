@@ -2,21 +2,32 @@ using System.Text.Json.Nodes;
 
 namespace Oriel.Desktop.Tests;
 
-/// <summary>Real servers, keepers and guests, with the server killed in each state and with a host's disk that is full at each point of a creation.</summary>
+/// <summary>
+/// Real servers, keepers and guests, with the server killed in each state and with a host's disk that is full at each point of a creation.
+/// </summary>
 public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
 {
     private const int DiskMebibytes = 384;
 
     private static readonly AskedFile[] Asked =
     [
-        new("/home/user/asked", "as asked for"u8.ToArray(), "0600"), new("/etc/motd", "of the image as well"u8.ToArray(), "0644", "0:0"), new("/home/user/large", new byte[8 << 20]),
+        new("/home/user/asked", "as asked for"u8.ToArray(), "0600"),
+        new("/etc/motd", "of the image as well"u8.ToArray(), "0644", "0:0"),
+        new("/home/user/large", new byte[8 << 20]),
     ];
 
-    private static object Request => new
-    {
-        name = "interrupted",
-        files = Asked.Select(file => new { path = file.Path, content = Convert.ToBase64String(file.Content), mode = file.Mode, owner = file.Owner == "0:0" ? "root" : "user" }),
-    };
+    private static object Request =>
+        new
+        {
+            name = "interrupted",
+            files = Asked.Select(file => new
+            {
+                path = file.Path,
+                content = Convert.ToBase64String(file.Content),
+                mode = file.Mode,
+                owner = file.Owner == "0:0" ? "root" : "user",
+            }),
+        };
 
     [Theory]
     [InlineData("creating")]
@@ -39,12 +50,17 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
         await server.KillAsync();
         await server.RestartAsync();
         var isReady = await EndAsync(server, id);
-        Assert.True(isReady == (state is "ready" or "paused"), (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!.ToJsonString());
+        Assert.True(
+            isReady == (state is "ready" or "paused"),
+            (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!.ToJsonString()
+        );
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
         await NoneIsLeftAsync(server, id);
     }
 
-    /// <summary>The less is free, the earlier it ends: with nothing it cannot be stored, with some MiB the guest's own files find no room.</summary>
+    /// <summary>
+    /// The less is free, the earlier it ends: with nothing it cannot be stored, with some MiB the guest's own files find no room.
+    /// </summary>
     [Fact]
     public async Task Disk_FullAtEachPointOfACreation_FailsItAndTheNextWithRoomIsProven()
     {
@@ -68,9 +84,16 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
         Assert.True(await EndAsync(server, Ring.IdOf(await server.CreateDesktopAsync(Request))), string.Join(", ", steps));
     }
 
-    private static Task NoneIsLeftAsync(OrielServer server, string id) => OrielServer.EventuallyAsync(
-        () => Task.FromResult(Host.ProcessesOf(server.Data, id) is { Count: > 0 } left ? $"processes are left: {string.Join(", ", left.Select(Host.CommandLineOf))}" : null),
-        TimeSpan.FromSeconds(30));
+    private static Task NoneIsLeftAsync(OrielServer server, string id) =>
+        OrielServer.EventuallyAsync(
+            () =>
+                Task.FromResult(
+                    Host.ProcessesOf(server.Data, id) is { Count: > 0 } left
+                        ? $"processes are left: {string.Join(", ", left.Select(Host.CommandLineOf))}"
+                        : null
+                ),
+            TimeSpan.FromSeconds(30)
+        );
 
     /// <summary>Leaves so many bytes.</summary>
     private static void Fill(OrielServer server, int free)
@@ -111,15 +134,19 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
     private static async Task<bool> EndAsync(OrielServer server, string id)
     {
         var states = new List<string>();
-        JsonNode? reason = null, attestation = null;
+        JsonNode? reason = null,
+            attestation = null;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
         limit.CancelAfter(TimeSpan.FromMinutes(4));
-        await OrielServer.EventuallyAsync(async () =>
-        {
-            // What it was before the server went is history: what it is now counts.
-            var now = (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["state"]!.GetValue<string>();
-            return now is "ready" or "paused" or "failed" or "destroyed" ? null : $"it is {now}";
-        }, TimeSpan.FromMinutes(4));
+        await OrielServer.EventuallyAsync(
+            async () =>
+            {
+                // What it was before the server went is history: what it is now counts.
+                var now = (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["state"]!.GetValue<string>();
+                return now is "ready" or "paused" or "failed" or "destroyed" ? null : $"it is {now}";
+            },
+            TimeSpan.FromMinutes(4)
+        );
         if ((await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["state"]!.GetValue<string>() == "paused")
         {
             using var resumed = await server.Api.PostAsync($"/api/desktops/{id}/resume", null, limit.Token);

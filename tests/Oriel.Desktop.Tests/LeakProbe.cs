@@ -1,16 +1,25 @@
 namespace Oriel.Desktop.Tests;
 
 /// <summary>
-/// What a machine's root tries in order to get out, by programs that the image has. Each line that is printed got an answer; what answers by right (the proxy, the keeper's resolver, the
-/// gateway's own address) is tried in the same run, so that silence is not the probe's own.
+/// What a machine's root tries in order to get out, by programs that the image has. Each line that is printed got an answer; what answers
+/// by right (the proxy, the keeper's resolver, the gateway's own address) is tried in the same run, so that silence is not the probe's own.
 /// </summary>
 internal static class LeakProbe
 {
     /// <summary>All that <see cref="Script"/> prints where nothing gets out.</summary>
-    public const string Answers = "tcp 192.168.100.1:10001\ndns udp 8.8.8.8: the keeper's\ndns tcp 8.8.8.8: the keeper's\narp 192.168.100.1\n";
+    public const string Answers =
+        "tcp 192.168.100.1:10001\ndns udp 8.8.8.8: the keeper's\ndns tcp 8.8.8.8: the keeper's\narp 192.168.100.1\n";
 
     /// <summary>What the keeper has counted afterwards, each at least once.</summary>
-    public static readonly string[] Dropped = ["dropped-udp", "dropped-icmp", "dropped-ipv6", "dropped-other", "dropped-other-frames", "dropped-spoofed"];
+    public static readonly string[] Dropped =
+    [
+        "dropped-udp",
+        "dropped-icmp",
+        "dropped-ipv6",
+        "dropped-other",
+        "dropped-other-frames",
+        "dropped-spoofed",
+    ];
 
     private const string Call = "this is desktop";
 
@@ -28,8 +37,9 @@ internal static class LeakProbe
         """;
 
     /// <summary>
-    /// Perl of perl-base alone. Frames as they are put on the wire (packet(7)): what no kernel would send. An answer to one of them is told: an ARP reply, ICMP, any protocol but TCP and UDP,
-    /// anything to the port that they come from or to an address that is not the guest's.
+    /// Perl of perl-base alone. Frames as they are put on the wire (packet(7)): what no kernel would send. An answer to one of them is
+    /// told: an ARP reply, ICMP, any protocol but TCP and UDP, anything to the port that they come from or to an address that is not the
+    /// guest's.
     /// </summary>
     private const string Frames = """
         use strict; use Socket;
@@ -110,27 +120,30 @@ internal static class LeakProbe
         """;
 
     /// <param name="hostPorts">Ports at which this host's own loopback does answer.</param>
-    public static string Script(params int[] hostPorts) => $"""
-        host_ports='{string.Join(' ', hostPorts)}'
-        {Sockets}
-        sudo perl <<'FRAMES'
-        {Frames.Replace("HOST_PORTS", string.Join(", ", hostPorts), StringComparison.Ordinal)}
-        FRAMES
-        """;
+    public static string Script(params int[] hostPorts) =>
+        $"""
+            host_ports='{string.Join(' ', hostPorts)}'
+            {Sockets}
+            sudo perl <<'FRAMES'
+            {Frames.Replace("HOST_PORTS", string.Join(", ", hostPorts), StringComparison.Ordinal)}
+            FRAMES
+            """;
 
     /// <summary>Starts to listen for another desktop's call.</summary>
-    public static string Listen { get; } = $"""
-        sudo setsid perl -e '{Ear.Replace("CALL", Call, StringComparison.Ordinal)}' > /dev/null 2>&1 < /dev/null &
-        until [ -s /tmp/heard ]; do :; done
-        """;
+    public static string Listen { get; } =
+        $"""
+            sudo setsid perl -e '{Ear.Replace("CALL", Call, StringComparison.Ordinal)}' > /dev/null 2>&1 < /dev/null &
+            until [ -s /tmp/heard ]; do :; done
+            """;
 
     /// <summary>Calls whatever else may be on the link, by datagram, broadcast and bare frames.</summary>
     /// <param name="who">One word.</param>
     public static string Calling(string who) => $"sudo perl -e '{Calls.Replace("CALL", $"{Call} {who}", StringComparison.Ordinal)}'";
 
     /// <summary>Who listens calls as well, and tells whom it has heard once it has heard itself.</summary>
-    public static string Heard(string who) => $"""
-        {Calling(who)} && until grep -q {who} /tmp/heard; do :; done
-        sort -u /tmp/heard
-        """;
+    public static string Heard(string who) =>
+        $"""
+            {Calling(who)} && until grep -q {who} /tmp/heard; do :; done
+            sort -u /tmp/heard
+            """;
 }

@@ -14,17 +14,28 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
     {
         SkipUnlessPrepared();
         var content = RandomNumberGenerator.GetBytes(5000);
-        var created = await Server.CreateDesktopAsync(new
-        {
-            name = "attested",
-            hostname = "proven-1",
-            timeZone = "Europe/Paris",
-            keyboardLayout = "de",
-            width = 1024,
-            height = 768,
-            files = new[] { new { path = "/home/user/.config/app/secret.bin", content = Convert.ToBase64String(content), mode = "0600", owner = "user" } },
-            env = new Dictionary<string, string> { ["ORIEL_RING"] = "a value with 'quotes' and $dollars" },
-        });
+        var created = await Server.CreateDesktopAsync(
+            new
+            {
+                name = "attested",
+                hostname = "proven-1",
+                timeZone = "Europe/Paris",
+                keyboardLayout = "de",
+                width = 1024,
+                height = 768,
+                files = new[]
+                {
+                    new
+                    {
+                        path = "/home/user/.config/app/secret.bin",
+                        content = Convert.ToBase64String(content),
+                        mode = "0600",
+                        owner = "user",
+                    },
+                },
+                env = new Dictionary<string, string> { ["ORIEL_RING"] = "a value with 'quotes' and $dollars" },
+            }
+        );
         var id = Ring.IdOf(created);
         await Server.WaitReadyAsync(id);
 
@@ -65,7 +76,9 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         var id = Ring.IdOf(await Server.CreateDesktopAsync(new { name = "killed" }));
         await Server.WaitReadyAsync(id);
         var processes = Host.ProcessesOf(Server.Data, id);
-        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Server.Data, "desktops", id, "keeper.json"), Token))!["pid"]!.GetValue<int>();
+        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Server.Data, "desktops", id, "keeper.json"), Token))![
+            "pid"
+        ]!.GetValue<int>();
         System.Diagnostics.Process.GetProcessById(keeper).Kill();
 
         await OrielServer.EventuallyAsync(
@@ -73,13 +86,18 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
             {
                 using var response = await Server.Api.GetAsync($"/api/desktops/{id}", Token);
                 var desktop = await response.Content.ReadAsStringAsync(Token);
-                return desktop.Contains("\"destroyed\"", StringComparison.Ordinal) && desktop.Contains("died", StringComparison.Ordinal) ? null : $"the desktop is {desktop}";
+                return desktop.Contains("\"destroyed\"", StringComparison.Ordinal) && desktop.Contains("died", StringComparison.Ordinal)
+                    ? null
+                    : $"the desktop is {desktop}";
             },
-            TimeSpan.FromSeconds(60));
+            TimeSpan.FromSeconds(60)
+        );
         await LeavesNothingAsync(id, processes);
     }
 
-    /// <summary>Paused, a guest with a busy program uses no time of a processor; resumed, it does again; a paused one can be destroyed.</summary>
+    /// <summary>
+    /// Paused, a guest with a busy program uses no time of a processor; resumed, it does again; a paused one can be destroyed.
+    /// </summary>
     [Fact]
     public async Task Pause_ReadyDesktop_StandsStillUntilResumed()
     {
@@ -89,11 +107,16 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         await Server.ShellAsync(id, "setsid sh -c 'while :; do :; done' >/dev/null 2>&1 &");
         using var pause = await Server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
         var answer = await pause.Content.ReadAsStringAsync(Token);
-        Assert.SkipWhen(pause.StatusCode == HttpStatusCode.Conflict && answer.Contains("not-possible-here", StringComparison.Ordinal), $"This host cannot pause a container: {answer}");
+        Assert.SkipWhen(
+            pause.StatusCode == HttpStatusCode.Conflict && answer.Contains("not-possible-here", StringComparison.Ordinal),
+            $"This host cannot pause a container: {answer}"
+        );
         Assert.True(pause.IsSuccessStatusCode, answer);
         Assert.Equal("paused", JsonNode.Parse(answer)!["state"]!.GetValue<string>());
 
-        var guest = Host.ProcessesOf(Server.Data, id).Where(process => Host.CgroupOf(process).Contains(id, StringComparison.Ordinal)).ToArray();
+        var guest = Host.ProcessesOf(Server.Data, id)
+            .Where(process => Host.CgroupOf(process).Contains(id, StringComparison.Ordinal))
+            .ToArray();
         Assert.NotEmpty(guest);
         var before = guest.Sum(Host.CpuTicksOf);
         for (var request = 0; request < 50; request++)
@@ -108,7 +131,10 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         using var resume = await Server.Api.PostAsync($"/api/desktops/{id}/resume", null, Token);
         Assert.True(resume.IsSuccessStatusCode, await resume.Content.ReadAsStringAsync(Token));
         Assert.Equal("awake\n", (await Server.ShellAsync(id, "echo awake")).Stdout);
-        await OrielServer.EventuallyAsync(() => Task.FromResult(guest.Sum(Host.CpuTicksOf) > before ? null : "the guest uses no time"), TimeSpan.FromSeconds(20));
+        await OrielServer.EventuallyAsync(
+            () => Task.FromResult(guest.Sum(Host.CpuTicksOf) > before ? null : "the guest uses no time"),
+            TimeSpan.FromSeconds(20)
+        );
         using var again = await Server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
         Assert.True(again.IsSuccessStatusCode);
         await DestroyAsync(id);
@@ -123,8 +149,15 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         var page = await Ring.OpenViewerAsync(id);
         // What has just begun may end by itself.
         await OrielServer.EventuallyAsync(
-            () => Task.FromResult(Host.ProcessesOf(Server.Data, id).Where(process => Host.AgeOf(process) < TimeSpan.FromSeconds(5)).Select(Host.CommandLineOf).FirstOrDefault()),
-            TimeSpan.FromSeconds(60));
+            () =>
+                Task.FromResult(
+                    Host.ProcessesOf(Server.Data, id)
+                        .Where(process => Host.AgeOf(process) < TimeSpan.FromSeconds(5))
+                        .Select(Host.CommandLineOf)
+                        .FirstOrDefault()
+                ),
+            TimeSpan.FromSeconds(60)
+        );
         var before = Host.ProcessesOf(Server.Data, id).ToDictionary(process => process, Host.CommandLineOf);
         await Server.KillAsync();
         var died = before.Where(process => !Host.IsAlive(process.Key)).ToArray();
@@ -135,8 +168,12 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         Assert.NotNull(desktop);
 
         await OrielServer.EventuallyAsync(
-            async () => (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["state"]!.GetValue<string>() is "ready" ? null : "the desktop is not ready again",
-            TimeSpan.FromSeconds(60));
+            async () =>
+                (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["state"]!.GetValue<string>() is "ready"
+                    ? null
+                    : "the desktop is not ready again",
+            TimeSpan.FromSeconds(60)
+        );
         // The new server counts the page only when it is back: what the page itself says may still be of the old one.
         await ViewersAreAsync(id, 1, seconds: 90);
         await Eyes.IsConnectedAsync(page);
@@ -151,7 +188,11 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         SkipUnlessPrepared();
         var id = await Ring.SharedDesktopAsync();
         var content = RandomNumberGenerator.GetBytes(3_000_000);
-        using var put = await Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/big.bin&mode=0640", new ByteArrayContent(content), Token);
+        using var put = await Server.Api.PutAsync(
+            $"/api/desktops/{id}/files?path=/home/user/big.bin&mode=0640",
+            new ByteArrayContent(content),
+            Token
+        );
         var answer = await put.Content.ReadAsStringAsync(Token);
         Assert.True(put.IsSuccessStatusCode, answer);
         Assert.Contains(Convert.ToHexStringLower(SHA256.HashData(content)), answer, StringComparison.OrdinalIgnoreCase);
@@ -165,15 +206,28 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
     {
         SkipUnlessPrepared();
         var id = await Ring.SharedDesktopAsync();
-        using var put = await Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/ca.pem", new StringContent(Ring.Site.Authority), Token);
+        using var put = await Server.Api.PutAsync(
+            $"/api/desktops/{id}/files?path=/home/user/ca.pem",
+            new StringContent(Ring.Site.Authority),
+            Token
+        );
         Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync(Token));
-        var (proxied, _, proxyError) = await Server.ShellAsync(id, $"test \"$(curl -sS --cacert /home/user/ca.pem {Ring.Site.Url}plain)\" = plain");
+        var (proxied, _, proxyError) = await Server.ShellAsync(
+            id,
+            $"test \"$(curl -sS --cacert /home/user/ca.pem {Ring.Site.Url}plain)\" = plain"
+        );
         Assert.True(proxied == 0, $"a program that honours the proxy settings: {proxyError}");
-        var (transparent, _, error) = await Server.ShellAsync(id, $"test \"$(env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY curl -sS --cacert /home/user/ca.pem {Ring.Site.Url}plain)\" = plain");
+        var (transparent, _, error) = await Server.ShellAsync(
+            id,
+            $"test \"$(env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY curl -sS --cacert /home/user/ca.pem {Ring.Site.Url}plain)\" = plain"
+        );
         Assert.True(transparent == 0, $"a program that ignores the proxy settings: {error}");
         var (metadata, text, _) = await Server.ShellAsync(id, "curl -s -m 10 -o /dev/null -w '%{http_code}' http://169.254.169.254/");
         Assert.True(metadata != 0 || text == "403", $"the metadata address answered {text}");
-        var (own, ownText, _) = await Server.ShellAsync(id, $"curl -s -m 10 -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{Server.Port}/ --proxy http://192.168.100.1:10001 --noproxy ''");
+        var (own, ownText, _) = await Server.ShellAsync(
+            id,
+            $"curl -s -m 10 -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{Server.Port}/ --proxy http://192.168.100.1:10001 --noproxy ''"
+        );
         Assert.True(own != 0 || ownText == "403", $"Oriel's own port answered {ownText}");
 
         using var none = await Server.Api.PutAsJsonAsync($"/api/desktops/{id}/egress", new { mode = "none" }, Token);
@@ -188,25 +242,30 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
     public async Task Create_TenAtOnce_AllBecomeReady()
     {
         SkipUnlessPrepared();
-        var ids = await Task.WhenAll(Enumerable.Range(0, 10).Select(async number => Ring.IdOf(await Server.CreateDesktopAsync(new { name = $"ten-{number}" }))));
+        var ids = await Task.WhenAll(
+            Enumerable.Range(0, 10).Select(async number => Ring.IdOf(await Server.CreateDesktopAsync(new { name = $"ten-{number}" })))
+        );
         Assert.Equal(10, ids.Distinct().Count());
         await Task.WhenAll(ids.Select(id => Server.WaitReadyAsync(id, TimeSpan.FromMinutes(8))));
         await Task.WhenAll(ids.Select(DestroyAsync));
     }
 
-    private async Task LeavesNothingAsync(string id, IReadOnlyList<int> processes) => await OrielServer.EventuallyAsync(
-        () =>
-        {
-            var alive = processes.Where(Host.IsAlive).ToArray();
-            var bundle = Path.Combine(Server.Data, "desktops", id);
-            var mounts = File.ReadLines("/proc/self/mounts").Where(line => line.Contains(id, StringComparison.Ordinal)).ToArray();
-            return Task.FromResult(
-                alive.Length > 0 ? $"processes are left: {string.Join(", ", alive)}"
-                : Directory.Exists(bundle) ? $"files are left: {string.Join(", ", Directory.EnumerateFileSystemEntries(bundle))}"
-                : mounts.Length > 0 ? $"mounts are left: {string.Join(", ", mounts)}"
-                : null);
-        },
-        TimeSpan.FromSeconds(60));
+    private async Task LeavesNothingAsync(string id, IReadOnlyList<int> processes) =>
+        await OrielServer.EventuallyAsync(
+            () =>
+            {
+                var alive = processes.Where(Host.IsAlive).ToArray();
+                var bundle = Path.Combine(Server.Data, "desktops", id);
+                var mounts = File.ReadLines("/proc/self/mounts").Where(line => line.Contains(id, StringComparison.Ordinal)).ToArray();
+                return Task.FromResult(
+                    alive.Length > 0 ? $"processes are left: {string.Join(", ", alive)}"
+                    : Directory.Exists(bundle) ? $"files are left: {string.Join(", ", Directory.EnumerateFileSystemEntries(bundle))}"
+                    : mounts.Length > 0 ? $"mounts are left: {string.Join(", ", mounts)}"
+                    : null
+                );
+            },
+            TimeSpan.FromSeconds(60)
+        );
 
     private static int ReadInt(byte[] bytes, int offset) => System.Buffers.Binary.BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(offset));
 }

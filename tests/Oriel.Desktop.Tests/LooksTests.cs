@@ -2,7 +2,9 @@ using Microsoft.Playwright;
 
 namespace Oriel.Desktop.Tests;
 
-/// <summary>The page in light and dark, on a desk and on a phone, and by the keyboard alone. Screenshots are kept for whoever wants to look.</summary>
+/// <summary>
+/// The page in light and dark, on a desk and on a phone, and by the keyboard alone. Screenshots are kept for whoever wants to look.
+/// </summary>
 public sealed class LooksTests(Ring ring) : RingTests(ring)
 {
     private static readonly string[] Tools = ["keys", "clipboard", "egress", "log", "latency"];
@@ -16,17 +18,22 @@ public sealed class LooksTests(Ring ring) : RingTests(ring)
     {
         SkipUnlessPrepared();
         var id = await Ring.SharedDesktopAsync();
-        var page = await Ring.OpenAsync(new BrowserNewContextOptions
-        {
-            ViewportSize = phone ? new ViewportSize { Width = 390, Height = 844 } : new ViewportSize { Width = 1280, Height = 800 },
-            ColorScheme = scheme,
-            HasTouch = phone,
-            IsMobile = phone,
-        });
+        var page = await Ring.OpenAsync(
+            new BrowserNewContextOptions
+            {
+                ViewportSize = phone ? new ViewportSize { Width = 390, Height = 844 } : new ViewportSize { Width = 1280, Height = 800 },
+                ColorScheme = scheme,
+                HasTouch = phone,
+                IsMobile = phone,
+            }
+        );
         await page.GotoAsync($"{Server.Address}signin");
         await page.GetByTestId("token").WaitForAsync();
         var paper = await page.EvaluateAsync<int[]>("() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)");
-        Assert.True(scheme == ColorScheme.Light ? paper.All(part => part > 220) : paper.All(part => part < 40), $"the {name} page's background is {string.Join(", ", paper)}");
+        Assert.True(
+            scheme == ColorScheme.Light ? paper.All(part => part > 220) : paper.All(part => part < 40),
+            $"the {name} page's background is {string.Join(", ", paper)}"
+        );
         await LooksGoodAsync(page, $"{name} sign in");
         await page.GetByTestId("token").FillAsync(await Server.TokenAsync());
         await page.GetByTestId("sign-in").ClickAsync();
@@ -60,7 +67,12 @@ public sealed class LooksTests(Ring ring) : RingTests(ring)
     public async Task KeyboardAlone_FromSignInToDestroy_IsEnough()
     {
         SkipUnlessPrepared();
-        var page = await Ring.OpenAsync(new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = 1280, Height = 800 } });
+        var page = await Ring.OpenAsync(
+            new BrowserNewContextOptions
+            {
+                ViewportSize = new ViewportSize { Width = 1280, Height = 800 },
+            }
+        );
         await page.GotoAsync($"{Server.Address}signin");
         await FocusIsAsync(page, "token");
         await page.Keyboard.InsertTextAsync(await Server.TokenAsync());
@@ -100,12 +112,18 @@ public sealed class LooksTests(Ring ring) : RingTests(ring)
         await page.GetByTestId("connect").First.WaitForAsync();
         await OrielServer.EventuallyAsync(
             async () => (await DesktopsAsync()).Any(desktop => desktop!["id"]!.GetValue<string>() == id) ? $"{id} is still listed" : null,
-            TimeSpan.FromSeconds(60));
+            TimeSpan.FromSeconds(60)
+        );
     }
 
-    private static async Task FocusIsAsync(IPage page, string testId) => await OrielServer.EventuallyAsync(
-        async () => await Looks.FocusAsync(page) is var focus && focus.TestId == testId && focus.Shown ? null : $"the focus is at {focus.Name}, {(focus.Shown ? "" : "not ")}seen; wanted {testId}",
-        TimeSpan.FromSeconds(10));
+    private static async Task FocusIsAsync(IPage page, string testId) =>
+        await OrielServer.EventuallyAsync(
+            async () =>
+                await Looks.FocusAsync(page) is var focus && focus.TestId == testId && focus.Shown
+                    ? null
+                    : $"the focus is at {focus.Name}, {(focus.Shown ? "" : "not ")}seen; wanted {testId}",
+            TimeSpan.FromSeconds(10)
+        );
 
     private static async Task LooksGoodAsync(IPage page, string name)
     {

@@ -17,10 +17,26 @@ public abstract class MachineTests(Ring ring) : RingTests(ring)
     {
         SkipUnlessPrepared();
         Assert.SkipUnless(File.Exists("/usr/bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed");
-        Assert.SkipUnless(File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0, "/dev/net/tun is not open to every user here");
+        Assert.SkipUnless(
+            File.Exists("/dev/net/tun") && (File.GetUnixFileMode("/dev/net/tun") & UnixFileMode.OtherWrite) != 0,
+            "/dev/net/tun is not open to every user here"
+        );
     }
 
     /// <summary>How long each step of its creation took, for whoever reads the run.</summary>
-    private protected static void Tell(string what, JsonObject desktop) => TestContext.Current.SendDiagnosticMessage($"Steps of the {what}: " + string.Join(", ", desktop["steps"]!.AsArray().Select(
-        step => string.Create(CultureInfo.InvariantCulture, $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"))));
+    private protected static void Tell(string what, JsonObject desktop) =>
+        TestContext.Current.SendDiagnosticMessage(
+            $"Steps of the {what}: "
+                + string.Join(
+                    ", ",
+                    desktop["steps"]!
+                        .AsArray()
+                        .Select(step =>
+                            string.Create(
+                                CultureInfo.InvariantCulture,
+                                $"{step!["name"]} {step["elapsedMs"]!.GetValue<double>() / 1000:0.0} s"
+                            )
+                        )
+                )
+        );
 }

@@ -73,7 +73,9 @@ public sealed partial class OrielServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>Its data directory is a file system of its own in memory, of so many MiB, seen by the server and its desktops alone.</summary>
+    /// <summary>
+    /// Its data directory is a file system of its own in memory, of so many MiB, seen by the server and its desktops alone.
+    /// </summary>
     public static async Task<OrielServer> StartOnDiskAsync(int mebibytes, params string[] options)
     {
         var server = new OrielServer(Directory.CreateTempSubdirectory("oriel-desktop-ring-").FullName, options) { _disk = mebibytes };
@@ -88,7 +90,11 @@ public sealed partial class OrielServer : IAsyncDisposable
     public async Task<string> NewSignInUrlAsync()
     {
         var app = Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!;
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(app, "oriel.dll"), "token", "--data", Data, "--new-signin"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(app, "oriel.dll"), "token", "--data", Data, "--new-signin"])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         using var process = Process.Start(start)!;
         var output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
@@ -130,10 +136,13 @@ public sealed partial class OrielServer : IAsyncDisposable
     /// <summary>Starts again on the same port and data directory.</summary>
     public Task RestartAsync() => LaunchAsync(Port);
 
-    /// <summary>The port of the media endpoint, as the server's own start-up line names it; a server that was started again has another.</summary>
-    public Task<int> MediaPortAsync() => MediaLine().Matches(Output) is { Count: > 0 } lines
-        ? Task.FromResult(int.Parse(lines[^1].Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture))
-        : throw new InvalidOperationException("The server printed no media port: " + Output);
+    /// <summary>
+    /// The port of the media endpoint, as the server's own start-up line names it; a server that was started again has another.
+    /// </summary>
+    public Task<int> MediaPortAsync() =>
+        MediaLine().Matches(Output) is { Count: > 0 } lines
+            ? Task.FromResult(int.Parse(lines[^1].Groups["port"].Value, System.Globalization.CultureInfo.InvariantCulture))
+            : throw new InvalidOperationException("The server printed no media port: " + Output);
 
     public async Task<JsonObject> CreateDesktopAsync(object request)
     {
@@ -153,7 +162,11 @@ public sealed partial class OrielServer : IAsyncDisposable
             await foreach (var (kind, data) in EventsAsync(id, timeout.Token))
             {
                 last = $"{kind} {data}";
-                if (kind == "state" && JsonNode.Parse(data)!["state"]!.GetValue<string>() is var state && state is "ready" or "failed" or "destroyed")
+                if (
+                    kind == "state"
+                    && JsonNode.Parse(data)!["state"]!.GetValue<string>() is var state
+                    && state is "ready" or "failed" or "destroyed"
+                )
                 {
                     Assert.True(state == "ready", $"The desktop is {state}: {data}\n{await LogAsync(id)}");
                     return (await Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}", timeout.Token))!;
@@ -168,7 +181,10 @@ public sealed partial class OrielServer : IAsyncDisposable
         throw new TimeoutException($"Desktop {id} did not become ready; last event: {last}\n{await LogAsync(id)}\n{Output}");
     }
 
-    public async IAsyncEnumerable<(string Kind, string Data)> EventsAsync(string id, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<(string Kind, string Data)> EventsAsync(
+        string id,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/desktops/{id}/events");
         using var response = await Api.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
@@ -180,11 +196,20 @@ public sealed partial class OrielServer : IAsyncDisposable
         }
     }
 
-    public Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, string command, params string[] args) => ExecAsync(id, 60, command, args);
+    public Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, string command, params string[] args) =>
+        ExecAsync(id, 60, command, args);
 
     public async Task<(int ExitCode, string Stdout, string Stderr)> ExecAsync(string id, int seconds, string command, params string[] args)
     {
-        using var response = await Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command, args, timeout = seconds });
+        using var response = await Api.PostAsJsonAsync(
+            $"/api/desktops/{id}/exec",
+            new
+            {
+                command,
+                args,
+                timeout = seconds,
+            }
+        );
         var body = await response.Content.ReadAsStringAsync();
         Assert.True(response.IsSuccessStatusCode, $"exec {command}: {(int)response.StatusCode} {body}");
         var result = JsonNode.Parse(body)!;
@@ -192,7 +217,8 @@ public sealed partial class OrielServer : IAsyncDisposable
     }
 
     /// <param name="seconds">At most; the client itself waits two minutes.</param>
-    public Task<(int ExitCode, string Stdout, string Stderr)> ShellAsync(string id, string script, int seconds = 60) => ExecAsync(id, seconds, "/bin/bash", "-c", script);
+    public Task<(int ExitCode, string Stdout, string Stderr)> ShellAsync(string id, string script, int seconds = 60) =>
+        ExecAsync(id, seconds, "/bin/bash", "-c", script);
 
     public async Task<string> LogAsync(string id)
     {
@@ -219,10 +245,16 @@ public sealed partial class OrielServer : IAsyncDisposable
 
         await EventuallyAsync(
             async () => await OthersAsync() is { Length: > 0 } left ? $"desktops are left: {string.Join(", ", left)}" : null,
-            TimeSpan.FromSeconds(60));
+            TimeSpan.FromSeconds(60)
+        );
 
         async Task<string[]> OthersAsync() =>
-            [.. (await Api.GetFromJsonAsync<JsonObject>("/api/desktops"))!["desktops"]!.AsArray().Select(desktop => desktop!["id"]!.GetValue<string>()).Where(id => id != but)];
+            [
+                .. (await Api.GetFromJsonAsync<JsonObject>("/api/desktops"))!["desktops"]!
+                    .AsArray()
+                    .Select(desktop => desktop!["id"]!.GetValue<string>())
+                    .Where(id => id != but),
+            ];
     }
 
     public async ValueTask DisposeAsync()
@@ -242,11 +274,29 @@ public sealed partial class OrielServer : IAsyncDisposable
         var app = Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!;
         var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
         string[] store = _options.Contains("--images") ? [] : ["--images", images];
-        string[] arguments = [Path.Combine(app, "oriel.dll"), "serve", "--data", Data, .. store, "--bind", "127.0.0.1", "--port", $"{port}", "--media-port", "0", .. _options];
+        string[] arguments =
+        [
+            Path.Combine(app, "oriel.dll"),
+            "serve",
+            "--data",
+            Data,
+            .. store,
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            $"{port}",
+            "--media-port",
+            "0",
+            .. _options,
+        ];
         var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         if (_disk > 0)
         {
-            start = new ProcessStartInfo("bash", ["-c", OnDisk, Data, $"{_disk}", "dotnet", .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+            start = new ProcessStartInfo("bash", ["-c", OnDisk, Data, $"{_disk}", "dotnet", .. arguments])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
         }
 
         var ready = new TaskCompletionSource<Match>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -288,8 +338,8 @@ public sealed partial class OrielServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// A user namespace with the ids of this one, so that a file system can be mounted. The capabilities stay with the server there: newuidmap has
-    /// no others to give the keepers their ids with.
+    /// A user namespace with the ids of this one, so that a file system can be mounted. The capabilities stay with the server there:
+    /// newuidmap has no others to give the keepers their ids with.
     /// </summary>
     private const string OnDisk = """
         range() { awk -F: -v user="$(id -un)" '$1 == user { print $2 "," $2 "," $3; exit }' "$1"; }

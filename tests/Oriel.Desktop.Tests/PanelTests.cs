@@ -41,12 +41,23 @@ public sealed class PanelTests(Ring ring) : RingTests(ring)
 
         async Task AskAsync(string what) => await Server.ShellAsync(id, $"curl -ksS -m 10 {Ring.Site.Url}plain?{what}");
 
-        Task PolicyIsAsync(string mode) => OrielServer.EventuallyAsync(
-            async () => (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!["policy"]!["mode"]!.GetValue<string>() is var now && now == mode ? null : $"the policy is {now}",
-            TimeSpan.FromSeconds(20));
+        Task PolicyIsAsync(string mode) =>
+            OrielServer.EventuallyAsync(
+                async () =>
+                    (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!["policy"]!["mode"]!.GetValue<string>() is var now
+                    && now == mode
+                        ? null
+                        : $"the policy is {now}",
+                TimeSpan.FromSeconds(20)
+            );
     }
 
-    private static Task SaysAsync(ILocator part, string words) => OrielServer.EventuallyAsync(
-        async () => await part.CountAsync() == 0 ? $"not there yet: {part}" : await part.InnerTextAsync() is var text && text.Contains(words, StringComparison.Ordinal) ? null : $"wanted '{words}' in: {text}",
-        TimeSpan.FromSeconds(30));
+    private static Task SaysAsync(ILocator part, string words) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+                await part.CountAsync() == 0 ? $"not there yet: {part}"
+                : await part.InnerTextAsync() is var text && text.Contains(words, StringComparison.Ordinal) ? null
+                : $"wanted '{words}' in: {text}",
+            TimeSpan.FromSeconds(30)
+        );
 }

@@ -7,7 +7,8 @@ namespace Oriel.Desktop.Tests;
 internal static class Pointing
 {
     /// <summary>Points of the 1280x720 screen that the image's window placement leaves to the terminal and to the browser.</summary>
-    public static readonly (int X, int Y) Terminal = (200, 400), Browser = (1000, 500);
+    public static readonly (int X, int Y) Terminal = (200, 400),
+        Browser = (1000, 500);
 
     public static async Task ClickGuestAsync(IPage page, (int X, int Y) point)
     {
@@ -18,7 +19,9 @@ internal static class Pointing
     public static async Task<(float X, float Y)> OnPageAsync(IPage page, (int X, int Y) point)
     {
         // The video, or the canvas of the fallback.
-        var box = await page.Locator("[data-testid=video]:visible, [data-testid=canvas]:visible").First.BoundingBoxAsync() ?? throw new InvalidOperationException("The picture has no box on the page.");
+        var box =
+            await page.Locator("[data-testid=video]:visible, [data-testid=canvas]:visible").First.BoundingBoxAsync()
+            ?? throw new InvalidOperationException("The picture has no box on the page.");
         var size = await Eyes.SizeAsync(page);
         // object-fit: contain, so the picture is centred in its box.
         var scale = Math.Min(box.Width / size[0], box.Height / size[1]);
@@ -30,5 +33,6 @@ internal static class Pointing
 
 internal static class HttpJson
 {
-    public static async Task<JsonNode?> GetFromJsonAsyncNode(this HttpClient client, string path) => JsonNode.Parse(await client.GetStringAsync(path));
+    public static async Task<JsonNode?> GetFromJsonAsyncNode(this HttpClient client, string path) =>
+        JsonNode.Parse(await client.GetStringAsync(path));
 }

@@ -36,9 +36,11 @@ internal static class Recorder
         }
         """;
 
-    /// <param name="look">JavaScript: <c>text(selector)</c> is the texts of all that match, <c>one(selector)</c> the first element or null.</param>
+    /// <param name="look">JavaScript: <c>text(selector)</c> is the texts of all that match, <c>one(selector)</c> the first element or
+    /// null.</param>
     public static Task StartAsync(IPage page, string name, string look) =>
         page.EvaluateAsync(Start.Replace("LOOK", look, StringComparison.Ordinal), name);
 
-    public static Task<string[]> SeenAsync(IPage page, string name) => page.EvaluateAsync<string[]>("name => globalThis.recorded[name]", name);
+    public static Task<string[]> SeenAsync(IPage page, string name) =>
+        page.EvaluateAsync<string[]>("name => globalThis.recorded[name]", name);
 }

@@ -3,14 +3,23 @@ using Microsoft.Playwright;
 
 namespace Oriel.Desktop.Tests;
 
-/// <summary>What all tests of the ring share: one server, one outside world, one Chromium; and one desktop for those that leave it whole.</summary>
+/// <summary>
+/// What all tests of the ring share: one server, one outside world, one Chromium; and one desktop for those that leave it whole.
+/// </summary>
 public sealed class Ring : IAsyncLifetime
 {
     /// <summary>Of the Chromium that stands for the user's browser.</summary>
     internal static readonly string[] ChromiumArguments =
     [
-        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--allow-loopback-in-peer-connection",
+        "--autoplay-policy=no-user-gesture-required",
     ];
 
     private readonly SemaphoreSlim _once = new(1, 1);
@@ -37,16 +46,20 @@ public sealed class Ring : IAsyncLifetime
         Site = await TestSite.StartAsync();
         Server = await OrielServer.StartAsync(["--max-desktops", "12", .. TestSite.ServerOptions]);
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
-        {
-            ExecutablePath = "/usr/bin/chromium",
-            Args = ChromiumArguments,
-        });
+        _browser = await _playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Args = ChromiumArguments }
+        );
     }
 
     /// <summary>A signed-in page in a context (cookies, clipboard) of its own.</summary>
     public Task<IPage> SignInAsync(int width = 1400, int height = 860) =>
-        SignInAsync(Server, new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = width, Height = height } });
+        SignInAsync(
+            Server,
+            new BrowserNewContextOptions
+            {
+                ViewportSize = new ViewportSize { Width = width, Height = height },
+            }
+        );
 
     /// <summary>The same for any server and kind of browser window.</summary>
     public async Task<IPage> SignInAsync(OrielServer server, BrowserNewContextOptions window)
@@ -93,7 +106,15 @@ public sealed class Ring : IAsyncLifetime
     }
 
     /// <summary>A create request with the test site as the start page.</summary>
-    public object NewDesktop(string name) => new { name, startUrl = Site.Url, trust = new[] { Site.Authority }, width = 1280, height = 720 };
+    public object NewDesktop(string name) =>
+        new
+        {
+            name,
+            startUrl = Site.Url,
+            trust = new[] { Site.Authority },
+            width = 1280,
+            height = 720,
+        };
 
     /// <summary>A signed-in page that shows the given desktop's live picture.</summary>
     public async Task<IPage> OpenViewerAsync(string id)
@@ -104,8 +125,8 @@ public sealed class Ring : IAsyncLifetime
     }
 
     /// <summary>
-    /// Opens a desktop in a page and waits for its picture by WebRTC. A machine may be too busy for that within the time after which the viewer
-    /// takes the WebSocket; then it is opened again.
+    /// Opens a desktop in a page and waits for its picture by WebRTC. A machine may be too busy for that within the time after which the
+    /// viewer takes the WebSocket; then it is opened again.
     /// </summary>
     internal async Task ShowAsync(IPage page, string id)
     {
@@ -113,7 +134,10 @@ public sealed class Ring : IAsyncLifetime
         {
             await page.GotoAsync($"{Server.Address}desktops/{id}");
             await Eyes.IsConnectedAsync(page);
-            if (attempt == 3 || !(await page.GetByTestId("state-chip").First.InnerTextAsync()).Contains("WebSocket", StringComparison.Ordinal))
+            if (
+                attempt == 3
+                || !(await page.GetByTestId("state-chip").First.InnerTextAsync()).Contains("WebSocket", StringComparison.Ordinal)
+            )
             {
                 break;
             }
@@ -124,8 +148,8 @@ public sealed class Ring : IAsyncLifetime
     }
 
     /// <summary>
-    /// Ends what a test has left: its pages, and every desktop but the shared one. A test that failed may have left that one in any state, so
-    /// then it goes as well, with a picture of each page kept.
+    /// Ends what a test has left: its pages, and every desktop but the shared one. A test that failed may have left that one in any state,
+    /// so then it goes as well, with a picture of each page kept.
     /// </summary>
     public async Task TidyAsync(bool failed)
     {
@@ -135,7 +159,10 @@ public sealed class Ring : IAsyncLifetime
             {
                 if (failed)
                 {
-                    await Eyes.KeepAsync(page, $"failed {TestContext.Current.TestMethod?.MethodName} {context.Pages.ToList().IndexOf(page)}");
+                    await Eyes.KeepAsync(
+                        page,
+                        $"failed {TestContext.Current.TestMethod?.MethodName} {context.Pages.ToList().IndexOf(page)}"
+                    );
                 }
 
                 // As a person leaves: the page tells the server that it goes.

@@ -47,7 +47,12 @@ public sealed class ServerAwayTests(Ring ring) : RingTests(ring)
         Assert.Contains(await Recorder.SeenAsync(viewer, "notice"), text => text.Contains("interrupted", StringComparison.Ordinal));
     }
 
-    private static Task ChipIsAsync(IPage page, string wanted) => OrielServer.EventuallyAsync(
-        async () => await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state") is var state && state == wanted ? null : $"the chip says {state}, wanted {wanted}",
-        TimeSpan.FromSeconds(90));
+    private static Task ChipIsAsync(IPage page, string wanted) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+                await page.GetByTestId("state-chip").First.GetAttributeAsync("data-state") is var state && state == wanted
+                    ? null
+                    : $"the chip says {state}, wanted {wanted}",
+            TimeSpan.FromSeconds(90)
+        );
 }

@@ -6,7 +6,9 @@ namespace Oriel.Desktop.Tests;
 /// <summary>What Oriel is for: a person signs in somewhere with their own hands, inside the desktop.</summary>
 public sealed class SignInTests(Ring ring) : RingTests(ring)
 {
-    /// <summary>A native app of the guest (RFC 8252): listens on loopback, opens the browser, trades the code for a token by curl.</summary>
+    /// <summary>
+    /// A native app of the guest (RFC 8252): listens on loopback, opens the browser, trades the code for a token by curl.
+    /// </summary>
     private const string NativeApp = """
         use strict; use IO::Socket::INET;
         my ($issuer) = @ARGV;
@@ -31,7 +33,15 @@ public sealed class SignInTests(Ring ring) : RingTests(ring)
         using var put = await Server.Api.PutAsync($"/api/desktops/{id}/files?path=/home/user/app.pl", new StringContent(NativeApp));
         Assert.True(put.IsSuccessStatusCode, await put.Content.ReadAsStringAsync());
         var page = await Ring.OpenViewerAsync(id);
-        var app = Server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "/usr/bin/perl", args = new[] { "/home/user/app.pl", $"https://{IdentityProvider.Host}:{Ring.Site.Port}" }, timeout = 90 });
+        var app = Server.Api.PostAsJsonAsync(
+            $"/api/desktops/{id}/exec",
+            new
+            {
+                command = "/usr/bin/perl",
+                args = new[] { "/home/user/app.pl", $"https://{IdentityProvider.Host}:{Ring.Site.Port}" },
+                timeout = 90,
+            }
+        );
 
         await Eyes.SeesAsync(page, IdentityProvider.Button, 0.1, "the provider's sign-in button");
         await Pointing.ClickGuestAsync(page, Pointing.Browser);

@@ -21,7 +21,10 @@ public sealed class TestSite : IAsyncDisposable
     public const string Host = "site.test";
 
     /// <summary>Colours of the page: as loaded, after a click, after the key x, after a turn of the wheel.</summary>
-    public static readonly (int R, int G, int B) Loaded = (20, 120, 200), Clicked = (200, 40, 160), Keyed = (30, 160, 60), Wheeled = (230, 140, 10);
+    public static readonly (int R, int G, int B) Loaded = (20, 120, 200),
+        Clicked = (200, 40, 160),
+        Keyed = (30, 160, 60),
+        Wheeled = (230, 140, 10);
 
     private const string Page = """
         <!doctype html><title>Test site</title>
@@ -46,12 +49,15 @@ public sealed class TestSite : IAsyncDisposable
         _app = app;
         Authority = authority;
         app.MapGet("/", () => Results.Content(Page, "text/html"));
-        app.MapPost("/told", async (HttpContext context) =>
-        {
-            using var reader = new StreamReader(context.Request.Body);
-            _told.Enqueue((context.Request.Query["kind"].ToString(), await reader.ReadToEndAsync()));
-            return Results.NoContent();
-        });
+        app.MapPost(
+            "/told",
+            async (HttpContext context) =>
+            {
+                using var reader = new StreamReader(context.Request.Body);
+                _told.Enqueue((context.Request.Query["kind"].ToString(), await reader.ReadToEndAsync()));
+                return Results.NoContent();
+            }
+        );
         app.MapGet("/plain", () => "plain");
         DebianRepository.Map(app);
     }
@@ -64,7 +70,8 @@ public sealed class TestSite : IAsyncDisposable
     public string Url => $"https://{Host}:{Port}/";
 
     /// <summary>The server options that lead desktops here.</summary>
-    public static string[] ServerOptions => ["--egress-allow", "127.0.0.0/8", "--egress-host", $"{Host}=127.0.0.1", "--egress-host", $"{IdentityProvider.Host}=127.0.0.1"];
+    public static string[] ServerOptions =>
+        ["--egress-allow", "127.0.0.0/8", "--egress-host", $"{Host}=127.0.0.1", "--egress-host", $"{IdentityProvider.Host}=127.0.0.1"];
 
     public static async Task<TestSite> StartAsync()
     {
@@ -76,14 +83,23 @@ public sealed class TestSite : IAsyncDisposable
         var site = new TestSite(builder.Build(), authority);
         IdentityProvider.Map(site._app);
         await site._app.StartAsync();
-        site.Port = new Uri(site._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
+        site.Port = new Uri(
+            site._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()
+        ).Port;
         return site;
     }
 
     /// <summary>Waits until the page has told something; the deadline names all that it told.</summary>
-    public Task ToldAsync(string kind, Func<string, bool> wanted, int seconds = 60) => OrielServer.EventuallyAsync(
-        () => Task.FromResult(_told.Any(told => told.Kind == kind && wanted(told.Value)) ? null : $"The page has not told a wanted {kind}; it told: {string.Join(", ", _told)}"),
-        TimeSpan.FromSeconds(seconds));
+    public Task ToldAsync(string kind, Func<string, bool> wanted, int seconds = 60) =>
+        OrielServer.EventuallyAsync(
+            () =>
+                Task.FromResult(
+                    _told.Any(told => told.Kind == kind && wanted(told.Value))
+                        ? null
+                        : $"The page has not told a wanted {kind}; it told: {string.Join(", ", _told)}"
+                ),
+            TimeSpan.FromSeconds(seconds)
+        );
 
     public bool HasTold(string kind, Func<string, bool> wanted) => _told.Any(told => told.Kind == kind && wanted(told.Value));
 

@@ -19,7 +19,15 @@ public sealed class TextTests(Ring ring) : RingTests(ring)
         var browser = await page.Context.NewCDPSessionAsync(page);
         foreach (var reading in new[] { "に", "にほ", "にほん" })
         {
-            await browser.SendAsync("Input.imeSetComposition", new() { ["text"] = reading, ["selectionStart"] = reading.Length, ["selectionEnd"] = reading.Length });
+            await browser.SendAsync(
+                "Input.imeSetComposition",
+                new()
+                {
+                    ["text"] = reading,
+                    ["selectionStart"] = reading.Length,
+                    ["selectionEnd"] = reading.Length,
+                }
+            );
         }
 
         await browser.SendAsync("Input.insertText", new() { ["text"] = "日本" });
@@ -60,9 +68,12 @@ public sealed class TextTests(Ring ring) : RingTests(ring)
                 async () =>
                 {
                     await Pointing.ClickGuestAsync(from, Pointing.Browser);
-                    return Ring.Site.HasTold("click", value => value.EndsWith(wanted, StringComparison.Ordinal)) ? null : $"the guest's browser was not told a {wanted} click";
+                    return Ring.Site.HasTold("click", value => value.EndsWith(wanted, StringComparison.Ordinal))
+                        ? null
+                        : $"the guest's browser was not told a {wanted} click";
                 },
-                TimeSpan.FromSeconds(30));
+                TimeSpan.FromSeconds(30)
+            );
         }
     }
 }

@@ -23,10 +23,18 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
             async () =>
             {
                 var text = await overlay.InnerTextAsync();
-                stages = Stage().Matches(text).ToDictionary(match => match.Groups["name"].Value, match => double.Parse(match.Groups["ms"].Value, CultureInfo.InvariantCulture));
-                return stages.Count == 6 && stages["encode"] > 0 && stages["decode"] > 0 && Rates().IsMatch(text) ? null : $"the overlay says: {text}";
+                stages = Stage()
+                    .Matches(text)
+                    .ToDictionary(
+                        match => match.Groups["name"].Value,
+                        match => double.Parse(match.Groups["ms"].Value, CultureInfo.InvariantCulture)
+                    );
+                return stages.Count == 6 && stages["encode"] > 0 && stages["decode"] > 0 && Rates().IsMatch(text)
+                    ? null
+                    : $"the overlay says: {text}";
             },
-            TimeSpan.FromSeconds(30));
+            TimeSpan.FromSeconds(30)
+        );
         await Eyes.KeepAsync(page, "latency");
         Assert.Equal(["capture", "decode", "display", "encode", "network", "total"], stages.Keys.Order());
         Assert.Equal(stages.Where(stage => stage.Key != "total").Sum(stage => stage.Value), stages["total"], tolerance: 0.5);
@@ -52,8 +60,12 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
             await Terminal.RunAsync(Server, page, id, Terminal.Paint(r, g, b));
             await list.BringToFrontAsync();
             await OrielServer.EventuallyAsync(
-                async () => await picture.EvaluateAsync<double>(ShareOfImage, new[] { r, g, b }) is var share && share > 0.02 ? null : $"{share:P2} of the thumbnail has the colour {(r, g, b)}",
-                TimeSpan.FromSeconds(30));
+                async () =>
+                    await picture.EvaluateAsync<double>(ShareOfImage, new[] { r, g, b }) is var share && share > 0.02
+                        ? null
+                        : $"{share:P2} of the thumbnail has the colour {(r, g, b)}",
+                TimeSpan.FromSeconds(30)
+            );
         }
 
         await Eyes.KeepAsync(list, "thumbnails");
@@ -72,17 +84,28 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
         // One to one: the picture keeps its pixels and is scrolled in its place; the page itself is not.
         await page.GetByTestId("toolbar-scale").ClickAsync();
         await OrielServer.EventuallyAsync(
-            async () => await PictureBoxAsync(page) is var box && (box.Width, box.Height) == (1280f, 720f) ? null : $"the picture is {box.Width} x {box.Height}",
-            TimeSpan.FromSeconds(10));
-        Assert.Equal("1000 600", await page.EvaluateAsync<string>("() => document.scrollingElement.scrollWidth + ' ' + document.scrollingElement.scrollHeight"));
+            async () =>
+                await PictureBoxAsync(page) is var box && (box.Width, box.Height) == (1280f, 720f)
+                    ? null
+                    : $"the picture is {box.Width} x {box.Height}",
+            TimeSpan.FromSeconds(10)
+        );
+        Assert.Equal(
+            "1000 600",
+            await page.EvaluateAsync<string>("() => document.scrollingElement.scrollWidth + ' ' + document.scrollingElement.scrollHeight")
+        );
         await Terminal.RunAsync(Server, page, id, Terminal.Paint(60, 60, 200));
         await page.GetByTestId("toolbar-scale").ClickAsync();
 
         await page.GetByTestId("toolbar-fullscreen").ClickAsync();
         await page.WaitForFunctionAsync("() => document.fullscreenElement !== null");
         await OrielServer.EventuallyAsync(
-            async () => await PictureBoxAsync(page) is var box && box.Y == 0 && box.Height >= 600 ? null : $"in full screen the picture is {box.Width} x {box.Height} at {box.Y}",
-            TimeSpan.FromSeconds(10));
+            async () =>
+                await PictureBoxAsync(page) is var box && box.Y == 0 && box.Height >= 600
+                    ? null
+                    : $"in full screen the picture is {box.Width} x {box.Height} at {box.Y}",
+            TimeSpan.FromSeconds(10)
+        );
         await Terminal.RunAsync(Server, page, id, Terminal.Paint(60, 160, 60));
 
         // The toolbar waits behind the upper edge.
@@ -133,17 +156,21 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
         {
             var image = "";
             await OrielServer.EventuallyAsync(
-                async () => (image = await page.Locator("oriel-desktop .stage").EvaluateAsync<string>(CursorPixels)).Length > 0 && wanted(image) ? null : $"the cursor is still {image.Split(':')[0]}",
-                TimeSpan.FromSeconds(20));
+                async () =>
+                    (image = await page.Locator("oriel-desktop .stage").EvaluateAsync<string>(CursorPixels)).Length > 0 && wanted(image)
+                        ? null
+                        : $"the cursor is still {image.Split(':')[0]}",
+                TimeSpan.FromSeconds(20)
+            );
             return image;
         }
     }
 
     private const string ShareOfImage = """
         (image, [r, g, b]) => {
-          const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), context = canvas.getContext('2d');
-          context.drawImage(image, 0, 0);
-          const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
+          const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), Context = canvas.getContext('2d');
+          Context.drawImage(image, 0, 0);
+          const data = Context.getImageData(0, 0, canvas.width, canvas.height).data;
           let hits = 0;
           for (let i = 0; i < data.length; i += 4) if (Math.abs(data[i] - r) < 30 && Math.abs(data[i + 1] - g) < 30 && Math.abs(data[i + 2] - b) < 30) hits++;
           return hits / (canvas.width * canvas.height);
@@ -157,9 +184,9 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
           const image = new Image();
           image.src = url;
           try { await image.decode(); } catch { return ''; }
-          const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
-          context.drawImage(image, 0, 0);
-          const data = context.getImageData(0, 0, image.width, image.height).data;
+          const canvas = new OffscreenCanvas(image.width, image.height), Context = canvas.getContext('2d');
+          Context.drawImage(image, 0, 0);
+          const data = Context.getImageData(0, 0, image.width, image.height).data;
           let left = image.width, right = 0, top = image.height, bottom = 0;
           for (let i = 0; i < image.width * image.height; i++) {
             if (data[i * 4 + 3] < 128) continue;
@@ -178,18 +205,24 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
     }
 
     /// <summary>The guest's own screen, its picture in the page and the API all have this size.</summary>
-    private Task GuestIsAsync(IPage page, string id, int width, int height) => OrielServer.EventuallyAsync(
-        async () =>
-        {
-            var (_, screen, _) = await Server.ShellAsync(id, "xprop -root _NET_DESKTOP_GEOMETRY 2>&1");
-            var picture = await Eyes.SizeAsync(page);
-            var desktop = (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!;
-            var told = (desktop["width"]!.GetValue<int>(), desktop["height"]!.GetValue<int>());
-            return screen.Contains($"{width}, {height}", StringComparison.Ordinal) && picture[0] == width && picture[1] == height && told == (width, height)
-                ? null
-                : $"wanted {width} x {height}; the guest's window manager says {screen.Trim()}, the picture is {picture[0]} x {picture[1]}, the API says {told}";
-        },
-        TimeSpan.FromSeconds(30));
+    private Task GuestIsAsync(IPage page, string id, int width, int height) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+            {
+                var (_, screen, _) = await Server.ShellAsync(id, "xprop -root _NET_DESKTOP_GEOMETRY 2>&1");
+                var picture = await Eyes.SizeAsync(page);
+                var desktop = (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!;
+                var told = (desktop["width"]!.GetValue<int>(), desktop["height"]!.GetValue<int>());
+                return
+                    screen.Contains($"{width}, {height}", StringComparison.Ordinal)
+                    && picture[0] == width
+                    && picture[1] == height
+                    && told == (width, height)
+                    ? null
+                    : $"wanted {width} x {height}; the guest's window manager says {screen.Trim()}, the picture is {picture[0]} x {picture[1]}, the API says {told}";
+            },
+            TimeSpan.FromSeconds(30)
+        );
 
     [GeneratedRegex(@"(?<name>capture|encode|network|decode|display|total) (?<ms>\d+\.\d) ms")]
     private static partial Regex Stage();

@@ -2,7 +2,9 @@ using Microsoft.Playwright;
 
 namespace Oriel.Desktop.Tests;
 
-/// <summary>The page as a person uses it, against a real desktop; what is asserted is what the decoded video shows and what the guest got.</summary>
+/// <summary>
+/// The page as a person uses it, against a real desktop; what is asserted is what the decoded video shows and what the guest got.
+/// </summary>
 public sealed class ViewerTests(Ring ring) : RingTests(ring)
 {
     [Fact]
@@ -21,8 +23,10 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         await page.GetByTestId("destroy").First.ClickAsync();
         await page.GetByTestId("destroy-confirm").ClickAsync();
         await OrielServer.EventuallyAsync(
-            async () => (await DesktopsAsync()).Any(desktop => desktop!["id"]!.GetValue<string>() == id) ? "the desktop is still listed" : null,
-            TimeSpan.FromSeconds(60));
+            async () =>
+                (await DesktopsAsync()).Any(desktop => desktop!["id"]!.GetValue<string>() == id) ? "the desktop is still listed" : null,
+            TimeSpan.FromSeconds(60)
+        );
     }
 
     [Fact]
@@ -57,7 +61,10 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         await Eyes.SeesAsync(page, TestSite.Wheeled, 0.1, "the wheel");
 
         var egress = (await Server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!;
-        Assert.Contains(egress["log"]!.AsArray(), entry => entry!["host"]!.GetValue<string>() == TestSite.Host && entry["verdict"]!.GetValue<string>() == "allowed");
+        Assert.Contains(
+            egress["log"]!.AsArray(),
+            entry => entry!["host"]!.GetValue<string>() == TestSite.Host && entry["verdict"]!.GetValue<string>() == "allowed"
+        );
     }
 
     [Fact]
@@ -80,7 +87,8 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         var id = await Ring.SharedDesktopAsync();
         var page = await Ring.OpenViewerAsync(id);
         await page.EvaluateAsync("() => navigator.clipboard.writeText('from the page: grüße 漢字')");
-        // A terminal fetches what it pastes, so a key right behind would overtake it: without lines each character counts at once, and no key has to follow.
+        // A terminal fetches what it pastes, so a key right behind would overtake it: without lines each character counts at once, and no
+        // key has to follow.
         await Terminal.BeginAsync(Server, page, id, "stty -icanon; cat > /tmp/pasted");
         await page.Keyboard.PressAsync("Control+Shift+V");
         await GuestFileIsAsync(id, "/tmp/pasted", "from the page: grüße 漢字");
@@ -91,8 +99,13 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         await page.Keyboard.PressAsync("Control+Shift+A");
         await page.Keyboard.PressAsync("Control+Shift+C");
         await OrielServer.EventuallyAsync(
-            async () => await page.EvaluateAsync<string>("() => navigator.clipboard.readText()") is var text && text.Contains("from-the-guest", StringComparison.Ordinal) ? null : $"the page's clipboard holds '{text}'",
-            TimeSpan.FromSeconds(20));
+            async () =>
+                await page.EvaluateAsync<string>("() => navigator.clipboard.readText()") is var text
+                && text.Contains("from-the-guest", StringComparison.Ordinal)
+                    ? null
+                    : $"the page's clipboard holds '{text}'",
+            TimeSpan.FromSeconds(20)
+        );
     }
 
     [Fact]
@@ -122,7 +135,9 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         await ViewersAreAsync(id, 1);
     }
 
-    /// <summary>Takes the README's picture: run by its name with <c>-explicit only</c>, then copy readme.png from ORIEL_TEST_OUTPUT.</summary>
+    /// <summary>
+    /// Takes the README's picture: run by its name with <c>-explicit only</c>, then copy readme.png from ORIEL_TEST_OUTPUT.
+    /// </summary>
     [Fact(Explicit = true)]
     public async Task Picture_OfTheReadme_IsTaken()
     {
@@ -131,7 +146,12 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         await Server.WaitReadyAsync(id);
         var page = await Ring.OpenViewerAsync(id);
         await Eyes.SeesAsync(page, (255, 255, 255), 0.15, "the browser's page");
-        await Terminal.RunAsync(Server, page, id, "clear; head -2 /etc/os-release; echo; env | grep -i ^https_proxy; echo; for c in 41 42 43 44 45 46; do printf '\\033[%sm        ' $c; done; printf '\\033[0m\\n'");
+        await Terminal.RunAsync(
+            Server,
+            page,
+            id,
+            "clear; head -2 /etc/os-release; echo; env | grep -i ^https_proxy; echo; for c in 41 42 43 44 45 46; do printf '\\033[%sm        ' $c; done; printf '\\033[0m\\n'"
+        );
         await Eyes.SeesAsync(page, (170, 0, 0), 0.0005, "the coloured line");
         await Eyes.KeepAsync(page, "readme");
     }

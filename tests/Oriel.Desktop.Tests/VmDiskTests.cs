@@ -16,12 +16,29 @@ public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
     {
         SkipUnlessMachinesRun();
         var templates = new JsonArray(new JsonObject { ["name"] = "small", ["diskBytes"] = DiskBytes });
-        await using var server = await OrielServer.StartAsync(templates, ["--driver", "qemu", "--max-desktops", "1", .. TestSite.ServerOptions]);
-        var id = Ring.IdOf(await server.CreateDesktopAsync(new { template = "small", width = 800, height = 600, trust = new[] { Ring.Site.Authority } }));
+        await using var server = await OrielServer.StartAsync(
+            templates,
+            ["--driver", "qemu", "--max-desktops", "1", .. TestSite.ServerOptions]
+        );
+        var id = Ring.IdOf(
+            await server.CreateDesktopAsync(
+                new
+                {
+                    template = "small",
+                    width = 800,
+                    height = 600,
+                    trust = new[] { Ring.Site.Authority },
+                }
+            )
+        );
         await server.WaitReadyAsync(id, ReadyDeadline);
         var disk = new FileInfo(Path.Combine(server.Data, "desktops", id, "scratch", "disk"));
         Assert.Equal(DiskBytes, disk.Length);
-        Assert.InRange(long.Parse(await RunAsync(server, id, "df --output=size --block-size=1 / | tail -n 1"), CultureInfo.InvariantCulture), DiskBytes / 2, DiskBytes);
+        Assert.InRange(
+            long.Parse(await RunAsync(server, id, "df --output=size --block-size=1 / | tail -n 1"), CultureInfo.InvariantCulture),
+            DiskBytes / 2,
+            DiskBytes
+        );
 
         var said = "";
         foreach (var command in DebianRepository.Commands(Ring.Site))
@@ -40,7 +57,12 @@ public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
         var (code, _, error) = await server.ShellAsync(id, "dd if=/dev/zero of=$HOME/fill bs=1M", seconds: 110);
         Assert.True(code != 0 && error.Contains("No space left on device", StringComparison.Ordinal), $"dd ended with {code}: {error}");
         await OrielServer.EventuallyAsync(
-            async () => (await WarningsAsync(server, id)).Any(warning => warning!["code"]!.GetValue<string>() == "scratch-full") ? null : "the API warns of nothing", TimeSpan.FromSeconds(60));
+            async () =>
+                (await WarningsAsync(server, id)).Any(warning => warning!["code"]!.GetValue<string>() == "scratch-full")
+                    ? null
+                    : "the API warns of nothing",
+            TimeSpan.FromSeconds(60)
+        );
         var notice = await NoticeAsync(server, id);
 
         // Root has no more room than anybody.
@@ -50,7 +72,9 @@ public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
 
         await RunAsync(server, id, "sudo rm -f ~/fill /root/more");
         await OrielServer.EventuallyAsync(
-            async () => await WarningsAsync(server, id) is { Count: > 0 } left ? $"still warned of: {left.ToJsonString()}" : null, TimeSpan.FromSeconds(60));
+            async () => await WarningsAsync(server, id) is { Count: > 0 } left ? $"still warned of: {left.ToJsonString()}" : null,
+            TimeSpan.FromSeconds(60)
+        );
         await notice.WaitForAsync(new() { State = WaitForSelectorState.Hidden });
         await notice.Page.GotoAsync("about:blank");
         Assert.Equal(before, await RunAsync(server, id, "head -c 8M /dev/zero > ~/again && sync ~/again && sha256sum ~/kept"));
@@ -60,7 +84,13 @@ public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
     /// <summary>Seen in the list, and in the page that shows the desktop.</summary>
     private async Task<ILocator> NoticeAsync(OrielServer server, string id)
     {
-        var page = await Ring.SignInAsync(server, new() { ViewportSize = new() { Width = 1000, Height = 700 } });
+        var page = await Ring.SignInAsync(
+            server,
+            new()
+            {
+                ViewportSize = new() { Width = 1000, Height = 700 },
+            }
+        );
         await page.Locator("[data-testid=desktop-warning][data-reason=scratch-full]").WaitForAsync();
         await Eyes.KeepAsync(page, "disk full in the list");
         await page.GotoAsync($"{server.Address}desktops/{id}");
@@ -70,7 +100,8 @@ public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
         return notice;
     }
 
-    private static async Task<JsonArray> WarningsAsync(OrielServer server, string id) => (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["warnings"]!.AsArray();
+    private static async Task<JsonArray> WarningsAsync(OrielServer server, string id) =>
+        (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["warnings"]!.AsArray();
 
     private static async Task<string> RunAsync(OrielServer server, string id, string script)
     {

@@ -11,7 +11,8 @@ namespace Oriel.Desktop.Tests;
 /// <summary>Desktops that go on from a running one; by emulation where this host has no KVM.</summary>
 public sealed class VmForkTests(Ring ring) : MachineTests(ring)
 {
-    private const string Asked = "/home/user/asked.txt", AskedText = "asked for by the first one";
+    private const string Asked = "/home/user/asked.txt",
+        AskedText = "asked for by the first one";
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(6);
 
     /// <summary>In memory (a tmpfs and a process) and on the disk.</summary>
@@ -29,7 +30,11 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
     {
         SkipUnlessMachinesRun();
         await using var server = await OrielServer.StartAsync("--driver", "qemu", "--max-desktops", "3");
-        var source = Ring.IdOf(await server.CreateDesktopAsync(new { name = "source", files = new[] { new { path = Asked, content = Encoding.UTF8.GetBytes(AskedText) } } }));
+        var source = Ring.IdOf(
+            await server.CreateDesktopAsync(
+                new { name = "source", files = new[] { new { path = Asked, content = Encoding.UTF8.GetBytes(AskedText) } } }
+            )
+        );
         Assert.True((await server.WaitReadyAsync(source, Deadline))["canFork"]!.GetValue<bool>());
         Assert.Equal(0, (await server.ShellAsync(source, Leave)).ExitCode);
 
@@ -49,14 +54,21 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
             var state = await LinesAsync(server, id, State);
             var mark = id == source ? "after" : "before";
             Assert.Equal((mark, mark, "1"), (state[0], state[1], state[2]));
-            Assert.InRange(long.Parse(state[3], CultureInfo.InvariantCulture), DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30);
+            Assert.InRange(
+                long.Parse(state[3], CultureInfo.InvariantCulture),
+                DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 30,
+                DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 30
+            );
         }
 
         await LoseOneEachAsync(server, all[1], all[2], source);
         Assert.All(Enumerable.Range(0, 4), row => Assert.Equal(3, identities.Select(identity => identity[row]).Distinct().Count()));
     }
 
-    /// <summary>kill -9 of a paused one's machine, of another's keeper, and of the server: two end whole with the reason, and the third is found again.</summary>
+    /// <summary>
+    /// kill -9 of a paused one's machine, of another's keeper, and of the server: two end whole with the reason, and the third is found
+    /// again.
+    /// </summary>
     private static async Task LoseOneEachAsync(OrielServer server, string paused, string keeperless, string adopted)
     {
         using (var answer = await server.Api.PostAsync($"/api/desktops/{paused}/pause", null, Token))
@@ -81,13 +93,19 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
         Assert.Equal(["after"], await LinesAsync(server, adopted, "cat /tmp/in-memory"));
     }
 
-    private static Task EndedWholeAsync(OrielServer server, string id, string reason) => OrielServer.EventuallyAsync(
-        async () =>
-        {
-            var told = (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}", Token))!["reason"]?["code"]?.GetValue<string>();
-            return told != reason ? $"the reason is {told}" : Directory.Exists(server.PathOf($"desktops/{id}")) ? "the bundle is still there" : null;
-        },
-        TimeSpan.FromSeconds(60));
+    private static Task EndedWholeAsync(OrielServer server, string id, string reason) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+            {
+                var told = (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}", Token))!
+                    ["reason"]
+                    ?["code"]?.GetValue<string>();
+                return told != reason ? $"the reason is {told}"
+                    : Directory.Exists(server.PathOf($"desktops/{id}")) ? "the bundle is still there"
+                    : null;
+            },
+            TimeSpan.FromSeconds(60)
+        );
 
     private static async Task<string> ForkAsync(OrielServer server, string source, string name)
     {
@@ -102,12 +120,21 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
     /// <summary>As a person does it: a button of the running desktop leads to the other one's picture.</summary>
     private async Task<string> ForkInThePageAsync(OrielServer server, string source)
     {
-        var page = await Ring.SignInAsync(server, new() { ViewportSize = new() { Width = 1400, Height = 860 } });
+        var page = await Ring.SignInAsync(
+            server,
+            new()
+            {
+                ViewportSize = new() { Width = 1400, Height = 860 },
+            }
+        );
         await page.GotoAsync($"{server.Address}desktops/{source}");
         await Eyes.IsConnectedAsync(page);
         await Eyes.PlaysAsync(page, seconds: 120);
         await page.GetByTestId("toolbar-fork").ClickAsync();
-        await OrielServer.EventuallyAsync(() => Task.FromResult(page.Url.EndsWith(source, StringComparison.Ordinal) ? $"the page is still at {page.Url}" : null), TimeSpan.FromSeconds(60));
+        await OrielServer.EventuallyAsync(
+            () => Task.FromResult(page.Url.EndsWith(source, StringComparison.Ordinal) ? $"the page is still at {page.Url}" : null),
+            TimeSpan.FromSeconds(60)
+        );
         var id = new Uri(page.Url).Segments[^1];
         await IsProvenAsync(server, id);
         await Eyes.IsConnectedAsync(page);
@@ -129,7 +156,10 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
         // By the same proofs: its file is read afresh from its own disk, and the canary came by its own egress.
         var attestation = (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}/attestation", Token))!;
         Assert.Equal((id, 200), (attestation["desktopId"]!.GetValue<string>(), attestation["canary"]!["status"]!.GetValue<int>()));
-        Assert.Equal((Asked, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(AskedText)))), (attestation["files"]![0]!["path"]!.GetValue<string>(), attestation["files"]![0]!["sha256"]!.GetValue<string>()));
+        Assert.Equal(
+            (Asked, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(AskedText)))),
+            (attestation["files"]![0]!["path"]!.GetValue<string>(), attestation["files"]![0]!["sha256"]!.GetValue<string>())
+        );
     }
 
     private static async Task<string[]> LinesAsync(OrielServer server, string id, string script)

@@ -17,11 +17,20 @@ public sealed class VmSnapshotTests(Ring ring) : MachineTests(ring)
 
         // The first machine boots, is kept and ends; the one that waits goes on from it.
         await OrielServer.EventuallyAsync(
-            async () => (await server.Api.GetFromJsonAsyncNode("/api/pool"))!["templates"]![0]! is var pool && pool["waiting"]!.GetValue<int>() == 1 ? null : $"nothing waits yet: {pool.ToJsonString()}",
-            Deadline);
+            async () =>
+                (await server.Api.GetFromJsonAsyncNode("/api/pool"))!["templates"]![0]! is var pool && pool["waiting"]!.GetValue<int>() == 1
+                    ? null
+                    : $"nothing waits yet: {pool.ToJsonString()}",
+            Deadline
+        );
         var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
-        var memory = Directory.EnumerateDirectories(images).Select(image => Path.Combine(image, "snapshots")).Where(Directory.Exists)
-            .SelectMany(snapshots => Directory.EnumerateDirectories(snapshots)).Select(snapshot => Path.Combine(snapshot, "memory")).MaxBy(File.GetLastWriteTimeUtc)!;
+        var memory = Directory
+            .EnumerateDirectories(images)
+            .Select(image => Path.Combine(image, "snapshots"))
+            .Where(Directory.Exists)
+            .SelectMany(snapshots => Directory.EnumerateDirectories(snapshots))
+            .Select(snapshot => Path.Combine(snapshot, "memory"))
+            .MaxBy(File.GetLastWriteTimeUtc)!;
         var before = await DigestAsync(memory);
 
         var ids = new List<string>();

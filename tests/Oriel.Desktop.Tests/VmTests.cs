@@ -16,7 +16,16 @@ public sealed class VmTests(Ring ring) : MachineTests(ring)
     {
         SkipUnlessMachinesRun();
         await using var server = await OrielServer.StartAsync(["--driver", "qemu", "--max-desktops", "1", .. TestSite.ServerOptions]);
-        var id = Ring.IdOf(await server.CreateDesktopAsync(new { name = "machine", width = 1280, height = 720 }));
+        var id = Ring.IdOf(
+            await server.CreateDesktopAsync(
+                new
+                {
+                    name = "machine",
+                    width = 1280,
+                    height = 720,
+                }
+            )
+        );
         var desktop = await server.WaitReadyAsync(id, ReadyDeadline);
         Tell("virtual machine", desktop);
         Assert.Equal(("qemu", "microvm"), (desktop["driver"]!.GetValue<string>(), desktop["isolation"]!.GetValue<string>()));
@@ -42,20 +51,31 @@ public sealed class VmTests(Ring ring) : MachineTests(ring)
     {
         var watch = Stopwatch.StartNew();
         var (_, answers, errors) = await server.ShellAsync(id, LeakProbe.Script(server.Port, await server.MediaPortAsync()), seconds: 110);
-        TestContext.Current.SendDiagnosticMessage(string.Create(CultureInfo.InvariantCulture, $"Ways out were tried for {watch.Elapsed.TotalSeconds:0.0} s"));
+        TestContext.Current.SendDiagnosticMessage(
+            string.Create(CultureInfo.InvariantCulture, $"Ways out were tried for {watch.Elapsed.TotalSeconds:0.0} s")
+        );
         Assert.True(answers == LeakProbe.Answers, $"{answers}{errors}");
         await OrielServer.EventuallyAsync(
-            async () => (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!["dropped"]! is var dropped && Array.TrueForAll(LeakProbe.Dropped, kind => dropped[kind]?.GetValue<long>() > 0)
-                ? null
-                : $"the keeper has counted {dropped.ToJsonString()}",
-            TimeSpan.FromSeconds(30));
+            async () =>
+                (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/egress"))!["dropped"]! is var dropped
+                && Array.TrueForAll(LeakProbe.Dropped, kind => dropped[kind]?.GetValue<long>() > 0)
+                    ? null
+                    : $"the keeper has counted {dropped.ToJsonString()}",
+            TimeSpan.FromSeconds(30)
+        );
     }
 
     private async Task IsSeenAndTypedAtAsync(OrielServer server, string id)
     {
         var png = await server.Api.GetByteArrayAsync($"/api/desktops/{id}/screenshot", Token);
         Assert.True(png.Length > 8 * 1024, $"the screenshot has {png.Length} bytes: next to nothing is drawn");
-        var page = await Ring.SignInAsync(server, new() { ViewportSize = new() { Width = 1400, Height = 860 } });
+        var page = await Ring.SignInAsync(
+            server,
+            new()
+            {
+                ViewportSize = new() { Width = 1400, Height = 860 },
+            }
+        );
         await page.GotoAsync($"{server.Address}desktops/{id}");
         await Eyes.IsConnectedAsync(page);
         await Eyes.PlaysAsync(page, seconds: 120);
@@ -96,10 +116,17 @@ public sealed class VmTests(Ring ring) : MachineTests(ring)
         Assert.NotEqual(Host.UidOf(Environment.ProcessId), Host.UidOf(machine));
         await Host.KillMachineAsync(server.Data, id);
         await OrielServer.EventuallyAsync(
-            async () => (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}"))!["reason"]?["code"]?.GetValue<string>() is var reason && reason == "guest-killed" ? null : $"the reason is {reason}",
-            TimeSpan.FromSeconds(60));
+            async () =>
+                (await server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{id}"))!["reason"]?["code"]?.GetValue<string>() is var reason
+                && reason == "guest-killed"
+                    ? null
+                    : $"the reason is {reason}",
+            TimeSpan.FromSeconds(60)
+        );
         await OrielServer.EventuallyAsync(
-            () => Task.FromResult(Directory.Exists(Path.Combine(server.Data, "desktops", id)) ? "the bundle is still there" : null), TimeSpan.FromSeconds(60));
+            () => Task.FromResult(Directory.Exists(Path.Combine(server.Data, "desktops", id)) ? "the bundle is still there" : null),
+            TimeSpan.FromSeconds(60)
+        );
     }
 
     private static async Task RootDiskIsAsItWasAsync(string digest)
@@ -107,6 +134,9 @@ public sealed class VmTests(Ring ring) : MachineTests(ring)
         var image = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images", digest["sha256:".Length..]);
         var manifest = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(image, "manifest.json"), Token))!;
         await using var disk = File.OpenRead(Path.Combine(image, "disks", "root.erofs"));
-        Assert.Equal(manifest["disks"]!["root"]!["sha256"]!.GetValue<string>(), Convert.ToHexStringLower(await SHA256.HashDataAsync(disk, Token)));
+        Assert.Equal(
+            manifest["disks"]!["root"]!["sha256"]!.GetValue<string>(),
+            Convert.ToHexStringLower(await SHA256.HashDataAsync(disk, Token))
+        );
     }
 }

@@ -23,32 +23,48 @@ public sealed class WarmTests(Ring ring) : RingTests(ring)
 
         await IsWaitingAsync(server);
         var secret = Encoding.UTF8.GetBytes("carried over the barrier");
-        var particular = Ring.IdOf(await server.CreateDesktopAsync(new
-        {
-            name = "Particular",
-            timeZone = "Europe/Paris",
-            keyboardLayout = "de",
-            width = 1024,
-            height = 768,
-            env = new Dictionary<string, string> { ["ORIEL_WARM"] = "seen by all" },
-            files = new[] { new { path = "/home/user/.config/app/secret", content = Convert.ToBase64String(secret), mode = "0600" } },
-        }));
+        var particular = Ring.IdOf(
+            await server.CreateDesktopAsync(
+                new
+                {
+                    name = "Particular",
+                    timeZone = "Europe/Paris",
+                    keyboardLayout = "de",
+                    width = 1024,
+                    height = 768,
+                    env = new Dictionary<string, string> { ["ORIEL_WARM"] = "seen by all" },
+                    files = new[]
+                    {
+                        new
+                        {
+                            path = "/home/user/.config/app/secret",
+                            content = Convert.ToBase64String(secret),
+                            mode = "0600",
+                        },
+                    },
+                }
+            )
+        );
         steps = StepsOf(await server.WaitReadyAsync(particular));
         Assert.Equal("claim", steps[0]);
         Assert.Contains("session-end", steps);
         await ProvenAsync(server, particular, "particular");
-        var (_, seen, _) = await server.ShellAsync(particular, """
+        var (_, seen, _) = await server.ShellAsync(
+            particular,
+            """
             for pid in $(pgrep -x bash) $(pgrep -x xfce4-panel) $(pgrep -x xfce4-terminal); do
               tr '\0' '\n' < /proc/$pid/environ | grep -c -e '^ORIEL_WARM=seen by all$' -e '^TZ=Europe/Paris$'
             done | sort -u
             pgrep -c -x xfce4-session
             cat /home/user/.config/app/secret
-            """);
+            """
+        );
         Assert.Equal("2\n1\ncarried over the barrier", seen);
         Assert.NotEqual(await IdentityAsync(server, plain), await IdentityAsync(server, particular));
     }
 
-    private static List<string> StepsOf(JsonNode desktop) => [.. desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>())];
+    private static List<string> StepsOf(JsonNode desktop) =>
+        [.. desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>())];
 
     private static async Task ProvenAsync(OrielServer server, string id, string hostname)
     {
@@ -61,7 +77,12 @@ public sealed class WarmTests(Ring ring) : RingTests(ring)
     private static async Task<string> IdentityAsync(OrielServer server, string id) =>
         (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}/attestation"))!["machineId"]!.GetValue<string>();
 
-    private static Task IsWaitingAsync(OrielServer server) => OrielServer.EventuallyAsync(
-        async () => (await server.Api.GetFromJsonAsyncNode("/api/pool"))!["templates"]![0] is { } pool && pool["waiting"]!.GetValue<int>() == 1 ? null : "nothing waits yet",
-        TimeSpan.FromSeconds(120));
+    private static Task IsWaitingAsync(OrielServer server) =>
+        OrielServer.EventuallyAsync(
+            async () =>
+                (await server.Api.GetFromJsonAsyncNode("/api/pool"))!["templates"]![0] is { } pool && pool["waiting"]!.GetValue<int>() == 1
+                    ? null
+                    : "nothing waits yet",
+            TimeSpan.FromSeconds(120)
+        );
 }

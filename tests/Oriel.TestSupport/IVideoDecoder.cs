@@ -16,15 +16,20 @@ public sealed record DecodedPicture(int Width, int Height, byte[] Y, byte[] U, b
     {
         var luma = 1.164 * (Y[y * Width + x] - 16);
         var chroma = y / 2 * ((Width + 1) / 2) + x / 2;
-        double u = U[chroma] - 128, v = V[chroma] - 128;
+        double u = U[chroma] - 128,
+            v = V[chroma] - 128;
         return (Clamp(luma + 1.596 * v), Clamp(luma - 0.392 * u - 0.813 * v), Clamp(luma + 2.017 * u));
         static byte Clamp(double value) => (byte)Math.Clamp((int)Math.Round(value), 0, 255);
     }
 
-    internal static unsafe DecodedPicture Copy(byte** planes, int strideY, int strideUV, int width, int height) => new(width, height,
-        CopyPlane(planes[0], strideY, width, height),
-        CopyPlane(planes[1], strideUV, (width + 1) / 2, (height + 1) / 2),
-        CopyPlane(planes[2], strideUV, (width + 1) / 2, (height + 1) / 2));
+    internal static unsafe DecodedPicture Copy(byte** planes, int strideY, int strideUV, int width, int height) =>
+        new(
+            width,
+            height,
+            CopyPlane(planes[0], strideY, width, height),
+            CopyPlane(planes[1], strideUV, (width + 1) / 2, (height + 1) / 2),
+            CopyPlane(planes[2], strideUV, (width + 1) / 2, (height + 1) / 2)
+        );
 
     private static unsafe byte[] CopyPlane(byte* plane, int stride, int width, int height)
     {

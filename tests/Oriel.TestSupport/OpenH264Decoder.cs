@@ -6,7 +6,8 @@ namespace Oriel.TestSupport;
 /// <summary>H.264 by OpenH264, to look at what the encoder made (tests and benchmarks).</summary>
 public sealed unsafe class OpenH264Decoder : IVideoDecoder
 {
-    private const int VideoPropertySize = 24, VideoTypeAvc = 0;
+    private const int VideoPropertySize = 24,
+        VideoTypeAvc = 0;
     private readonly nint* _decoder;
     private bool _disposed;
 

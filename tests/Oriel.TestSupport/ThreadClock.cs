@@ -18,5 +18,6 @@ public static unsafe partial class ThreadClock
         }
     }
 
-    [LibraryImport("libc")] private static partial int clock_gettime(int clock, long* time);
+    [LibraryImport("libc")]
+    private static partial int clock_gettime(int clock, long* time);
 }

@@ -34,7 +34,13 @@ public sealed unsafe class Vp8Decoder : IVideoDecoder
 
         var planes = (byte**)(image + VpxOffsets.ImagePlanes);
         var strides = (int*)(image + VpxOffsets.ImageStrides);
-        return DecodedPicture.Copy(planes, strides[0], strides[1], *(int*)(image + VpxOffsets.ImageDisplayWidth), *(int*)(image + VpxOffsets.ImageDisplayHeight));
+        return DecodedPicture.Copy(
+            planes,
+            strides[0],
+            strides[1],
+            *(int*)(image + VpxOffsets.ImageDisplayWidth),
+            *(int*)(image + VpxOffsets.ImageDisplayHeight)
+        );
     }
 
     public void Dispose()

@@ -7,12 +7,20 @@ using Oriel.Screen.Yuv;
 
 namespace Oriel.TestSupport;
 
-/// <summary>A window of Oriel's own without frame, to paint on and to see what input arrives: for the image's boot test, tests and benchmarks.</summary>
+/// <summary>
+/// A window of Oriel's own without frame, to paint on and to see what input arrives: for the image's boot test, tests and benchmarks.
+/// </summary>
 public sealed unsafe partial class XPainter : IDisposable
 {
-    private const int KeyPress = 2, KeyRelease = 3, ButtonPress = 4, ButtonRelease = 5, MotionNotify = 6, MapNotify = 19;
+    private const int KeyPress = 2,
+        KeyRelease = 3,
+        ButtonPress = 4,
+        ButtonRelease = 5,
+        MotionNotify = 6,
+        MapNotify = 19;
     private const nint Events = 1 | 2 | 4 | 8 | 64 | 1 << 17;
-    private const nuint CwBackPixel = 2, CwOverrideRedirect = 512;
+    private const nuint CwBackPixel = 2,
+        CwOverrideRedirect = 512;
     private readonly XConnection _x;
     private readonly nuint _window;
     private readonly nint _context;
@@ -53,7 +61,8 @@ public sealed unsafe partial class XPainter : IDisposable
     /// </summary>
     public void ScrollText(string text, int top)
     {
-        const int LineHeight = 16, Baseline = 12;
+        const int LineHeight = 16,
+            Baseline = 12;
         _lines.Enqueue(System.Text.Encoding.ASCII.GetBytes(text));
         while (_lines.Count > (_height - top) / LineHeight)
         {
@@ -86,7 +95,8 @@ public sealed unsafe partial class XPainter : IDisposable
         SetText("_NET_WM_NAME", title);
         SetText("WM_CLASS", $"test\0{windowClass}\0");
         var window = _window;
-        const int WindowType = 33, Replace = 0;
+        const int WindowType = 33,
+            Replace = 0;
         _ = Xlib.XChangeProperty(_x.Handle, _x.Root, _x.Atom("_NET_CLIENT_LIST"), WindowType, 32, Replace, (byte*)&window, 1);
         _x.Sync();
     }
@@ -160,7 +170,12 @@ public sealed unsafe partial class XPainter : IDisposable
             text = KeySyms.ToText((uint)keysym);
         }
 
-        var kind = e.Type switch { KeyPress or KeyRelease => "key", MotionNotify => "move", _ => "button" };
+        var kind = e.Type switch
+        {
+            KeyPress or KeyRelease => "key",
+            MotionNotify => "move",
+            _ => "button",
+        };
         return new(kind, e.Type is KeyPress or ButtonPress, e.Detail, e.X, e.Y, e.State, text);
     }
 
@@ -182,16 +197,35 @@ public sealed unsafe partial class XPainter : IDisposable
         }
     }
 
-    [LibraryImport(NativeLibraries.X11)] private static partial int XMapRaised(nint display, nuint window);
-    [LibraryImport(NativeLibraries.X11)] private static partial nint XCreateGC(nint display, nuint drawable, nuint mask, nint values);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XSetForeground(nint display, nint context, nuint color);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XFillRectangle(nint display, nuint drawable, nint context, int x, int y, uint width, uint height);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XDrawString(nint display, nuint drawable, nint context, int x, int y, byte* text, int length);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XSetInputFocus(nint display, nuint window, int revertTo, nuint time);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XChangeWindowAttributes(nint display, nuint window, nuint mask, byte* attributes);
-    [LibraryImport(NativeLibraries.X11)] private static partial nuint XCreateFontCursor(nint display, uint shape);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XDefineCursor(nint display, nuint window, nuint cursor);
-    [LibraryImport(NativeLibraries.X11)] private static partial int XLookupString(XEvent* e, byte* buffer, int length, nuint* keysym, nint compose);
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XMapRaised(nint display, nuint window);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial nint XCreateGC(nint display, nuint drawable, nuint mask, nint values);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XSetForeground(nint display, nint context, nuint color);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XFillRectangle(nint display, nuint drawable, nint context, int x, int y, uint width, uint height);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XDrawString(nint display, nuint drawable, nint context, int x, int y, byte* text, int length);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XSetInputFocus(nint display, nuint window, int revertTo, nuint time);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XChangeWindowAttributes(nint display, nuint window, nuint mask, byte* attributes);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial nuint XCreateFontCursor(nint display, uint shape);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XDefineCursor(nint display, nuint window, nuint cursor);
+
+    [LibraryImport(NativeLibraries.X11)]
+    private static partial int XLookupString(XEvent* e, byte* buffer, int length, nuint* keysym, nint compose);
 }
 
 /// <param name="Kind">key, button or move.</param>

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Oriel.Tests.Shared;
 
-/// <summary>One headless Chromium of Debian for a test class; skips with the reason where there is none. A source file of several test projects.</summary>
+/// <summary>
+/// One headless Chromium of Debian for a test class; skips with the reason where there is none. A source file of several test projects.
+/// </summary>
 public abstract class DebianChromium : IAsyncLifetime
 {
     private const string Executable = "/usr/bin/chromium";
@@ -18,15 +20,24 @@ public abstract class DebianChromium : IAsyncLifetime
         }
 
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
-        {
-            ExecutablePath = Executable,
-            Args =
-            [
-                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required",
-            ],
-        });
+        _browser = await _playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions
+            {
+                ExecutablePath = Executable,
+                Args =
+                [
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-quic",
+                    "--no-first-run",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--allow-loopback-in-peer-connection",
+                    "--autoplay-policy=no-user-gesture-required",
+                ],
+            }
+        );
     }
 
     public async ValueTask DisposeAsync()

@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Oriel.Tests.Shared;
 
-/// <summary>For what has no event to wait for: looks again and again, with a deadline that tells what was last seen. A source file of several test projects.</summary>
+/// <summary>
+/// For what has no event to wait for: looks again and again, with a deadline that tells what was last seen. A source file of several test
+/// projects.
+/// </summary>
 internal static class Eventually
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);

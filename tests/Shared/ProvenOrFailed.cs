@@ -10,8 +10,8 @@ namespace Oriel.Tests.Shared;
 internal sealed record AskedFile(string Path, byte[] Content, string Mode = "0644", string Owner = "1000:1000");
 
 /// <summary>
-/// What must hold of every creation, whatever was done to it: the desktop was ready and each file that was asked for is proven by the SHA-256 that
-/// its guest read back, or it was never ready and says why and in which step. A source file of several test projects.
+/// What must hold of every creation, whatever was done to it: the desktop was ready and each file that was asked for is proven by the
+/// SHA-256 that its guest read back, or it was never ready and says why and in which step. A source file of several test projects.
 /// </summary>
 internal static class ProvenOrFailed
 {
@@ -22,7 +22,13 @@ internal static class ProvenOrFailed
     /// <param name="reason">Of the failure; null where there was none.</param>
     /// <param name="what">Of the test, for its message.</param>
     /// <returns>Whether it was ready.</returns>
-    public static bool Check(IReadOnlyList<string> states, JsonNode? attestation, JsonNode? reason, IReadOnlyCollection<AskedFile> asked, string what)
+    public static bool Check(
+        IReadOnlyList<string> states,
+        JsonNode? attestation,
+        JsonNode? reason,
+        IReadOnlyCollection<AskedFile> asked,
+        string what
+    )
     {
         var told = $"{what}: {string.Join(" ", states)}; {reason?.ToJsonString()}";
         if (!states.Contains("ready"))
@@ -35,14 +41,23 @@ internal static class ProvenOrFailed
 
         Assert.True(attestation is not null, $"{told}: ready without attestation");
         var proofs = attestation["files"]!.AsArray().ToLookup(file => file!["path"]!.GetValue<string>());
-        Assert.True(proofs.Sum(path => path.Count()) == asked.Count, $"{told}: {proofs.Count} files are proven, {asked.Count} were asked for");
+        Assert.True(
+            proofs.Sum(path => path.Count()) == asked.Count,
+            $"{told}: {proofs.Count} files are proven, {asked.Count} were asked for"
+        );
         foreach (var file in asked)
         {
             var proof = Assert.Single(proofs[file.Path])!;
             Assert.True(
                 (Convert.ToHexStringLower(SHA256.HashData(file.Content)), file.Content.Length, file.Mode, file.Owner)
-                    == (proof["sha256"]!.GetValue<string>(), proof["size"]!.GetValue<int>(), proof["mode"]!.GetValue<string>(), $"{proof["uid"]}:{proof["gid"]}"),
-                $"{told}: unproven {file.Path}: {proof.ToJsonString()}");
+                    == (
+                        proof["sha256"]!.GetValue<string>(),
+                        proof["size"]!.GetValue<int>(),
+                        proof["mode"]!.GetValue<string>(),
+                        $"{proof["uid"]}:{proof["gid"]}"
+                    ),
+                $"{told}: unproven {file.Path}: {proof.ToJsonString()}"
+            );
         }
 
         Assert.Equal("sha256:".Length + DigestLength, attestation["imageDigest"]!.GetValue<string>().Length);

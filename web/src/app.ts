@@ -21,12 +21,40 @@ export class OrielApp extends LitElement {
   static override styles = [
     base,
     css`
-      :host { min-height: 100%; }
-      header { display: flex; align-items: center; gap: 12px; max-width: 1200px; margin: 0 auto; padding: 16px 20px; }
-      header a.home { display: inline-flex; align-items: center; gap: 10px; color: var(--text); text-decoration: none; font-weight: 700; font-size: 18px; letter-spacing: -0.01em; }
-      main { max-width: 1200px; margin: 0 auto; padding: 8px 20px 48px; }
-      .wide { max-width: none; padding: 0; }
-      .out { max-width: 480px; margin: 8vh auto 0; }
+      :host {
+        min-height: 100%;
+      }
+      header {
+        display: flex;
+        align-items: center;
+        gap: 12px;
+        max-width: 1200px;
+        margin: 0 auto;
+        padding: 16px 20px;
+      }
+      header a.home {
+        display: inline-flex;
+        align-items: center;
+        gap: 10px;
+        color: var(--text);
+        text-decoration: none;
+        font-weight: 700;
+        font-size: 18px;
+        letter-spacing: -0.01em;
+      }
+      main {
+        max-width: 1200px;
+        margin: 0 auto;
+        padding: 8px 20px 48px;
+      }
+      .wide {
+        max-width: none;
+        padding: 0;
+      }
+      .out {
+        max-width: 480px;
+        margin: 8vh auto 0;
+      }
     `,
   ];
 
@@ -87,7 +115,9 @@ export class OrielApp extends LitElement {
         ${this.session ? html`<span class="muted small">${this.session.version}</span>` : nothing}
         <button class="quiet" data-testid="sign-out" @click=${() => void this.#signOut()}>${icon("out")} Sign out</button>
       </header>
-      <main>${this.route.page === "new" ? html`<new-page></new-page>` : html`<desktops-page .session=${this.session}></desktops-page>`}</main>
+      <main>
+        ${this.route.page === "new" ? html`<new-page></new-page>` : html`<desktops-page .session=${this.session}></desktops-page>`}
+      </main>
     `;
   }
 

@@ -10,8 +10,21 @@ import { formatRules, parseRules } from "../src/ui/rules.js";
 import { phasesOf, progressOf, runningStep, stepTitle, withStep } from "../src/ui/steps.js";
 
 const empty: NewDesktopForm = {
-  name: "", width: "", height: "", startUrl: "", env: "", mode: "internet", allow: "", deny: "", upstream: "", ttlMinutes: "", idleMinutes: "",
-  hostname: "", timeZone: "", keyboardLayout: "", trust: "",
+  name: "",
+  width: "",
+  height: "",
+  startUrl: "",
+  env: "",
+  mode: "internet",
+  allow: "",
+  deny: "",
+  upstream: "",
+  ttlMinutes: "",
+  idleMinutes: "",
+  hostname: "",
+  timeZone: "",
+  keyboardLayout: "",
+  trust: "",
 };
 
 describe("requestOf", () => {
@@ -19,16 +32,39 @@ describe("requestOf", () => {
 
   test("requestOf_FullForm_IsTheWholeRequest", () => {
     const form: NewDesktopForm = {
-      ...empty, name: " research ", width: "1600", height: "900", startUrl: "example.org/a", env: "A=1\n B_2=x=y \n\n", mode: "list", allow: "*.example.org:443",
-      deny: "ads.example.org", upstream: "socks5://u:p%40@proxy.test:1080", ttlMinutes: "60", idleMinutes: "10", hostname: "box-1", timeZone: "Europe/Paris", keyboardLayout: "de",
+      ...empty,
+      name: " research ",
+      width: "1600",
+      height: "900",
+      startUrl: "example.org/a",
+      env: "A=1\n B_2=x=y \n\n",
+      mode: "list",
+      allow: "*.example.org:443",
+      deny: "ads.example.org",
+      upstream: "socks5://u:p%40@proxy.test:1080",
+      ttlMinutes: "60",
+      idleMinutes: "10",
+      hostname: "box-1",
+      timeZone: "Europe/Paris",
+      keyboardLayout: "de",
     };
     expect(requestOf(form, [{ path: "/home/user/a", content: "eA==", mode: "0600" }])).toEqual({
-      name: "research", width: 1600, height: 900, startUrl: "https://example.org/a", env: { A: "1", B_2: "x=y " },
+      name: "research",
+      width: 1600,
+      height: 900,
+      startUrl: "https://example.org/a",
+      env: { A: "1", B_2: "x=y " },
       egress: {
-        mode: "list", allow: [{ host: "*.example.org", ports: [443] }], deny: [{ host: "ads.example.org", ports: [] }],
+        mode: "list",
+        allow: [{ host: "*.example.org", ports: [443] }],
+        deny: [{ host: "ads.example.org", ports: [] }],
         upstream: { type: "socks5", host: "proxy.test", port: 1080, username: "u", password: "p@" },
       },
-      ttl: 3600, idleTimeout: 600, hostname: "box-1", timeZone: "Europe/Paris", keyboardLayout: "de",
+      ttl: 3600,
+      idleTimeout: 600,
+      hostname: "box-1",
+      timeZone: "Europe/Paris",
+      keyboardLayout: "de",
       files: [{ path: "/home/user/a", content: "eA==", mode: "0600", owner: "user" }],
     });
   });
@@ -38,8 +74,22 @@ describe("requestOf", () => {
   });
 
   test.each<[keyof NewDesktopForm, string]>([
-    ["width", "12"], ["height", "1e9"], ["width", "x"], ["startUrl", "ftp://x"], ["startUrl", "http://"], ["env", "1A=x"], ["env", "novalue"],
-    ["deny", "a b"], ["deny", "a:99999"], ["upstream", "proxy:1"], ["upstream", "http://h:0"], ["ttlMinutes", "0"], ["ttlMinutes", "1.5"], ["hostname", "-a"], ["hostname", "a_b"], ["trust", "x"],
+    ["width", "12"],
+    ["height", "1e9"],
+    ["width", "x"],
+    ["startUrl", "ftp://x"],
+    ["startUrl", "http://"],
+    ["env", "1A=x"],
+    ["env", "novalue"],
+    ["deny", "a b"],
+    ["deny", "a:99999"],
+    ["upstream", "proxy:1"],
+    ["upstream", "http://h:0"],
+    ["ttlMinutes", "0"],
+    ["ttlMinutes", "1.5"],
+    ["hostname", "-a"],
+    ["hostname", "a_b"],
+    ["trust", "x"],
   ])("requestOf_Wrong_%s=%s_NamesTheField", (field, value) => {
     const act = () => requestOf({ ...empty, [field]: value }, []);
     expect(act).toThrow(FieldError);
@@ -81,19 +131,33 @@ test("steps_Events_AreMergedByName", () => {
 });
 
 test("withStep_WordsTwiceAndLate_BeginNothingAgain", () => {
-  const seen: Step[] = [{ name: "a", state: "done" as const, elapsedMs: 5 }, { name: "b", state: "running" as const }];
-  const answer: Step[] = [{ name: "a", state: "running" as const }, { name: "b", state: "done" as const }, { name: "c", state: "running" as const }];
+  const seen: Step[] = [
+    { name: "a", state: "done" as const, elapsedMs: 5 },
+    { name: "b", state: "running" as const },
+  ];
+  const answer: Step[] = [
+    { name: "a", state: "running" as const },
+    { name: "b", state: "done" as const },
+    { name: "c", state: "running" as const },
+  ];
   expect(answer.reduce<Step[]>(withStep, seen).map(({ state }) => state)).toEqual(["done", "done", "running"]);
   expect(seen[1]?.state).toBe("running");
 });
 
 test("isNewer_ReplayedStates_DoNotGoBack", () => {
-  expect([isNewer("ready", "configuring"), isNewer("failed", "ready"), isNewer("ready", "ready"), isNewer("ready", "paused"), isNewer("paused", "ready")]).not.toContain(false);
+  expect([
+    isNewer("ready", "configuring"),
+    isNewer("failed", "ready"),
+    isNewer("ready", "ready"),
+    isNewer("ready", "paused"),
+    isNewer("paused", "ready"),
+  ]).not.toContain(false);
   expect([isNewer("creating", "ready"), isNewer("configuring", "paused"), isNewer("ready", "destroyed")]).not.toContain(true);
 });
 
 test("phasesOf_OverlappingSteps_AreAllThereAndEndInOrder", () => {
-  const states = (...steps: Array<[string, "running" | "done" | "failed"]>) => phasesOf(steps.map(([name, state]) => ({ name, state }))).map(({ state }) => state);
+  const states = (...steps: Array<[string, "running" | "done" | "failed"]>) =>
+    phasesOf(steps.map(([name, state]) => ({ name, state }))).map(({ state }) => state);
   expect(states()).toEqual(["waiting", "waiting", "waiting", "waiting", "waiting"]);
   expect(states(["prepare", "done"])).toEqual(["running", "waiting", "waiting", "waiting", "waiting"]);
   expect(states(["keeper", "running"], ["agent", "running"])).toEqual(["running", "running", "waiting", "waiting", "waiting"]);
@@ -101,7 +165,13 @@ test("phasesOf_OverlappingSteps_AreAllThereAndEndInOrder", () => {
 });
 
 test("runningStep_SeveralRun_IsTheFirstBegun", () => {
-  expect(runningStep([{ name: "a", state: "done" }, { name: "b", state: "running" }, { name: "c", state: "running" }])?.name).toBe("b");
+  expect(
+    runningStep([
+      { name: "a", state: "done" },
+      { name: "b", state: "running" },
+      { name: "c", state: "running" },
+    ])?.name,
+  ).toBe("b");
   expect(runningStep([{ name: "a", state: "done" }])).toBeNull();
 });
 

@@ -15,7 +15,10 @@ test("heldBack_UntilReleased_KeepsWhatIsToldInOrder", () => {
   expect(seen).toEqual([]);
 
   release();
-  expect(seen).toEqual([{ t: "pong", id: 1 }, { t: "pong", id: 2 }]);
+  expect(seen).toEqual([
+    { t: "pong", id: 1 },
+    { t: "pong", id: 2 },
+  ]);
 
   events.interrupted(false);
   events.frame(frame);

@@ -58,7 +58,12 @@ describe("KeyState", () => {
 
   test("down_InputMethodOrDeadKey_IsLeftToTheField", () => {
     const state = new KeyState();
-    for (const event of [key("KeyA", "Process"), key("KeyA", "a", { isComposing: true }), key("KeyA", "a", { keyCode: 229 }), key("Quote", "Dead")]) {
+    for (const event of [
+      key("KeyA", "Process"),
+      key("KeyA", "a", { isComposing: true }),
+      key("KeyA", "a", { keyCode: 229 }),
+      key("Quote", "Dead"),
+    ]) {
       expect(state.down(event)).toEqual({ messages: [], handled: false });
     }
   });
@@ -120,9 +125,12 @@ describe("KeyState", () => {
 });
 
 test("chord_Keys_ReleasesInReverse", () => {
-  expect(chord([{ code: "ControlLeft", key: "Control" }, { code: "KeyW", key: "w" }])).toEqual([
-    down("ControlLeft", "Control"), down("KeyW", "w"), up("KeyW", "w"), up("ControlLeft", "Control"),
-  ]);
+  expect(
+    chord([
+      { code: "ControlLeft", key: "Control" },
+      { code: "KeyW", key: "w" },
+    ]),
+  ).toEqual([down("ControlLeft", "Control"), down("KeyW", "w"), up("KeyW", "w"), up("ControlLeft", "Control")]);
 });
 
 test("platformOf_NavigatorPlatforms_AreTold", () => {

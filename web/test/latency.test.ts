@@ -5,7 +5,16 @@ import { readSample } from "../packages/oriel-desktop/src/sample.js";
 import type { ShownFrame } from "../packages/oriel-desktop/src/link.js";
 import type { FrameMessage } from "../packages/oriel-desktop/src/messages.js";
 
-const message = (rtp: number): FrameMessage => ({ t: "frame", rtp, damageUs: 500, captureUs: 900, encodeUs: 6100, sendUs: 200, bytes: 1, q: 1 });
+const message = (rtp: number): FrameMessage => ({
+  t: "frame",
+  rtp,
+  damageUs: 500,
+  captureUs: 900,
+  encodeUs: 6100,
+  sendUs: 200,
+  bytes: 1,
+  q: 1,
+});
 const frame = (rtp: number): ShownFrame => ({ rtp, width: 1, height: 1, receivedAt: 100, decodeMs: 3, displayAt: 112 });
 
 test("stagesOf_BothHalves_AddUpToTheWhole", () => {
@@ -51,7 +60,19 @@ test("typical_OneSlowFrame_DoesNotCount", () => {
 
 test("readSample_Report_FindsPairAndCodec", () => {
   const entries = [
-    { type: "inbound-rtp", id: "I", kind: "video", timestamp: 1000, bytesReceived: 10, framesDecoded: 3, framesDropped: 1, codecId: "C", jitterBufferDelay: 0.03, jitterBufferEmittedCount: 3, freezeCount: 0 },
+    {
+      type: "inbound-rtp",
+      id: "I",
+      kind: "video",
+      timestamp: 1000,
+      bytesReceived: 10,
+      framesDecoded: 3,
+      framesDropped: 1,
+      codecId: "C",
+      jitterBufferDelay: 0.03,
+      jitterBufferEmittedCount: 3,
+      freezeCount: 0,
+    },
     { type: "codec", id: "C", mimeType: "video/VP8" },
     { type: "transport", id: "T", selectedCandidatePairId: "P" },
     { type: "candidate-pair", id: "P", currentRoundTripTime: 0.004, remoteCandidateId: "R" },

@@ -16,13 +16,22 @@ describe("messages", () => {
     expect(unwrapControl('{"t":"pong","id":3}')).toEqual({ t: "pong", id: 3 });
   });
 
-  test.each(["", "null", "[]", "{", '"x"', '{"t":"pong"}', '{"t":"pong","id":"3"}', '{"t":"toString"}', '{"t":"size","width":1}', '{"c":"input","m":{"t":"pong","id":1}}', '{"c":"control","m":null}'])(
-    "unwrapControl_Bad_%s_IsNull",
-    (text) => {
-      expect(unwrapControl(text)).toBeNull();
-      expect(parseControlText(text)).toBeNull();
-    },
-  );
+  test.each([
+    "",
+    "null",
+    "[]",
+    "{",
+    '"x"',
+    '{"t":"pong"}',
+    '{"t":"pong","id":"3"}',
+    '{"t":"toString"}',
+    '{"t":"size","width":1}',
+    '{"c":"input","m":{"t":"pong","id":1}}',
+    '{"c":"control","m":null}',
+  ])("unwrapControl_Bad_%s_IsNull", (text) => {
+    expect(unwrapControl(text)).toBeNull();
+    expect(parseControlText(text)).toBeNull();
+  });
 });
 
 describe("access units", () => {
@@ -94,6 +103,11 @@ describe("textDiff", () => {
     expect(textDiff("teh", "the")).toEqual([...backspace, ...backspace, { t: "text", text: "he" }]);
   });
   test("textDiff_LineBreak_IsEnter", () => {
-    expect(textDiff("", "a\nb").map((message) => (message.t === "text" ? message.text : message.t === "key" ? message.code : ""))).toEqual(["a", "Enter", "Enter", "b"]);
+    expect(textDiff("", "a\nb").map((message) => (message.t === "text" ? message.text : message.t === "key" ? message.code : ""))).toEqual([
+      "a",
+      "Enter",
+      "Enter",
+      "b",
+    ]);
   });
 });

@@ -4,7 +4,7 @@ import { followFeed } from "../src/api/feed.js";
 import { SseParser, type ServerEvent } from "../src/api/sse.js";
 
 describe("SseParser", () => {
-  const stream = "id: 1\nevent: step\ndata: {\"a\":1}\n\n: comment\n\nid: 2\r\ndata: one\r\ndata: two\r\n\r\nretry: 700\rdata:x\r\r";
+  const stream = 'id: 1\nevent: step\ndata: {"a":1}\n\n: comment\n\nid: 2\r\ndata: one\r\ndata: two\r\n\r\nretry: 700\rdata:x\r\r';
 
   test("push_AnyCut_GivesTheSameEvents", () => {
     const whole = new SseParser().push(stream + "\n");
@@ -31,22 +31,20 @@ describe("followFeed", () => {
 
   test("followFeed_StreamBreaks_GoesOnAfterTheLastEvent", async () => {
     const asked: Array<string | null> = [];
-    const answers = ["id: 4\nevent: log\ndata: 1\n\nid: 5\nevent: log\ndata: 2\n\nid: 6\nevent: lo", "id: 6\nevent: log\ndata: 3\n\nid: 7\nevent: end\ndata: {}\n\n"];
+    const answers = [
+      "id: 4\nevent: log\ndata: 1\n\nid: 5\nevent: log\ndata: 2\n\nid: 6\nevent: lo",
+      "id: 6\nevent: log\ndata: 3\n\nid: 7\nevent: end\ndata: {}\n\n",
+    ];
     const seen: ServerEvent[] = [];
     const online: boolean[] = [];
-    await followFeed(
-      "/events",
-      { event: (event) => seen.push(event), online: (on) => online.push(on) },
-      new AbortController().signal,
-      {
-        backoff: new Backoff(1, 1),
-        fetch: (_url, init) => {
-          asked.push(new Headers(init?.headers).get("Last-Event-ID"));
-          const next = answers.shift();
-          return next === undefined ? Promise.reject(new TypeError("down")) : Promise.resolve(respond(next));
-        },
+    await followFeed("/events", { event: (event) => seen.push(event), online: (on) => online.push(on) }, new AbortController().signal, {
+      backoff: new Backoff(1, 1),
+      fetch: (_url, init) => {
+        asked.push(new Headers(init?.headers).get("Last-Event-ID"));
+        const next = answers.shift();
+        return next === undefined ? Promise.reject(new TypeError("down")) : Promise.resolve(respond(next));
       },
-    );
+    });
     expect(asked).toEqual([null, "5"]);
     expect(seen.map(({ data }) => data)).toEqual(["1", "2", "3", "{}"]);
     expect(online).toEqual([true, false, true]);
@@ -59,7 +57,10 @@ describe("followFeed", () => {
       "/events",
       { event: () => undefined, online: (_on, error) => reasons.push(error?.reason ?? null) },
       new AbortController().signal,
-      { backoff: new Backoff(1, 1), fetch: () => (++calls < 3 ? Promise.reject(new TypeError("down")) : Promise.resolve(respond("event: end\ndata: {}\n\n"))) },
+      {
+        backoff: new Backoff(1, 1),
+        fetch: () => (++calls < 3 ? Promise.reject(new TypeError("down")) : Promise.resolve(respond("event: end\ndata: {}\n\n"))),
+      },
     );
     expect(reasons).toEqual(["server-unreachable", "server-unreachable", null]);
   });

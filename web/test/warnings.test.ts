@@ -19,7 +19,11 @@ test("unseen_Several_AreTheLatestFirst", () => {
 
 test("warningTitle_AnyCode_IsReadable", () => {
   expect(["scratch-full", "disk-full", "halted", "some-thing-new", "constructor"].map(warningTitle)).toEqual([
-    "disk nearly full", "server’s disk nearly full", "stands still", "some thing new", "constructor",
+    "disk nearly full",
+    "server’s disk nearly full",
+    "stands still",
+    "some thing new",
+    "constructor",
   ]);
 });
 

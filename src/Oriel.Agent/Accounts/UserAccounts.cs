@@ -21,7 +21,8 @@ internal static class UserAccounts
     public static UserAccount Desktop() => Find(DesktopUser) ?? throw new IOException($"The image has no user named {DesktopUser}.");
 
     /// <param name="nameOrId">A name or a numeric user id.</param>
-    public static UserAccount? Find(string nameOrId) => Find(nameOrId, File.ReadLines(PasswdPath), File.Exists(GroupPath) ? File.ReadLines(GroupPath) : []);
+    public static UserAccount? Find(string nameOrId) =>
+        Find(nameOrId, File.ReadLines(PasswdPath), File.Exists(GroupPath) ? File.ReadLines(GroupPath) : []);
 
     internal static UserAccount? Find(string nameOrId, IEnumerable<string> passwd, IEnumerable<string> group)
     {
@@ -29,9 +30,21 @@ internal static class UserAccounts
         {
             // name:password:uid:gid:comment:home:shell
             var fields = line.Split(':');
-            if (fields.Length == 7 && (fields[0] == nameOrId || fields[2] == nameOrId) && TryId(fields[2], out var uid) && TryId(fields[3], out var gid))
+            if (
+                fields.Length == 7
+                && (fields[0] == nameOrId || fields[2] == nameOrId)
+                && TryId(fields[2], out var uid)
+                && TryId(fields[3], out var gid)
+            )
             {
-                return new UserAccount(fields[0], uid, gid, fields[5], fields[6].Length > 0 ? fields[6] : "/bin/sh", [gid, .. Groups(fields[0], gid, group)]);
+                return new UserAccount(
+                    fields[0],
+                    uid,
+                    gid,
+                    fields[5],
+                    fields[6].Length > 0 ? fields[6] : "/bin/sh",
+                    [gid, .. Groups(fields[0], gid, group)]
+                );
             }
         }
 

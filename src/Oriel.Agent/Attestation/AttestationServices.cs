@@ -2,7 +2,6 @@ namespace Oriel.Agent.Attestation;
 
 internal static class AttestationServices
 {
-    public static IServiceCollection AddAttestation(this IServiceCollection services) => services
-        .AddSingleton<EnvironmentObserver>()
-        .AddSingleton<Attestor>();
+    public static IServiceCollection AddAttestation(this IServiceCollection services) =>
+        services.AddSingleton<EnvironmentObserver>().AddSingleton<Attestor>();
 }

@@ -9,13 +9,20 @@ using Oriel.Protocol.Guest;
 namespace Oriel.Agent.Attestation;
 
 /// <summary>Says what is, not what was meant: each answer is observed when it is asked for.</summary>
-internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen, GuestConsole console, AgentOptions options, BootConfig config)
+internal sealed class Attestor(
+    EnvironmentObserver observer,
+    ScreenSetup screen,
+    GuestConsole console,
+    AgentOptions options,
+    BootConfig config
+)
 {
     private const int MaxPaths = 2000;
     private const int MaxNames = 1000;
-    private static readonly TimeSpan _canaryDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CanaryDeadline = TimeSpan.FromSeconds(10);
 
-    /// <exception cref="RpcException">InvalidArgument: too much is asked. Unavailable: the session or a shell cannot be observed; says which.</exception>
+    /// <exception cref="RpcException">InvalidArgument: too much is asked. Unavailable: the session or a shell cannot be observed; says
+    /// which.</exception>
     public async Task<AttestReply> AttestAsync(AttestRequest request, CancellationToken cancellationToken)
     {
         if (request.Paths.Count > MaxPaths || request.EnvNames.Count > MaxNames)
@@ -45,7 +52,11 @@ internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen,
                 BootId = File.ReadAllText(SystemIdentity.BootIdPath).Trim(),
             };
             reply.Files.AddRange(request.Paths.Select(FileProofs.Read));
-            reply.Env.AddRange(request.EnvNames.Select(name => Compare(name, ("login", loginTask.Result), (options.Headless ? "exec" : "session", session), ("exec", execTask.Result))));
+            reply.Env.AddRange(
+                request.EnvNames.Select(name =>
+                    Compare(name, ("login", loginTask.Result), (options.Headless ? "exec" : "session", session), ("exec", execTask.Result))
+                )
+            );
             return reply;
         }
         catch (IOException e)
@@ -71,18 +82,26 @@ internal sealed class Attestor(EnvironmentObserver observer, ScreenSetup screen,
     /// <summary>What /etc/localtime leads to, which is what the C library reads.</summary>
     private static string ObserveTimeZone()
     {
-        const string root = "/usr/share/zoneinfo/";
+        const string Root = "/usr/share/zoneinfo/";
         var target = new System.IO.FileInfo("/etc/localtime").LinkTarget ?? "";
-        return target.StartsWith(root, StringComparison.Ordinal) ? target[root.Length..] : target;
+        return target.StartsWith(Root, StringComparison.Ordinal) ? target[Root.Length..] : target;
     }
 
     private async Task<(Dictionary<string, string> Session, CanaryResult Canary)> ObserveSessionAsync(
-        AttestRequest request, Task<Dictionary<string, string>> exec, CancellationToken cancellationToken)
+        AttestRequest request,
+        Task<Dictionary<string, string>> exec,
+        CancellationToken cancellationToken
+    )
     {
         // Without a session, what is executed is all that could speak of its environment.
-        var (session, source) = options.Headless ? (await exec, "exec, there is no session") : await observer.SessionAsync(cancellationToken);
+        var (session, source) = options.Headless
+            ? (await exec, "exec, there is no session")
+            : await observer.SessionAsync(cancellationToken);
         console.Write("info", "attest", $"session environment read from {source}");
-        var canary = request.CanaryNonce.Length == 0 ? default : await CanaryProbe.RunAsync(request.CanaryNonce, session, _canaryDeadline * config.TimeScale, cancellationToken);
+        var canary =
+            request.CanaryNonce.Length == 0
+                ? default
+                : await CanaryProbe.RunAsync(request.CanaryNonce, session, CanaryDeadline * config.TimeScale, cancellationToken);
         return (session, canary with { Body = canary.Body ?? "", Error = canary.Error ?? "" });
     }
 }

@@ -13,7 +13,12 @@ internal static class CanaryProbe
 {
     private const int MaxBodyBytes = 4096;
 
-    public static async Task<CanaryResult> RunAsync(string nonce, IReadOnlyDictionary<string, string> session, TimeSpan limit, CancellationToken cancellationToken)
+    public static async Task<CanaryResult> RunAsync(
+        string nonce,
+        IReadOnlyDictionary<string, string> session,
+        TimeSpan limit,
+        CancellationToken cancellationToken
+    )
     {
         var began = Stopwatch.GetTimestamp();
         if (nonce.Length > 128 || !nonce.All(char.IsAsciiLetterOrDigit))
@@ -33,7 +38,12 @@ internal static class CanaryProbe
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(limit);
-        using var handler = new SocketsHttpHandler { Proxy = new WebProxy(address, BypassOnLocal: false), UseProxy = true, AllowAutoRedirect = false };
+        using var handler = new SocketsHttpHandler
+        {
+            Proxy = new WebProxy(address, BypassOnLocal: false),
+            UseProxy = true,
+            AllowAutoRedirect = false,
+        };
         using var client = new HttpClient(handler) { MaxResponseContentBufferSize = MaxBodyBytes };
         try
         {

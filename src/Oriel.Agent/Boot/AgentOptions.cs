@@ -4,9 +4,12 @@ using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Boot;
 
-/// <summary>Where the agent listens and what it reads at its start. From the environment of PID 1; a desktop's user cannot change it.</summary>
+/// <summary>
+/// Where the agent listens and what it reads at its start. From the environment of PID 1; a desktop's user cannot change it.
+/// </summary>
 /// <param name="BootConfigPath"><c>ORIEL_BOOT_CONFIG</c>, default <see cref="BootConfig.GuestPath"/>.</param>
-/// <param name="Listen"><c>ORIEL_AGENT_LISTEN</c>: <c>tcp:ADDRESS:PORT</c> (default the guest's address and port) or <c>unix:PATH</c>.</param>
+/// <param name="Listen"><c>ORIEL_AGENT_LISTEN</c>: <c>tcp:ADDRESS:PORT</c> (default the guest's address and port) or
+/// <c>unix:PATH</c>.</param>
 /// <param name="Headless">
 /// <c>ORIEL_HEADLESS=1</c>, set by an image that has no desktop: no X server, bus or session is started, and what would wait for one does
 /// without. Such a guest is configured and attested, runs programs and reaches its proxy, in a fraction of a desktop's memory.
@@ -26,8 +29,11 @@ internal sealed record AgentOptions(string BootConfigPath, AgentEndpoint Listen,
         var listen = Environment.GetEnvironmentVariable(ListenVariable);
         return new AgentOptions(
             Environment.GetEnvironmentVariable(BootConfigVariable) is { Length: > 0 } path ? path : BootConfig.GuestPath,
-            string.IsNullOrEmpty(listen) ? new AgentEndpoint(new IPEndPoint(IPAddress.Parse(GuestNetwork.GuestAddress), GuestNetwork.AgentPort), null) : AgentEndpoint.Parse(listen),
-            Environment.GetEnvironmentVariable(HeadlessVariable) == "1");
+            string.IsNullOrEmpty(listen)
+                ? new AgentEndpoint(new IPEndPoint(IPAddress.Parse(GuestNetwork.GuestAddress), GuestNetwork.AgentPort), null)
+                : AgentEndpoint.Parse(listen),
+            Environment.GetEnvironmentVariable(HeadlessVariable) == "1"
+        );
     }
 }
 

@@ -12,7 +12,7 @@ internal sealed class AgentSessions(byte[] agentKey, string desktopId)
     public const int MaxProven = 64;
     public const int MaxUnproven = 64;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private byte[] _key = agentKey;
     private string _desktopId = desktopId;
     private readonly Table _unproven = new(MaxUnproven);
@@ -23,7 +23,7 @@ internal sealed class AgentSessions(byte[] agentKey, string desktopId)
     /// <summary>Another key and name from now on; who knew the old one is a stranger.</summary>
     public void Rekey(byte[] key, string name)
     {
-        lock (_gate)
+        lock (_lock)
         {
             (_key, _desktopId) = (key, name);
             _unproven.Clear();
@@ -35,7 +35,7 @@ internal sealed class AgentSessions(byte[] agentKey, string desktopId)
     public (byte[] Session, byte[] Proof) Open(ReadOnlySpan<byte> clientNonce)
     {
         var session = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
-        lock (_gate)
+        lock (_lock)
         {
             _unproven.Add(Convert.ToHexStringLower(session), AgentProof.OfServer(_key, clientNonce, session));
             return (session, AgentProof.OfAgent(_key, clientNonce, session));
@@ -56,7 +56,7 @@ internal sealed class AgentSessions(byte[] agentKey, string desktopId)
             return false;
         }
 
-        lock (_gate)
+        lock (_lock)
         {
             if (_proven.TryGet(session, out var expected))
             {

@@ -17,10 +17,16 @@ internal sealed class GuestBoot : IDisposable
 
     private const int SigTerm = 15;
     private const int SigKill = 9;
-    private static readonly TimeSpan _leftoversDeadline = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LeftoversDeadline = TimeSpan.FromSeconds(1);
 
-    private GuestBoot(TimeProvider clock, GuestConsole console, StepJournal steps, ChildReaper reaper, AgentOptions options, BootConfig config) =>
-        (Clock, Console, Steps, Reaper, Options, Config) = (clock, console, steps, reaper, options, config);
+    private GuestBoot(
+        TimeProvider clock,
+        GuestConsole console,
+        StepJournal steps,
+        ChildReaper reaper,
+        AgentOptions options,
+        BootConfig config
+    ) => (Clock, Console, Steps, Reaper, Options, Config) = (clock, console, steps, reaper, options, config);
 
     public TimeProvider Clock { get; }
 
@@ -56,7 +62,8 @@ internal sealed class GuestBoot : IDisposable
             var config = ReadConfig(options.BootConfigPath);
             if (config.Warm is not null && GuestMachine.OwnsKernel())
             {
-                // A container's is set from outside. A session that starts before its desktop is configured must not start with the kernel's "(none)".
+                // A container's is set from outside. A session that starts before its desktop is configured must not start with the
+                // kernel's "(none)".
                 GuestMachine.SetHostname(config.Hostname);
             }
 
@@ -92,7 +99,7 @@ internal sealed class GuestBoot : IDisposable
             {
                 // What the session left: programs of their own sessions, and what exec started.
                 ChildReaper.SignalAll(SigTerm);
-                await Reaper.Childless.WaitAsync(_leftoversDeadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Reaper.Childless.WaitAsync(LeftoversDeadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 ChildReaper.SignalAll(SigKill);
             }
 
@@ -142,6 +149,8 @@ internal sealed class GuestBoot : IDisposable
         }
 
         var config = JsonSerializer.Deserialize(file, BootJsonContext.Default.BootConfig);
-        return config is { AgentKey.Length: 32, DesktopId.Length: > 0 } ? config : throw new FormatException($"{path} lacks a desktop id or a 32-byte agent key.");
+        return config is { AgentKey.Length: 32, DesktopId.Length: > 0 }
+            ? config
+            : throw new FormatException($"{path} lacks a desktop id or a 32-byte agent key.");
     }
 }

@@ -13,7 +13,8 @@ internal sealed class GuestConsole : ILoggerProvider
     private const int MaxWaitingLines = 2000;
 
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(
-        new BoundedChannelOptions(MaxWaitingLines) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
+        new BoundedChannelOptions(MaxWaitingLines) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true }
+    );
 
     private readonly Thread _writer;
     private readonly TimeProvider _clock;
@@ -53,13 +54,17 @@ internal sealed class GuestConsole : ILoggerProvider
         }
 
         return text.AsSpan().ContainsAnyInRange('\0', '\x1f') || text.Contains('\x7f')
-            ? string.Create(text.Length, text, static (span, source) =>
-            {
-                for (var i = 0; i < span.Length; i++)
+            ? string.Create(
+                text.Length,
+                text,
+                static (span, source) =>
                 {
-                    span[i] = char.IsControl(source[i]) ? ' ' : source[i];
+                    for (var i = 0; i < span.Length; i++)
+                    {
+                        span[i] = char.IsControl(source[i]) ? ' ' : source[i];
+                    }
                 }
-            })
+            )
             : text;
     }
 
@@ -96,20 +101,31 @@ internal sealed class GuestConsole : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
         {
             if (IsEnabled(logLevel))
             {
                 var text = formatter(state, exception);
-                console.Write(Level(logLevel), source, exception is null ? text : $"{text}: {exception.GetType().Name}: {exception.Message}");
+                console.Write(
+                    Level(logLevel),
+                    source,
+                    exception is null ? text : $"{text}: {exception.GetType().Name}: {exception.Message}"
+                );
             }
         }
 
-        private static string Level(LogLevel level) => level switch
-        {
-            LogLevel.Warning => "warn",
-            LogLevel.Error or LogLevel.Critical => "error",
-            _ => "info",
-        };
+        private static string Level(LogLevel level) =>
+            level switch
+            {
+                LogLevel.Warning => "warn",
+                LogLevel.Error or LogLevel.Critical => "error",
+                _ => "info",
+            };
     }
 }

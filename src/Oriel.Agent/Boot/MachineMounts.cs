@@ -7,7 +7,7 @@ namespace Oriel.Agent.Boot;
 /// <summary>The file systems that an init provides where its driver has not.</summary>
 internal static class MachineMounts
 {
-    private static readonly (string Target, string Type, MountFlags Flags, string? Data)[] _wanted =
+    private static readonly (string Target, string Type, MountFlags Flags, string? Data)[] Wanted =
     [
         ("/proc", "proc", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, null),
         ("/sys", "sysfs", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, null),
@@ -18,17 +18,25 @@ internal static class MachineMounts
         ("/tmp", "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices, "mode=1777,size=50%"),
     ];
 
-    /// <summary>Files under these prove that the directory is in use although it is no mount point (a bind-mounted device, boot.json).</summary>
-    private static readonly Dictionary<string, string> _inUse = new() { ["/proc"] = "/proc/self", ["/dev"] = "/dev/null", ["/run"] = "/run/oriel", ["/dev/pts"] = "/dev/pts/ptmx" };
+    /// <summary>
+    /// Files under these prove that the directory is in use although it is no mount point (a bind-mounted device, boot.json).
+    /// </summary>
+    private static readonly Dictionary<string, string> InUse = new()
+    {
+        ["/proc"] = "/proc/self",
+        ["/dev"] = "/dev/null",
+        ["/run"] = "/run/oriel",
+        ["/dev/pts"] = "/dev/pts/ptmx",
+    };
 
     /// <returns>What was mounted, for the console.</returns>
     /// <exception cref="LinuxException">One that is needed cannot be mounted.</exception>
     public static string MountMissing()
     {
         List<string> mounted = [];
-        foreach (var (target, type, flags, data) in _wanted)
+        foreach (var (target, type, flags, data) in Wanted)
         {
-            if (IsMountPoint(target) || (_inUse.TryGetValue(target, out var proof) && Path.Exists(proof)))
+            if (IsMountPoint(target) || (InUse.TryGetValue(target, out var proof) && Path.Exists(proof)))
             {
                 continue;
             }

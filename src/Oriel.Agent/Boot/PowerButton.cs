@@ -4,8 +4,8 @@ using Oriel.Linux.Polling;
 namespace Oriel.Agent.Boot;
 
 /// <summary>
-/// A machine's power button, by which its driver asks for an orderly end. Its events come from evdev (include/uapi/linux/input.h): 16 bytes of
-/// time, then type, code and value. Guests without one have no such file.
+/// A machine's power button, by which its driver asks for an orderly end. Its events come from evdev (include/uapi/linux/input.h): 16 bytes
+/// of time, then type, code and value. Guests without one have no such file.
 /// </summary>
 internal sealed class PowerButton(GuestEnding ending, GuestConsole console) : BackgroundService
 {

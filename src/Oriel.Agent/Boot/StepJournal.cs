@@ -9,7 +9,7 @@ internal sealed class StepJournal(TimeProvider clock, GuestConsole console)
     /// <summary>A guest has about ten steps, each with two or three events; what comes beyond is a fault and only logged.</summary>
     private const int MaxEvents = 256;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<GuestStep> _events = [];
     private readonly long _began = clock.GetTimestamp();
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -26,7 +26,7 @@ internal sealed class StepJournal(TimeProvider clock, GuestConsole console)
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _events.Count == 0 ? 0 : _events[^1].SinceBootUs;
             }
@@ -36,11 +36,11 @@ internal sealed class StepJournal(TimeProvider clock, GuestConsole console)
     /// <summary>Past events, then each as it happens, until cancelled.</summary>
     public async IAsyncEnumerable<GuestStep> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        for (var next = 0; ;)
+        for (var next = 0; ; )
         {
             GuestStep[] events;
             Task changed;
-            lock (_gate)
+            lock (_lock)
             {
                 events = [.. _events.Skip(next)];
                 changed = _changed.Task;
@@ -68,7 +68,7 @@ internal sealed class StepJournal(TimeProvider clock, GuestConsole console)
             Detail = detail,
         };
         TaskCompletionSource changed;
-        lock (_gate)
+        lock (_lock)
         {
             if (_events.Count < MaxEvents)
             {
@@ -79,7 +79,11 @@ internal sealed class StepJournal(TimeProvider clock, GuestConsole console)
         }
 
         changed.TrySetResult();
-        console.Write(state == StepState.Failed ? "error" : "info", "step", $"{e.Name} {state.ToString().ToLowerInvariant()} elapsed={e.ElapsedUs}us boot={e.SinceBootUs}us {detail}");
+        console.Write(
+            state == StepState.Failed ? "error" : "info",
+            "step",
+            $"{e.Name} {state.ToString().ToLowerInvariant()} elapsed={e.ElapsedUs}us boot={e.SinceBootUs}us {detail}"
+        );
     }
 
     /// <summary>One step under way.</summary>

@@ -41,7 +41,8 @@ internal sealed class FramePacer(int maxFps)
     /// <summary>A frame of changed pixels was begun at <paramref name="nowUs"/>.</summary>
     internal void Captured(long nowUs)
     {
-        // One interval of credit: a source as fast as the cap, but with jitter, never waits, nor does a second half that is drawn right after the first.
+        // One interval of credit: a source as fast as the cap, but with jitter, never waits, nor does a second half that is drawn right
+        // after the first.
         _nextUs = Math.Max(_nextUs, nowUs - _intervalUs) + _intervalUs;
     }
 

@@ -17,20 +17,33 @@ namespace Oriel.Agent.Capture;
 /// </summary>
 internal sealed class VideoStream : IAsyncDisposable
 {
-    internal const int MinFps = 1, MaxFps = 60, MinBitrate = 50_000, MaxBitrate = 100_000_000, MaxRefinements = 3;
+    internal const int MinFps = 1,
+        MaxFps = 60,
+        MinBitrate = 50_000,
+        MaxBitrate = 100_000_000,
+        MaxRefinements = 3;
 
     private readonly XDisplayAddress _address;
     private readonly Codec _codec;
     private readonly Poller _poller = new();
-    private readonly Channel<VideoFrame> _frames = Channel.CreateBounded<VideoFrame>(new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true });
+    private readonly Channel<VideoFrame> _frames = Channel.CreateBounded<VideoFrame>(
+        new BoundedChannelOptions(1) { SingleReader = true, SingleWriter = true }
+    );
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FramePacer _pacer;
-    private volatile int _bitrate, _maxFps;
-    private volatile bool _keyFrameWanted = true, _paused, _unsent, _stopped;
+    private volatile int _bitrate,
+        _maxFps;
+    private volatile bool _keyFrameWanted = true,
+        _paused,
+        _unsent,
+        _stopped;
     private IVideoEncoder? _encoder;
-    private int _encoderBitrate, _worstQuantizer, _refinement;
+    private int _encoderBitrate,
+        _worstQuantizer,
+        _refinement;
     private uint _sequence;
-    private long _streamUs, _lastFrameUs;
+    private long _streamUs,
+        _lastFrameUs;
 
     internal VideoStream(XDisplayAddress address, Codec codec, int bitrate, int maxFps)
     {
@@ -172,14 +185,24 @@ internal sealed class VideoStream : IAsyncDisposable
             _keyFrameWanted = false;
         }
 
-        Span<PixelRectangle> areas = stackalloc PixelRectangle[changed && _worstQuantizer <= VideoEncoders.LeaveOutQuantizer(_codec) ? capture.Changed.Count : 0];
+        Span<PixelRectangle> areas =
+            stackalloc PixelRectangle[changed && _worstQuantizer <= VideoEncoders.LeaveOutQuantizer(_codec) ? capture.Changed.Count : 0];
         for (var i = 0; i < areas.Length; i++)
         {
             areas[i] = capture.Changed[i];
         }
 
         AdvanceStreamTime(captureUs);
-        var encoded = _encoder.Encode(picture, new() { TimestampUs = _streamUs, KeyFrame = keyFrame, Refinement = _refinement, Changed = areas });
+        var encoded = _encoder.Encode(
+            picture,
+            new()
+            {
+                TimestampUs = _streamUs,
+                KeyFrame = keyFrame,
+                Refinement = _refinement,
+                Changed = areas,
+            }
+        );
         Plan(encoded, whole: areas.IsEmpty, changed);
         if (encoded.Data.IsEmpty)
         {
@@ -187,23 +210,26 @@ internal sealed class VideoStream : IAsyncDisposable
         }
 
         _unsent = true;
-        _frames.Writer.TryWrite(new VideoFrame
-        {
-            Codec = _codec,
-            Data = ByteString.CopyFrom(encoded.Data),
-            KeyFrame = encoded.KeyFrame,
-            Width = (uint)picture.Width,
-            Height = (uint)picture.Height,
-            DamageUs = damageUs,
-            CaptureUs = captureUs,
-            EncodedUs = Poller.NowUs,
-            Sequence = ++_sequence,
-            Refinement = _refinement > 0,
-            Quantizer = (uint)encoded.Quantizer,
-        });
+        _frames.Writer.TryWrite(
+            new VideoFrame
+            {
+                Codec = _codec,
+                Data = ByteString.CopyFrom(encoded.Data),
+                KeyFrame = encoded.KeyFrame,
+                Width = (uint)picture.Width,
+                Height = (uint)picture.Height,
+                DamageUs = damageUs,
+                CaptureUs = captureUs,
+                EncodedUs = Poller.NowUs,
+                Sequence = ++_sequence,
+                Refinement = _refinement > 0,
+                Quantizer = (uint)encoded.Quantizer,
+            }
+        );
     }
 
-    // The encoder's clock stands still while the screen does, or its rate control would take a long pause for credit and spend it in one frame.
+    // The encoder's clock stands still while the screen does, or its rate control would take a long pause for credit and spend it in one
+    // frame.
     private void AdvanceStreamTime(long nowUs)
     {
         _streamUs += Math.Clamp(nowUs - _lastFrameUs, _pacer.IntervalUs / 2, 3 * _pacer.IntervalUs);

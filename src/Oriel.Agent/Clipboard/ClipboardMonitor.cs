@@ -7,16 +7,23 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Clipboard;
 
-/// <summary>Owns the guest's clipboard connection on one thread: tells the watchers what is copied, and offers what the viewers copied.</summary>
-internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor monitor, ILogger<ClipboardMonitor> logger) : BackgroundService
+/// <summary>
+/// Owns the guest's clipboard connection on one thread: tells the watchers what is copied, and offers what the viewers copied.
+/// </summary>
+internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor monitor, ILogger<ClipboardMonitor> logger)
+    : BackgroundService
 {
     // The newest text wins; one that nobody could paste in between is of no use.
     private readonly Channel<Offer> _offers = Channel.CreateBounded<Offer>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest }, dropped => dropped.Done.TrySetResult());
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest },
+        dropped => dropped.Done.TrySetResult()
+    );
 
     private readonly Poller _poller = new();
 
-    /// <summary>Ends when the X server knows the text's owner, so that a paste key that follows finds it; or a newer text took its place.</summary>
+    /// <summary>
+    /// Ends when the X server knows the text's owner, so that a paste key that follows finds it; or a newer text took its place.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The X server is gone.</exception>
     internal async Task SetTextAsync(string text, CancellationToken cancellationToken)
     {
@@ -33,7 +40,12 @@ internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor m
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var address = await display.Ready.WaitAsync(stoppingToken);
-        await Task.Factory.StartNew(() => Run(address, stoppingToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await Task.Factory.StartNew(
+            () => Run(address, stoppingToken),
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default
+        );
     }
 
     public override void Dispose()

@@ -1,9 +1,9 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Oriel.Agent.Accounts;
+using Oriel.Agent.Variables;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
-using Oriel.Agent.Variables;
 
 namespace Oriel.Agent.Configuration;
 
@@ -21,17 +21,25 @@ internal sealed record ConfigurationPlan(
     IReadOnlyList<string> TrustedPems,
     Uri? StartUrl,
     long WallClockUs,
-    ReadOnlyMemory<byte> Entropy)
+    ReadOnlyMemory<byte> Entropy
+)
 {
     /// <summary>What a desktop has that asks for nothing else: as the image is, and as a warm session runs already.</summary>
     public const string DefaultLayout = "us";
 
     private const int MaxModeBits = 0xfff;
     private const int MaxHostnameLength = 64; // HOST_NAME_MAX of Linux
-    private const int MinScreen = 200, MaxScreenWidth = 3840, MaxScreenHeight = 2160;
+    private const int MinScreen = 200,
+        MaxScreenWidth = 3840,
+        MaxScreenHeight = 2160;
 
     /// <returns>The plan, or every fault found (at most 20), each naming its field.</returns>
-    public static (ConfigurationPlan? Plan, IReadOnlyList<string> Faults) Create(ConfigureRequest request, UserAccount user, SystemCatalog catalog, string bootHostname)
+    public static (ConfigurationPlan? Plan, IReadOnlyList<string> Faults) Create(
+        ConfigureRequest request,
+        UserAccount user,
+        SystemCatalog catalog,
+        string bootHostname
+    )
     {
         List<string> faults = [];
         var files = PlanFiles(request, user, faults);
@@ -74,16 +82,33 @@ internal sealed record ConfigurationPlan(
 
         return faults.Count > 0
             ? (null, [.. faults.Take(20)])
-            : (new ConfigurationPlan(
-                files, new SortedDictionary<string, string>(request.Env, StringComparer.Ordinal), hostname, zone, layout!.Value,
-                (int)width, (int)height, trusted, url, request.WallClockUs, request.Entropy.Memory), []);
+            : (
+                new ConfigurationPlan(
+                    files,
+                    new SortedDictionary<string, string>(request.Env, StringComparer.Ordinal),
+                    hostname,
+                    zone,
+                    layout!.Value,
+                    (int)width,
+                    (int)height,
+                    trusted,
+                    url,
+                    request.WallClockUs,
+                    request.Entropy.Memory
+                ),
+                []
+            );
     }
 
     internal static bool IsHostname(string name) =>
         name.Length is > 0 and <= MaxHostnameLength
-        && name.Split('.').All(label => label.Length is > 0 and <= 63
-            && label.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')
-            && label[0] != '-' && label[^1] != '-');
+        && name.Split('.')
+            .All(label =>
+                label.Length is > 0 and <= 63
+                && label.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')
+                && label[0] != '-'
+                && label[^1] != '-'
+            );
 
     private static List<PlannedFile> PlanFiles(ConfigureRequest request, UserAccount user, List<string> faults)
     {
@@ -103,7 +128,8 @@ internal sealed record ConfigurationPlan(
         for (var i = 0; i < request.Files.Count; i++)
         {
             var file = request.Files[i];
-            var fault = GuestRules.PathProblem(file.Path)
+            var fault =
+                GuestRules.PathProblem(file.Path)
                 ?? (seen.Add(file.Path) ? null : "the path is given twice")
                 ?? (GuestRules.IsWrittenFromVariables(file.Path) ? "this file is written from env" : null)
                 ?? (file.Mode > MaxModeBits ? "the mode has bits beyond 07777" : null);
@@ -169,7 +195,9 @@ internal sealed record ConfigurationPlan(
         {
             using var certificate = X509CertificateLoader.LoadCertificate(Convert.FromBase64String(text[fields.Base64Data]));
             pem = certificate.ExportCertificatePem() + "\n";
-            return certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(e => e.CertificateAuthority) ? null : "not the certificate of a CA";
+            return certificate.Extensions.OfType<X509BasicConstraintsExtension>().Any(e => e.CertificateAuthority)
+                ? null
+                : "not the certificate of a CA";
         }
         catch (Exception e) when (e is CryptographicException or FormatException)
         {
@@ -184,7 +212,12 @@ internal sealed record ConfigurationPlan(
             return null;
         }
 
-        if (text.Length <= GuestRules.MaxUrlLength && Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && !text.Any(char.IsControl))
+        if (
+            text.Length <= GuestRules.MaxUrlLength
+            && Uri.TryCreate(text, UriKind.Absolute, out var url)
+            && url.Scheme is "http" or "https"
+            && !text.Any(char.IsControl)
+        )
         {
             return url;
         }

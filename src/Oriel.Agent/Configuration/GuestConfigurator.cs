@@ -20,13 +20,15 @@ internal sealed class GuestConfigurator(
     SessionGate gate,
     SystemIdentity identity,
     TrustStore trust,
-    ScreenSetup screen)
+    ScreenSetup screen
+)
 {
     private const string TimeZoneVariable = "TZ";
 
     private int _taken;
 
-    /// <exception cref="RpcException">InvalidArgument: names every fault. FailedPrecondition: configured before. Internal: could not be applied.</exception>
+    /// <exception cref="RpcException">InvalidArgument: names every fault. FailedPrecondition: configured before. Internal: could not be
+    /// applied.</exception>
     public async Task<ConfigureReply> ConfigureAsync(ConfigureRequest request, CancellationToken cancellationToken)
     {
         var user = UserAccounts.Desktop();
@@ -41,7 +43,10 @@ internal sealed class GuestConfigurator(
             throw new RpcException(new Status(StatusCode.FailedPrecondition, "this desktop has been configured before"));
         }
 
-        var step = steps.Begin(StepNames.GuestConfigure, $"{plan.Files.Count} files, {plan.Environment.Count} variables, {plan.TrustedPems.Count} authorities");
+        var step = steps.Begin(
+            StepNames.GuestConfigure,
+            $"{plan.Files.Count} files, {plan.Environment.Count} variables, {plan.TrustedPems.Count} authorities"
+        );
         try
         {
             var renewal = boot.Warm is null ? null : SessionTakeover.WhyNot(plan, SystemIdentity.Hostname());

@@ -19,9 +19,15 @@ internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identi
     public RenewReply Renew(RenewRequest request)
     {
         var isResumed = request.AgentKey.IsEmpty && request.DesktopId.Length == 0;
-        if ((!isResumed && (request.AgentKey.Length != GuestRules.KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength)) || request.Entropy.Length > GuestRules.MaxEntropyBytes || request.WallClockUs <= 0)
+        if (
+            (!isResumed && (request.AgentKey.Length != GuestRules.KeyBytes || request.DesktopId.Length is 0 or > MaxIdLength))
+            || request.Entropy.Length > GuestRules.MaxEntropyBytes
+            || request.WallClockUs <= 0
+        )
         {
-            throw new RpcException(new Status(StatusCode.InvalidArgument, "agent_key, desktop_id, wall_clock_us or entropy is not of its kind"));
+            throw new RpcException(
+                new Status(StatusCode.InvalidArgument, "agent_key, desktop_id, wall_clock_us or entropy is not of its kind")
+            );
         }
 
         var newest = steps.NewestUs;

@@ -3,8 +3,8 @@ using Oriel.Agent.Variables;
 namespace Oriel.Agent.Configuration;
 
 /// <summary>
-/// What of a configuration a session that runs already takes over as it is: screen size, identity of the machine, files that no program reads
-/// at its start. For the rest its programs have to start anew, since a process keeps the environment that it was started with.
+/// What of a configuration a session that runs already takes over as it is: screen size, identity of the machine, files that no program
+/// reads at its start. For the rest its programs have to start anew, since a process keeps the environment that it was started with.
 /// </summary>
 internal static class SessionTakeover
 {

@@ -40,7 +40,8 @@ internal sealed class StagedFiles : IDisposable
         }
     }
 
-    public void AddText(string path, string text, uint mode, FileOwner owner) => Add(path, System.Text.Encoding.UTF8.GetBytes(text), mode, owner);
+    public void AddText(string path, string text, uint mode, FileOwner owner) =>
+        Add(path, System.Text.Encoding.UTF8.GetBytes(text), mode, owner);
 
     public void AddLink(string path, string target)
     {

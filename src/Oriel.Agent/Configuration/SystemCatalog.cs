@@ -11,8 +11,10 @@ internal sealed record SystemCatalog(string ZoneInfo, string KeyboardRules)
 
     public bool HasTimeZone(string name)
     {
-        if (name.Length is 0 or > MaxZoneLength
-            || name.Split('/').Any(part => part.Length == 0 || !part.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '+')))
+        if (
+            name.Length is 0 or > MaxZoneLength
+            || name.Split('/').Any(part => part.Length == 0 || !part.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '+'))
+        )
         {
             return false;
         }
@@ -32,7 +34,8 @@ internal sealed record SystemCatalog(string ZoneInfo, string KeyboardRules)
     public bool HasLayout(KeyboardLayout layout)
     {
         var section = "";
-        bool hasLayout = false, hasVariant = layout.Variant.Length == 0;
+        bool hasLayout = false,
+            hasVariant = layout.Variant.Length == 0;
         foreach (var line in File.ReadLines(KeyboardRules))
         {
             if (line.StartsWith('!'))

@@ -13,7 +13,8 @@ internal sealed class SystemIdentity(GuestConsole console)
     public const string MachineIdPath = "/etc/machine-id";
     public const string BootIdPath = "/proc/sys/kernel/random/boot_id";
     private const string OwnBootIdPath = "/run/oriel-boot-id";
-    private const uint Readable = GuestRules.DefaultMode, ReadOnly = 0x124; // 0444
+    private const uint Readable = GuestRules.DefaultMode,
+        ReadOnly = 0x124; // 0444
 
     public static void Stage(StagedFiles staged, ConfigurationPlan plan)
     {
@@ -38,7 +39,8 @@ internal sealed class SystemIdentity(GuestConsole console)
     }
 
     /// <summary>
-    /// Another machine id; and another boot id, which a kernel makes once, so that it went into the snapshot: what shows it shows a file from now on.
+    /// Another machine id; and another boot id, which a kernel makes once, so that it went into the snapshot: what shows it shows a file
+    /// from now on.
     /// </summary>
     /// <exception cref="IOException">They cannot be written.</exception>
     /// <exception cref="LinuxException">The boot id cannot be covered.</exception>

@@ -5,14 +5,16 @@ using Oriel.Protocol;
 
 namespace Oriel.Agent.Configuration;
 
-/// <summary>Adds certificate authorities to the two stores that programs of a desktop use: the system's and Chromium's (NSS, the user's own).</summary>
+/// <summary>
+/// Adds certificate authorities to the two stores that programs of a desktop use: the system's and Chromium's (NSS, the user's own).
+/// </summary>
 internal sealed class TrustStore(CommandRunner commands)
 {
     private const string LocalAuthorities = "/usr/local/share/ca-certificates";
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     /// <summary>Chromium up to 136 or so reads the first, later ones the second; both are NSS shared databases.</summary>
-    private static readonly string[] _databases = [".pki/nssdb", ".local/share/pki/nssdb"];
+    private static readonly string[] Databases = [".pki/nssdb", ".local/share/pki/nssdb"];
 
     public static void Stage(StagedFiles staged, ConfigurationPlan plan)
     {
@@ -32,8 +34,11 @@ internal sealed class TrustStore(CommandRunner commands)
         }
 
         var root = UserAccounts.Find("0") ?? throw new IOException("The image has no root account.");
-        var system = commands.RunAsync(root, SessionEnvironment.Login(root), _deadline, cancellationToken, "update-ca-certificates");
-        await Task.WhenAll([RequireAsync(system, "update-ca-certificates"), .. _databases.Select(database => AddToNssAsync(database, plan, user, cancellationToken))]);
+        var system = commands.RunAsync(root, SessionEnvironment.Login(root), Deadline, cancellationToken, "update-ca-certificates");
+        await Task.WhenAll([
+            RequireAsync(system, "update-ca-certificates"),
+            .. Databases.Select(database => AddToNssAsync(database, plan, user, cancellationToken)),
+        ]);
     }
 
     private static string PathOf(int index) => $"{LocalAuthorities}/oriel-{index + 1}.crt";
@@ -55,6 +60,14 @@ internal sealed class TrustStore(CommandRunner commands)
         }
 
         async Task RunAsync(params string[] arguments) =>
-            (await commands.RunAsync(user, SessionEnvironment.Login(user), _deadline, cancellationToken, ["certutil", "-d", "sql:" + path, .. arguments])).OrThrow("certutil");
+            (
+                await commands.RunAsync(
+                    user,
+                    SessionEnvironment.Login(user),
+                    Deadline,
+                    cancellationToken,
+                    ["certutil", "-d", "sql:" + path, .. arguments]
+                )
+            ).OrThrow("certutil");
     }
 }

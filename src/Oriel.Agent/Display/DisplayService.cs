@@ -12,11 +12,22 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Agent.Display;
 
 /// <summary>The Display service of display.proto. Every call waits until the X server is there.</summary>
-internal sealed partial class DisplayService(XDisplay display, ScreenMonitor monitor, ClipboardMonitor clipboard, PointerPosition pointer, SharedKeys keys, ILogger<DisplayService> logger) : Protocol.Display.Display.DisplayBase
+internal sealed partial class DisplayService(
+    XDisplay display,
+    ScreenMonitor monitor,
+    ClipboardMonitor clipboard,
+    PointerPosition pointer,
+    SharedKeys keys,
+    ILogger<DisplayService> logger
+) : Protocol.Display.Display.DisplayBase
 {
     private const int MaxSide = 16384;
 
-    public override async Task Video(IAsyncStreamReader<VideoControl> requestStream, IServerStreamWriter<VideoFrame> responseStream, ServerCallContext context)
+    public override async Task Video(
+        IAsyncStreamReader<VideoControl> requestStream,
+        IServerStreamWriter<VideoFrame> responseStream,
+        ServerCallContext context
+    )
     {
         var cancel = context.CancellationToken;
         if (!await requestStream.MoveNext(cancel) || requestStream.Current.Start is not { } start)
@@ -30,7 +41,12 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
         }
 
         var address = await display.Ready.WaitAsync(cancel);
-        await using var stream = new VideoStream(address, start.Codec, (int)Math.Min(start.Bitrate, int.MaxValue), (int)Math.Min(start.MaxFps, int.MaxValue));
+        await using var stream = new VideoStream(
+            address,
+            start.Codec,
+            (int)Math.Min(start.Bitrate, int.MaxValue),
+            (int)Math.Min(start.MaxFps, int.MaxValue)
+        );
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         var controls = ReadControlsAsync(requestStream, stream, ended);
         try
@@ -162,7 +178,11 @@ internal sealed partial class DisplayService(XDisplay display, ScreenMonitor mon
         }
     }
 
-    private static async Task ReadControlsAsync(IAsyncStreamReader<VideoControl> controls, VideoStream stream, CancellationTokenSource ended)
+    private static async Task ReadControlsAsync(
+        IAsyncStreamReader<VideoControl> controls,
+        VideoStream stream,
+        CancellationTokenSource ended
+    )
     {
         try
         {

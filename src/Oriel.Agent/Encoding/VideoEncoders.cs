@@ -11,15 +11,17 @@ internal static class VideoEncoders
 {
     private static readonly Lazy<bool> HasOpenH264 = new(() => NativeLibraries.IsAvailable(NativeLibraries.OpenH264));
 
-    internal static bool IsSupported(Codec codec) => codec is Codec.Vp8 || codec is Codec.H264 && (HasOpenH264.Value || NativeLibraries.IsAvailable(NativeLibraries.X264));
+    internal static bool IsSupported(Codec codec) =>
+        codec is Codec.Vp8 || codec is Codec.H264 && (HasOpenH264.Value || NativeLibraries.IsAvailable(NativeLibraries.X264));
 
-    internal static IVideoEncoder Create(Codec codec, int width, int height, int bitrate, int maxFps) => codec switch
-    {
-        Codec.Vp8 => new Vp8Encoder(width, height, bitrate, maxFps),
-        Codec.H264 when !HasOpenH264.Value => new X264Encoder(width, height, bitrate, maxFps),
-        Codec.H264 => new OpenH264Encoder(width, height, bitrate, maxFps),
-        _ => throw new ArgumentOutOfRangeException(nameof(codec), codec, null),
-    };
+    internal static IVideoEncoder Create(Codec codec, int width, int height, int bitrate, int maxFps) =>
+        codec switch
+        {
+            Codec.Vp8 => new Vp8Encoder(width, height, bitrate, maxFps),
+            Codec.H264 when !HasOpenH264.Value => new X264Encoder(width, height, bitrate, maxFps),
+            Codec.H264 => new OpenH264Encoder(width, height, bitrate, maxFps),
+            _ => throw new ArgumentOutOfRangeException(nameof(codec), codec, null),
+        };
 
     /// <summary>The quantizer from which on a still picture is worth another, better frame; on the codec's own scale.</summary>
     internal static int CoarseQuantizer(Codec codec) => codec is Codec.Vp8 ? 10 : OpenH264Encoder.MinQuantizer;

@@ -25,7 +25,8 @@ internal sealed class CommandRunner(ChildReaper reaper, BootConfig config)
         IReadOnlyDictionary<string, string> environment,
         TimeSpan timeout,
         CancellationToken cancellationToken,
-        params string[] command)
+        params string[] command
+    )
     {
         var (output, outputWriter) = AsyncDescriptor.CreateReader();
         var (errors, errorsWriter) = AsyncDescriptor.CreateReader();
@@ -36,12 +37,14 @@ internal sealed class CommandRunner(ChildReaper reaper, BootConfig config)
             using (outputWriter)
             using (errorsWriter)
             {
-                child = reaper.Spawn(new SpawnSpec(command[0], command[1..], environment, account.Credentials)
-                {
-                    WorkingDirectory = Directory.Exists(account.Home) ? account.Home : "/",
-                    Stdout = outputWriter,
-                    Stderr = errorsWriter,
-                });
+                child = reaper.Spawn(
+                    new SpawnSpec(command[0], command[1..], environment, account.Credentials)
+                    {
+                        WorkingDirectory = Directory.Exists(account.Home) ? account.Home : "/",
+                        Stdout = outputWriter,
+                        Stderr = errorsWriter,
+                    }
+                );
             }
 
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -56,7 +59,10 @@ internal sealed class CommandRunner(ChildReaper reaper, BootConfig config)
             }
             catch (OperationCanceledException)
             {
-                var missing = child.Exited.IsCompleted ? "its exit is known, its output has no end" : outputBytes.IsCompletedSuccessfully ? "its output has ended, its exit is not known" : "neither exit nor end of output";
+                var missing =
+                    child.Exited.IsCompleted ? "its exit is known, its output has no end"
+                    : outputBytes.IsCompletedSuccessfully ? "its output has ended, its exit is not known"
+                    : "neither exit nor end of output";
                 child.KillSession();
                 cancellationToken.ThrowIfCancellationRequested();
                 throw new IOException($"{command[0]} did not end within {timeout.TotalSeconds:0.#} s ({missing}).");
@@ -68,7 +74,7 @@ internal sealed class CommandRunner(ChildReaper reaper, BootConfig config)
     {
         using var all = new MemoryStream();
         var buffer = new byte[8192];
-        for (int n; (n = await reader.ReadAsync(buffer, cancellationToken)) > 0;)
+        for (int n; (n = await reader.ReadAsync(buffer, cancellationToken)) > 0; )
         {
             all.Write(buffer, 0, (int)Math.Min(n, MaxOutputBytes - all.Length));
         }

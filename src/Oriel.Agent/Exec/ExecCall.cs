@@ -14,7 +14,13 @@ namespace Oriel.Agent.Exec;
 /// command's whole session is killed. When the command has ended, what it wrote is sent and the call ends: processes that it left in
 /// the background live on, but nobody reads what they write.
 /// </summary>
-internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest request, IServerStreamWriter<ExecOutput> output, TimeProvider clock) : IDisposable
+internal sealed class ExecCall(
+    ExecStreams streams,
+    Child child,
+    ExecRequest request,
+    IServerStreamWriter<ExecOutput> output,
+    TimeProvider clock
+) : IDisposable
 {
     private const int MaxWaitingInput = 32;
     private const int BufferBytes = 32 * 1024;
@@ -24,11 +30,12 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
     private const int PipeBytes = 64 * 1024;
 
     /// <summary>The kernel hangs a terminal up when its session's leader has ended; this is for one that it does not.</summary>
-    private static readonly TimeSpan _hangUpDeadline = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan HangUpDeadline = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _writing = new(1, 1);
     private readonly Channel<ReadOnlyMemory<byte>> _stdin = Channel.CreateBounded<ReadOnlyMemory<byte>>(
-        new BoundedChannelOptions(MaxWaitingInput) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
+        new BoundedChannelOptions(MaxWaitingInput) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true }
+    );
 
     public async Task RunAsync(IAsyncStreamReader<ExecInput> input, CancellationToken cancellationToken)
     {
@@ -42,11 +49,14 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
             await SendAsync(new ExecOutput { Pid = child.Pid }, cancellationToken);
             pumps = Task.WhenAll(
                 PumpAsync(streams.Stdout, bytes => new ExecOutput { Stdout = bytes }, ended.Token, cancellationToken),
-                streams.Stderr is { } stderr ? PumpAsync(stderr, bytes => new ExecOutput { Stderr = bytes }, ended.Token, cancellationToken) : Task.CompletedTask);
+                streams.Stderr is { } stderr
+                    ? PumpAsync(stderr, bytes => new ExecOutput { Stderr = bytes }, ended.Token, cancellationToken)
+                    : Task.CompletedTask
+            );
             var (exit, timedOut) = await WaitAsync(pumps, cancellationToken);
             if (request.Pty)
             {
-                ended.CancelAfter(_hangUpDeadline);
+                ended.CancelAfter(HangUpDeadline);
             }
             else
             {
@@ -54,7 +64,13 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
             }
 
             await pumps;
-            await SendAsync(new ExecOutput { Exit = new ExecExit { ExitCode = exit.ExitCode, TimedOut = timedOut } }, cancellationToken);
+            await SendAsync(
+                new ExecOutput
+                {
+                    Exit = new ExecExit { ExitCode = exit.ExitCode, TimedOut = timedOut },
+                },
+                cancellationToken
+            );
         }
         finally
         {
@@ -98,7 +114,12 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
     }
 
     /// <summary>Reads to the end; or, once the command has ended, what is there.</summary>
-    private async Task PumpAsync(AsyncDescriptor reader, Func<ByteString, ExecOutput> wrap, CancellationToken ended, CancellationToken cancellationToken)
+    private async Task PumpAsync(
+        AsyncDescriptor reader,
+        Func<ByteString, ExecOutput> wrap,
+        CancellationToken ended,
+        CancellationToken cancellationToken
+    )
     {
         var buffer = new byte[BufferBytes];
         try
@@ -135,7 +156,10 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecRequest req
                         _stdin.Writer.TryComplete();
                         break;
                     case ExecInput.KindOneofCase.Window:
-                        streams.Terminal?.Resize(ExecRequest.Window(input.Current.Window.Columns, request.Columns), ExecRequest.Window(input.Current.Window.Rows, request.Rows));
+                        streams.Terminal?.Resize(
+                            ExecRequest.Window(input.Current.Window.Columns, request.Columns),
+                            ExecRequest.Window(input.Current.Window.Rows, request.Rows)
+                        );
                         break;
                     case ExecInput.KindOneofCase.Signal when input.Current.Signal is > 0 and <= 64:
                         child.SignalGroup(input.Current.Signal);

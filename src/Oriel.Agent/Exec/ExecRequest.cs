@@ -15,10 +15,14 @@ internal sealed record ExecRequest(SpawnSpec Spec, bool Pty, int Columns, int Ro
     private const int MaxWindow = 1000;
     private const int DefaultColumns = 80;
     private const int DefaultRows = 24;
-    private static readonly TimeSpan _maxTimeout = TimeSpan.FromDays(7);
+    private static readonly TimeSpan MaxTimeout = TimeSpan.FromDays(7);
 
     /// <returns>The request, or what is wrong with it.</returns>
-    public static (ExecRequest? Request, string Fault) Create(ExecStart start, SessionEnvironment environment, Func<string, UserAccount?> findUser)
+    public static (ExecRequest? Request, string Fault) Create(
+        ExecStart start,
+        SessionEnvironment environment,
+        Func<string, UserAccount?> findUser
+    )
     {
         if (start.Command.Length == 0)
         {
@@ -45,9 +49,9 @@ internal sealed record ExecRequest(SpawnSpec Spec, bool Pty, int Columns, int Ro
             return (null, "cwd: is not absolute");
         }
 
-        if (start.TimeoutMs < 0 || start.TimeoutMs > _maxTimeout.TotalMilliseconds)
+        if (start.TimeoutMs < 0 || start.TimeoutMs > MaxTimeout.TotalMilliseconds)
         {
-            return (null, $"timeout_ms: from 0 to {_maxTimeout.TotalMilliseconds:0}");
+            return (null, $"timeout_ms: from 0 to {MaxTimeout.TotalMilliseconds:0}");
         }
 
         if (findUser(start.User.Length > 0 ? start.User : UserAccounts.DesktopUser) is not { } user)
@@ -71,9 +75,16 @@ internal sealed record ExecRequest(SpawnSpec Spec, bool Pty, int Columns, int Ro
             WorkingDirectory = start.Cwd.Length > 0 ? start.Cwd : user.Home,
             ControllingTerminal = start.Pty,
         };
-        return (new ExecRequest(
-            spec, start.Pty, Window(start.Columns, DefaultColumns), Window(start.Rows, DefaultRows),
-            start.TimeoutMs == 0 ? null : TimeSpan.FromMilliseconds(start.TimeoutMs)), "");
+        return (
+            new ExecRequest(
+                spec,
+                start.Pty,
+                Window(start.Columns, DefaultColumns),
+                Window(start.Rows, DefaultRows),
+                start.TimeoutMs == 0 ? null : TimeSpan.FromMilliseconds(start.TimeoutMs)
+            ),
+            ""
+        );
     }
 
     public static int Window(uint given, int otherwise) => given == 0 ? otherwise : (int)Math.Min(given, MaxWindow);

@@ -17,7 +17,11 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
     private readonly SemaphoreSlim _places = new(MaxConcurrent, MaxConcurrent);
 
     /// <exception cref="RpcException">InvalidArgument: names the field. ResourceExhausted: too many at a time.</exception>
-    public async Task RunAsync(IAsyncStreamReader<ExecInput> input, IServerStreamWriter<ExecOutput> output, CancellationToken cancellationToken)
+    public async Task RunAsync(
+        IAsyncStreamReader<ExecInput> input,
+        IServerStreamWriter<ExecOutput> output,
+        CancellationToken cancellationToken
+    )
     {
         if (!await input.MoveNext(cancellationToken) || input.Current.KindCase != ExecInput.KindOneofCase.Start)
         {
@@ -46,7 +50,12 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
         }
     }
 
-    private async Task RunAsync(ExecRequest request, IAsyncStreamReader<ExecInput> input, IServerStreamWriter<ExecOutput> output, CancellationToken cancellationToken)
+    private async Task RunAsync(
+        ExecRequest request,
+        IAsyncStreamReader<ExecInput> input,
+        IServerStreamWriter<ExecOutput> output,
+        CancellationToken cancellationToken
+    )
     {
         ExecStreams? streams = null;
         Child child;
@@ -61,7 +70,13 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
         {
             streams?.Dispose();
             var code = e is SpawnException { Errno: Errno.ENOENT } ? NotFound : NotExecutable;
-            await output.WriteAsync(new ExecOutput { Exit = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" } }, cancellationToken);
+            await output.WriteAsync(
+                new ExecOutput
+                {
+                    Exit = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" },
+                },
+                cancellationToken
+            );
             return;
         }
 

@@ -2,7 +2,6 @@ namespace Oriel.Agent.Exec;
 
 internal static class ExecServices
 {
-    public static IServiceCollection AddExec(this IServiceCollection services) => services
-        .AddSingleton<CommandRunner>()
-        .AddSingleton<ExecService>();
+    public static IServiceCollection AddExec(this IServiceCollection services) =>
+        services.AddSingleton<CommandRunner>().AddSingleton<ExecService>();
 }

@@ -27,7 +27,15 @@ internal sealed class ExecStreams : IDisposable
         {
             var terminal = PseudoTerminal.Open(request.Spec.Credentials, request.Columns, request.Rows);
             var slave = terminal.Slave;
-            return (new ExecStreams(terminal, terminal.Master, terminal.Master, null), request.Spec with { Stdin = slave, Stdout = slave, Stderr = slave });
+            return (
+                new ExecStreams(terminal, terminal.Master, terminal.Master, null),
+                request.Spec with
+                {
+                    Stdin = slave,
+                    Stdout = slave,
+                    Stderr = slave,
+                }
+            );
         }
 
         var (stdinReader, stdin) = AsyncDescriptor.CreateWriter();

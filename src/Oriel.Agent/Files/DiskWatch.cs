@@ -3,15 +3,17 @@ using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Files;
 
-/// <summary>The room left on the desktop's own disk, for as long as somebody watches. A guest whose disk does not change sends nothing.</summary>
+/// <summary>
+/// The room left on the desktop's own disk, for as long as somebody watches. A guest whose disk does not change sends nothing.
+/// </summary>
 internal sealed class DiskWatch(TimeProvider clock)
 {
-    private static readonly TimeSpan _between = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Between = TimeSpan.FromSeconds(5);
 
     /// <summary>Tells what there is at once, then what has changed; ends by cancellation only.</summary>
     public async Task FollowAsync(Func<DiskRoom, Task> tell, CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(_between, clock);
+        using var timer = new PeriodicTimer(Between, clock);
         DiskRoom? told = null;
         do
         {
@@ -20,13 +22,18 @@ internal sealed class DiskWatch(TimeProvider clock)
             {
                 await tell(told = seen);
             }
-        }
-        while (await timer.WaitForNextTickAsync(cancellationToken));
+        } while (await timer.WaitForNextTickAsync(cancellationToken));
     }
 
     private static DiskRoom Look()
     {
         var room = FileSystemRoom.Of("/");
-        return new DiskRoom { TotalBytes = room.TotalBytes, FreeBytes = room.FreeBytes, TotalFiles = room.TotalFiles, FreeFiles = room.FreeFiles };
+        return new DiskRoom
+        {
+            TotalBytes = room.TotalBytes,
+            FreeBytes = room.FreeBytes,
+            TotalFiles = room.TotalFiles,
+            FreeFiles = room.FreeFiles,
+        };
     }
 }

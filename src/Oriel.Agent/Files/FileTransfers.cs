@@ -65,7 +65,8 @@ internal sealed class FileTransfers
         }
     }
 
-    /// <exception cref="RpcException">NotFound, FailedPrecondition (a symbolic link, a directory), OutOfRange: the offset lies behind the end.</exception>
+    /// <exception cref="RpcException">NotFound, FailedPrecondition (a symbolic link, a directory), OutOfRange: the offset lies behind the
+    /// end.</exception>
     public async Task GetAsync(GetFileRequest request, IServerStreamWriter<FileChunk> output, CancellationToken cancellationToken)
     {
         CheckPath(request.Path);
@@ -86,7 +87,8 @@ internal sealed class FileTransfers
 
             var buffer = new byte[ChunkBytes];
             var chunk = new FileChunk { Info = Describe(request.Path, status) };
-            var end = request.Length == 0 || request.Length > long.MaxValue - request.Offset ? long.MaxValue : request.Offset + request.Length;
+            var end =
+                request.Length == 0 || request.Length > long.MaxValue - request.Offset ? long.MaxValue : request.Offset + request.Length;
             for (var position = request.Offset; ; chunk = new FileChunk())
             {
                 var n = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - position)), position);
@@ -127,7 +129,8 @@ internal sealed class FileTransfers
                 throw new SymbolicLinkException(path);
             }
 
-            var info = status is { } found ? Describe(path, found)
+            var info =
+                status is { } found ? Describe(path, found)
                 : kept > 0 ? new FileInfo { Path = path, Size = -1 }
                 : throw new LinuxException("stat", Errno.ENOENT, path);
             info.PartialSize = kept;
@@ -139,7 +142,12 @@ internal sealed class FileTransfers
         }
     }
 
-    private static async Task ReceiveAsync(PartialFile file, long total, IAsyncStreamReader<PutFileChunk> chunks, CancellationToken cancellationToken)
+    private static async Task ReceiveAsync(
+        PartialFile file,
+        long total,
+        IAsyncStreamReader<PutFileChunk> chunks,
+        CancellationToken cancellationToken
+    )
     {
         while (await chunks.MoveNext(cancellationToken))
         {
@@ -158,20 +166,23 @@ internal sealed class FileTransfers
 
         if (total >= 0 && file.Length != total)
         {
-            throw new RpcException(new Status(StatusCode.FailedPrecondition, $"the stream ended after {file.Length} of {total} bytes, which are kept"));
+            throw new RpcException(
+                new Status(StatusCode.FailedPrecondition, $"the stream ended after {file.Length} of {total} bytes, which are kept")
+            );
         }
     }
 
-    private static FileInfo Describe(string path, FileStatus status) => new()
-    {
-        Path = path,
-        Size = status.Size,
-        Mode = status.Mode,
-        Uid = status.Uid,
-        Gid = status.Gid,
-        ModifiedUs = status.ModifiedUs,
-        IsDirectory = status.Kind == FileKind.Directory,
-    };
+    private static FileInfo Describe(string path, FileStatus status) =>
+        new()
+        {
+            Path = path,
+            Size = status.Size,
+            Mode = status.Mode,
+            Uid = status.Uid,
+            Gid = status.Gid,
+            ModifiedUs = status.ModifiedUs,
+            IsDirectory = status.Kind == FileKind.Directory,
+        };
 
     private static void CheckPath(string path)
     {
@@ -183,18 +194,22 @@ internal sealed class FileTransfers
 
     private static RpcException Invalid(string fault) => new(new Status(StatusCode.InvalidArgument, fault));
 
-    private static RpcException Refusal(IOException e) => new(new Status(
-        e switch
-        {
-            SymbolicLinkException => StatusCode.FailedPrecondition,
-            PartialOffsetException => StatusCode.OutOfRange,
-            LinuxException { Errno: Errno.ENOENT } => StatusCode.NotFound,
-            LinuxException { Errno: Errno.ENOTDIR or Errno.EISDIR or Errno.EINVAL or Errno.EBUSY } => StatusCode.FailedPrecondition,
-            LinuxException { Errno: Errno.EACCES or Errno.EPERM } => StatusCode.PermissionDenied,
-            LinuxException { Errno: ENOSPC } => StatusCode.ResourceExhausted,
-            // What RandomAccess throws carries errno in its HResult.
-            { HResult: ENOSPC } => StatusCode.ResourceExhausted,
-            _ => StatusCode.Internal,
-        },
-        e.Message));
+    private static RpcException Refusal(IOException e) =>
+        new(
+            new Status(
+                e switch
+                {
+                    SymbolicLinkException => StatusCode.FailedPrecondition,
+                    PartialOffsetException => StatusCode.OutOfRange,
+                    LinuxException { Errno: Errno.ENOENT } => StatusCode.NotFound,
+                    LinuxException { Errno: Errno.ENOTDIR or Errno.EISDIR or Errno.EINVAL or Errno.EBUSY } => StatusCode.FailedPrecondition,
+                    LinuxException { Errno: Errno.EACCES or Errno.EPERM } => StatusCode.PermissionDenied,
+                    LinuxException { Errno: ENOSPC } => StatusCode.ResourceExhausted,
+                    // What RandomAccess throws carries errno in its HResult.
+                    { HResult: ENOSPC } => StatusCode.ResourceExhausted,
+                    _ => StatusCode.Internal,
+                },
+                e.Message
+            )
+        );
 }

@@ -6,7 +6,9 @@ using Oriel.Linux.Files;
 
 namespace Oriel.Agent.Files;
 
-/// <summary>What has arrived of a file, beside its place, so that an interrupted put can go on; hidden, and root's until it is whole.</summary>
+/// <summary>
+/// What has arrived of a file, beside its place, so that an interrupted put can go on; hidden, and root's until it is whole.
+/// </summary>
 internal sealed class PartialFile : IDisposable
 {
     private const string Suffix = ".oriel-partial";
@@ -71,7 +73,8 @@ internal sealed class PartialFile : IDisposable
     }
 
     /// <summary>Bytes kept of an interrupted put; 0 when there is none.</summary>
-    public static long KeptOf(DirectoryHandle directory, string name) => directory.TryStatus(NameOf(name)) is { Kind: FileKind.Regular } status ? status.Size : 0;
+    public static long KeptOf(DirectoryHandle directory, string name) =>
+        directory.TryStatus(NameOf(name)) is { Kind: FileKind.Regular } status ? status.Size : 0;
 
     public void Append(ReadOnlySpan<byte> bytes)
     {
@@ -102,7 +105,9 @@ internal sealed class PartialFile : IDisposable
     {
         var partial = $".{name}{Suffix}";
         var bytes = System.Text.Encoding.UTF8.GetBytes(partial);
-        return bytes.Length <= MaxNameBytes ? partial : $".{Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(name)))}{Suffix}";
+        return bytes.Length <= MaxNameBytes
+            ? partial
+            : $".{Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(name)))}{Suffix}";
     }
 }
 

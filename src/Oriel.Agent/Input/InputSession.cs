@@ -11,7 +11,8 @@ internal sealed class InputSession(XDisplayAddress address, PointerPosition poin
     /// <summary>A text event is cut at this many UTF-16 units.</summary>
     internal const int MaxTextLength = 16 * 1024;
 
-    private const int MaxCoordinate = 32767, MaxNameLength = 64;
+    private const int MaxCoordinate = 32767,
+        MaxNameLength = 64;
     private readonly XInput _input = XInput.Open(address.Name, address.AuthorityPath, keys.Of(address));
 
     internal ulong Events { get; private set; }
@@ -49,13 +50,14 @@ internal sealed class InputSession(XDisplayAddress address, PointerPosition poin
 
     public void Dispose() => _input.Dispose();
 
-    private static (int X, int Y)? PositionOf(InputEvent e) => e.KindCase switch
-    {
-        InputEvent.KindOneofCase.Move => (Clamp(e.Move.X), Clamp(e.Move.Y)),
-        InputEvent.KindOneofCase.Button => (Clamp(e.Button.X), Clamp(e.Button.Y)),
-        InputEvent.KindOneofCase.Wheel => (Clamp(e.Wheel.X), Clamp(e.Wheel.Y)),
-        _ => null,
-    };
+    private static (int X, int Y)? PositionOf(InputEvent e) =>
+        e.KindCase switch
+        {
+            InputEvent.KindOneofCase.Move => (Clamp(e.Move.X), Clamp(e.Move.Y)),
+            InputEvent.KindOneofCase.Button => (Clamp(e.Button.X), Clamp(e.Button.Y)),
+            InputEvent.KindOneofCase.Wheel => (Clamp(e.Wheel.X), Clamp(e.Wheel.Y)),
+            _ => null,
+        };
 
     private static int Clamp(int value) => Math.Clamp(value, 0, MaxCoordinate);
 }

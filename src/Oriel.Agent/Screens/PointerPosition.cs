@@ -8,13 +8,13 @@ internal sealed class PointerPosition
 {
     // An injected move may not have reached the server when it is asked.
     private const long SettleUs = 200_000;
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private (int X, int Y) _known = (-1, -1);
     private long _injectedUs = long.MinValue / 2;
 
     internal void Inject(int x, int y, long nowUs)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _known = (x, y);
             _injectedUs = nowUs;
@@ -24,7 +24,7 @@ internal sealed class PointerPosition
     /// <summary>Whether the pointer is where nobody but the guest put it; then this is the known place from now on.</summary>
     internal bool IsMovedByGuest(int x, int y, long nowUs)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_known == (x, y) || nowUs - _injectedUs < SettleUs)
             {

@@ -13,7 +13,7 @@ namespace Oriel.Agent.Screens;
 /// </summary>
 internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition pointer, ILogger<ScreenMonitor> logger) : BackgroundService
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<ScreenWatch> _watches = [];
     private readonly Dictionary<DisplayEvent.KindOneofCase, DisplayEvent> _present = [];
     private Exception? _ended;
@@ -21,7 +21,7 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
     /// <summary>A watch that holds all present states already. Dispose it.</summary>
     internal ScreenWatch Watch()
     {
-        lock (_gate)
+        lock (_lock)
         {
             var watch = new ScreenWatch(Remove);
             foreach (var state in _present.Values)
@@ -42,7 +42,12 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var address = await display.Ready.WaitAsync(stoppingToken);
-        await Task.Factory.StartNew(() => Run(address, stoppingToken), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        await Task.Factory.StartNew(
+            () => Run(address, stoppingToken),
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default
+        );
     }
 
     private void Run(XDisplayAddress address, CancellationToken stop)
@@ -93,49 +98,58 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
         var (x, y) = watcher.ReadPointer();
         if (pointer.IsMovedByGuest(x, y, Poller.NowUs))
         {
-            Publish(new DisplayEvent { Position = new CursorPosition { X = x, Y = y } });
+            Publish(
+                new DisplayEvent
+                {
+                    Position = new CursorPosition { X = x, Y = y },
+                }
+            );
         }
     }
 
-    internal static ScreenSize Convert(XScreenSize size) => new()
-    {
-        Width = (uint)size.Width,
-        Height = (uint)size.Height,
-        MaxWidth = (uint)size.MaxWidth,
-        MaxHeight = (uint)size.MaxHeight,
-    };
+    internal static ScreenSize Convert(XScreenSize size) =>
+        new()
+        {
+            Width = (uint)size.Width,
+            Height = (uint)size.Height,
+            MaxWidth = (uint)size.MaxWidth,
+            MaxHeight = (uint)size.MaxHeight,
+        };
 
-    private static Cursor Convert(XCursorImage image) => new()
-    {
-        Serial = image.Serial,
-        Width = (uint)image.Width,
-        Height = (uint)image.Height,
-        HotX = (uint)image.HotX,
-        HotY = (uint)image.HotY,
-        Png = UnsafeByteOperations.UnsafeWrap(PngEncoder.EncodeBgra(image.Pixels, image.Width, image.Height)),
-        Name = image.Name,
-    };
+    private static Cursor Convert(XCursorImage image) =>
+        new()
+        {
+            Serial = image.Serial,
+            Width = (uint)image.Width,
+            Height = (uint)image.Height,
+            HotX = (uint)image.HotX,
+            HotY = (uint)image.HotY,
+            Png = UnsafeByteOperations.UnsafeWrap(PngEncoder.EncodeBgra(image.Pixels, image.Width, image.Height)),
+            Name = image.Name,
+        };
 
     private static WindowList Convert(IReadOnlyList<XWindowInfo> windows)
     {
         var list = new WindowList();
-        list.Windows.AddRange(windows.Select(window => new Window
-        {
-            Id = window.Id,
-            Title = window.Title,
-            WindowClass = window.Class,
-            X = window.X,
-            Y = window.Y,
-            Width = (uint)window.Width,
-            Height = (uint)window.Height,
-            Mapped = window.Mapped,
-        }));
+        list.Windows.AddRange(
+            windows.Select(window => new Window
+            {
+                Id = window.Id,
+                Title = window.Title,
+                WindowClass = window.Class,
+                X = window.X,
+                Y = window.Y,
+                Width = (uint)window.Width,
+                Height = (uint)window.Height,
+                Mapped = window.Mapped,
+            })
+        );
         return list;
     }
 
     internal void Publish(DisplayEvent state)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_present.TryGetValue(state.KindCase, out var before) && before.Equals(state))
             {
@@ -152,7 +166,7 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
 
     private void EndAll(Exception cause)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _ended = cause;
             foreach (var watch in _watches)
@@ -164,7 +178,7 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
 
     private void Remove(ScreenWatch watch)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _watches.Remove(watch);
         }

@@ -5,14 +5,14 @@ namespace Oriel.Agent.Screens;
 /// <summary>One watcher's unread states, at most one of each kind.</summary>
 internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<DisplayEvent> _unread = [];
     private readonly SemaphoreSlim _signal = new(0, 1);
     private Exception? _ended;
 
     internal void Post(DisplayEvent state)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _unread.RemoveAll(other => other.KindCase == state.KindCase);
             _unread.Add(state);
@@ -22,7 +22,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
 
     internal void End(Exception cause)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _ended = cause;
             Signal();
@@ -36,7 +36,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
         while (true)
         {
             await _signal.WaitAsync(cancel);
-            lock (_gate)
+            lock (_lock)
             {
                 if (_unread.Count > 0)
                 {

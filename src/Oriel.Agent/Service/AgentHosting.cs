@@ -45,21 +45,23 @@ internal static class AgentHosting
     public static void UseAgentProof(this WebApplication app)
     {
         var sessions = app.Services.GetRequiredService<AgentSessions>();
-        const string hello = "/oriel.guest.v1.Guest/" + nameof(Guest.GuestClient.Hello);
-        app.Use((context, next) =>
-        {
-            var headers = context.Request.Headers;
-            if (context.Request.Path == hello || sessions.Verify(headers[AgentProof.SessionHeader], headers[AgentProof.ProofHeader]))
+        const string Hello = "/oriel.guest.v1.Guest/" + nameof(Guest.GuestClient.Hello);
+        app.Use(
+            (context, next) =>
             {
-                return next(context);
-            }
+                var headers = context.Request.Headers;
+                if (context.Request.Path == Hello || sessions.Verify(headers[AgentProof.SessionHeader], headers[AgentProof.ProofHeader]))
+                {
+                    return next(context);
+                }
 
-            // A trailers-only response of gRPC over HTTP/2; 16 is UNAUTHENTICATED.
-            context.Response.ContentType = "application/grpc";
-            context.Response.Headers["grpc-status"] = "16";
-            context.Response.Headers["grpc-message"] = "the call does not prove the agent key";
-            return Task.CompletedTask;
-        });
+                // A trailers-only response of gRPC over HTTP/2; 16 is UNAUTHENTICATED.
+                context.Response.ContentType = "application/grpc";
+                context.Response.Headers["grpc-status"] = "16";
+                context.Response.Headers["grpc-message"] = "the call does not prove the agent key";
+                return Task.CompletedTask;
+            }
+        );
     }
 
     private static void Listen(KestrelServerOptions kestrel, GuestBoot guest)
@@ -79,11 +81,14 @@ internal static class AgentHosting
         }
         else
         {
-            kestrel.Listen(endpoint.Tcp!, listen =>
-            {
-                Http2(listen);
-                listen.Use(next => connection => IsGateway(connection, guest) ? next(connection) : Refuse(connection));
-            });
+            kestrel.Listen(
+                endpoint.Tcp!,
+                listen =>
+                {
+                    Http2(listen);
+                    listen.Use(next => connection => IsGateway(connection, guest) ? next(connection) : Refuse(connection));
+                }
+            );
         }
 
         guest.Console.Write("info", "agent", $"listening on {endpoint}");

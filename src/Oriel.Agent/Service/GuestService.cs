@@ -21,9 +21,10 @@ internal sealed class GuestService(
     FileTransfers files,
     DiskWatch disk,
     GuestEnding guestEnding,
-    IHostApplicationLifetime lifetime) : Guest.GuestBase
+    IHostApplicationLifetime lifetime
+) : Guest.GuestBase
 {
-    private static readonly string _version = typeof(GuestService).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+    private static readonly string AgentVersion = typeof(GuestService).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
 
     public override Task<HelloReply> Hello(HelloRequest request, ServerCallContext context)
     {
@@ -38,16 +39,22 @@ internal sealed class GuestService(
         }
 
         var (session, proof) = sessions.Open(request.ClientNonce.Span);
-        return Task.FromResult(new HelloReply
-        {
-            Session = ByteString.CopyFrom(session),
-            Proof = ByteString.CopyFrom(proof),
-            AgentVersion = _version,
-            DesktopId = sessions.DesktopId,
-        });
+        return Task.FromResult(
+            new HelloReply
+            {
+                Session = ByteString.CopyFrom(session),
+                Proof = ByteString.CopyFrom(proof),
+                AgentVersion = AgentVersion,
+                DesktopId = sessions.DesktopId,
+            }
+        );
     }
 
-    public override async Task WatchSteps(WatchStepsRequest request, IServerStreamWriter<GuestStep> responseStream, ServerCallContext context)
+    public override async Task WatchSteps(
+        WatchStepsRequest request,
+        IServerStreamWriter<GuestStep> responseStream,
+        ServerCallContext context
+    )
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         try
@@ -71,8 +78,11 @@ internal sealed class GuestService(
     public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context) =>
         attestor.AttestAsync(request, context.CancellationToken);
 
-    public override Task Exec(IAsyncStreamReader<ExecInput> requestStream, IServerStreamWriter<ExecOutput> responseStream, ServerCallContext context) =>
-        exec.RunAsync(requestStream, responseStream, context.CancellationToken);
+    public override Task Exec(
+        IAsyncStreamReader<ExecInput> requestStream,
+        IServerStreamWriter<ExecOutput> responseStream,
+        ServerCallContext context
+    ) => exec.RunAsync(requestStream, responseStream, context.CancellationToken);
 
     public override Task<Protocol.Guest.FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requestStream, ServerCallContext context) =>
         files.PutAsync(requestStream, context.CancellationToken);

@@ -10,9 +10,10 @@ internal sealed class ChildOutput(GuestConsole console, TimeProvider clock)
 {
     private const int LinesPerWindow = 60;
     private const int MaxLineBytes = 2000;
-    private static readonly TimeSpan _window = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
 
-    /// <returns>What the child gets as standard output and error, to be disposed when it is started, and the task that ends with its output.</returns>
+    /// <returns>What the child gets as standard output and error, to be disposed when it is started, and the task that ends with its
+    /// output.</returns>
     public (OwnedDescriptor Writer, Task Pump) Open(string source, CancellationToken cancellationToken)
     {
         var (reader, writer) = AsyncDescriptor.CreateReader();
@@ -25,10 +26,11 @@ internal sealed class ChildOutput(GuestConsole console, TimeProvider clock)
         var buffer = new byte[4096];
         var line = new List<byte>(256);
         var windowBegan = clock.GetTimestamp();
-        int inWindow = 0, suppressed = 0;
+        int inWindow = 0,
+            suppressed = 0;
         try
         {
-            for (int n; (n = await reader.ReadAsync(buffer, cancellationToken)) > 0;)
+            for (int n; (n = await reader.ReadAsync(buffer, cancellationToken)) > 0; )
             {
                 foreach (var b in buffer.AsSpan(0, n))
                 {
@@ -42,7 +44,7 @@ internal sealed class ChildOutput(GuestConsole console, TimeProvider clock)
                         continue;
                     }
 
-                    if (clock.GetElapsedTime(windowBegan) > _window)
+                    if (clock.GetElapsedTime(windowBegan) > Window)
                     {
                         if (suppressed > 0)
                         {

@@ -21,10 +21,11 @@ internal sealed class DesktopSession(
     SessionGate gate,
     SessionCleanup cleanup,
     ChildOutput output,
-    GuestEnding ending) : BackgroundService
+    GuestEnding ending
+) : BackgroundService
 {
     private const int SigTerm = 15;
-    private static readonly TimeSpan _busDeadline = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan BusDeadline = TimeSpan.FromSeconds(10);
 
     private readonly Stack<(string Name, Child Process)> _started = new();
 
@@ -63,7 +64,13 @@ internal sealed class DesktopSession(
             {
                 var bus = await StartBusAsync(user, stoppingToken);
                 var session = StartXfce(user, stoppingToken);
-                if (!await IsRenewalWantedAsync([("X server", x), ("session bus", bus), ("xfce4-session", session)], mayStartAnew, stoppingToken))
+                if (
+                    !await IsRenewalWantedAsync(
+                        [("X server", x), ("session bus", bus), ("xfce4-session", session)],
+                        mayStartAnew,
+                        stoppingToken
+                    )
+                )
                 {
                     return;
                 }
@@ -136,19 +143,25 @@ internal sealed class DesktopSession(
             using (readyWriter)
             {
                 environment.SetBus($"unix:path={path}");
-                bus = guest.Reaper.Spawn(new SpawnSpec(
-                    "dbus-daemon", ["--session", "--nofork", "--nopidfile", $"--address=unix:path={path}", "--print-address=3"], environment.For(user), user.Credentials)
-                {
-                    Stdout = log,
-                    Stderr = log,
-                    Inherited = [readyWriter],
-                    WorkingDirectory = user.Home,
-                });
+                bus = guest.Reaper.Spawn(
+                    new SpawnSpec(
+                        "dbus-daemon",
+                        ["--session", "--nofork", "--nopidfile", $"--address=unix:path={path}", "--print-address=3"],
+                        environment.For(user),
+                        user.Credentials
+                    )
+                    {
+                        Stdout = log,
+                        Stderr = log,
+                        Inherited = [readyWriter],
+                        WorkingDirectory = user.Home,
+                    }
+                );
             }
 
             _started.Push(("session bus", bus));
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            deadline.CancelAfter(_busDeadline * guest.Config.TimeScale);
+            deadline.CancelAfter(BusDeadline * guest.Config.TimeScale);
             if (await reader.ReadAsync(new byte[256], deadline.Token) == 0)
             {
                 throw new IOException("The session bus ended before it was ready.");
@@ -156,7 +169,7 @@ internal sealed class DesktopSession(
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            step.Fail($"no address within {(_busDeadline * guest.Config.TimeScale).TotalSeconds:0} s");
+            step.Fail($"no address within {(BusDeadline * guest.Config.TimeScale).TotalSeconds:0} s");
             throw new IOException("The session bus told no address.");
         }
         catch (IOException e)
@@ -175,12 +188,14 @@ internal sealed class DesktopSession(
         var (log, _) = output.Open(StepNames.Session, cancellationToken);
         using (log)
         {
-            var session = guest.Reaper.Spawn(new SpawnSpec("xfce4-session", [], environment.For(user), user.Credentials)
-            {
-                Stdout = log,
-                Stderr = log,
-                WorkingDirectory = user.Home,
-            });
+            var session = guest.Reaper.Spawn(
+                new SpawnSpec("xfce4-session", [], environment.For(user), user.Credentials)
+                {
+                    Stdout = log,
+                    Stderr = log,
+                    WorkingDirectory = user.Home,
+                }
+            );
             _started.Push(("xfce4-session", session));
             gate.Started(session);
             step.Done($"xfce4-session pid {session.Pid}");
@@ -189,7 +204,11 @@ internal sealed class DesktopSession(
     }
 
     /// <summary>Waits until a part ends, which is told, or the session is to start anew.</summary>
-    private async Task<bool> IsRenewalWantedAsync((string Name, Child Process)[] parts, bool mayStartAnew, CancellationToken cancellationToken)
+    private async Task<bool> IsRenewalWantedAsync(
+        (string Name, Child Process)[] parts,
+        bool mayStartAnew,
+        CancellationToken cancellationToken
+    )
     {
         var exits = parts.Select(part => part.Process.Exited);
         var first = await Task.WhenAny(mayStartAnew ? [.. exits, gate.RenewalWanted] : exits).WaitAsync(cancellationToken);

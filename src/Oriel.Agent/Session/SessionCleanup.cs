@@ -7,12 +7,15 @@ using Oriel.Protocol.Boot;
 
 namespace Oriel.Agent.Session;
 
-/// <summary>Ends a session whole: what it started, what made itself a daemon, what the bus activated; and sees that no window of it is left.</summary>
+/// <summary>
+/// Ends a session whole: what it started, what made itself a daemon, what the bus activated; and sees that no window of it is left.
+/// </summary>
 internal sealed class SessionCleanup(ScreenMonitor monitor, BootConfig config, TimeProvider clock)
 {
-    private const int SigTerm = 15, SigKill = 9;
+    private const int SigTerm = 15,
+        SigKill = 9;
     private const string BrowserProfile = ".config/chromium";
-    private static readonly TimeSpan _lookAgain = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(10);
 
     private readonly TimeSpan _patience = TimeSpan.FromSeconds(3) * config.TimeScale;
     private readonly TimeSpan _deadline = TimeSpan.FromSeconds(15) * config.TimeScale;
@@ -29,18 +32,24 @@ internal sealed class SessionCleanup(ScreenMonitor monitor, BootConfig config, T
             var elapsed = clock.GetElapsedTime(began);
             if (elapsed > _deadline)
             {
-                throw new IOException($"{left.Count} processes of the session did not end: {string.Join(", ", left.Take(5).Select(entry => entry.Name))}");
+                throw new IOException(
+                    $"{left.Count} processes of the session did not end: {string.Join(", ", left.Take(5).Select(entry => entry.Name))}"
+                );
             }
 
-            // Once asked kindly, so that programs can put their files in order; what starts meanwhile is asked as well. A program's helpers are
-            // its own to end: a browser whose renderers go first takes that for a crash.
+            // Once asked kindly, so that programs can put their files in order; what starts meanwhile is asked as well. A program's helpers
+            // are its own to end: a browser whose renderers go first takes that for a crash.
             var names = left.ToDictionary(entry => entry.Pid, entry => entry.Name);
-            foreach (var entry in left.Where(entry => elapsed > _patience || (names.GetValueOrDefault(entry.Parent) != entry.Name && signalled.Add(entry.Pid))))
+            foreach (
+                var entry in left.Where(entry =>
+                    elapsed > _patience || (names.GetValueOrDefault(entry.Parent) != entry.Name && signalled.Add(entry.Pid))
+                )
+            )
             {
                 ChildReaper.SignalDescendant(entry.Pid, elapsed > _patience ? SigKill : SigTerm);
             }
 
-            await Task.Delay(_lookAgain, clock, cancellationToken);
+            await Task.Delay(LookAgain, clock, cancellationToken);
         }
 
         ForgetBrowserLock();
@@ -48,7 +57,9 @@ internal sealed class SessionCleanup(ScreenMonitor monitor, BootConfig config, T
         return first.Count;
     }
 
-    /// <summary>Chromium's lock names host and process; one that is left of another host name makes the next Chromium ask what to do.</summary>
+    /// <summary>
+    /// Chromium's lock names host and process; one that is left of another host name makes the next Chromium ask what to do.
+    /// </summary>
     private static void ForgetBrowserLock()
     {
         try
@@ -78,9 +89,9 @@ internal sealed class SessionCleanup(ScreenMonitor monitor, BootConfig config, T
         using var watch = monitor.Watch();
         try
         {
-            while (!(await watch.ReadAsync(limit.Token)).Any(state => state.Windows is { } list && list.Windows.All(window => !window.Mapped)))
-            {
-            }
+            while (
+                !(await watch.ReadAsync(limit.Token)).Any(state => state.Windows is { } list && list.Windows.All(window => !window.Mapped))
+            ) { }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

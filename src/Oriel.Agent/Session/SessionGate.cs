@@ -2,7 +2,9 @@ using Oriel.Linux.Processes;
 
 namespace Oriel.Agent.Session;
 
-/// <summary>Between configuration and session: a cold session starts when the configuration is on disk, a warm one may have to start anew.</summary>
+/// <summary>
+/// Between configuration and session: a cold session starts when the configuration is on disk, a warm one may have to start anew.
+/// </summary>
 internal sealed class SessionGate
 {
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);

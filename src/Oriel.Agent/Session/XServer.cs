@@ -11,16 +11,22 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Agent.Session;
 
-/// <summary>The desktop's X server: one process, found ready by the display number that it writes (-displayfd), with a cookie of its own.</summary>
+/// <summary>
+/// The desktop's X server: one process, found ready by the display number that it writes (-displayfd), with a cookie of its own.
+/// </summary>
 internal sealed class XServer(GuestBoot guest, ChildOutput output)
 {
     /// <summary>The largest screen: Xvfb resizes up to the size that it starts with (docs/decisions/0030).</summary>
     private const string StartScreen = "3840x2160x24";
 
-    private static readonly TimeSpan _deadline = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
     /// <exception cref="IOException">It does not start, ends, or is not ready within the deadline.</exception>
-    public async Task<(Child Process, XDisplayAddress Address)> StartAsync(UserAccount user, string runtimeDirectory, CancellationToken cancellationToken)
+    public async Task<(Child Process, XDisplayAddress Address)> StartAsync(
+        UserAccount user,
+        string runtimeDirectory,
+        CancellationToken cancellationToken
+    )
     {
         var authority = Path.Combine(runtimeDirectory, "Xauthority");
         using (var directory = DirectoryHandle.Open(runtimeDirectory))
@@ -36,20 +42,40 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         using (displayWriter)
         {
             var environment = new Dictionary<string, string> { ["PATH"] = "/usr/local/bin:/usr/bin:/bin", ["HOME"] = user.Home };
-            server = guest.Reaper.Spawn(new SpawnSpec(
-                "Xvfb",
-                ["-displayfd", "3", "-screen", "0", StartScreen, "-auth", authority, "-nolisten", "tcp", "-noreset", "-s", "0", "-dpi", "96", "+extension", "RANDR"],
-                environment,
-                user.Credentials)
-            {
-                Stdout = log,
-                Stderr = log,
-                Inherited = [displayWriter],
-            });
+            server = guest.Reaper.Spawn(
+                new SpawnSpec(
+                    "Xvfb",
+                    [
+                        "-displayfd",
+                        "3",
+                        "-screen",
+                        "0",
+                        StartScreen,
+                        "-auth",
+                        authority,
+                        "-nolisten",
+                        "tcp",
+                        "-noreset",
+                        "-s",
+                        "0",
+                        "-dpi",
+                        "96",
+                        "+extension",
+                        "RANDR",
+                    ],
+                    environment,
+                    user.Credentials
+                )
+                {
+                    Stdout = log,
+                    Stderr = log,
+                    Inherited = [displayWriter],
+                }
+            );
         }
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(_deadline * guest.Config.TimeScale);
+        deadline.CancelAfter(Deadline * guest.Config.TimeScale);
         try
         {
             var number = await ReadNumberAsync(reader, deadline.Token);
@@ -60,7 +86,9 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             server.KillSession();
-            throw new IOException($"The X server (pid {server.Pid}) told no display number within {(_deadline * guest.Config.TimeScale).TotalSeconds:0} s.");
+            throw new IOException(
+                $"The X server (pid {server.Pid}) told no display number within {(Deadline * guest.Config.TimeScale).TotalSeconds:0} s."
+            );
         }
     }
 
@@ -86,12 +114,12 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
     /// <exception cref="IOException">It cannot be written.</exception>
     public static void RenewCookie(UserAccount user)
     {
-        const string next = "Xauthority.next";
+        const string Next = "Xauthority.next";
         using var directory = DirectoryHandle.Open(RuntimeDirectories.Of(user));
         if (directory.TryStatus("Xauthority") is not null)
         {
-            WriteAuthority(user, directory, next);
-            directory.Rename(next, "Xauthority");
+            WriteAuthority(user, directory, Next);
+            directory.Rename(Next, "Xauthority");
         }
     }
 

@@ -20,7 +20,9 @@ internal static class EnvironmentFile
             return [];
         }
 
-        return new FileInfo(path).Length <= MaxBytes ? Parse(File.ReadAllText(path)) : throw new IOException($"{path} is larger than {MaxBytes} bytes.");
+        return new FileInfo(path).Length <= MaxBytes
+            ? Parse(File.ReadAllText(path))
+            : throw new IOException($"{path} is larger than {MaxBytes} bytes.");
     }
 
     public static IReadOnlyList<KeyValuePair<string, string>> Parse(string text)

@@ -11,6 +11,7 @@ namespace Oriel.Agent.Variables;
 internal sealed class SessionEnvironment
 {
     public const string SystemFile = GuestRules.EnvironmentFile;
+
     /// <summary>What a session has where nobody asked for another one.</summary>
     public const string DefaultTimeZone = "UTC";
 
@@ -60,13 +61,14 @@ internal sealed class SessionEnvironment
     }
 
     /// <summary>What login(1) sets before PAM and the shell add theirs.</summary>
-    public static Dictionary<string, string> Login(UserAccount account) => new(StringComparer.Ordinal)
-    {
-        ["HOME"] = account.Home,
-        ["USER"] = account.Name,
-        ["LOGNAME"] = account.Name,
-        ["SHELL"] = account.Shell,
-        ["PATH"] = account.Uid == 0 ? RootPath : DefaultPath,
-        ["LANG"] = "C.UTF-8",
-    };
+    public static Dictionary<string, string> Login(UserAccount account) =>
+        new(StringComparer.Ordinal)
+        {
+            ["HOME"] = account.Home,
+            ["USER"] = account.Name,
+            ["LOGNAME"] = account.Name,
+            ["SHELL"] = account.Shell,
+            ["PATH"] = account.Uid == 0 ? RootPath : DefaultPath,
+            ["LANG"] = "C.UTF-8",
+        };
 }

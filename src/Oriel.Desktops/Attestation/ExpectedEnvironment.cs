@@ -11,15 +11,16 @@ public static class ExpectedEnvironment
     private static readonly string ProxyUrl = $"http://{GuestNetwork.GatewayAddress}:{GuestNetwork.ProxyPort}";
 
     /// <summary>Set by the image in both letter cases; a create request must not set them.</summary>
-    public static IReadOnlyDictionary<string, string> Proxy { get; } = new Dictionary<string, string>
-    {
-        ["HTTP_PROXY"] = ProxyUrl,
-        ["HTTPS_PROXY"] = ProxyUrl,
-        ["NO_PROXY"] = NoProxy,
-        ["http_proxy"] = ProxyUrl,
-        ["https_proxy"] = ProxyUrl,
-        ["no_proxy"] = NoProxy,
-    };
+    public static IReadOnlyDictionary<string, string> Proxy { get; } =
+        new Dictionary<string, string>
+        {
+            ["HTTP_PROXY"] = ProxyUrl,
+            ["HTTPS_PROXY"] = ProxyUrl,
+            ["NO_PROXY"] = NoProxy,
+            ["http_proxy"] = ProxyUrl,
+            ["https_proxy"] = ProxyUrl,
+            ["no_proxy"] = NoProxy,
+        };
 
     internal static IReadOnlyDictionary<string, string> Of(DesktopSpec spec)
     {

@@ -46,7 +46,9 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
                 }
             }
 
-            throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, null, "The agent ended the watch on windows.", Describe(), []));
+            throw new StepFailedException(
+                new DesktopReason(ReasonCodes.StepFailed, null, "The agent ended the watch on windows.", Describe(), [])
+            );
         }
         catch (RpcException) when (cancellationToken.IsCancellationRequested)
         {
@@ -54,7 +56,16 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
         }
         catch (RpcException e)
         {
-            throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, null, $"The watch on windows broke: {e.StatusCode}: {e.Status.Detail}", Describe(), []), e);
+            throw new StepFailedException(
+                new DesktopReason(
+                    ReasonCodes.StepFailed,
+                    null,
+                    $"The watch on windows broke: {e.StatusCode}: {e.Status.Detail}",
+                    Describe(),
+                    []
+                ),
+                e
+            );
         }
     }
 

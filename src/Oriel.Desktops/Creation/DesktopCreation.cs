@@ -17,14 +17,21 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Desktops.Creation;
 
 /// <summary>Takes one desktop from a wish to ready: creating, booting, configuring, proven.</summary>
-internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, CreationContext context, DesktopResources resources, Reports reports)
+internal sealed class DesktopCreation(
+    DesktopSpec spec,
+    ImageManifest image,
+    CreationContext context,
+    DesktopResources resources,
+    Reports reports
+)
 {
     private readonly DesktopDeadlines _deadlines = context.Options.Deadlines;
     private readonly StepRunner _steps = new(reports, context.Clock);
 
     /// <summary>To ready, and then for as long as it is.</summary>
     /// <param name="barrier">Where it waits for somebody to claim it; null = it is somebody's already.</param>
-    /// <exception cref="StepFailedException">It cannot be made, or ended while it waited, or its session ended; the desktop is to be taken down.</exception>
+    /// <exception cref="StepFailedException">It cannot be made, or ended while it waited, or its session ended; the desktop is to be taken
+    /// down.</exception>
     public async Task RunAsync(Origin origin, ClaimBarrier? barrier, CancellationToken cancellationToken)
     {
         var watch = new GuestWatch(resources, reports, _deadlines.Adopt, context.Clock);
@@ -49,7 +56,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
             await Concurrently.WithAsync(
                 token => watch.FollowAsync(token, guest.Reported),
                 token => barrier.Claimed.WaitAsync(token),
-                cancellationToken);
+                cancellationToken
+            );
             await FinishAsync(guest, await barrier.Claimed, null, cancellationToken);
         }
 
@@ -60,18 +68,27 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
     {
         if (!context.Slots.TryTake())
         {
-            await _steps.RunAsync(StepNames.Queue, Timeout.InfiniteTimeSpan, (progress, token) =>
-            {
-                progress.Seen("other desktops are starting");
-                return context.Slots.TakeAsync(token);
-            }, cancellationToken);
+            await _steps.RunAsync(
+                StepNames.Queue,
+                Timeout.InfiniteTimeSpan,
+                (progress, token) =>
+                {
+                    progress.Seen("other desktops are starting");
+                    return context.Slots.TakeAsync(token);
+                },
+                cancellationToken
+            );
         }
 
         return new BootSlot(context.Slots);
     }
 
     /// <returns>The guest, and of a copy what it must show.</returns>
-    private async Task<(BootedGuest Guest, Expectation? Copied)> BeginAsync(Origin origin, ClaimBarrier? barrier, CancellationToken cancellationToken)
+    private async Task<(BootedGuest Guest, Expectation? Copied)> BeginAsync(
+        Origin origin,
+        ClaimBarrier? barrier,
+        CancellationToken cancellationToken
+    )
     {
         var warm = barrier is null ? null : new WarmStart(spec.Width, spec.Height);
         switch (origin)
@@ -79,14 +96,28 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
             case Origin.Fork { Source: var source }:
                 var directory = Path.Combine(resources.Bundle, BundleLayout.Fork);
                 var copy = await PrepareAsync(null, new KeeperSnapshot(directory, IsRestore: true, IsOwn: true), cancellationToken);
-                var copied = await _steps.RunAsync(StepNames.Observe, _deadlines.Attest, (_, token) => source.ObserveAsync(token), cancellationToken);
-                await _steps.RunAsync(StepNames.Fork, Timeout.InfiniteTimeSpan, (progress, token) => source.CopyAsync(directory, progress, token), cancellationToken);
+                var copied = await _steps.RunAsync(
+                    StepNames.Observe,
+                    _deadlines.Attest,
+                    (_, token) => source.ObserveAsync(token),
+                    cancellationToken
+                );
+                await _steps.RunAsync(
+                    StepNames.Fork,
+                    Timeout.InfiniteTimeSpan,
+                    (progress, token) => source.CopyAsync(directory, progress, token),
+                    cancellationToken
+                );
                 return (await ReachGuestAsync(copy, source.AgentKey, cancellationToken), copied);
             case Origin.Restored { Snapshot: var golden }:
                 var restored = await PrepareAsync(warm, await WithMemoryAsync(golden, cancellationToken), cancellationToken);
                 return (await ReachGuestAsync(restored, golden.AgentKey, cancellationToken), null);
             case Origin.Cold cold:
-                var booted = await PrepareAsync(warm, cold.SaveTo is null ? null : new KeeperSnapshot(cold.SaveTo, IsRestore: false), cancellationToken);
+                var booted = await PrepareAsync(
+                    warm,
+                    cold.SaveTo is null ? null : new KeeperSnapshot(cold.SaveTo, IsRestore: false),
+                    cancellationToken
+                );
                 return (await ReachGuestAsync(booted, null, cancellationToken), null);
             default:
                 throw new InvalidOperationException($"No desktop comes from {origin}.");
@@ -101,7 +132,12 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
             return snapshot;
         }
 
-        var memory = await _steps.RunAsync(StepNames.Memory, _deadlines.Keeper, (_, token) => resources.TakeMemoryAsync(golden.Directory, token), cancellationToken);
+        var memory = await _steps.RunAsync(
+            StepNames.Memory,
+            _deadlines.Keeper,
+            (_, token) => resources.TakeMemoryAsync(golden.Directory, token),
+            cancellationToken
+        );
         return snapshot with { SharedMemory = memory };
     }
 
@@ -110,31 +146,42 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
         var driver = context.Options.Driver;
         if (driver.NeedsDisks)
         {
-            await _steps.RunAsync(StepNames.ImageDisks, context.Options.DeadlineFor(_deadlines.Keeper, image.Disks?.Size ?? 0), VerifyDisksAsync, cancellationToken);
+            await _steps.RunAsync(
+                StepNames.ImageDisks,
+                context.Options.DeadlineFor(_deadlines.Keeper, image.Disks?.Size ?? 0),
+                VerifyDisksAsync,
+                cancellationToken
+            );
         }
 
-        return await _steps.RunAsync(StepNames.Prepare, _deadlines.Keeper, (_, _) =>
-        {
-            var desktop = reports.Snapshot;
-            var cgroup = resources.TakeBundle();
-            var keeper = new KeeperSpec(
-                desktop.Id.ToString(),
-                resources.Bundle,
-                desktop.Driver,
-                context.Images.PathOf(image.Digest),
-                desktop.ImageDigest,
-                context.Options.EgressSocket,
-                RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
-                RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
-                spec.Hostname,
-                new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup, spec.Limits.DiskBytes),
-                driver.Accelerator,
-                driver.TimeScale,
-                warm,
-                snapshot);
-            resources.TakeEgress(keeper.EgressKey);
-            return Task.FromResult(keeper);
-        }, cancellationToken);
+        return await _steps.RunAsync(
+            StepNames.Prepare,
+            _deadlines.Keeper,
+            (_, _) =>
+            {
+                var desktop = reports.Snapshot;
+                var cgroup = resources.TakeBundle();
+                var keeper = new KeeperSpec(
+                    desktop.Id.ToString(),
+                    resources.Bundle,
+                    desktop.Driver,
+                    context.Images.PathOf(image.Digest),
+                    desktop.ImageDigest,
+                    context.Options.EgressSocket,
+                    RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
+                    RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
+                    spec.Hostname,
+                    new KeeperLimits(spec.Limits.MemoryBytes, spec.Limits.Cpus, spec.Limits.Pids, cgroup, spec.Limits.DiskBytes),
+                    driver.Accelerator,
+                    driver.TimeScale,
+                    warm,
+                    snapshot
+                );
+                resources.TakeEgress(keeper.EgressKey);
+                return Task.FromResult(keeper);
+            },
+            cancellationToken
+        );
     }
 
     /// <summary>Read through by the first desktop of a server; later ones see that nobody has touched them since.</summary>
@@ -154,11 +201,20 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
         var reported = -1L;
         if (formerKey is not null)
         {
-            reported = await _steps.RunAsync(StepNames.Renew, _deadlines.Agent, (progress, token) => RenewAsync(keeper, formerKey, progress, token), cancellationToken);
+            reported = await _steps.RunAsync(
+                StepNames.Renew,
+                _deadlines.Agent,
+                (progress, token) => RenewAsync(keeper, formerKey, progress, token),
+                cancellationToken
+            );
         }
 
         var agent = await _steps.RunAsync(
-            StepNames.Agent, _deadlines.Agent, (progress, token) => AgentReach.WaitAsync(() => resources.Machine.Agent, progress, context.Clock, token), cancellationToken);
+            StepNames.Agent,
+            _deadlines.Agent,
+            (progress, token) => AgentReach.WaitAsync(() => resources.Machine.Agent, progress, context.Clock, token),
+            cancellationToken
+        );
         var guest = new BootedGuest(keeper, agent);
         guest.Reported(reported);
         return guest;
@@ -166,32 +222,43 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
 
     private async Task StartKeeperAsync(KeeperSpec keeper, CancellationToken cancellationToken)
     {
-        await _steps.RunAsync(StepNames.Keeper, _deadlines.Keeper, async (progress, token) =>
-        {
-            try
+        await _steps.RunAsync(
+            StepNames.Keeper,
+            _deadlines.Keeper,
+            async (progress, token) =>
             {
-                await resources.StartKeeperAsync(keeper, token);
-            }
-            catch (Exception e) when (e is IOException or InvalidOperationException or System.ComponentModel.Win32Exception or TimeoutException)
+                try
+                {
+                    await resources.StartKeeperAsync(keeper, token);
+                }
+                catch (Exception e)
+                    when (e is IOException or InvalidOperationException or System.ComponentModel.Win32Exception or TimeoutException)
+                {
+                    throw progress.Fail(FaultReason.Of(e, ReasonCodes.KeeperNotStarted), "The keeper did not start: " + e.Message);
+                }
+            },
+            cancellationToken
+        );
+        await _steps.RunAsync(
+            StepNames.GuestStart,
+            _deadlines.Keeper,
+            async (progress, token) =>
             {
-                throw progress.Fail(FaultReason.Of(e, ReasonCodes.KeeperNotStarted), "The keeper did not start: " + e.Message);
-            }
-        }, cancellationToken);
-        await _steps.RunAsync(StepNames.GuestStart, _deadlines.Keeper, async (progress, token) =>
-        {
-            // Not before: the keeper's own steps are part of this one.
-            var machine = resources.Machine;
-            machine.Follow(resources.Bundle, keeper);
-            try
-            {
-                await machine.Running.WaitAsync(token);
-            }
-            catch (OperationCanceledException) when (machine.LastSeen is { } seen)
-            {
-                progress.Seen(seen);
-                throw;
-            }
-        }, cancellationToken);
+                // Not before: the keeper's own steps are part of this one.
+                var machine = resources.Machine;
+                machine.Follow(resources.Bundle, keeper);
+                try
+                {
+                    await machine.Running.WaitAsync(token);
+                }
+                catch (OperationCanceledException) when (machine.LastSeen is { } seen)
+                {
+                    progress.Seen(seen);
+                    throw;
+                }
+            },
+            cancellationToken
+        );
     }
 
     /// <summary>Using the former agent key, gives the machine this desktop's own identity, before anything else.</summary>
@@ -221,7 +288,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
                 await session.Task.WaitAsync(token);
                 await Attestor.AwaitWindowsAsync(_steps, guest.Agent, _deadlines, token);
             },
-            cancellationToken);
+            cancellationToken
+        );
     }
 
     private async Task SaveAsync(Origin origin, BootedGuest guest, CancellationToken cancellationToken)
@@ -229,13 +297,18 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
         if (origin is Origin.Cold { SaveTo: not null })
         {
             var deadline = context.Options.DeadlineFor(_deadlines.Agent, guest.Keeper.Limits.MachineMemory());
-            await _steps.RunAsync(StepNames.Snapshot, deadline, async (progress, token) =>
-            {
-                if (await resources.Machine.SaveAsync(token) is { } problem)
+            await _steps.RunAsync(
+                StepNames.Snapshot,
+                deadline,
+                async (progress, token) =>
                 {
-                    throw progress.Fail(ReasonCodes.StepFailed, "The machine could not be saved: " + problem);
-                }
-            }, cancellationToken);
+                    if (await resources.Machine.SaveAsync(token) is { } problem)
+                    {
+                        throw progress.Fail(ReasonCodes.StepFailed, "The machine could not be saved: " + problem);
+                    }
+                },
+                cancellationToken
+            );
         }
     }
 
@@ -248,7 +321,12 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
         await reports.ProvenAsync(await ProveAsync(guest, expected, configuration, cancellationToken), cancellationToken);
     }
 
-    private async Task<AttestationDocument> ProveAsync(BootedGuest guest, Expectation expected, GuestConfiguration? configuration, CancellationToken cancellationToken)
+    private async Task<AttestationDocument> ProveAsync(
+        BootedGuest guest,
+        Expectation expected,
+        GuestConfiguration? configuration,
+        CancellationToken cancellationToken
+    )
     {
         var agent = guest.Agent;
         var startedAt = context.Clock.GetUtcNow();
@@ -272,7 +350,8 @@ internal sealed class DesktopCreation(DesktopSpec spec, ImageManifest image, Cre
                 var keeperPid = KeeperLiveness.ReadIdentity(resources.Bundle)?.Pid ?? 0;
                 document = proofs.ToDocument(reports.Snapshot, agent.AgentVersion, keeperPid, startedAt, context.Clock.GetUtcNow());
             },
-            cancellationToken);
+            cancellationToken
+        );
         return document!;
     }
 }

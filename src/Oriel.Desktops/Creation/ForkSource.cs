@@ -20,7 +20,8 @@ internal sealed class ForkSource(
     KeeperSpec keeper,
     AttestationDocument attestation,
     Func<AgentLink?> agent,
-    Func<string, CancellationToken, Task<VerbResult>> copy)
+    Func<string, CancellationToken, Task<VerbResult>> copy
+)
 {
     public byte[] AgentKey => keeper.AgentKey;
 
@@ -47,8 +48,8 @@ internal sealed class ForkSource(
     }
 
     /// <summary>
-    /// What the copy must show as well: each file and variable that was proven when this one became ready, as they are now, and its windows.
-    /// What somebody has removed since, or changed for some observers only, is not expected.
+    /// What the copy must show as well: each file and variable that was proven when this one became ready, as they are now, and its
+    /// windows. What somebody has removed since, or changed for some observers only, is not expected.
     /// </summary>
     /// <exception cref="Grpc.Core.RpcException">The agent does not answer.</exception>
     public async Task<Expectation> ObserveAsync(CancellationToken cancellationToken)
@@ -70,7 +71,8 @@ internal sealed class ForkSource(
             size.Width,
             size.Height,
             windows.Any(window => window.Mapped && Attestor.IsTerminal(window)),
-            windows.Any(window => window.Mapped && Attestor.IsBrowser(window)));
+            windows.Any(window => window.Mapped && Attestor.IsBrowser(window))
+        );
     }
 
     /// <summary>Has memory, devices and disk copied into a directory that it makes; the desktop is paused meanwhile.</summary>

@@ -6,9 +6,7 @@ namespace Oriel.Desktops.Creation;
 /// <summary>What a desktop's guest comes from.</summary>
 internal abstract record Origin
 {
-    private Origin()
-    {
-    }
+    private Origin() { }
 
     /// <summary>It boots.</summary>
     /// <param name="SaveTo">Empty directory for the snapshot that is to be made of it at the barrier; null = none.</param>
@@ -17,7 +15,10 @@ internal abstract record Origin
     /// <summary>It is restored from a snapshot that was made at the barrier.</summary>
     internal sealed record Restored(GoldenSnapshot Snapshot) : Origin;
 
-    /// <summary>It is copied from a desktop that runs. Nothing is configured: it must show what the other one showed just before, and its own way out.</summary>
+    /// <summary>
+    /// It is copied from a desktop that runs. Nothing is configured: it must show what the other one showed just before, and its own way
+    /// out.
+    /// </summary>
     internal sealed record Fork(ForkSource Source) : Origin;
 }
 

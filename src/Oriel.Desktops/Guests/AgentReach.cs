@@ -10,7 +10,11 @@ internal static class AgentReach
 
     /// <param name="linkOf">Null when the desktop is on its way out.</param>
     public static async Task<AgentConnection> WaitAsync(
-        Func<AgentLink?> linkOf, StepProgress progress, TimeProvider clock, CancellationToken cancellationToken)
+        Func<AgentLink?> linkOf,
+        StepProgress progress,
+        TimeProvider clock,
+        CancellationToken cancellationToken
+    )
     {
         AgentConnection? reached = null;
         await AgentCall.RunAsync(
@@ -30,7 +34,8 @@ internal static class AgentReach
 
                 return fault is not null;
             },
-            cancellationToken);
+            cancellationToken
+        );
         return reached!;
     }
 }

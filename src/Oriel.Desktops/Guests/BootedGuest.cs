@@ -16,8 +16,8 @@ internal sealed class BootedGuest(KeeperSpec keeper, AgentConnection agent)
     public bool IsRestored => keeper.Snapshot is { IsRestore: true };
 
     /// <summary>
-    /// Of the newest step that was reported, in microseconds since the guest began; -1 at first. The agent reports each step again to whoever
-    /// begins to listen.
+    /// Of the newest step that was reported, in microseconds since the guest began; -1 at first. The agent reports each step again to
+    /// whoever begins to listen.
     /// </summary>
     public long ReportedUs => Interlocked.Read(ref _reportedUs);
 

@@ -17,7 +17,13 @@ internal static class GuestSteps
 
     /// <summary>Follows until cancelled or the stream ends; steps that were reported before are skipped.</summary>
     /// <exception cref="StepFailedException">A step of the guest failed.</exception>
-    public static async Task FollowAsync(Reports reports, BootedGuest guest, TaskCompletionSource session, TimeProvider clock, CancellationToken cancellationToken)
+    public static async Task FollowAsync(
+        Reports reports,
+        BootedGuest guest,
+        TaskCompletionSource session,
+        TimeProvider clock,
+        CancellationToken cancellationToken
+    )
     {
         var count = 0;
         var before = guest.ReportedUs;
@@ -32,18 +38,44 @@ internal static class GuestSteps
                 }
 
                 guest.Reported(step);
-                var state = step.State switch { WireState.Done => StepState.Done, WireState.Failed => StepState.Failed, _ => StepState.Running };
-                var reported = StepSnapshot.Of(step.Name, state, clock.UnixMicroseconds(), step.ElapsedUs, step.Detail.Length == 0 ? null : step.Detail);
+                var state = step.State switch
+                {
+                    WireState.Done => StepState.Done,
+                    WireState.Failed => StepState.Failed,
+                    _ => StepState.Running,
+                };
+                var reported = StepSnapshot.Of(
+                    step.Name,
+                    state,
+                    clock.UnixMicroseconds(),
+                    step.ElapsedUs,
+                    step.Detail.Length == 0 ? null : step.Detail
+                );
                 reports.Step(reported);
                 if (state == StepState.Failed)
                 {
-                    throw new StepFailedException(new DesktopReason(
-                        FaultReason.OfWords(reported.Detail, ReasonCodes.StepFailed), reported.Name, $"The guest's step '{reported.Name}' failed: {reported.Detail}", reported.Detail, []));
+                    throw new StepFailedException(
+                        new DesktopReason(
+                            FaultReason.OfWords(reported.Detail, ReasonCodes.StepFailed),
+                            reported.Name,
+                            $"The guest's step '{reported.Name}' failed: {reported.Detail}",
+                            reported.Detail,
+                            []
+                        )
+                    );
                 }
 
                 if (++count > MaxSteps)
                 {
-                    throw new StepFailedException(new DesktopReason(ReasonCodes.StepFailed, reported.Name, "The agent reports more steps than a start can have.", null, []));
+                    throw new StepFailedException(
+                        new DesktopReason(
+                            ReasonCodes.StepFailed,
+                            reported.Name,
+                            "The agent reports more steps than a start can have.",
+                            null,
+                            []
+                        )
+                    );
                 }
 
                 if (state == StepState.Done && step.Name == StepNames.Session)
@@ -58,7 +90,16 @@ internal static class GuestSteps
         }
         catch (RpcException e)
         {
-            throw new StepFailedException(new DesktopReason(ReasonCodes.AgentUnreachable, null, $"The link to the agent broke: {e.StatusCode}: {e.Status.Detail}", null, []), e);
+            throw new StepFailedException(
+                new DesktopReason(
+                    ReasonCodes.AgentUnreachable,
+                    null,
+                    $"The link to the agent broke: {e.StatusCode}: {e.Status.Detail}",
+                    null,
+                    []
+                ),
+                e
+            );
         }
     }
 }

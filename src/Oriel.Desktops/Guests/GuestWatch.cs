@@ -34,12 +34,15 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
             await AgentCall.RunAsync(
                 ConnectAsync,
                 new AgentRetry(Between, clock),
-                (agent, _, calling) => Concurrently.WithAsync(
-                    token => ScratchWatch.FollowAsync(agent, reports, clock, token),
-                    token => FollowStepsAsync(agent, () => lost = null, reported, token),
-                    calling),
+                (agent, _, calling) =>
+                    Concurrently.WithAsync(
+                        token => ScratchWatch.FollowAsync(agent, reports, clock, token),
+                        token => FollowStepsAsync(agent, () => lost = null, reported, token),
+                        calling
+                    ),
                 GoesOn,
-                cancellationToken);
+                cancellationToken
+            );
         }
         catch (AgentIdentityException e)
         {
@@ -52,8 +55,15 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
             if (lost is { } since && clock.GetElapsedTime(since) > patience)
             {
                 var problem = fault is null ? "The agent ended the watch on its steps." : AgentCall.Describe(fault);
-                throw new StepFailedException(new DesktopReason(
-                    CodeOf(ReasonCodes.AgentUnreachable), null, $"The agent has not answered for {patience.TotalSeconds:0} s: {problem}", problem, []));
+                throw new StepFailedException(
+                    new DesktopReason(
+                        CodeOf(ReasonCodes.AgentUnreachable),
+                        null,
+                        $"The agent has not answered for {patience.TotalSeconds:0} s: {problem}",
+                        problem,
+                        []
+                    )
+                );
             }
 
             return true;
@@ -76,10 +86,17 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
         }
     }
 
-    /// <summary>Where the kernel has just ended programs of the guest for want of memory, that is the cause, whatever shows it first.</summary>
+    /// <summary>
+    /// Where the kernel has just ended programs of the guest for want of memory, that is the cause, whatever shows it first.
+    /// </summary>
     private string CodeOf(string code) => resources.IsShortOfMemory ? ReasonCodes.OutOfMemory : code;
 
-    private async Task FollowStepsAsync(AgentConnection agent, Action answered, Action<GuestStep>? reported, CancellationToken cancellationToken)
+    private async Task FollowStepsAsync(
+        AgentConnection agent,
+        Action answered,
+        Action<GuestStep>? reported,
+        CancellationToken cancellationToken
+    )
     {
         using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
         await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
@@ -88,8 +105,15 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
             reported?.Invoke(step);
             if (step.State == WireState.Failed)
             {
-                throw new StepFailedException(new DesktopReason(
-                    CodeOf(ReasonCodes.SessionDied), step.Name, $"The desktop's session ended: {step.Detail}", step.Detail, []));
+                throw new StepFailedException(
+                    new DesktopReason(
+                        CodeOf(ReasonCodes.SessionDied),
+                        step.Name,
+                        $"The desktop's session ended: {step.Detail}",
+                        step.Detail,
+                        []
+                    )
+                );
             }
         }
     }

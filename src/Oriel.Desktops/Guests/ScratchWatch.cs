@@ -13,7 +13,10 @@ internal static class ScratchWatch
     /// <summary>Between two changes of the warning, whatever a guest reports.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
 
-    /// <summary>Ends by cancellation or with the connection; never throws, as whoever watches the guest's steps on the same connection judges its end.</summary>
+    /// <summary>
+    /// Ends by cancellation or with the connection; never throws, as whoever watches the guest's steps on the same connection judges its
+    /// end.
+    /// </summary>
     public static async Task FollowAsync(AgentConnection agent, Reports reports, TimeProvider clock, CancellationToken cancellationToken)
     {
         if (!DesktopDriver.HasScratchDiskOf(reports.Snapshot.Driver))

@@ -8,8 +8,8 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Desktops.Keepers;
 
 /// <summary>
-/// One connection to a keeper: what it tells, its events from the first, and commands to it. The connection ends when the keeper does, by any
-/// means, because the kernel closes its sockets.
+/// One connection to a keeper: what it tells, its events from the first, and commands to it. The connection ends when the keeper does, by
+/// any means, because the kernel closes its sockets.
 /// </summary>
 internal sealed class KeeperClient : IAsyncDisposable
 {
@@ -39,7 +39,9 @@ internal sealed class KeeperClient : IAsyncDisposable
 
     /// <summary>Reads until the keeper closes the connection.</summary>
     /// <exception cref="InvalidDataException">A line that is too long or is no message.</exception>
-    public async IAsyncEnumerable<KeeperMessage> ReadAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<KeeperMessage> ReadAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
         var reader = PipeReader.Create(_stream, new StreamPipeReaderOptions(leaveOpen: true));
         while (true)

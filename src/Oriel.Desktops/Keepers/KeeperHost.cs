@@ -9,7 +9,9 @@ public interface IKeeperHost
     /// <exception cref="IOException">It cannot be told.</exception>
     long FreeBytes(string directory);
 
-    /// <summary>Starts a keeper that outlives this process; its <c>spec.json</c> and <c>keeper.json</c> are written when this returns.</summary>
+    /// <summary>
+    /// Starts a keeper that outlives this process; its <c>spec.json</c> and <c>keeper.json</c> are written when this returns.
+    /// </summary>
     Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Ends a keeper at once, with everything in its namespaces. Nothing happens when it does not live.</summary>

@@ -19,11 +19,12 @@ public sealed class KeeperLauncher(string keeperPath)
     private const int MaxWords = 2000;
 
     /// <summary>
-    /// Becomes the rest of its arguments, whose output goes to the first; the second and the third may be files for them to have open. What they say of an
-    /// error is heard here, which a full disk does not keep them from, until the keeper has begun and sends it to its log as well.
+    /// Execs the remaining arguments with stdout appended to $1 and, if given, $2 and $3 open as descriptors. Their stderr is read here
+    /// until the keeper has begun and sends it to its log as well, so that a full disk does not lose the reason of a failure.
     /// </summary>
     private const string Become = "log=$1; memory=$2; group=$3; shift 3; exec \"$@\" </dev/null >>\"$log\"";
-    private static readonly string WithMemory = $" {KeeperSnapshot.SharedMemoryDescriptor}<>\"$memory\"", WithCgroup = $" {KeeperLimits.CgroupDescriptor}>\"$group/cgroup.procs\"";
+    private static readonly string WithMemory = $" {KeeperSnapshot.SharedMemoryDescriptor}<>\"$memory\"",
+        WithCgroup = $" {KeeperLimits.CgroupDescriptor}>\"$group/cgroup.procs\"";
 
     /// <summary>A keeper answers within tens of milliseconds; the rest is for a busy machine.</summary>
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
@@ -34,8 +35,8 @@ public sealed class KeeperLauncher(string keeperPath)
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(3);
 
     /// <summary>
-    /// Writes the spec into its bundle directory (made if needed, 0700), starts the keeper, and returns as soon as its identity is written and
-    /// its socket accepts connections. The guest comes up afterwards, as events on that socket tell.
+    /// Writes the spec into its bundle directory (made if needed, 0700), starts the keeper, and returns as soon as its identity is written
+    /// and its socket accepts connections. The guest comes up afterwards, as events on that socket tell.
     /// </summary>
     /// <exception cref="KeeperLaunchException">It ended, or did not answer within 20 s. It is then gone.</exception>
     public async Task<KeeperIdentity> StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
@@ -48,7 +49,7 @@ public sealed class KeeperLauncher(string keeperPath)
             throw new KeeperLaunchException($"{spec.Bundle} is another keeper's already.");
         }
 
-        await WriteSpecAsync(spec, cancellationToken).ConfigureAwait(false);
+        await WriteSpecAsync(spec, cancellationToken);
         using var process = Process.Start(Command(spec, Path.Combine(spec.Bundle, BundleLayout.KeeperLog)))!;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(StartDeadline * spec.TimeScale);
@@ -59,19 +60,20 @@ public sealed class KeeperLauncher(string keeperPath)
             {
                 if (process.HasExited)
                 {
-                    throw new KeeperLaunchException($"The keeper ended with code {process.ExitCode}: {await WordsOfAsync(process).ConfigureAwait(false)}");
+                    throw new KeeperLaunchException($"The keeper ended with code {process.ExitCode}: {await WordsOfAsync(process)}");
                 }
 
-                await Task.Delay(LookPause, limit.Token).ConfigureAwait(false);
+                await Task.Delay(LookPause, limit.Token);
             }
 
-            return KeeperLiveness.ReadIdentity(spec.Bundle)
-                ?? throw new KeeperLaunchException("The keeper's identity vanished.");
+            return KeeperLiveness.ReadIdentity(spec.Bundle) ?? throw new KeeperLaunchException("The keeper's identity vanished.");
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             ProcessTree.Kill(process);
-            throw new KeeperLaunchException($"The keeper did not answer within {(StartDeadline * spec.TimeScale).TotalSeconds:0} s: {await WordsOfAsync(process).ConfigureAwait(false)}");
+            throw new KeeperLaunchException(
+                $"The keeper did not answer within {(StartDeadline * spec.TimeScale).TotalSeconds:0} s: {await WordsOfAsync(process)}"
+            );
         }
         catch (OperationCanceledException)
         {
@@ -81,31 +83,55 @@ public sealed class KeeperLauncher(string keeperPath)
     }
 
     /// <summary>
-    /// setsid takes it out of the server's session (it does not fork, as a started process leads no group, so the pid stays); unshare's child,
-    /// the keeper, is killed when unshare dies, and with the keeper its pid namespace.
+    /// setsid takes it out of the server's session (it does not fork, as a started process leads no group, so the pid stays); unshare's
+    /// child, the keeper, is killed when unshare dies, and with the keeper its pid namespace.
     /// </summary>
-    private ProcessStartInfo Command(KeeperSpec spec, string log) => new(
-        "/bin/sh",
-        [
-            "-c", Become + (spec.Snapshot?.SharedMemory is null ? "" : WithMemory) + (spec.Limits.Cgroup is null ? "" : WithCgroup),
-            "sh", log, spec.Snapshot?.SharedMemory ?? "", spec.Limits.Cgroup ?? "",
-            "setsid", "unshare", "--user", "--map-root-user", "--map-auto", "--net", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--ipc", "--uts", "--",
-            keeperPath, "run", spec.Bundle,
-        ])
-    {
-        WorkingDirectory = "/",
-        RedirectStandardError = true,
-    };
+    private ProcessStartInfo Command(KeeperSpec spec, string log) =>
+        new(
+            "/bin/sh",
+            [
+                "-c",
+                Become + (spec.Snapshot?.SharedMemory is null ? "" : WithMemory) + (spec.Limits.Cgroup is null ? "" : WithCgroup),
+                "sh",
+                log,
+                spec.Snapshot?.SharedMemory ?? "",
+                spec.Limits.Cgroup ?? "",
+                "setsid",
+                "unshare",
+                "--user",
+                "--map-root-user",
+                "--map-auto",
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--cgroup",
+                "--ipc",
+                "--uts",
+                "--",
+                keeperPath,
+                "run",
+                spec.Bundle,
+            ]
+        )
+        {
+            WorkingDirectory = "/",
+            RedirectStandardError = true,
+        };
 
     private static async Task WriteSpecAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
-        await using var file = new FileStream(Path.Combine(spec.Bundle, BundleLayout.Spec), new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = OwnerOnly,
-        });
-        await JsonSerializer.SerializeAsync(file, spec, KeeperJsonContext.Default.KeeperSpec, cancellationToken).ConfigureAwait(false);
+        await using var file = new FileStream(
+            Path.Combine(spec.Bundle, BundleLayout.Spec),
+            new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                UnixCreateMode = OwnerOnly,
+            }
+        );
+        await JsonSerializer.SerializeAsync(file, spec, KeeperJsonContext.Default.KeeperSpec, cancellationToken);
     }
 
     private static async Task<string> WordsOfAsync(Process process)
@@ -113,7 +139,7 @@ public sealed class KeeperLauncher(string keeperPath)
         using var limit = new CancellationTokenSource(WordsDeadline);
         try
         {
-            var words = (await process.StandardError.ReadToEndAsync(limit.Token).ConfigureAwait(false)).Trim();
+            var words = (await process.StandardError.ReadToEndAsync(limit.Token)).Trim();
             return words.Length > MaxWords ? words[..MaxWords] : words;
         }
         catch (OperationCanceledException)
@@ -140,16 +166,16 @@ public static class ScratchRemover
         var full = Path.GetFullPath(bundle);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(Deadline);
-        using var process = Process.Start(new ProcessStartInfo(
-            "unshare",
-            ["--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", "--one-file-system", "--", full])
-        {
-            RedirectStandardError = true,
-        })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("unshare", ["--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", "--one-file-system", "--", full])
+            {
+                RedirectStandardError = true,
+            }
+        )!;
         try
         {
-            var errors = await process.StandardError.ReadToEndAsync(limit.Token).ConfigureAwait(false);
-            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            var errors = await process.StandardError.ReadToEndAsync(limit.Token);
+            await process.WaitForExitAsync(limit.Token);
             if (process.ExitCode != 0 || Directory.Exists(full))
             {
                 throw new IOException($"{full} could not be removed: {errors.Trim()}");

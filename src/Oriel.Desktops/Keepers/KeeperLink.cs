@@ -36,7 +36,8 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
 
     /// <summary>Sends a command and waits for its answer.</summary>
     /// <param name="command">Made with the id that it gets.</param>
-    /// <param name="deadline"><see cref="Timeout.InfiniteTimeSpan"/> for none. An answer that comes later is nobody's: what it changed is told by events.</param>
+    /// <param name="deadline"><see cref="Timeout.InfiniteTimeSpan"/> for none. An answer that comes later is nobody's: what it changed is
+    /// told by events.</param>
     /// <returns>Why it was not done, as far as is known; null = it was.</returns>
     public async Task<string?> AskAsync(Func<long, KeeperCommand> command, TimeSpan deadline, CancellationToken cancellationToken)
     {
@@ -176,9 +177,8 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
             {
                 handler(item);
             }
-#pragma warning disable CA1031 // Whatever one event breaks, the keeper's end must still be seen.
+            // Whatever one event breaks, the keeper's end must still be seen.
             catch (Exception e)
-#pragma warning restore CA1031
             {
                 logger.LogError(e, "A keeper's event of {Bundle} was not taken", bundle);
             }

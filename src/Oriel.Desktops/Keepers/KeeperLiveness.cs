@@ -15,14 +15,19 @@ internal static class KeeperLiveness
     public static bool IsAlive(string bundle) => ReadIdentity(bundle) is { } identity && IsAlive(identity);
 
     /// <summary>Null when the keeper has not written who it is, or wrote something else.</summary>
-    public static KeeperIdentity? ReadIdentity(string bundle) => Read(bundle, BundleLayout.Identity, KeeperJsonContext.Default.KeeperIdentity) is { BootId: not null } identity ? identity : null;
+    public static KeeperIdentity? ReadIdentity(string bundle) =>
+        Read(bundle, BundleLayout.Identity, KeeperJsonContext.Default.KeeperIdentity) is { BootId: not null } identity ? identity : null;
 
     /// <summary>The keeper's last event, if it could still write it.</summary>
-    public static KeeperExit? ReadExit(string bundle) => Read(bundle, BundleLayout.Exit, KeeperMessageContext.Default.KeeperMessage) as KeeperExit;
+    public static KeeperExit? ReadExit(string bundle) =>
+        Read(bundle, BundleLayout.Exit, KeeperMessageContext.Default.KeeperMessage) as KeeperExit;
 
     /// <summary>Null when there is none, or one that no keeper could run by.</summary>
     public static KeeperSpec? ReadSpec(string bundle) =>
-        Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec) is { DesktopId: not null, EgressKey.Length: GuestRules.KeyBytes, AgentKey.Length: GuestRules.KeyBytes, Limits: not null } spec ? spec : null;
+        Read(bundle, BundleLayout.Spec, KeeperJsonContext.Default.KeeperSpec)
+            is { DesktopId: not null, EgressKey.Length: GuestRules.KeyBytes, AgentKey.Length: GuestRules.KeyBytes, Limits: not null } spec
+            ? spec
+            : null;
 
     private static T? Read<T>(string bundle, string name, JsonTypeInfo<T> type)
         where T : class
@@ -39,8 +44,10 @@ internal static class KeeperLiveness
     }
 
     public static bool IsAlive(KeeperIdentity identity) =>
-        identity.BootId == BootId() && TryReadStat(identity.Pid, out var state, out var startTicks)
-            && startTicks == identity.StartTicks && state is not ('Z' or 'X');
+        identity.BootId == BootId()
+        && TryReadStat(identity.Pid, out var state, out var startTicks)
+        && startTicks == identity.StartTicks
+        && state is not ('Z' or 'X');
 
     /// <summary>Ends the keeper at once, and with it all of its desktop. Does nothing where it is not that process any more.</summary>
     public static void Kill(KeeperIdentity identity)
@@ -61,7 +68,9 @@ internal static class KeeperLiveness
 
     internal static string BootId() => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 
-    /// <summary>State and start time, fields 3 and 22 of proc_pid_stat(5); the name in field 2 may itself hold spaces and brackets.</summary>
+    /// <summary>
+    /// State and start time, fields 3 and 22 of proc_pid_stat(5); the name in field 2 may itself hold spaces and brackets.
+    /// </summary>
     internal static bool TryReadStat(int pid, out char state, out ulong startTicks)
     {
         (state, startTicks) = ('X', 0);

@@ -28,5 +28,9 @@ public static class KeeperPrograms
     /// <param name="system">See <see cref="Programs.SystemFolders"/>, which is what null stands for.</param>
     /// <returns>Which are not there, and what to do; null when all are.</returns>
     public static string? Problem(DesktopDriver driver, string searchPath, IReadOnlyList<string>? system = null) =>
-        Programs.Problem(searchPath, system ?? Programs.SystemFolders, [.. ForItsStart, .. driver.HasScratchDisk ? ForMachines : ForContainers]);
+        Programs.Problem(
+            searchPath,
+            system ?? Programs.SystemFolders,
+            [.. ForItsStart, .. driver.HasScratchDisk ? ForMachines : ForContainers]
+        );
 }

@@ -36,12 +36,15 @@ public sealed class LocalKeeperHost(string keeperPath, TimeProvider clock) : IKe
         {
             if (clock.GetUtcNow() > deadline)
             {
-                throw new InvalidOperationException($"The keeper {identity.Pid} of {bundle} did not end within {KillDeadline.TotalSeconds:0} s of being killed.");
+                throw new InvalidOperationException(
+                    $"The keeper {identity.Pid} of {bundle} did not end within {KillDeadline.TotalSeconds:0} s of being killed."
+                );
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(10), clock, cancellationToken);
         }
     }
 
-    public Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken) => ScratchRemover.RemoveAsync(bundle, cancellationToken);
+    public Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken) =>
+        ScratchRemover.RemoveAsync(bundle, cancellationToken);
 }

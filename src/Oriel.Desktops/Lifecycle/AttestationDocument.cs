@@ -28,8 +28,8 @@ public sealed record AttestationDocument
     public required CanaryAttestation Canary { get; init; }
 
     /// <summary>
-    /// <c>reachable</c>, <c>unreachable</c> or <c>unknown</c>, as the desktop's own last connection to a public address found it. No proof of
-    /// readiness: nothing is probed for it and nothing waits for it.
+    /// <c>reachable</c>, <c>unreachable</c> or <c>unknown</c>, as the desktop's own last connection to a public address found it. No proof
+    /// of readiness: nothing is probed for it and nothing waits for it.
     /// </summary>
     public string Internet { get; init; } = "unknown";
 }

@@ -3,8 +3,9 @@ using Oriel.Protocol;
 namespace Oriel.Desktops.Lifecycle;
 
 /// <summary>
-/// Which step of a creation is named where several run at once. It must not hang on which of them began a moment later: of the server's it is the first
-/// in the order of <see cref="StepNames.OfServer"/>; a keeper's or guest's own comes before the server's step that waits for it.
+/// Which step of a creation is named where several run at once. It must not hang on which of them began a moment later: of the server's it
+/// is the first in the order of <see cref="StepNames.OfServer"/>; a keeper's or guest's own comes before the server's step that waits for
+/// it.
 /// </summary>
 internal static class CreationSteps
 {
@@ -21,7 +22,11 @@ internal static class CreationSteps
     /// <param name="least">The first of the state that the desktop is in.</param>
     public static string Next(IEnumerable<StepSnapshot> steps, string least)
     {
-        var done = steps.Where(step => step.State == StepState.Done).Select(step => Array.IndexOf(Order, step.Name)).DefaultIfEmpty(-1).Max();
+        var done = steps
+            .Where(step => step.State == StepState.Done)
+            .Select(step => Array.IndexOf(Order, step.Name))
+            .DefaultIfEmpty(-1)
+            .Max();
         return Order[Math.Clamp(done + 1, Array.IndexOf(Order, least), Order.Length - 1)];
     }
 }

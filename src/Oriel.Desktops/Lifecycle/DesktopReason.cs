@@ -12,5 +12,6 @@ public sealed record DesktopReason(string Code, string? Step, string Message, st
     public static DesktopReason Of(string code, string message) => new(code, null, message, null, []);
 
     /// <summary>Of an exception that nobody expected, or of a disk that is full.</summary>
-    internal static DesktopReason OfFault(Exception fault, string what) => Of(FaultReason.Of(fault, ReasonCodes.Internal), $"{what}: {fault.GetBaseException().Message}");
+    internal static DesktopReason OfFault(Exception fault, string what) =>
+        Of(FaultReason.Of(fault, ReasonCodes.Internal), $"{what}: {fault.GetBaseException().Message}");
 }

@@ -31,31 +31,37 @@ public sealed record DesktopSnapshot
     internal string? RunningStep => CreationSteps.Running(Steps);
 
     /// <summary>Of a desktop that is asked for now.</summary>
-    internal static DesktopSnapshot New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) => new()
-    {
-        Id = DesktopId.New(),
-        Name = spec.Name,
-        Template = spec.Template,
-        State = DesktopState.Creating,
-        ImageName = imageName,
-        ImageDigest = imageDigest,
-        Driver = driver,
-        Width = spec.Width,
-        Height = spec.Height,
-        Hostname = spec.Hostname,
-        CreatedAt = now,
-        ExpiresAt = spec.Ttl is { } ttl ? now + ttl : null,
-        IdleTimeout = spec.IdleTimeout,
-        IdlePause = spec.IdlePause,
-    };
+    internal static DesktopSnapshot New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) =>
+        new()
+        {
+            Id = DesktopId.New(),
+            Name = spec.Name,
+            Template = spec.Template,
+            State = DesktopState.Creating,
+            ImageName = imageName,
+            ImageDigest = imageDigest,
+            Driver = driver,
+            Width = spec.Width,
+            Height = spec.Height,
+            Hostname = spec.Hostname,
+            CreatedAt = now,
+            ExpiresAt = spec.Ttl is { } ttl ? now + ttl : null,
+            IdleTimeout = spec.IdleTimeout,
+            IdlePause = spec.IdlePause,
+        };
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<StepState>))]
 public enum StepState
 {
-    [JsonStringEnumMemberName("running")] Running,
-    [JsonStringEnumMemberName("done")] Done,
-    [JsonStringEnumMemberName("failed")] Failed,
+    [JsonStringEnumMemberName("running")]
+    Running,
+
+    [JsonStringEnumMemberName("done")]
+    Done,
+
+    [JsonStringEnumMemberName("failed")]
+    Failed,
 }
 
 /// <summary>One timed step of a desktop's creation.</summary>
@@ -74,7 +80,13 @@ public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset S
     {
         var elapsed = Math.Clamp(elapsedUs, 0, MaxElapsedUs);
         var started = DateTimeOffset.UnixEpoch.AddTicks((Math.Clamp(atUs, elapsed, MaxAtUs) - elapsed) * TimeSpan.TicksPerMicrosecond);
-        return new StepSnapshot(Cut(name, MaxName), state, started, Math.Round(elapsed / 1000.0, 1), detail is null ? null : Cut(detail, MaxDetail));
+        return new StepSnapshot(
+            Cut(name, MaxName),
+            state,
+            started,
+            Math.Round(elapsed / 1000.0, 1),
+            detail is null ? null : Cut(detail, MaxDetail)
+        );
     }
 
     private static string Cut(string text, int most) => text.Length <= most ? text : text[..most];

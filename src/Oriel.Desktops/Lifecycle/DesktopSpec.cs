@@ -7,7 +7,9 @@ namespace Oriel.Desktops.Lifecycle;
 public sealed record DesktopSpec
 {
     /// <summary>What a request that says nothing of them gets; a host name follows from the name.</summary>
-    public const string DefaultName = "desktop", DefaultTimeZone = "UTC", DefaultKeyboardLayout = "us";
+    public const string DefaultName = "desktop",
+        DefaultTimeZone = "UTC",
+        DefaultKeyboardLayout = "us";
 
     public required string Template { get; init; }
     public required string Name { get; init; }
@@ -31,23 +33,24 @@ public sealed record DesktopSpec
     public TimeSpan? IdlePause { get; init; }
 
     /// <summary>What a request that names nothing but the template asks for.</summary>
-    public static DesktopSpec Of(DesktopTemplate template) => new()
-    {
-        Template = template.Name,
-        Name = DefaultName,
-        Image = template.Image,
-        Width = template.Width,
-        Height = template.Height,
-        Hostname = DefaultName,
-        TimeZone = DefaultTimeZone,
-        KeyboardLayout = DefaultKeyboardLayout,
-        Egress = template.Egress,
-        Limits = template.Limits,
-        NeedsVm = template.NeedsVm,
-        Ttl = template.Ttl,
-        IdleTimeout = template.IdleTimeout,
-        IdlePause = template.IdlePause,
-    };
+    public static DesktopSpec Of(DesktopTemplate template) =>
+        new()
+        {
+            Template = template.Name,
+            Name = DefaultName,
+            Image = template.Image,
+            Width = template.Width,
+            Height = template.Height,
+            Hostname = DefaultName,
+            TimeZone = DefaultTimeZone,
+            KeyboardLayout = DefaultKeyboardLayout,
+            Egress = template.Egress,
+            Limits = template.Limits,
+            NeedsVm = template.NeedsVm,
+            Ttl = template.Ttl,
+            IdleTimeout = template.IdleTimeout,
+            IdlePause = template.IdlePause,
+        };
 }
 
 /// <param name="Path">Absolute, normal form.</param>

@@ -6,17 +6,34 @@ namespace Oriel.Desktops.Lifecycle;
 [JsonConverter(typeof(JsonStringEnumConverter<DesktopState>))]
 public enum DesktopState
 {
-    [JsonStringEnumMemberName("creating")] Creating,
-    [JsonStringEnumMemberName("booting")] Booting,
-    [JsonStringEnumMemberName("configuring")] Configuring,
-    [JsonStringEnumMemberName("ready")] Ready,
-    [JsonStringEnumMemberName("paused")] Paused,
-    [JsonStringEnumMemberName("failed")] Failed,
-    [JsonStringEnumMemberName("destroying")] Destroying,
-    [JsonStringEnumMemberName("destroyed")] Destroyed,
+    [JsonStringEnumMemberName("creating")]
+    Creating,
+
+    [JsonStringEnumMemberName("booting")]
+    Booting,
+
+    [JsonStringEnumMemberName("configuring")]
+    Configuring,
+
+    [JsonStringEnumMemberName("ready")]
+    Ready,
+
+    [JsonStringEnumMemberName("paused")]
+    Paused,
+
+    [JsonStringEnumMemberName("failed")]
+    Failed,
+
+    [JsonStringEnumMemberName("destroying")]
+    Destroying,
+
+    [JsonStringEnumMemberName("destroyed")]
+    Destroyed,
 }
 
-/// <summary>What can happen to a desktop; each is legal in the states that <see cref="DesktopTransitions"/> lists and in no other.</summary>
+/// <summary>
+/// What can happen to a desktop; each is legal in the states that <see cref="DesktopTransitions"/> lists and in no other.
+/// </summary>
 public enum DesktopVerb
 {
     /// <summary>The keeper runs and its guest was started.</summary>

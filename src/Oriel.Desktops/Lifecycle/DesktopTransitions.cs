@@ -7,7 +7,9 @@ public static class DesktopTransitions
 {
     private static readonly FrozenDictionary<(DesktopState, DesktopVerb), DesktopState> Table = Build();
 
-    /// <summary>False when <paramref name="verb"/> is illegal in <paramref name="from"/>; <paramref name="to"/> is then <paramref name="from"/>.</summary>
+    /// <summary>
+    /// False when <paramref name="verb"/> is illegal in <paramref name="from"/>; <paramref name="to"/> is then <paramref name="from"/>.
+    /// </summary>
     public static bool TryNext(DesktopState from, DesktopVerb verb, out DesktopState to)
     {
         if (Table.TryGetValue((from, verb), out to))
@@ -23,10 +25,12 @@ public static class DesktopTransitions
     public static bool IsLive(DesktopState state) => state is not DesktopState.Destroyed;
 
     /// <summary>True until the desktop was ready for the first time, or is on its way out.</summary>
-    public static bool IsBeingCreated(DesktopState state) => state is DesktopState.Creating or DesktopState.Booting or DesktopState.Configuring;
+    public static bool IsBeingCreated(DesktopState state) =>
+        state is DesktopState.Creating or DesktopState.Booting or DesktopState.Configuring;
 
     /// <summary>True while the desktop counts against the most that may exist at once.</summary>
-    public static bool Counts(DesktopState state) => state is not (DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed);
+    public static bool Counts(DesktopState state) =>
+        state is not (DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed);
 
     private static FrozenDictionary<(DesktopState, DesktopVerb), DesktopState> Build()
     {
@@ -41,7 +45,10 @@ public static class DesktopTransitions
             [(DesktopState.Failed, DesktopVerb.Remove)] = DesktopState.Destroyed,
             [(DesktopState.Destroying, DesktopVerb.Remove)] = DesktopState.Destroyed,
         };
-        foreach (var state in (DesktopState[])[DesktopState.Creating, DesktopState.Booting, DesktopState.Configuring, DesktopState.Ready, DesktopState.Paused])
+        foreach (
+            var state in (DesktopState[])
+                [DesktopState.Creating, DesktopState.Booting, DesktopState.Configuring, DesktopState.Ready, DesktopState.Paused]
+        )
         {
             table[(state, DesktopVerb.Fail)] = DesktopState.Failed;
             table[(state, DesktopVerb.Destroy)] = DesktopState.Destroying;
@@ -55,7 +62,8 @@ public static class DesktopTransitions
 /// <param name="Problem">Why it failed; null otherwise.</param>
 public readonly record struct VerbResult(DesktopVerb Verb, DesktopState Was, DesktopState Is, bool Accepted, string? Problem = null)
 {
-    public string Message => Accepted ? $"{Verb.ToString().ToLowerInvariant()}: {Was.Name()} -> {Is.Name()}"
+    public string Message =>
+        Accepted ? $"{Verb.ToString().ToLowerInvariant()}: {Was.Name()} -> {Is.Name()}"
         : Problem is not null ? $"'{Verb.ToString().ToLowerInvariant()}' failed: {Problem}."
         : $"'{Verb.ToString().ToLowerInvariant()}' is not possible while a desktop is {Was.Name()}.";
 }
@@ -63,16 +71,17 @@ public readonly record struct VerbResult(DesktopVerb Verb, DesktopState Was, Des
 public static class DesktopStateNames
 {
     /// <summary>The name in lower case, as it stands in the API.</summary>
-    public static string Name(this DesktopState state) => state switch
-    {
-        DesktopState.Creating => "creating",
-        DesktopState.Booting => "booting",
-        DesktopState.Configuring => "configuring",
-        DesktopState.Ready => "ready",
-        DesktopState.Paused => "paused",
-        DesktopState.Failed => "failed",
-        DesktopState.Destroying => "destroying",
-        DesktopState.Destroyed => "destroyed",
-        _ => throw new ArgumentOutOfRangeException(nameof(state)),
-    };
+    public static string Name(this DesktopState state) =>
+        state switch
+        {
+            DesktopState.Creating => "creating",
+            DesktopState.Booting => "booting",
+            DesktopState.Configuring => "configuring",
+            DesktopState.Ready => "ready",
+            DesktopState.Paused => "paused",
+            DesktopState.Failed => "failed",
+            DesktopState.Destroying => "destroying",
+            DesktopState.Destroyed => "destroyed",
+            _ => throw new ArgumentOutOfRangeException(nameof(state)),
+        };
 }

@@ -13,5 +13,6 @@ internal static class FaultReason
         fault.GetBaseException() is SqliteException { SqliteErrorCode: SqliteFull } ? ReasonCodes.DiskFull : OfWords(fault.Message, code);
 
     /// <summary>The same of what another process said; the words are the C library's for ENOSPC.</summary>
-    public static string OfWords(string? said, string code) => said?.Contains("No space left on device", StringComparison.Ordinal) == true ? ReasonCodes.DiskFull : code;
+    public static string OfWords(string? said, string code) =>
+        said?.Contains("No space left on device", StringComparison.Ordinal) == true ? ReasonCodes.DiskFull : code;
 }

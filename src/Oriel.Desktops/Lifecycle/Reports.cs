@@ -9,7 +9,8 @@ internal sealed class Reports(
     Action<string, string?> warn,
     Action<string> log,
     Action<DesktopReason> fail,
-    Func<DesktopVerb, AttestationDocument?, CancellationToken, Task> advance)
+    Func<DesktopVerb, AttestationDocument?, CancellationToken, Task> advance
+)
 {
     /// <summary>The desktop as it is now.</summary>
     public DesktopSnapshot Snapshot => snapshot();
@@ -33,5 +34,6 @@ internal sealed class Reports(
 
     /// <summary>The desktop is ready. Returns once that is stored.</summary>
     /// <param name="document">The proof; null where an earlier one still holds.</param>
-    public Task ProvenAsync(AttestationDocument? document, CancellationToken cancellationToken) => advance(DesktopVerb.Prove, document, cancellationToken);
+    public Task ProvenAsync(AttestationDocument? document, CancellationToken cancellationToken) =>
+        advance(DesktopVerb.Prove, document, cancellationToken);
 }

@@ -47,20 +47,21 @@ public sealed partial class Desktop
         }
     }
 
-    private Task HandleAsync(Message message) => message switch
-    {
-        VerbMessage verb => HandleVerbAsync(verb),
-        StepMessage step => HandleStepAsync(step.Step),
-        PolicyMessage policy => HandlePolicyAsync(policy),
-        SizeMessage size => HandleSizeAsync(size),
-        MachineMessage => HandleMachineAsync(),
-        MachineDoneMessage done => HandleMachineDoneAsync(done),
-        TimeMessage => HandleTimeAsync(),
-        WarningMessage warning => HandleWarningAsync(warning),
-        TakedownMessage => HandleTakedownAsync(),
-        ClaimMessage claim => HandleClaimAsync(claim),
-        _ => SaveAsync(),
-    };
+    private Task HandleAsync(Message message) =>
+        message switch
+        {
+            VerbMessage verb => HandleVerbAsync(verb),
+            StepMessage step => HandleStepAsync(step.Step),
+            PolicyMessage policy => HandlePolicyAsync(policy),
+            SizeMessage size => HandleSizeAsync(size),
+            MachineMessage => HandleMachineAsync(),
+            MachineDoneMessage done => HandleMachineDoneAsync(done),
+            TimeMessage => HandleTimeAsync(),
+            WarningMessage warning => HandleWarningAsync(warning),
+            TakedownMessage => HandleTakedownAsync(),
+            ClaimMessage claim => HandleClaimAsync(claim),
+            _ => SaveAsync(),
+        };
 
     private async Task HandleVerbAsync(VerbMessage message)
     {
@@ -90,7 +91,11 @@ public sealed partial class Desktop
         if (message.Verb == DesktopVerb.Prove && !_unclaimed)
         {
             var ready = _snapshot with { State = next, ReadyAt = _snapshot.ReadyAt ?? _context.Clock.GetUtcNow() };
-            await _context.Store.SaveAsync(new StoredDesktop(ready, _policy, message.Document ?? _attestation, _ceiling), [], CancellationToken.None);
+            await _context.Store.SaveAsync(
+                new StoredDesktop(ready, _policy, message.Document ?? _attestation, _ceiling),
+                [],
+                CancellationToken.None
+            );
         }
     }
 
@@ -121,7 +126,13 @@ public sealed partial class Desktop
         if (next is DesktopState.Failed or DesktopState.Destroying)
         {
             RefuseWaiting();
-            _logger.LogInformation("Desktop {Desktop}: {State} ({Reason}: {Message})", Id, next.Name(), snapshot.Reason?.Code, snapshot.Reason?.Message);
+            _logger.LogInformation(
+                "Desktop {Desktop}: {State} ({Reason}: {Message})",
+                Id,
+                next.Name(),
+                snapshot.Reason?.Code,
+                snapshot.Reason?.Message
+            );
             _working = TakeDownAsync(_working);
         }
         else
@@ -136,9 +147,13 @@ public sealed partial class Desktop
     }
 
     /// <summary>Whoever noticed the failure of a creation may not know which step was running.</summary>
-    private DesktopReason? InStep(DesktopReason? reason) => reason is { Step: null } && DesktopTransitions.IsBeingCreated(_snapshot.State)
-        ? reason with { Step = _snapshot.RunningStep ?? _snapshot.Steps.LastOrDefault()?.Name }
-        : reason;
+    private DesktopReason? InStep(DesktopReason? reason) =>
+        reason is { Step: null } && DesktopTransitions.IsBeingCreated(_snapshot.State)
+            ? reason with
+            {
+                Step = _snapshot.RunningStep ?? _snapshot.Steps.LastOrDefault()?.Name,
+            }
+            : reason;
 
     private async Task TakeDownAsync(Task before)
     {
@@ -205,7 +220,8 @@ public sealed partial class Desktop
             _context.Metrics.StepEnded(step);
         }
 
-        // Which step runs is stored whenever it is another one, so that the next server can name it; of a burst the last one. All else is with the next change of state.
+        // Which step runs is stored whenever it is another one, so that the next server can name it; of a burst the last one. All else is
+        // with the next change of state.
         var running = DesktopTransitions.IsBeingCreated(_snapshot.State) ? _snapshot.RunningStep : null;
         if (_unsaved.Count >= 32 || (running is not null && running != _storedStep && _inbox.Reader.Count == 0))
         {

@@ -58,7 +58,9 @@ public sealed partial class Desktop
             };
 
             // Its clock did not run meanwhile, also where it was not copied in the end.
-            if (!Resources.Machine.HasEnded && (message.Verb == DesktopVerb.Fork || (message.Verb == DesktopVerb.Resume && problem is null)))
+            if (
+                !Resources.Machine.HasEnded && (message.Verb == DesktopVerb.Fork || (message.Verb == DesktopVerb.Resume && problem is null))
+            )
             {
                 await Resources.Machine.TellTimeAsync();
             }
@@ -99,7 +101,11 @@ public sealed partial class Desktop
         else if (done.Message.ForIdle && _snapshot.State == DesktopState.Ready)
         {
             // Where it cannot be done it is tried again only after another such time.
-            _logger.LogWarning("Desktop {Desktop} is not paused although nobody uses it: {Problem}", Id, done.Problem ?? "its keeper does not report it");
+            _logger.LogWarning(
+                "Desktop {Desktop} is not paused although nobody uses it: {Problem}",
+                Id,
+                done.Problem ?? "its keeper does not report it"
+            );
             Touch();
         }
 
@@ -110,9 +116,14 @@ public sealed partial class Desktop
     {
         var halted = Resources.Machine.State == MachineState.Halted;
         var wasHalted = _snapshot.Warnings.Any(warning => warning.Code == WarningCodes.Halted);
-        await HandleWarningAsync(new WarningMessage(WarningCodes.Halted, halted
-            ? "The server's disk is full, so the desktop is halted: what it writes waits, and nothing is lost. Make room on the server; it goes on by itself."
-            : null));
+        await HandleWarningAsync(
+            new WarningMessage(
+                WarningCodes.Halted,
+                halted
+                    ? "The server's disk is full, so the desktop is halted: what it writes waits, and nothing is lost. Make room on the server; it goes on by itself."
+                    : null
+            )
+        );
         await FollowMachineAsync();
         if (wasHalted && Resources.Machine.State == MachineState.Running)
         {

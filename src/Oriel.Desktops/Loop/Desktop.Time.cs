@@ -13,9 +13,11 @@ public sealed partial class Desktop
 
     private DateTimeOffset? Expiry => DesktopTransitions.Counts(_snapshot.State) ? _snapshot.ExpiresAt : null;
 
-    private DateTimeOffset? IdleEnd => _snapshot.State is DesktopState.Ready or DesktopState.Paused && Viewers == 0 ? LastActivity + _snapshot.IdleTimeout : null;
+    private DateTimeOffset? IdleEnd =>
+        _snapshot.State is DesktopState.Ready or DesktopState.Paused && Viewers == 0 ? LastActivity + _snapshot.IdleTimeout : null;
 
-    private DateTimeOffset? IdlePause => _snapshot.State == DesktopState.Ready && Viewers == 0 && !_isAsked ? LastActivity + _snapshot.IdlePause : null;
+    private DateTimeOffset? IdlePause =>
+        _snapshot.State == DesktopState.Ready && Viewers == 0 && !_isAsked ? LastActivity + _snapshot.IdlePause : null;
 
     private void SetTimer()
     {
@@ -26,7 +28,12 @@ public sealed partial class Desktop
         }
 
         var wait = next - _context.Clock.GetUtcNow();
-        _timer.Change(wait < TimeSpan.Zero ? TimeSpan.Zero : wait < LongestWait ? wait : LongestWait, Timeout.InfiniteTimeSpan);
+        _timer.Change(
+            wait < TimeSpan.Zero ? TimeSpan.Zero
+                : wait < LongestWait ? wait
+                : LongestWait,
+            Timeout.InfiniteTimeSpan
+        );
     }
 
     private async Task HandleTimeAsync()
@@ -39,11 +46,25 @@ public sealed partial class Desktop
 
         if (now >= Expiry)
         {
-            await HandleVerbAsync(new VerbMessage(DesktopVerb.Destroy, DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {_snapshot.ExpiresAt:u}."), null, null));
+            await HandleVerbAsync(
+                new VerbMessage(
+                    DesktopVerb.Destroy,
+                    DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {_snapshot.ExpiresAt:u}."),
+                    null,
+                    null
+                )
+            );
         }
         else if (now >= IdleEnd)
         {
-            await HandleVerbAsync(new VerbMessage(DesktopVerb.Destroy, DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {_snapshot.IdleTimeout!.Value.TotalSeconds:0} s."), null, null));
+            await HandleVerbAsync(
+                new VerbMessage(
+                    DesktopVerb.Destroy,
+                    DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {_snapshot.IdleTimeout!.Value.TotalSeconds:0} s."),
+                    null,
+                    null
+                )
+            );
         }
         else if (now >= IdlePause)
         {

@@ -57,8 +57,21 @@ public sealed partial class Desktop : IAsyncDisposable
         Events = new DesktopEventLog(context.Clock, Math.Max(1, stored.EventCeiling));
         Events.Restore(past);
         Reports = new Reports(() => Snapshot, step => Post(new StepMessage(step)), Warn, Log, Fail, AdvanceAsync);
-        Resources = new DesktopResources(Id.ToString(), Reports, () => EgressPolicy, () => Post(new MachineMessage()), entry => Log(entry), context.Node, _logger);
-        _timer = context.Clock.CreateTimer(_ => _inbox.Writer.TryWrite(new TimeMessage()), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Resources = new DesktopResources(
+            Id.ToString(),
+            Reports,
+            () => EgressPolicy,
+            () => Post(new MachineMessage()),
+            entry => Log(entry),
+            context.Node,
+            _logger
+        );
+        _timer = context.Clock.CreateTimer(
+            _ => _inbox.Writer.TryWrite(new TimeMessage()),
+            null,
+            Timeout.InfiniteTimeSpan,
+            Timeout.InfiniteTimeSpan
+        );
         Touch();
     }
 
@@ -208,7 +221,14 @@ public sealed partial class Desktop : IAsyncDisposable
     /// <summary>Ends the desktop because something went wrong; without effect when it is on its way out already.</summary>
     internal void Fail(DesktopReason reason)
     {
-        Post(new VerbMessage(DesktopVerb.Fail, reason.Log.Count > 0 ? reason : reason with { Log = Events.LastLog(LogLinesInReason) }, null, null));
+        Post(
+            new VerbMessage(
+                DesktopVerb.Fail,
+                reason.Log.Count > 0 ? reason : reason with { Log = Events.LastLog(LogLinesInReason) },
+                null,
+                null
+            )
+        );
     }
 
     /// <summary>Warns of something, or of it no more; without effect where that is so already.</summary>
@@ -265,7 +285,12 @@ public sealed partial class Desktop : IAsyncDisposable
         SendVerbAsync(verb, null, cancellationToken, document: document);
 
     private async Task<VerbResult> SendVerbAsync(
-        DesktopVerb verb, DesktopReason? reason, CancellationToken cancellationToken, string? directory = null, AttestationDocument? document = null)
+        DesktopVerb verb,
+        DesktopReason? reason,
+        CancellationToken cancellationToken,
+        string? directory = null,
+        AttestationDocument? document = null
+    )
     {
         var done = new TaskCompletionSource<VerbResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         try
@@ -305,7 +330,13 @@ public sealed partial class Desktop : IAsyncDisposable
     private abstract record Message;
 
     private sealed record VerbMessage(
-        DesktopVerb Verb, DesktopReason? Reason, AttestationDocument? Document, TaskCompletionSource<VerbResult>? Done, bool ForIdle = false, string? Directory = null) : Message;
+        DesktopVerb Verb,
+        DesktopReason? Reason,
+        AttestationDocument? Document,
+        TaskCompletionSource<VerbResult>? Done,
+        bool ForIdle = false,
+        string? Directory = null
+    ) : Message;
 
     private sealed record StepMessage(StepSnapshot Step) : Message;
 
@@ -313,7 +344,8 @@ public sealed partial class Desktop : IAsyncDisposable
 
     private sealed record TakedownMessage : Message;
 
-    private sealed record ClaimMessage(Func<DesktopSnapshot, DesktopSnapshot> Become, EgressPolicy Policy, TaskCompletionSource<bool> Done) : Message;
+    private sealed record ClaimMessage(Func<DesktopSnapshot, DesktopSnapshot> Become, EgressPolicy Policy, TaskCompletionSource<bool> Done)
+        : Message;
 
     private sealed record SaveMessage : Message;
 

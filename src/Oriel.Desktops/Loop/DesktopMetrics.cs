@@ -23,13 +23,15 @@ public sealed class DesktopMetrics : IDisposable
         _meter.CreateObservableGauge(
             "oriel.pool.waiting",
             () => _pool().Select(p => new Measurement<int>(p.Waiting, new KeyValuePair<string, object?>("template", p.Template))),
-            description: "Warm desktops that wait to be claimed.");
+            description: "Warm desktops that wait to be claimed."
+        );
         _meter.CreateObservableGauge("oriel.viewers", () => _desktops().Sum(d => d.Viewers), description: "Connected viewers.");
     }
 
     public void Dispose() => _meter.Dispose();
 
-    internal void Observe(Func<IEnumerable<DesktopSnapshot>> desktops, Func<IEnumerable<(string Template, int Waiting)>> pool) => (_desktops, _pool) = (desktops, pool);
+    internal void Observe(Func<IEnumerable<DesktopSnapshot>> desktops, Func<IEnumerable<(string Template, int Waiting)>> pool) =>
+        (_desktops, _pool) = (desktops, pool);
 
     internal void Entered(DesktopSnapshot snapshot, bool isFirstReady)
     {
@@ -47,5 +49,7 @@ public sealed class DesktopMetrics : IDisposable
         _steps.Record(step.ElapsedMs / 1000, new("step", step.Name), new("outcome", step.State == StepState.Done ? "done" : "failed"));
 
     private IEnumerable<Measurement<int>> Count() =>
-        _desktops().GroupBy(d => d.State).Select(g => new Measurement<int>(g.Count(), new KeyValuePair<string, object?>("state", g.Key.Name())));
+        _desktops()
+            .GroupBy(d => d.State)
+            .Select(g => new Measurement<int>(g.Count(), new KeyValuePair<string, object?>("state", g.Key.Name())));
 }

@@ -4,14 +4,15 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Desktops.Node;
 
 /// <summary>
-/// The part of the cgroup v2 tree that was delegated to this user, if any: each desktop gets a group of its own there, by which it is paused
-/// and limited as far as controllers were delegated with it. The server moves itself into a leaf first, because a group with processes
-/// cannot give controllers to its children (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint").
+/// The part of the cgroup v2 tree that was delegated to this user, if any: each desktop gets a group of its own there, by which it is
+/// paused and limited as far as controllers were delegated with it. The server moves itself into a leaf first, because a group with
+/// processes cannot give controllers to its children (Documentation/admin-guide/cgroup-v2.rst, "No Internal Process Constraint").
 /// </summary>
 public sealed class CgroupDelegation
 {
     /// <summary>Delegation gives a group no controller that a cgroup v1 hierarchy holds.</summary>
-    private const string OlderAdvice = "this host has its controllers in cgroup v1: start it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
+    private const string OlderAdvice =
+        "this host has its controllers in cgroup v1: start it with systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
 
     /// <summary>./oriel has asked systemd for a group, and says here why it got none.</summary>
     private const string ScopeProblem = "ORIEL_SCOPE_PROBLEM";
@@ -19,12 +20,19 @@ public sealed class CgroupDelegation
     private const string Leaf = "oriel-server";
     private static readonly string[] Wanted = ["cpu", "memory", "pids"];
 
-    /// <summary>The directory of the group that this process was given, whether or not a server has moved it into its leaf; null without cgroup v2.</summary>
+    /// <summary>
+    /// The directory of the group that this process was given, whether or not a server has moved it into its leaf; null without cgroup v2.
+    /// </summary>
     /// <param name="proc">Where the mounts and the group of this process are told.</param>
     public static string? FindRoot(string proc = "/proc/self")
     {
-        var mount = File.ReadLines(Path.Combine(proc, "mounts")).Select(line => line.Split(' ')).FirstOrDefault(fields => fields is [_, _, "cgroup2", ..])?[1];
-        var own = File.ReadLines(Path.Combine(proc, "cgroup")).FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))?[3..];
+        var mount = File.ReadLines(Path.Combine(proc, "mounts"))
+            .Select(line => line.Split(' '))
+            .FirstOrDefault(fields => fields is [_, _, "cgroup2", ..])
+            ?[1];
+        var own = File.ReadLines(Path.Combine(proc, "cgroup"))
+            .FirstOrDefault(line => line.StartsWith("0::", StringComparison.Ordinal))
+            ?[3..];
         if (mount is null || own is null)
         {
             return null;
@@ -36,15 +44,18 @@ public sealed class CgroupDelegation
     /// <summary>What to do where that group, or a controller of it, is missing.</summary>
     /// <param name="proc">As for <see cref="FindRoot"/>.</param>
     public static string Advice(string proc = "/proc/self") =>
-        Environment.GetEnvironmentVariable(ScopeProblem) is { Length: > 0 } problem ? problem :
-        File.ReadLines(Path.Combine(proc, "mounts")).Any(line => line.Split(' ') is [_, _, "cgroup", ..]) ? OlderAdvice : KeeperAdvice.Cgroup;
+        Environment.GetEnvironmentVariable(ScopeProblem) is { Length: > 0 } problem ? problem
+        : File.ReadLines(Path.Combine(proc, "mounts")).Any(line => line.Split(' ') is [_, _, "cgroup", ..]) ? OlderAdvice
+        : KeeperAdvice.Cgroup;
 
     /// <summary>The controllers of that group.</summary>
     /// <param name="missing">Those that limits need and that are not among them.</param>
     public static string[] ControllersOf(string root, out string[] missing)
     {
         var file = Path.Combine(root, "cgroup.controllers");
-        var controllers = File.Exists(file) ? File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) : [];
+        var controllers = File.Exists(file)
+            ? File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            : [];
         missing = [.. Wanted.Except(controllers)];
         return controllers;
     }
@@ -99,7 +110,10 @@ public sealed class CgroupDelegation
         return path;
     }
 
-    /// <summary>Kills what is still in the group and removes it. Somebody else may remove it too: systemd does with a scope whose last process has ended.</summary>
+    /// <summary>
+    /// Kills what is still in the group and removes it. Somebody else may remove it too: systemd does with a scope whose last process has
+    /// ended.
+    /// </summary>
     internal static async Task RemoveAsync(string path)
     {
         for (var wait = TimeSpan.FromMilliseconds(5); Directory.Exists(path); wait *= 2)
@@ -109,7 +123,9 @@ public sealed class CgroupDelegation
                 await File.WriteAllTextAsync(Path.Combine(path, "cgroup.kill"), "1");
 
                 // Groups below were made by the keeper; a cgroup directory is removed by rmdir alone, its files go with it.
-                foreach (var inner in Directory.EnumerateDirectories(path, "*", SearchOption.AllDirectories).OrderByDescending(d => d.Length))
+                foreach (
+                    var inner in Directory.EnumerateDirectories(path, "*", SearchOption.AllDirectories).OrderByDescending(d => d.Length)
+                )
                 {
                     Directory.Delete(inner);
                 }
@@ -128,8 +144,8 @@ public sealed class CgroupDelegation
     }
 
     /// <summary>
-    /// Removes the leaf that a server which has ended moved itself into, with no desktop left. Who removes it may have been put there too: a leaf is empty
-    /// only then, and the group above takes a process only when it gives its children no controllers.
+    /// Removes the leaf that a server which has ended moved itself into, with no desktop left. Who removes it may have been put there too:
+    /// a leaf is empty only then, and the group above takes a process only when it gives its children no controllers.
     /// </summary>
     /// <param name="root">As <see cref="FindRoot"/> told of the server.</param>
     /// <returns>Whether it is gone: not where another server of this group lives, nor where root has made it.</returns>
@@ -144,14 +160,20 @@ public sealed class CgroupDelegation
         try
         {
             string[] inside = [.. File.ReadAllLines(Path.Combine(leaf, "cgroup.procs"))];
-            if (Directory.EnumerateDirectories(root).Any(group => group != leaf) || inside.Any(process => process != $"{Environment.ProcessId}"))
+            if (
+                Directory.EnumerateDirectories(root).Any(group => group != leaf)
+                || inside.Any(process => process != $"{Environment.ProcessId}")
+            )
             {
                 return false;
             }
 
             if (inside.Length > 0)
             {
-                File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Intersect(GivenBy(root)).Select(c => "-" + c)));
+                File.WriteAllText(
+                    Path.Combine(root, "cgroup.subtree_control"),
+                    string.Join(' ', Wanted.Intersect(GivenBy(root)).Select(c => "-" + c))
+                );
                 File.WriteAllText(Path.Combine(root, "cgroup.procs"), "0");
             }
 
@@ -164,7 +186,9 @@ public sealed class CgroupDelegation
         }
     }
 
-    private static string[] GivenBy(string root) => File.ReadAllText(Path.Combine(root, "cgroup.subtree_control")).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private static string[] GivenBy(string root) =>
+        File.ReadAllText(Path.Combine(root, "cgroup.subtree_control"))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static CgroupDelegation Open(string proc)
     {
@@ -185,7 +209,10 @@ public sealed class CgroupDelegation
         }
 
         var controllers = ControllersOf(root, out var missing);
-        File.WriteAllText(Path.Combine(root, "cgroup.subtree_control"), string.Join(' ', Wanted.Intersect(controllers).Select(c => "+" + c)));
+        File.WriteAllText(
+            Path.Combine(root, "cgroup.subtree_control"),
+            string.Join(' ', Wanted.Intersect(controllers).Select(c => "+" + c))
+        );
         return new CgroupDelegation(root, missing.Length == 0 ? null : $"{root} has no controller {string.Join(", ", missing)}");
     }
 }

@@ -14,7 +14,9 @@ public sealed class DesktopOptions
     /// <summary>Most desktops at once; those failed or on their way out do not count.</summary>
     public int MaxDesktops { get; init; } = 8;
 
-    /// <summary>Most desktops that start at the same time, so that many at once come up one after the other instead of all too late.</summary>
+    /// <summary>
+    /// Most desktops that start at the same time, so that many at once come up one after the other instead of all too late.
+    /// </summary>
     public int MaxConcurrentBoots { get; init; } = Math.Max(2, Environment.ProcessorCount);
 
     public DesktopDeadlines Deadlines { get; init; } = new();
@@ -40,7 +42,9 @@ public sealed class DesktopOptions
         var over = System.Text.Encoding.UTF8.GetByteCount(longest) - Longest;
         if (over > 0)
         {
-            throw new IOException($"The path of the data directory {dataDirectory} is {over} bytes too long for the sockets below it: take a shorter one (--data).");
+            throw new IOException(
+                $"The path of the data directory {dataDirectory} is {over} bytes too long for the sockets below it: take a shorter one (--data)."
+            );
         }
     }
 
@@ -76,15 +80,16 @@ public sealed record DesktopDeadlines
     public TimeSpan Adopt { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>For guests that are so many times slower.</summary>
-    public DesktopDeadlines Scaled(double factor) => new()
-    {
-        Keeper = Keeper * factor,
-        Agent = Agent * factor,
-        Configure = Configure * factor,
-        Attest = Attest * factor,
-        TerminalWindow = TerminalWindow * factor,
-        BrowserWindow = BrowserWindow * factor,
-        FirstFrame = FirstFrame * factor,
-        Adopt = Adopt * factor,
-    };
+    public DesktopDeadlines Scaled(double factor) =>
+        new()
+        {
+            Keeper = Keeper * factor,
+            Agent = Agent * factor,
+            Configure = Configure * factor,
+            Attest = Attest * factor,
+            TerminalWindow = TerminalWindow * factor,
+            BrowserWindow = BrowserWindow * factor,
+            FirstFrame = FirstFrame * factor,
+            Adopt = Adopt * factor,
+        };
 }

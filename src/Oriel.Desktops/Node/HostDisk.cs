@@ -29,5 +29,6 @@ internal sealed class HostDisk(Func<long> free)
 
     private static readonly string Message = string.Create(
         CultureInfo.InvariantCulture,
-        $"The server's disk is nearly full: less than {Enough >> 20} MiB are free for all desktops together. Make room on the server, or destroy desktops that are no longer needed.");
+        $"The server's disk is nearly full: less than {Enough >> 20} MiB are free for all desktops together. Make room on the server, or destroy desktops that are no longer needed."
+    );
 }

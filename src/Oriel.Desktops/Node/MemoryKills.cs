@@ -12,13 +12,13 @@ internal sealed class MemoryKills(string cgroup, TimeProvider clock)
     /// <summary>Long enough for a person to see it, and for what falls with the program to have fallen.</summary>
     internal static readonly TimeSpan Remembered = TimeSpan.FromMinutes(5);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private long _seen = Cgroup.OutOfMemoryKillsOf(cgroup);
     private long? _last;
 
     public bool AreRecent()
     {
-        lock (_gate)
+        lock (_lock)
         {
             var count = Cgroup.OutOfMemoryKillsOf(cgroup);
             if (count > _seen)

@@ -24,7 +24,17 @@ internal sealed class Shelf(DesktopTemplate template)
     public DateTimeOffset NotBefore { get; set; }
 
     public PoolState State((string? Refused, string? Problem) snapshot) =>
-        new(template.Name, template.Warm, Waiting.Count, Booting is null ? 0 : 1, Claimed, Missed, Problem, snapshot.Refused, snapshot.Problem);
+        new(
+            template.Name,
+            template.Warm,
+            Waiting.Count,
+            Booting is null ? 0 : 1,
+            Claimed,
+            Missed,
+            Problem,
+            snapshot.Refused,
+            snapshot.Problem
+        );
 }
 
 /// <param name="Wanted">How many should wait.</param>
@@ -32,7 +42,17 @@ internal sealed class Shelf(DesktopTemplate template)
 /// <param name="Claimed">How many were handed out since the server started.</param>
 /// <param name="Missed">How often none waited when one was asked for, so that it was booted.</param>
 /// <param name="Problem">Why the last one could not be made; null when it could.</param>
-/// <param name="SnapshotRefused">Why the snapshot that is there is not used, until another has been made; null when it is used, or there is none.</param>
+/// <param name="SnapshotRefused">Why the snapshot that is there is not used, until another has been made; null when it is used, or there is
+/// none.</param>
 /// <param name="SnapshotProblem">Why none could be made, so that desktops boot instead; null when none was tried, or one is there.</param>
 public sealed record PoolState(
-    string Template, int Wanted, int Waiting, int Booting, long Claimed, long Missed, string? Problem, string? SnapshotRefused, string? SnapshotProblem);
+    string Template,
+    int Wanted,
+    int Waiting,
+    int Booting,
+    long Claimed,
+    long Missed,
+    string? Problem,
+    string? SnapshotRefused,
+    string? SnapshotProblem
+);

@@ -8,8 +8,8 @@ using Oriel.Images.Store;
 namespace Oriel.Desktops.Pool;
 
 /// <summary>
-/// Decides what the next warm desktop of a template starts from, and makes a golden snapshot of one where none fits. Where the image store cannot
-/// take one, desktops boot: they come later, but they come. Safe for concurrent use.
+/// Decides what the next warm desktop of a template starts from, and makes a golden snapshot of one where none fits. Where the image store
+/// cannot take one, desktops boot: they come later, but they come. Safe for concurrent use.
 /// </summary>
 internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider clock, ILogger logger)
 {
@@ -28,7 +28,9 @@ internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider cloc
         }
     }
 
-    /// <summary>From a snapshot where one fits; else a boot, of which a snapshot is to be made where that is possible and has not failed recently.</summary>
+    /// <summary>
+    /// From a snapshot where one fits; else a boot, of which a snapshot is to be made where that is possible and has not failed recently.
+    /// </summary>
     public async Task<Origin> NextAsync(DesktopTemplate template, ImageManifest image, CancellationToken cancellationToken)
     {
         var (golden, refusal) = await snapshots.FindAsync(template, image, cancellationToken);
@@ -77,7 +79,8 @@ internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider cloc
     }
 
     /// <summary>Desktops of the image boot for a while.</summary>
-    /// <param name="mayBeWritten">The machine may still write to the directory, which is then removed when the next one is begun; it may hold as much as the machine's memory.</param>
+    /// <param name="mayBeWritten">The machine may still write to the directory, which is then removed when the next one is begun; it may
+    /// hold as much as the machine's memory.</param>
     /// <returns>The problem, with how much room is left where that is the likely cause.</returns>
     public string GiveUp(DesktopTemplate template, ImageManifest image, string directory, string problem, bool mayBeWritten)
     {
@@ -104,8 +107,10 @@ internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider cloc
     {
         lock (_lock)
         {
-            return _outlooks.TryGetValue(template.Name, out var outlook) && outlook.Failure is { } failure
-                && failure.Digest == image.Digest && clock.GetUtcNow() < failure.Until;
+            return _outlooks.TryGetValue(template.Name, out var outlook)
+                && outlook.Failure is { } failure
+                && failure.Digest == image.Digest
+                && clock.GetUtcNow() < failure.Until;
         }
     }
 
@@ -120,6 +125,9 @@ internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider cloc
     /// <summary>What is known of one template's snapshots.</summary>
     private sealed record Outlook(string? Refused, Failure? Failure);
 
-    /// <summary>Of which image none could be made, why, and until when its desktops boot without another try; sooner where somebody else has made one.</summary>
+    /// <summary>
+    /// Of which image none could be made, why, and until when its desktops boot without another try; sooner where somebody else has made
+    /// one.
+    /// </summary>
     private sealed record Failure(string Digest, string Problem, DateTimeOffset Until);
 }

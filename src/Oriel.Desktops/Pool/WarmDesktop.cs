@@ -28,11 +28,17 @@ internal sealed class WarmDesktop
         (Template, _since) = (template, _clock.GetUtcNow());
 
         // As a request that says nothing gets it, so that its session can stay as it is; and no way out before it is somebody's.
-        var spec = DesktopSpec.Of(template) with { Egress = EgressPolicy.None };
+        var spec = DesktopSpec.Of(template) with
+        {
+            Egress = EgressPolicy.None,
+        };
         var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, parts.Creation.Options.Driver.Name, _since);
         Desktop = new Desktop(parts.Desktops, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
         var barrier = new ClaimBarrier(() => _waits.TrySetResult(), _claimed.Task);
-        Desktop.Start((desktop, token) => new DesktopCreation(spec, image, parts.Creation, desktop.Resources, desktop.Reports).RunAsync(origin, barrier, token));
+        Desktop.Start(
+            (desktop, token) =>
+                new DesktopCreation(spec, image, parts.Creation, desktop.Resources, desktop.Reports).RunAsync(origin, barrier, token)
+        );
         var restored = (origin as Origin.Restored)?.Snapshot;
         _outcome = AwaitOutcomeAsync(restored, restored is null ? null : parts.Snapshots.Use(restored));
     }
@@ -54,10 +60,24 @@ internal sealed class WarmDesktop
     public async Task<bool> ClaimAsync(DesktopSpec spec)
     {
         var now = _clock.GetUtcNow();
-        var claim = new StepSnapshot(StepNames.Claim, StepState.Done, now, 0, $"waited {(now - _since).TotalSeconds:0} s since it began to start");
+        var claim = new StepSnapshot(
+            StepNames.Claim,
+            StepState.Done,
+            now,
+            0,
+            $"waited {(now - _since).TotalSeconds:0} s since it began to start"
+        );
         var claimed = await Desktop.ClaimAsync(
-            was => DesktopSnapshot.New(spec, was.ImageName, was.ImageDigest, was.Driver, now) with { Id = was.Id, State = was.State, Steps = [claim], Warnings = was.Warnings },
-            spec.Egress);
+            was =>
+                DesktopSnapshot.New(spec, was.ImageName, was.ImageDigest, was.Driver, now) with
+                {
+                    Id = was.Id,
+                    State = was.State,
+                    Steps = [claim],
+                    Warnings = was.Warnings,
+                },
+            spec.Egress
+        );
         if (claimed)
         {
             _claimed.TrySetResult(spec);

@@ -20,7 +20,9 @@ internal sealed class WarmPool : IAsyncDisposable
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Shelf> _shelves;
-    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
     private readonly CancellationTokenSource _stopping = new();
     private readonly WarmParts _parts;
     private readonly SnapshotMaker _maker;
@@ -32,7 +34,9 @@ internal sealed class WarmPool : IAsyncDisposable
     /// <param name="taken">How many desktops count against <see cref="DesktopOptions.MaxDesktops"/>.</param>
     public WarmPool(IEnumerable<DesktopTemplate> templates, WarmParts parts, Func<int> taken)
     {
-        _shelves = templates.Where(template => template.Warm > 0).ToDictionary(template => template.Name, template => new Shelf(template), StringComparer.Ordinal);
+        _shelves = templates
+            .Where(template => template.Warm > 0)
+            .ToDictionary(template => template.Name, template => new Shelf(template), StringComparer.Ordinal);
         (_parts, _taken) = (parts, taken);
         _logger = parts.Desktops.LoggerFactory.CreateLogger<WarmPool>();
         _maker = new SnapshotMaker(parts.Snapshots, parts.Creation.Clock, _logger);
@@ -217,7 +221,10 @@ internal sealed class WarmPool : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes one more, or the snapshot that the next ones are restored from. Whatever goes wrong is noted on the shelf, which then waits a while.</summary>
+    /// <summary>
+    /// Makes one more, or the snapshot that the next ones are restored from. Whatever goes wrong is noted on the shelf, which then waits a
+    /// while.
+    /// </summary>
     private async Task AddAsync(Shelf shelf)
     {
         if (_parts.Creation.Images.FindUsable(shelf.Template.Image) is not { } image)
@@ -253,7 +260,12 @@ internal sealed class WarmPool : IAsyncDisposable
             shelf.Problem = problem;
             var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, shelf.Failures++)));
             shelf.NotBefore = _parts.Creation.Clock.GetUtcNow() + pause;
-            _logger.LogWarning("A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}", shelf.Template.Name, pause.TotalSeconds, problem);
+            _logger.LogWarning(
+                "A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}",
+                shelf.Template.Name,
+                pause.TotalSeconds,
+                problem
+            );
         }
     }
 
@@ -303,7 +315,9 @@ internal sealed class WarmPool : IAsyncDisposable
             }
         }
 
-        return problem is null ? null : _maker.GiveUp(shelf.Template, image, directory, problem, mayBeWritten: !member.Desktop.Destroyed.IsCompleted);
+        return problem is null
+            ? null
+            : _maker.GiveUp(shelf.Template, image, directory, problem, mayBeWritten: !member.Desktop.Destroyed.IsCompleted);
     }
 
     // Under the lock: the ending itself is the desktop's own work.

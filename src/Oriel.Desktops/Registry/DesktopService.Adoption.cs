@@ -29,7 +29,9 @@ public sealed partial class DesktopService
             Adopt(desktop, events);
         }
 
-        foreach (var bundle in Directory.EnumerateDirectories(Options.DesktopsDirectory).Where(path => !known.Contains(Path.GetFileName(path))))
+        foreach (
+            var bundle in Directory.EnumerateDirectories(Options.DesktopsDirectory).Where(path => !known.Contains(Path.GetFileName(path)))
+        )
         {
             await RemoveOrphanAsync(bundle, cancellationToken);
         }
@@ -51,10 +53,17 @@ public sealed partial class DesktopService
         var spec = KeeperLiveness.ReadSpec(bundle);
         var identity = KeeperLiveness.ReadIdentity(bundle);
         var alive = spec is not null && identity is not null && KeeperLiveness.IsAlive(identity);
-        var usable = alive && identity!.ProtocolVersion == KeeperIdentity.CurrentVersion && was is DesktopState.Ready or DesktopState.Paused;
+        var usable =
+            alive && identity!.ProtocolVersion == KeeperIdentity.CurrentVersion && was is DesktopState.Ready or DesktopState.Paused;
 
         // A desktop that was ready is configured; it is shown as such until its agent has proven itself to this server.
-        var start = was == DesktopState.Ready && usable ? stored with { Snapshot = stored.Snapshot with { State = DesktopState.Configuring } } : stored;
+        var start =
+            was == DesktopState.Ready && usable
+                ? stored with
+                {
+                    Snapshot = stored.Snapshot with { State = DesktopState.Configuring },
+                }
+                : stored;
         var desktop = new Desktop(_context, start, events);
         _desktops[desktop.Id] = desktop;
         if (!usable)
@@ -82,35 +91,66 @@ public sealed partial class DesktopService
             var keeper = KeeperLiveness.ReadIdentity(bundle);
             if (keeper is not null && keeper.ProtocolVersion != KeeperIdentity.CurrentVersion && KeeperLiveness.IsAlive(keeper))
             {
-                desktop.Fail(DesktopReason.Of(ReasonCodes.ServerRestarted, "The desktop was made by a version of Oriel that this server cannot take over from, and is ended."));
+                desktop.Fail(
+                    DesktopReason.Of(
+                        ReasonCodes.ServerRestarted,
+                        "The desktop was made by a version of Oriel that this server cannot take over from, and is ended."
+                    )
+                );
                 return Task.CompletedTask;
             }
 
             if (keeper is not null && keeper.BootId != KeeperLiveness.BootId())
             {
-                desktop.Fail(new DesktopReason(ReasonCodes.HostRestarted, null, "The machine that the desktop ran on was restarted.", exit is null ? null : $"{exit.Reason}: {exit.Detail}", LastLines(bundle)));
+                desktop.Fail(
+                    new DesktopReason(
+                        ReasonCodes.HostRestarted,
+                        null,
+                        "The machine that the desktop ran on was restarted.",
+                        exit is null ? null : $"{exit.Reason}: {exit.Detail}",
+                        LastLines(bundle)
+                    )
+                );
                 return Task.CompletedTask;
             }
 
-            desktop.Fail(new DesktopReason(exit?.Reason ?? ReasonCodes.KeeperDied, null, exit?.Detail ?? "The keeper ended while no server was there.", null, LastLines(bundle)));
+            desktop.Fail(
+                new DesktopReason(
+                    exit?.Reason ?? ReasonCodes.KeeperDied,
+                    null,
+                    exit?.Detail ?? "The keeper ended while no server was there.",
+                    null,
+                    LastLines(bundle)
+                )
+            );
         }
         else
         {
-            desktop.Fail(new DesktopReason(ReasonCodes.ServerRestarted, StepOf(desktop.Snapshot, bundle), "The server ended while the desktop was being created.", was.Name(), LastLines(bundle)));
+            desktop.Fail(
+                new DesktopReason(
+                    ReasonCodes.ServerRestarted,
+                    StepOf(desktop.Snapshot, bundle),
+                    "The server ended while the desktop was being created.",
+                    was.Name(),
+                    LastLines(bundle)
+                )
+            );
         }
 
         return Task.CompletedTask;
     }
 
     /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
-    private static string StepOf(DesktopSnapshot last, string bundle) => last.RunningStep ?? last.State switch
-    {
-        DesktopState.Configuring => CreationSteps.Next(last.Steps, StepNames.ScreenSize),
-        DesktopState.Booting => StepNames.Agent,
-        _ when KeeperLiveness.ReadIdentity(bundle) is not null => StepNames.GuestStart,
-        _ when Directory.Exists(bundle) => StepNames.Keeper,
-        _ => StepNames.Prepare,
-    };
+    private static string StepOf(DesktopSnapshot last, string bundle) =>
+        last.RunningStep
+        ?? last.State switch
+        {
+            DesktopState.Configuring => CreationSteps.Next(last.Steps, StepNames.ScreenSize),
+            DesktopState.Booting => StepNames.Agent,
+            _ when KeeperLiveness.ReadIdentity(bundle) is not null => StepNames.GuestStart,
+            _ when Directory.Exists(bundle) => StepNames.Keeper,
+            _ => StepNames.Prepare,
+        };
 
     private GuestWatch WatchOf(Desktop desktop) => new(desktop.Resources, desktop.Reports, Options.Deadlines.Adopt, _context.Clock);
 
@@ -132,17 +172,23 @@ public sealed partial class DesktopService
     {
         try
         {
-            await steps.RunAsync(StepNames.Adopt, Options.Deadlines.Adopt, async (progress, token) =>
-            {
-                var agent = await AgentReach.WaitAsync(() => desktop.Resources.Machine.Agent, progress, _context.Clock, token);
+            await steps.RunAsync(
+                StepNames.Adopt,
+                Options.Deadlines.Adopt,
+                async (progress, token) =>
+                {
+                    var agent = await AgentReach.WaitAsync(() => desktop.Resources.Machine.Agent, progress, _context.Clock, token);
 
-                // A call that needs the proofs: both ends know the key, and the agent answers.
-                using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token);
-                await call.ResponseStream.MoveNext(token);
-            }, cancellationToken);
+                    // A call that needs the proofs: both ends know the key, and the agent answers.
+                    using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token);
+                    await call.ResponseStream.MoveNext(token);
+                },
+                cancellationToken
+            );
             return true;
         }
-        catch (StepFailedException e) when (e.Reason.Code == ReasonCodes.StepDeadline && GuestWatch.IsFrozen(desktop.Snapshot, desktop.Resources.Machine))
+        catch (StepFailedException e)
+            when (e.Reason.Code == ReasonCodes.StepDeadline && GuestWatch.IsFrozen(desktop.Snapshot, desktop.Resources.Machine))
         {
             return false;
         }
@@ -199,7 +245,11 @@ public sealed partial class DesktopService
                     desktop.Warn(WarningCodes.DiskFull, room);
                     desktop.Warn(WarningCodes.OutOfMemory, desktop.Resources.IsShortOfMemory ? MemoryKills.Message : null);
                     desktop.KeepSequence();
-                    if (desktop.Snapshot is { State: DesktopState.Destroyed } gone && now - gone.EndedAt > Options.KeepDestroyed && _desktops.TryRemove(desktop.Id, out _))
+                    if (
+                        desktop.Snapshot is { State: DesktopState.Destroyed } gone
+                        && now - gone.EndedAt > Options.KeepDestroyed
+                        && _desktops.TryRemove(desktop.Id, out _)
+                    )
                     {
                         await desktop.DisposeAsync();
                     }

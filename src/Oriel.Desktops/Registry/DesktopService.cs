@@ -41,17 +41,26 @@ public sealed partial class DesktopService : IAsyncDisposable
         CgroupDelegation cgroups,
         DesktopMetrics metrics,
         TimeProvider clock,
-        ILoggerFactory loggerFactory)
+        ILoggerFactory loggerFactory
+    )
     {
         Options = options;
         _templates = templates;
         _logger = loggerFactory.CreateLogger<DesktopService>();
         Snapshots = new GoldenSnapshots(options.Driver, images, loggerFactory.CreateLogger<GoldenSnapshots>());
-        _context = new DesktopContext(new NodeServices(options, keepers, egress, Snapshots.Memories, cgroups, clock), store, metrics, loggerFactory);
+        _context = new DesktopContext(
+            new NodeServices(options, keepers, egress, Snapshots.Memories, cgroups, clock),
+            store,
+            metrics,
+            loggerFactory
+        );
         _creation = new CreationContext(options, new BootSlots(options.MaxConcurrentBoots), images, clock);
         _parts = new WarmParts(_context, _creation, Snapshots);
         _pool = new WarmPool(templates.All, _parts, () => Count);
-        metrics.Observe(() => _desktops.Values.Select(d => d.Snapshot), () => _pool.States().Select(state => (state.Template, state.Waiting)));
+        metrics.Observe(
+            () => _desktops.Values.Select(d => d.Snapshot),
+            () => _pool.States().Select(state => (state.Template, state.Waiting))
+        );
     }
 
     public DesktopOptions Options { get; }
@@ -71,7 +80,11 @@ public sealed partial class DesktopService : IAsyncDisposable
         Directory.CreateDirectory(Options.DesktopsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (var template in _templates.All.Where(template => template.Limits.DiskBytes > 0 && !Options.Driver.HasScratchDisk))
         {
-            _logger.LogWarning("The template '{Template}' has diskBytes, which do not hold here: desktops of the driver {Driver} have no disk of their own and write to the server's", template.Name, Options.Driver.Name);
+            _logger.LogWarning(
+                "The template '{Template}' has diskBytes, which do not hold here: desktops of the driver {Driver} have no disk of their own and write to the server's",
+                template.Name,
+                Options.Driver.Name
+            );
         }
 
         await AdoptAllAsync(cancellationToken);
@@ -87,27 +100,36 @@ public sealed partial class DesktopService : IAsyncDisposable
         if (image is null)
         {
             var there = _creation.Images.Find(request.Image);
-            return CreateResult.ImageMissing(there is null
-                ? $"There is no image '{request.Image}'. Build it: ./oriel image build images/{request.Image}"
-                : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}.");
+            return CreateResult.ImageMissing(
+                there is null
+                    ? $"There is no image '{request.Image}'. Build it: ./oriel image build images/{request.Image}"
+                    : $"The image '{request.Image}' has not passed its boot test{(there.BootTest?.Reason is { } why ? ": " + why : "")}."
+            );
         }
 
         if (Options.Driver.NeedsDisks && image.Disks is null)
         {
-            return CreateResult.ImageMissing($"The image '{request.Image}' has no disks, which {Options.Driver.Name} starts from. Build it anew: ./oriel image build images/{request.Image}");
+            return CreateResult.ImageMissing(
+                $"The image '{request.Image}' has no disks, which {Options.Driver.Name} starts from. Build it anew: ./oriel image build images/{request.Image}"
+            );
         }
 
         if (request.NeedsVm && Options.Driver.Isolation != DesktopDriver.MicroVm)
         {
             return CreateResult.IsolationUnavailable(
-                $"The template '{request.Template}' demands a virtual machine, and this server's desktops are containers. ./oriel doctor says what is missing; --driver qemu does without KVM, slowly.");
+                $"The template '{request.Template}' demands a virtual machine, and this server's desktops are containers. ./oriel doctor says what is missing; --driver qemu does without KVM, slowly."
+            );
         }
 
         var template = _templates.Find(request.Template);
         var golden = template is null ? null : (await Snapshots.FindAsync(template, image, CancellationToken.None)).Snapshot;
         while (true)
         {
-            var placed = Place(request, image, golden is null ? null : () => new WarmDesktop(template!, image, _parts, new Origin.Restored(golden)));
+            var placed = Place(
+                request,
+                image,
+                golden is null ? null : () => new WarmDesktop(template!, image, _parts, new Origin.Restored(golden))
+            );
             if (placed.Settled is { } settled)
             {
                 return await StoredAsync(settled);
@@ -129,7 +151,9 @@ public sealed partial class DesktopService : IAsyncDisposable
     {
         if (!source.CanFork)
         {
-            return CreateResult.NotPossible($"A desktop of the driver {source.Snapshot.Driver} cannot be forked; one in a virtual machine can.");
+            return CreateResult.NotPossible(
+                $"A desktop of the driver {source.Snapshot.Driver} cannot be forked; one in a virtual machine can."
+            );
         }
 
         if (source.IsPausedForIdle)
@@ -138,7 +162,11 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
 
         var snapshot = source.Snapshot;
-        if (snapshot.State != DesktopState.Ready || source.Attestation is not { } attestation || KeeperLiveness.ReadSpec(source.Resources.Bundle) is not { } keeper)
+        if (
+            snapshot.State != DesktopState.Ready
+            || source.Attestation is not { } attestation
+            || KeeperLiveness.ReadSpec(source.Resources.Bundle) is not { } keeper
+        )
         {
             return CreateResult.WrongState(new VerbResult(DesktopVerb.Fork, snapshot.State, snapshot.State, Accepted: false).Message);
         }
@@ -149,7 +177,13 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
 
         var from = new ForkSource(
-            () => source.Snapshot, source.EgressPolicy, keeper, attestation, () => source.Resources.Machine.Agent, source.ForkAsync);
+            () => source.Snapshot,
+            source.EgressPolicy,
+            keeper,
+            attestation,
+            () => source.Resources.Machine.Agent,
+            source.ForkAsync
+        );
         var spec = from.SpecOf(name);
         CreateResult result;
         lock (_creating)
@@ -177,7 +211,9 @@ public sealed partial class DesktopService : IAsyncDisposable
 
         if (Count >= Options.MaxDesktops)
         {
-            return CreateResult.TooMany($"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first.");
+            return CreateResult.TooMany(
+                $"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first."
+            );
         }
 
         return null;
@@ -205,7 +241,11 @@ public sealed partial class DesktopService : IAsyncDisposable
     /// <summary>Finds a place for one more: a desktop that waits, else one that is restored from a snapshot, else one that boots.</summary>
     /// <param name="restore">Null where there is no snapshot.</param>
     /// <returns>A warm one, which counts already and is yet to be claimed; or what is settled: refused, or booting.</returns>
-    private (WarmDesktop? Warm, bool IsRestored, CreateResult? Settled) Place(DesktopSpec request, ImageManifest image, Func<WarmDesktop>? restore)
+    private (WarmDesktop? Warm, bool IsRestored, CreateResult? Settled) Place(
+        DesktopSpec request,
+        ImageManifest image,
+        Func<WarmDesktop>? restore
+    )
     {
         lock (_creating)
         {
@@ -232,7 +272,8 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
     }
 
-    public bool TryGet(DesktopId id, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop) => _desktops.TryGetValue(id, out desktop);
+    public bool TryGet(DesktopId id, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop) =>
+        _desktops.TryGetValue(id, out desktop);
 
     /// <summary>Newest first.</summary>
     /// <param name="all">With those destroyed within the last hour.</param>
@@ -264,10 +305,16 @@ public sealed partial class DesktopService : IAsyncDisposable
         }
 
         var state = desktop.Snapshot.State;
-        if (state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed || desktop.Resources.Machine.Agent is not { } link)
+        if (
+            state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed
+            || desktop.Resources.Machine.Agent is not { } link
+        )
         {
             var gone = state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed;
-            throw new DesktopUnavailableException(gone ? RequestReasons.DesktopGone : RequestReasons.NotReady, $"The desktop is {state.Name()}.");
+            throw new DesktopUnavailableException(
+                gone ? RequestReasons.DesktopGone : RequestReasons.NotReady,
+                $"The desktop is {state.Name()}."
+            );
         }
 
         if (state is not DesktopState.Ready)
@@ -284,7 +331,10 @@ public sealed partial class DesktopService : IAsyncDisposable
         {
             return await link.ConnectAsync(cancellationToken);
         }
-        catch (Exception e) when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException && !cancellationToken.IsCancellationRequested)
+        catch (Exception e)
+            when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException
+                && !cancellationToken.IsCancellationRequested
+            )
         {
             throw new DesktopUnavailableException(RequestReasons.DesktopGone, "The desktop's agent does not answer.", e);
         }
@@ -327,7 +377,8 @@ public sealed partial class DesktopService : IAsyncDisposable
 }
 
 /// <summary>A desktop, or why there is none.</summary>
-/// <param name="Reason"><c>image-missing</c>, <c>isolation-unavailable</c>, <c>too-many-desktops</c>, <c>not-possible-here</c>, <c>wrong-state</c>, or null.</param>
+/// <param name="Reason"><c>image-missing</c>, <c>isolation-unavailable</c>, <c>too-many-desktops</c>, <c>not-possible-here</c>,
+/// <c>wrong-state</c>, or null.</param>
 public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Message)
 {
     internal static CreateResult Of(Desktop desktop) => new(desktop, null, null);

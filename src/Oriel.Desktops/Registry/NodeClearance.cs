@@ -22,7 +22,12 @@ public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, stri
         return await Task.WhenAll(ended);
     }
 
-    private async Task<(string Id, string? Problem)> EndAsync(string id, StoredDesktop? record, DesktopReason reason, CancellationToken cancellationToken)
+    private async Task<(string Id, string? Problem)> EndAsync(
+        string id,
+        StoredDesktop? record,
+        DesktopReason reason,
+        CancellationToken cancellationToken
+    )
     {
         var bundle = Path.Combine(desktopsDirectory, id);
         try

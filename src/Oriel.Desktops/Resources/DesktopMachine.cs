@@ -11,7 +11,9 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Resources;
 
-/// <summary>One desktop's machine, or container, as its keeper reports it, and what is asked of it: the links to keeper and agent.</summary>
+/// <summary>
+/// One desktop's machine, or container, as its keeper reports it, and what is asked of it: the links to keeper and agent.
+/// </summary>
 /// <param name="id">Of the desktop.</param>
 /// <param name="changed">Called when the keeper has reported another state of the machine.</param>
 internal sealed class DesktopMachine(string id, Reports reports, Action changed, DesktopOptions options, TimeProvider clock, ILogger logger)
@@ -71,14 +73,18 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
 
     /// <summary>Has the guest's snapshot made; it stays paused.</summary>
     /// <returns>As <see cref="FreezeAsync"/>.</returns>
-    public Task<string?> SaveAsync(CancellationToken cancellationToken) => AskAsync(id => new SaveGuest(id), Timeout.InfiniteTimeSpan, cancellationToken);
+    public Task<string?> SaveAsync(CancellationToken cancellationToken) =>
+        AskAsync(id => new SaveGuest(id), Timeout.InfiniteTimeSpan, cancellationToken);
 
     /// <summary>Has the guest copied.</summary>
     /// <returns>As <see cref="FreezeAsync"/>.</returns>
     public Task<string?> ForkAsync(string directory) =>
         AskAsync(id => new ForkGuest(id, directory), options.DeadlineFor(ForkDeadline, _memoryBytes), CancellationToken.None);
 
-    /// <summary>A machine's clock stood still with it: gives it the time, and randomness, again. Without effect in a guest whose kernel is the host's.</summary>
+    /// <summary>
+    /// A machine's clock stood still with it: gives it the time, and randomness, again. Without effect in a guest whose kernel is the
+    /// host's.
+    /// </summary>
     public async Task TellTimeAsync()
     {
         using var limit = new CancellationTokenSource(TimeDeadline, clock);
@@ -172,7 +178,8 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
             _failedStep,
             end.Detail ?? (known ? "The guest ended by itself." : "The keeper ended without saying why; it was probably killed."),
             _lastSeen,
-            []);
+            []
+        );
         _running.TrySetException(new StepFailedException(reason));
         _ = _running.Task.Exception;
         reports.Fail(reason);
@@ -207,7 +214,12 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
 
     private void OnStep(KeeperStep item)
     {
-        var state = item.State switch { KeeperStepState.Done => StepState.Done, KeeperStepState.Failed => StepState.Failed, _ => StepState.Running };
+        var state = item.State switch
+        {
+            KeeperStepState.Done => StepState.Done,
+            KeeperStepState.Failed => StepState.Failed,
+            _ => StepState.Running,
+        };
         _lastSeen = $"{item.Name} {state.ToString().ToLowerInvariant()}{(item.Detail is null ? "" : $": {item.Detail}")}";
         if (state == StepState.Failed)
         {

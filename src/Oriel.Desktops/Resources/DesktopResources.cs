@@ -18,7 +18,14 @@ namespace Oriel.Desktops.Resources;
 /// <param name="machineChanged">Called when the keeper has reported another state of the machine.</param>
 /// <param name="connectionChanged">Gets each entry of the egress log as it changes.</param>
 internal sealed class DesktopResources(
-    string id, Reports reports, Func<EgressPolicy> policy, Action machineChanged, Action<EgressEntry> connectionChanged, NodeServices node, ILogger logger)
+    string id,
+    Reports reports,
+    Func<EgressPolicy> policy,
+    Action machineChanged,
+    Action<EgressEntry> connectionChanged,
+    NodeServices node,
+    ILogger logger
+)
 {
     private readonly CleanupStack _cleanup = new(logger);
     private EgressSession? _egress;
@@ -49,17 +56,23 @@ internal sealed class DesktopResources(
         return cgroup;
     }
 
-    /// <summary>The memory of a snapshot's machine, which all that are restored from it share and none can write to. Stays for others as long as this desktop is there.</summary>
+    /// <summary>
+    /// The memory of a snapshot's machine, which all that are restored from it share and none can write to. Stays for others as long as
+    /// this desktop is there.
+    /// </summary>
     /// <returns>Its path.</returns>
     /// <exception cref="IOException">The snapshot cannot be read, or there is no room in this host's memory.</exception>
     public async Task<string> TakeMemoryAsync(string snapshot, CancellationToken cancellationToken)
     {
         var memory = await node.Memories.TakeAsync(snapshot, cancellationToken);
-        _cleanup.Push("memory", () =>
-        {
-            memory.Dispose();
-            return Task.CompletedTask;
-        });
+        _cleanup.Push(
+            "memory",
+            () =>
+            {
+                memory.Dispose();
+                return Task.CompletedTask;
+            }
+        );
         return memory.Path;
     }
 
@@ -69,13 +82,16 @@ internal sealed class DesktopResources(
         var session = node.Egress.Register(id, key, policy());
         session.Log.Changed += OnEgress;
         Volatile.Write(ref _egress, session);
-        _cleanup.Push("egress", () =>
-        {
-            session.Log.Changed -= OnEgress;
-            session.Dispose();
-            Volatile.Write(ref _egress, null);
-            return Task.CompletedTask;
-        });
+        _cleanup.Push(
+            "egress",
+            () =>
+            {
+                session.Log.Changed -= OnEgress;
+                session.Dispose();
+                Volatile.Write(ref _egress, null);
+                return Task.CompletedTask;
+            }
+        );
     }
 
     /// <exception cref="IOException">The keeper could not be started.</exception>

@@ -10,12 +10,15 @@ using Oriel.Protocol;
 namespace Oriel.Desktops.Snapshots;
 
 /// <summary>
-/// Machines at the barrier, kept beside their image: whoever needs a desktop of that template goes on from there instead of booting. One that does
-/// not fit this host, or is not whole, is refused with a reason; the pool makes another and then removes it. Safe for concurrent use.
+/// Machines at the barrier, kept beside their image: whoever needs a desktop of that template goes on from there instead of booting. One
+/// that does not fit this host, or is not whole, is refused with a reason; the pool makes another and then removes it. Safe for concurrent
+/// use.
 /// </summary>
 public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILogger<GoldenSnapshots> logger)
 {
-    private const string Folder = "snapshots", ManifestName = "snapshot.json", UnfinishedPrefix = ".making-";
+    private const string Folder = "snapshots",
+        ManifestName = "snapshot.json",
+        UnfinishedPrefix = ".making-";
     private const int NameLength = 8;
 
     private readonly SnapshotUses _uses = new();
@@ -49,22 +52,28 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     public static bool Exist(ImageStore images, ImageManifest image) => Kept(RootOf(images, image)).Count > 0;
 
     /// <summary>Whether desktops of both go on from the same one.</summary>
-    public static bool AreShared(DesktopTemplate one, DesktopTemplate other) => one.Image == other.Image && MachineOf(one) == MachineOf(other);
+    public static bool AreShared(DesktopTemplate one, DesktopTemplate other) =>
+        one.Image == other.Image && MachineOf(one) == MachineOf(other);
 
     /// <summary>All that lie beside the image, newest first, whatever they were made for.</summary>
     public async Task<IReadOnlyList<SnapshotSummary>> ListAsync(ImageManifest image, CancellationToken cancellationToken)
     {
         var host = await HostAsync(cancellationToken);
-        return [.. Kept(RootOf(images, image)).Select(one => new SnapshotSummary(
-            one.Manifest?.Driver,
-            one.Manifest?.Accelerator,
-            one.Manifest?.Machine,
-            one.Manifest?.Host.Vmm,
-            one.Manifest?.Host.Cpu,
-            one.Manifest?.Host.Kernel,
-            one.Manifest?.CreatedAt,
-            one.Manifest?.Files.Values.Sum() ?? 0,
-            one.Problem ?? Misfit(one.Manifest!, image, host)))];
+        return
+        [
+            .. Kept(RootOf(images, image))
+                .Select(one => new SnapshotSummary(
+                    one.Manifest?.Driver,
+                    one.Manifest?.Accelerator,
+                    one.Manifest?.Machine,
+                    one.Manifest?.Host.Vmm,
+                    one.Manifest?.Host.Cpu,
+                    one.Manifest?.Host.Kernel,
+                    one.Manifest?.CreatedAt,
+                    one.Manifest?.Files.Values.Sum() ?? 0,
+                    one.Problem ?? Misfit(one.Manifest!, image, host)
+                )),
+        ];
     }
 
     /// <summary>Removes those of the template that are refused, once nothing is being restored from them any more.</summary>
@@ -80,7 +89,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         }
     }
 
-    /// <summary>What the snapshot is not removed during.</summary>
+    /// <summary>Keeps the snapshot from being removed until disposed.</summary>
     /// <returns>To be disposed when the machine has what it needs of it, or has ended.</returns>
     internal IDisposable Use(GoldenSnapshot snapshot) => _uses.Take(snapshot.Directory);
 
@@ -98,18 +107,45 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         }
 
         var name = UnfinishedPrefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(NameLength));
-        return Directory.CreateDirectory(Path.Combine(root, name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        return Directory
+            .CreateDirectory(Path.Combine(root, name), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute)
+            .FullName;
     }
 
     /// <summary>Makes what was begun findable: whole, by one rename.</summary>
     /// <param name="agentKey">That the machine's agent knows; each desktop that goes on from it gives it another at once.</param>
     /// <returns>Where it is from now on.</returns>
-    internal async Task<string> CompleteAsync(string directory, DesktopTemplate template, ImageManifest image, byte[] agentKey, DateTimeOffset now, CancellationToken cancellationToken)
+    internal async Task<string> CompleteAsync(
+        string directory,
+        DesktopTemplate template,
+        ImageManifest image,
+        byte[] agentKey,
+        DateTimeOffset now,
+        CancellationToken cancellationToken
+    )
     {
-        var files = new DirectoryInfo(directory).EnumerateFiles().ToDictionary(file => file.Name, file => file.Length, StringComparer.Ordinal);
-        var host = await HostAsync(cancellationToken) ?? throw new InvalidOperationException($"The driver {driver.Name} keeps no machines.");
-        var manifest = new SnapshotManifest(image.Digest, driver.Name, driver.Accelerator, host, MachineOf(template), image.Disks, files, now, agentKey);
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite };
+        var files = new DirectoryInfo(directory)
+            .EnumerateFiles()
+            .ToDictionary(file => file.Name, file => file.Length, StringComparer.Ordinal);
+        var host =
+            await HostAsync(cancellationToken) ?? throw new InvalidOperationException($"The driver {driver.Name} keeps no machines.");
+        var manifest = new SnapshotManifest(
+            image.Digest,
+            driver.Name,
+            driver.Accelerator,
+            host,
+            MachineOf(template),
+            image.Disks,
+            files,
+            now,
+            agentKey
+        );
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        };
         await using (var stream = new FileStream(Path.Combine(directory, ManifestName), options))
         {
             await JsonSerializer.SerializeAsync(stream, manifest, SnapshotJsonContext.Default.SnapshotManifest, cancellationToken);
@@ -128,8 +164,8 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     internal static void Discard(GoldenSnapshot snapshot) => Discard(snapshot.Directory);
 
     /// <summary>
-    /// Of several who discard the same one, the first takes it out of everybody's sight before anything in it is deleted. What cannot be removed
-    /// stays, and is not an error of whoever found it unusable.
+    /// Of several who discard the same one, the first takes it out of everybody's sight before anything in it is deleted. What cannot be
+    /// removed stays, and is not an error of whoever found it unusable.
     /// </summary>
     private static void Discard(string directory)
     {
@@ -189,24 +225,39 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         }
 
         var machine = MachineOf(template);
-        return [.. Kept(RootOf(images, image))
-            .Where(one => one.Manifest is null || (one.Manifest.Driver == driver.Name && one.Manifest.Accelerator == driver.Accelerator && one.Manifest.Machine == machine))
-            .Select(one => new Judged(one.Directory, one.Manifest, one.Problem ?? Misfit(one.Manifest!, image, host)))];
+        return
+        [
+            .. Kept(RootOf(images, image))
+                .Where(one =>
+                    one.Manifest is null
+                    || (
+                        one.Manifest.Driver == driver.Name
+                        && one.Manifest.Accelerator == driver.Accelerator
+                        && one.Manifest.Machine == machine
+                    )
+                )
+                .Select(one => new Judged(one.Directory, one.Manifest, one.Problem ?? Misfit(one.Manifest!, image, host))),
+        ];
     }
 
-    /// <summary>Newest first. A folder that cannot be read counts as one of which nobody can tell what for.</summary>
+    /// <summary>Newest first. An unreadable folder is listed as one snapshot of unknown purpose.</summary>
     private static IReadOnlyList<(string Directory, SnapshotManifest? Manifest, string? Problem)> Kept(string folder)
     {
         var root = new DirectoryInfo(folder);
         try
         {
-            return !root.Exists ? [] : [.. root.EnumerateDirectories()
-                .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
-                .Select(one => Read(one.FullName))
-                // Unless somebody has just discarded it.
-                .Where(one => one.Problem is null || Directory.Exists(one.Directory))
-                .OrderByDescending(one => one.Manifest?.CreatedAt)
-                .ThenBy(one => one.Directory, StringComparer.Ordinal)];
+            return !root.Exists
+                ? []
+                :
+                [
+                    .. root.EnumerateDirectories()
+                        .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
+                        .Select(one => Read(one.FullName))
+                        // Unless somebody has just discarded it.
+                        .Where(one => one.Problem is null || Directory.Exists(one.Directory))
+                        .OrderByDescending(one => one.Manifest?.CreatedAt)
+                        .ThenBy(one => one.Directory, StringComparer.Ordinal),
+                ];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -218,8 +269,13 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     {
         try
         {
-            var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(directory, ManifestName)), SnapshotJsonContext.Default.SnapshotManifest);
-            return manifest is { AgentKey.Length: GuestRules.KeyBytes } ? (directory, manifest, FileProblem(directory, manifest)) : (directory, null, "its manifest names no agent key");
+            var manifest = JsonSerializer.Deserialize(
+                File.ReadAllBytes(Path.Combine(directory, ManifestName)),
+                SnapshotJsonContext.Default.SnapshotManifest
+            );
+            return manifest is { AgentKey.Length: GuestRules.KeyBytes }
+                ? (directory, manifest, FileProblem(directory, manifest))
+                : (directory, null, "its manifest names no agent key");
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException or ArgumentException)
         {
@@ -249,7 +305,8 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         }
 
         return manifest.ImageDigest != image.Digest ? $"made from the image {manifest.ImageDigest}"
-            : manifest.Disks != image.Disks ? $"made with the image's disks of before (kernel {manifest.Disks?.KernelRelease ?? "none"}), which are others now (kernel {image.Disks?.KernelRelease ?? "none"})"
+            : manifest.Disks != image.Disks
+                ? $"made with the image's previous disks (kernel {manifest.Disks?.KernelRelease ?? "none"}), which are others now (kernel {image.Disks?.KernelRelease ?? "none"})"
             : host.MisfitOf(manifest.Host, dependsOnProcessors: manifest.Machine.Cpus <= 0);
     }
 

@@ -3,7 +3,10 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Desktops.Snapshots;
 
-/// <summary>The machines' memory of snapshots, copied once for all desktops that go on from one, and let go of with the last of them. Safe for concurrent use.</summary>
+/// <summary>
+/// The machines' memory of snapshots, copied once for all desktops that go on from one, and let go of with the last of them. Safe for
+/// concurrent use.
+/// </summary>
 internal sealed class SharedMemories
 {
     private readonly Lock _lock = new();
@@ -20,7 +23,12 @@ internal sealed class SharedMemories
             if (!_entries.TryGetValue(directory, out entry))
             {
                 // For all who wait for it: one of them going is no reason to stop.
-                entry = new Entry(Task.Run(() => SealedMemory.CopyAsync(Path.Combine(directory, KeeperSnapshot.MemoryFile), CancellationToken.None), CancellationToken.None));
+                entry = new Entry(
+                    Task.Run(
+                        () => SealedMemory.CopyAsync(Path.Combine(directory, KeeperSnapshot.MemoryFile), CancellationToken.None),
+                        CancellationToken.None
+                    )
+                );
                 _entries.Add(directory, entry);
             }
 
@@ -51,7 +59,12 @@ internal sealed class SharedMemories
         }
 
         // Also where the copy is still being made.
-        _ = entry.Memory.ContinueWith(static copy => copy.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+        _ = entry.Memory.ContinueWith(
+            static copy => copy.Result.Dispose(),
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnRanToCompletion,
+            TaskScheduler.Default
+        );
     }
 
     private sealed class Entry(Task<SealedMemory> memory)

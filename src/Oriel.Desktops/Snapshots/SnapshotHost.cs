@@ -5,13 +5,23 @@ using System.Text;
 
 namespace Oriel.Desktops.Snapshots;
 
-/// <summary>What a machine's state depends on beside the machine: no VMM promises that another version, processor or kernel goes on from it.</summary>
+/// <summary>
+/// What a machine's state depends on beside the machine: no VMM promises that another version, processor or kernel goes on from it.
+/// </summary>
 /// <param name="Vmm">The first line of what the program says of its version; null where it says nothing.</param>
 /// <param name="VmmBytes">With <paramref name="VmmChangedAt"/>: tells builds of one version apart.</param>
 /// <param name="CpuFeatures">A digest of the processor's flags: a hypervisor below may show the same model with others.</param>
 /// <param name="Processors">As many as a machine without a limit has.</param>
 /// <param name="Kernel">The release, as <c>uname -r</c> tells it.</param>
-internal sealed record SnapshotHost(string? Vmm, long VmmBytes, DateTimeOffset VmmChangedAt, string Cpu, string CpuFeatures, int Processors, string Kernel)
+internal sealed record SnapshotHost(
+    string? Vmm,
+    long VmmBytes,
+    DateTimeOffset VmmChangedAt,
+    string Cpu,
+    string CpuFeatures,
+    int Processors,
+    string Kernel
+)
 {
     private static readonly TimeSpan VersionDeadline = TimeSpan.FromSeconds(10);
 
@@ -26,11 +36,13 @@ internal sealed record SnapshotHost(string? Vmm, long VmmBytes, DateTimeOffset V
             Field(cpu, "model name"),
             Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Field(cpu, "flags"))))[..16],
             Environment.ProcessorCount,
-            (await File.ReadAllTextAsync("/proc/sys/kernel/osrelease", cancellationToken)).Trim());
+            (await File.ReadAllTextAsync("/proc/sys/kernel/osrelease", cancellationToken)).Trim()
+        );
     }
 
     /// <summary>Whether the program is still the one that was asked for its version.</summary>
-    public bool IsOf(string vmm) => new FileInfo(vmm) is not { Exists: true } program || (program.Length == VmmBytes && program.LastWriteTimeUtc == VmmChangedAt);
+    public bool IsOf(string vmm) =>
+        new FileInfo(vmm) is not { Exists: true } program || (program.Length == VmmBytes && program.LastWriteTimeUtc == VmmChangedAt);
 
     /// <summary>Why what was made on the other one does not go on here, in words; null when it does.</summary>
     /// <param name="dependsOnProcessors">The machine has as many as the host.</param>
@@ -69,7 +81,9 @@ internal sealed record SnapshotHost(string? Vmm, long VmmBytes, DateTimeOffset V
     }
 
     private static string Field(string[] lines, string name) =>
-        lines.FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal)) is { } line ? line[(line.IndexOf(':') + 1)..].Trim() : "a processor without a name";
+        lines.FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal)) is { } line
+            ? line[(line.IndexOf(':') + 1)..].Trim()
+            : "a processor without a name";
 
     private static async Task<string?> VersionAsync(string vmm, CancellationToken cancellationToken)
     {
@@ -87,7 +101,10 @@ internal sealed record SnapshotHost(string? Vmm, long VmmBytes, DateTimeOffset V
                 process.Kill();
             }
         }
-        catch (Exception e) when (e is Win32Exception or InvalidOperationException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+        catch (Exception e)
+            when (e is Win32Exception or InvalidOperationException or OperationCanceledException
+                && !cancellationToken.IsCancellationRequested
+            )
         {
             return null;
         }

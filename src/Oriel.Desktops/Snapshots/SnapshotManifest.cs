@@ -20,13 +20,19 @@ internal sealed record SnapshotManifest(
     ImageDisks? Disks,
     IReadOnlyDictionary<string, long> Files,
     DateTimeOffset CreatedAt,
-    byte[] AgentKey);
+    byte[] AgentKey
+);
 
 /// <summary>What a desktop must ask for to go on from it.</summary>
 /// <param name="MemoryBytes">This and the next two as in the template's limits: 0 = the keeper's default.</param>
 public sealed record SnapshotMachine(long MemoryBytes, double Cpus, long DiskBytes, int Width, int Height);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    WriteIndented = true,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true
+)]
 [JsonSerializable(typeof(SnapshotManifest))]
 internal sealed partial class SnapshotJsonContext : JsonSerializerContext;
 
@@ -45,4 +51,13 @@ internal readonly record struct SnapshotFinding(GoldenSnapshot? Snapshot, string
 /// <param name="Size">Bytes of its files; holes count as if they were full.</param>
 /// <param name="Refused">Why this server does not use it; null when it would.</param>
 public sealed record SnapshotSummary(
-    string? Driver, string? Accelerator, SnapshotMachine? Machine, string? Vmm, string? Cpu, string? Kernel, DateTimeOffset? CreatedAt, long Size, string? Refused);
+    string? Driver,
+    string? Accelerator,
+    SnapshotMachine? Machine,
+    string? Vmm,
+    string? Cpu,
+    string? Kernel,
+    DateTimeOffset? CreatedAt,
+    long Size,
+    string? Refused
+);

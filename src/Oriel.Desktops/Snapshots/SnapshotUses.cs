@@ -1,6 +1,6 @@
 namespace Oriel.Desktops.Snapshots;
 
-/// <summary>Which directories machines are being restored from, in this server, and what is to be done with each when none is any more. Safe for concurrent use.</summary>
+/// <summary>Counts restores in progress per directory and runs a deferred action when the last one ends. Safe for concurrent use.</summary>
 internal sealed class SnapshotUses
 {
     private readonly Lock _lock = new();
@@ -18,7 +18,7 @@ internal sealed class SnapshotUses
         return new Taken(this, directory);
     }
 
-    /// <summary>Does it at once where nobody has the directory, else when the last lets go of it.</summary>
+    /// <summary>Runs the action immediately if the directory is not in use, else when the last use ends.</summary>
     public void WhenFree(string directory, Action action)
     {
         lock (_lock)

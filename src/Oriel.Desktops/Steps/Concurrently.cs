@@ -6,7 +6,11 @@ namespace Oriel.Desktops.Steps;
 internal static class Concurrently
 {
     /// <summary>Runs <paramref name="beside"/> until <paramref name="main"/> is done; a failure of either ends both.</summary>
-    public static async Task WithAsync(Func<CancellationToken, Task> beside, Func<CancellationToken, Task> main, CancellationToken cancellationToken)
+    public static async Task WithAsync(
+        Func<CancellationToken, Task> beside,
+        Func<CancellationToken, Task> main,
+        CancellationToken cancellationToken
+    )
     {
         using var done = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         await RunAsync(
@@ -33,7 +37,8 @@ internal static class Concurrently
                 {
                     await done.CancelAsync();
                 }
-            });
+            }
+        );
     }
 
     /// <summary>Runs all; the first failure cancels the others, is waited out, and is the one thrown.</summary>
@@ -41,18 +46,20 @@ internal static class Concurrently
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Exception? first = null;
-        await Task.WhenAll(bodies.Select(async body =>
-        {
-            try
+        await Task.WhenAll(
+            bodies.Select(async body =>
             {
-                await body(stop.Token);
-            }
-            catch (Exception e)
-            {
-                Interlocked.CompareExchange(ref first, e, null);
-                await stop.CancelAsync();
-            }
-        }));
+                try
+                {
+                    await body(stop.Token);
+                }
+                catch (Exception e)
+                {
+                    Interlocked.CompareExchange(ref first, e, null);
+                    await stop.CancelAsync();
+                }
+            })
+        );
         if (first is not null)
         {
             ExceptionDispatchInfo.Throw(first);

@@ -16,7 +16,8 @@ internal sealed class StepProgress(Reports reports, TimeProvider clock, string n
     /// <summary>Notes what was observed last.</summary>
     public void Seen(string what) => _lastSeen = what;
 
-    public void Report(StepState state) => reports.Step(new StepSnapshot(name, state, _startedAt, state == StepState.Running ? 0 : ElapsedMs, _lastSeen));
+    public void Report(StepState state) =>
+        reports.Step(new StepSnapshot(name, state, _startedAt, state == StepState.Running ? 0 : ElapsedMs, _lastSeen));
 
     public StepFailedException Fail(string code, string message)
     {

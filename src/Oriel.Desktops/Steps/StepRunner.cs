@@ -11,7 +11,12 @@ internal sealed class StepRunner(Reports reports, TimeProvider clock)
     /// <param name="deadline">From now; <see cref="Timeout.InfiniteTimeSpan"/> for none.</param>
     /// <param name="body">Says what it sees, so that a missed deadline can tell.</param>
     /// <exception cref="StepFailedException">The deadline passed, or the step failed.</exception>
-    public async Task<T> RunAsync<T>(string name, TimeSpan deadline, Func<StepProgress, CancellationToken, Task<T>> body, CancellationToken cancellationToken)
+    public async Task<T> RunAsync<T>(
+        string name,
+        TimeSpan deadline,
+        Func<StepProgress, CancellationToken, Task<T>> body,
+        CancellationToken cancellationToken
+    )
     {
         var progress = new StepProgress(reports, clock, name);
         progress.Report(StepState.Running);
@@ -33,7 +38,11 @@ internal sealed class StepRunner(Reports reports, TimeProvider clock)
         {
             throw progress.Fail(ReasonCodes.AgentUntrusted, e.Message);
         }
-        catch (Exception e) when (timer.IsCancellationRequested && !cancellationToken.IsCancellationRequested && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled or StatusCode.DeadlineExceeded })
+        catch (Exception e)
+            when (timer.IsCancellationRequested
+                && !cancellationToken.IsCancellationRequested
+                && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled or StatusCode.DeadlineExceeded }
+            )
         {
             throw progress.Fail(ReasonCodes.StepDeadline, $"The step '{name}' was not done within {deadline.TotalSeconds:0.#} s.");
         }
@@ -43,7 +52,10 @@ internal sealed class StepRunner(Reports reports, TimeProvider clock)
         }
         catch (RpcException e) when (!cancellationToken.IsCancellationRequested)
         {
-            throw progress.Fail(FaultReason.OfWords(e.Status.Detail, ReasonCodes.StepFailed), $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}");
+            throw progress.Fail(
+                FaultReason.OfWords(e.Status.Detail, ReasonCodes.StepFailed),
+                $"The step '{name}' failed: the agent said {e.StatusCode}: {e.Status.Detail}"
+            );
         }
         catch (IOException e)
         {
@@ -55,10 +67,20 @@ internal sealed class StepRunner(Reports reports, TimeProvider clock)
         }
     }
 
-    public Task RunAsync(string name, TimeSpan deadline, Func<StepProgress, CancellationToken, Task> body, CancellationToken cancellationToken) =>
-        RunAsync(name, deadline, async (progress, token) =>
-        {
-            await body(progress, token);
-            return true;
-        }, cancellationToken);
+    public Task RunAsync(
+        string name,
+        TimeSpan deadline,
+        Func<StepProgress, CancellationToken, Task> body,
+        CancellationToken cancellationToken
+    ) =>
+        RunAsync(
+            name,
+            deadline,
+            async (progress, token) =>
+            {
+                await body(progress, token);
+                return true;
+            },
+            cancellationToken
+        );
 }

@@ -12,7 +12,12 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
     public DesktopDbContextFactory(string path)
     {
         Path = path;
-        var connection = new SqliteConnectionStringBuilder { DataSource = path, Pooling = true, DefaultTimeout = 30 };
+        var connection = new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Pooling = true,
+            DefaultTimeout = 30,
+        };
         _options = new DbContextOptionsBuilder<DesktopDbContext>().UseSqlite(connection.ToString()).Options;
     }
 
@@ -26,12 +31,15 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
     {
         if (!File.Exists(Path))
         {
-            await using var created = new FileStream(Path, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.Write,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            });
+            await using var created = new FileStream(
+                Path,
+                new FileStreamOptions
+                {
+                    Mode = FileMode.CreateNew,
+                    Access = FileAccess.Write,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                }
+            );
         }
 
         await using var db = CreateDbContext();
@@ -52,10 +60,15 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
         var applied = (await db.Database.GetAppliedMigrationsAsync(cancellationToken)).ToList();
         if (applied.Except(db.Database.GetMigrations()).LastOrDefault() is { } unknown)
         {
-            throw new IOException($"The database {Path} was made by a newer Oriel (migration {unknown}): run that one, or move the file away to start with an empty one.");
+            throw new IOException(
+                $"The database {Path} was made by a newer Oriel (migration {unknown}): run that one, or move the file away to start with an empty one."
+            );
         }
 
-        if (applied.Count == 0 && await db.Database.SqlQueryRaw<int>("SELECT COUNT(*) AS Value FROM sqlite_master").SingleAsync(cancellationToken) > 0)
+        if (
+            applied.Count == 0
+            && await db.Database.SqlQueryRaw<int>("SELECT COUNT(*) AS Value FROM sqlite_master").SingleAsync(cancellationToken) > 0
+        )
         {
             throw new IOException($"The database {Path} is not Oriel's: move it away to start with an empty one.");
         }

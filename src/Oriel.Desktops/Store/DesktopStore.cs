@@ -20,28 +20,37 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
         db.Entry(record).State = exists ? EntityState.Modified : EntityState.Added;
         foreach (var item in events)
         {
-            db.Events.Add(new DesktopEventRecord
-            {
-                DesktopId = record.Id,
-                Sequence = item.Sequence,
-                Type = item.Type,
-                At = item.At.ToUnixTimeMilliseconds(),
-                Json = JsonSerializer.Serialize(item.Data, TypeOf(item.Data)),
-            });
+            db.Events.Add(
+                new DesktopEventRecord
+                {
+                    DesktopId = record.Id,
+                    Sequence = item.Sequence,
+                    Type = item.Type,
+                    At = item.At.ToUnixTimeMilliseconds(),
+                    Json = JsonSerializer.Serialize(item.Data, TypeOf(item.Data)),
+                }
+            );
         }
 
         await db.SaveChangesAsync(cancellationToken);
     }
 
     /// <summary>All desktops that are not destroyed, and those destroyed after <paramref name="since"/>.</summary>
-    public async Task<IReadOnlyList<(StoredDesktop Desktop, IReadOnlyList<DesktopEvent> Events)>> LoadAsync(DateTimeOffset since, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<(StoredDesktop Desktop, IReadOnlyList<DesktopEvent> Events)>> LoadAsync(
+        DateTimeOffset since,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await factory.CreateDbContextAsync(cancellationToken);
         var from = since.ToUnixTimeMilliseconds();
         var destroyed = DesktopState.Destroyed.Name();
         var records = await db.Desktops.AsNoTracking().Where(d => d.State != destroyed || d.EndedAt > from).ToListAsync(cancellationToken);
         var ids = records.Select(r => r.Id).ToList();
-        var events = await db.Events.AsNoTracking().Where(e => ids.Contains(e.DesktopId)).OrderBy(e => e.Sequence).ToListAsync(cancellationToken);
+        var events = await db
+            .Events.AsNoTracking()
+            .Where(e => ids.Contains(e.DesktopId))
+            .OrderBy(e => e.Sequence)
+            .ToListAsync(cancellationToken);
         var byDesktop = events.ToLookup(e => e.DesktopId);
         return [.. records.Select(r => (FromRecord(r), (IReadOnlyList<DesktopEvent>)[.. byDesktop[r.Id].Select(FromRecord)]))];
     }
@@ -79,44 +88,53 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
             IdlePauseMs = (long?)s.IdlePause?.TotalMilliseconds,
             EgressPolicyJson = JsonSerializer.Serialize(desktop.Egress, DesktopsJsonContext.Default.EgressPolicy),
             StepsJson = JsonSerializer.Serialize(s.Steps, DesktopsJsonContext.Default.IReadOnlyListStepSnapshot),
-            AttestationJson = desktop.Attestation is null ? null : JsonSerializer.Serialize(desktop.Attestation, DesktopsJsonContext.Default.AttestationDocument),
+            AttestationJson = desktop.Attestation is null
+                ? null
+                : JsonSerializer.Serialize(desktop.Attestation, DesktopsJsonContext.Default.AttestationDocument),
             EventCeiling = desktop.EventCeiling,
         };
     }
 
-    private static StoredDesktop FromRecord(DesktopRecord r) => new(
-        new DesktopSnapshot
-        {
-            Id = DesktopId.Parse(r.Id),
-            Name = r.Name,
-            Template = r.Template,
-            State = Enum.GetValues<DesktopState>().Single(state => state.Name() == r.State),
-            Reason = Read(r.ReasonJson, DesktopsJsonContext.Default.DesktopReason),
-            ImageName = r.ImageName,
-            ImageDigest = r.ImageDigest,
-            Driver = r.Driver,
-            Width = r.Width,
-            Height = r.Height,
-            Hostname = r.Hostname,
-            CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(r.CreatedAt),
-            ReadyAt = Time(r.ReadyAt),
-            EndedAt = Time(r.EndedAt),
-            ExpiresAt = Time(r.ExpiresAt),
-            IdleTimeout = r.IdleTimeoutMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null,
-            IdlePause = r.IdlePauseMs is { } pause ? TimeSpan.FromMilliseconds(pause) : null,
-            Steps = Read(r.StepsJson, DesktopsJsonContext.Default.IReadOnlyListStepSnapshot) ?? [],
-        },
-        Read(r.EgressPolicyJson, DesktopsJsonContext.Default.EgressPolicy) ?? EgressPolicy.None,
-        Read(r.AttestationJson, DesktopsJsonContext.Default.AttestationDocument),
-        r.EventCeiling);
+    private static StoredDesktop FromRecord(DesktopRecord r) =>
+        new(
+            new DesktopSnapshot
+            {
+                Id = DesktopId.Parse(r.Id),
+                Name = r.Name,
+                Template = r.Template,
+                State = Enum.GetValues<DesktopState>().Single(state => state.Name() == r.State),
+                Reason = Read(r.ReasonJson, DesktopsJsonContext.Default.DesktopReason),
+                ImageName = r.ImageName,
+                ImageDigest = r.ImageDigest,
+                Driver = r.Driver,
+                Width = r.Width,
+                Height = r.Height,
+                Hostname = r.Hostname,
+                CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(r.CreatedAt),
+                ReadyAt = Time(r.ReadyAt),
+                EndedAt = Time(r.EndedAt),
+                ExpiresAt = Time(r.ExpiresAt),
+                IdleTimeout = r.IdleTimeoutMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null,
+                IdlePause = r.IdlePauseMs is { } pause ? TimeSpan.FromMilliseconds(pause) : null,
+                Steps = Read(r.StepsJson, DesktopsJsonContext.Default.IReadOnlyListStepSnapshot) ?? [],
+            },
+            Read(r.EgressPolicyJson, DesktopsJsonContext.Default.EgressPolicy) ?? EgressPolicy.None,
+            Read(r.AttestationJson, DesktopsJsonContext.Default.AttestationDocument),
+            r.EventCeiling
+        );
 
     private static DesktopEvent FromRecord(DesktopEventRecord r) =>
-        new(r.Sequence, r.Type, DateTimeOffset.FromUnixTimeMilliseconds(r.At), r.Type switch
-        {
-            "state" => JsonSerializer.Deserialize(r.Json, DesktopsJsonContext.Default.StateEvent)!,
-            "step" => JsonSerializer.Deserialize(r.Json, DesktopsJsonContext.Default.StepEvent)!,
-            _ => new EndEvent(),
-        });
+        new(
+            r.Sequence,
+            r.Type,
+            DateTimeOffset.FromUnixTimeMilliseconds(r.At),
+            r.Type switch
+            {
+                "state" => JsonSerializer.Deserialize(r.Json, DesktopsJsonContext.Default.StateEvent)!,
+                "step" => JsonSerializer.Deserialize(r.Json, DesktopsJsonContext.Default.StepEvent)!,
+                _ => new EndEvent(),
+            }
+        );
 
     private static DateTimeOffset? Time(long? ms) => ms is { } value ? DateTimeOffset.FromUnixTimeMilliseconds(value) : null;
 
@@ -124,7 +142,8 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
         where T : class => json is null ? null : JsonSerializer.Deserialize(json, type);
 
     private static JsonTypeInfo TypeOf(DesktopEventData data) =>
-        DesktopsJsonContext.Default.GetTypeInfo(data.GetType()) ?? throw new InvalidOperationException($"{data.GetType()} is not in the JSON context.");
+        DesktopsJsonContext.Default.GetTypeInfo(data.GetType())
+        ?? throw new InvalidOperationException($"{data.GetType()} is not in the JSON context.");
 }
 
 /// <summary>What is kept of a desktop.</summary>

@@ -19,12 +19,18 @@ public sealed record DesktopTemplate(
     TimeSpan? IdleTimeout = null,
     TimeSpan? IdlePause = null,
     int Warm = 0,
-    bool NeedsVm = false)
+    bool NeedsVm = false
+)
 {
     public const string DefaultName = "default";
 
     /// <summary>What a screen, and a time to live or an idle time-out in seconds, may be.</summary>
-    public const int MinWidth = 320, MaxWidth = 3840, MinHeight = 240, MaxHeight = 2160, MaxSeconds = 30 * 24 * 3600, MaxWarm = 32;
+    public const int MinWidth = 320,
+        MaxWidth = 3840,
+        MinHeight = 240,
+        MaxHeight = 2160,
+        MaxSeconds = 30 * 24 * 3600,
+        MaxWarm = 32;
 
     public static DesktopTemplate Default { get; } =
         new(DefaultName, "desktop", 1280, 720, EgressPolicy.Internet, new DesktopLimits(3L << 30, 2, 4096));
@@ -34,5 +40,6 @@ public sealed record DesktopTemplate(
 /// <param name="MemoryBytes">0 = none.</param>
 /// <param name="Cpus">Cores; 0 = none.</param>
 /// <param name="Pids">0 = none.</param>
-/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = the driver's default, 8 GiB. A container has no disk of its own, and no limit.</param>
+/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = the driver's default, 8 GiB. A container has no disk of its own, and
+/// no limit.</param>
 public sealed record DesktopLimits(long MemoryBytes, double Cpus, long Pids, long DiskBytes = 0);

@@ -4,15 +4,19 @@ using Oriel.Egress.Policy;
 
 namespace Oriel.Desktops.Templates;
 
-/// <summary>The operator's templates: <c>templates.json</c> in the data directory, a list; what an entry leaves out is as in the default one.</summary>
+/// <summary>
+/// The operator's templates: <c>templates.json</c> in the data directory, a list; what an entry leaves out is as in the default one.
+/// </summary>
 public static class TemplateFile
 {
     public const string Name = "templates.json";
 
     private const int MaxName = 64;
     private const int MaxImage = 128;
-    private const string AnyIsolation = "any", VmIsolation = "vm";
-    private const long LeastDisk = 256L << 20, MostDisk = 1L << 40;
+    private const string AnyIsolation = "any",
+        VmIsolation = "vm";
+    private const long LeastDisk = 256L << 20,
+        MostDisk = 1L << 40;
     private const int MaxBytes = 4 * 1024 * 1024;
 
     /// <returns>Nothing when there is no such file.</returns>
@@ -33,7 +37,9 @@ public static class TemplateFile
 
             var entries = JsonSerializer.Deserialize(File.ReadAllBytes(path), TemplatesJsonContext.Default.ListTemplateEntry) ?? [];
             var templates = entries.Select(entry => ToTemplate(entry ?? throw new IOException($"{path}: an entry is null."))).ToList();
-            return templates.DistinctBy(t => t.Name).Count() == templates.Count ? templates : throw new IOException($"{path}: a name is there twice.");
+            return templates.DistinctBy(t => t.Name).Count() == templates.Count
+                ? templates
+                : throw new IOException($"{path}: a name is there twice.");
         }
         catch (JsonException e)
         {
@@ -45,7 +51,8 @@ public static class TemplateFile
     {
         var d = DesktopTemplate.Default;
         var policy = entry.Egress ?? d.Egress;
-        var error = (policy.Validate() is { } wrong ? "egress: " + wrong : null)
+        var error =
+            (policy.Validate() is { } wrong ? "egress: " + wrong : null)
             ?? (entry.Name.Length is > 0 and <= MaxName ? null : $"name must have 1 to {MaxName} characters")
             ?? (entry.Image is null or { Length: > 0 and <= MaxImage } ? null : $"image must have 1 to {MaxImage} characters")
             ?? Check("width", entry.Width, DesktopTemplate.MinWidth, DesktopTemplate.MaxWidth)
@@ -67,19 +74,27 @@ public static class TemplateFile
                 entry.Width ?? d.Width,
                 entry.Height ?? d.Height,
                 policy,
-                new DesktopLimits(entry.MemoryBytes ?? d.Limits.MemoryBytes, entry.Cpus ?? d.Limits.Cpus, entry.Pids ?? d.Limits.Pids, entry.DiskBytes ?? d.Limits.DiskBytes),
+                new DesktopLimits(
+                    entry.MemoryBytes ?? d.Limits.MemoryBytes,
+                    entry.Cpus ?? d.Limits.Cpus,
+                    entry.Pids ?? d.Limits.Pids,
+                    entry.DiskBytes ?? d.Limits.DiskBytes
+                ),
                 entry.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : null,
                 entry.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : null,
                 entry.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : null,
                 entry.Warm ?? 0,
-                entry.Isolation == VmIsolation);
+                entry.Isolation == VmIsolation
+            );
     }
 
     /// <summary>As the file has it.</summary>
     public static string IsolationOf(DesktopTemplate template) => template.NeedsVm ? VmIsolation : AnyIsolation;
 
     private static string? Check(string what, long? value, long least, long most) =>
-        value is not { } given || (given >= least && given <= most) ? null : most == long.MaxValue ? $"{what} must be at least {least}" : $"{what} must be {least} to {most}";
+        value is not { } given || (given >= least && given <= most) ? null
+        : most == long.MaxValue ? $"{what} must be at least {least}"
+        : $"{what} must be {least} to {most}";
 }
 
 /// <param name="Ttl">Seconds.</param>
@@ -100,12 +115,14 @@ internal sealed record TemplateEntry(
     int? IdlePause = null,
     int? Warm = null,
     long? DiskBytes = null,
-    string? Isolation = null);
+    string? Isolation = null
+);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     RespectRequiredConstructorParameters = true,
-    RespectNullableAnnotations = true)]
+    RespectNullableAnnotations = true
+)]
 [JsonSerializable(typeof(List<TemplateEntry?>))]
 internal sealed partial class TemplatesJsonContext : JsonSerializerContext;

@@ -85,9 +85,10 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
 
         try
         {
-            var agreed = upstream.Type == UpstreamType.Http
-                ? await UpstreamHandshake.ConnectAsync(dialled.Stream, host, port, upstream, cancellationToken)
-                : await UpstreamHandshake.Socks5Async(dialled.Stream, host, port, upstream, cancellationToken);
+            var agreed =
+                upstream.Type == UpstreamType.Http
+                    ? await UpstreamHandshake.ConnectAsync(dialled.Stream, host, port, upstream, cancellationToken)
+                    : await UpstreamHandshake.Socks5Async(dialled.Stream, host, port, upstream, cancellationToken);
             if (agreed)
             {
                 return dialled with { Address = null };

@@ -5,13 +5,21 @@ using Oriel.Egress.Policy;
 
 namespace Oriel.Egress.Dialing;
 
-/// <summary>The client's side of the two proxy protocols that lead to an upstream; each ends with the stream at the target's first byte.</summary>
+/// <summary>
+/// The client's side of the two proxy protocols that lead to an upstream; each ends with the stream at the target's first byte.
+/// </summary>
 internal static class UpstreamHandshake
 {
     private const int MaxReplyBytes = 16 * 1024;
 
     /// <summary>HTTP CONNECT, RFC 9110 section 9.3.6, with Basic credentials (RFC 7617) where there are some.</summary>
-    public static async Task<bool> ConnectAsync(Stream stream, string host, int port, UpstreamProxy upstream, CancellationToken cancellationToken)
+    public static async Task<bool> ConnectAsync(
+        Stream stream,
+        string host,
+        int port,
+        UpstreamProxy upstream,
+        CancellationToken cancellationToken
+    )
     {
         var authority = host.Contains(':') ? $"[{host}]:{port}" : $"{host}:{port}";
         var request = new StringBuilder($"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
@@ -27,11 +35,22 @@ internal static class UpstreamHandshake
     }
 
     /// <summary>SOCKS5 CONNECT by name, RFC 1928, with user name and password by RFC 1929.</summary>
-    public static async Task<bool> Socks5Async(Stream stream, string host, int port, UpstreamProxy upstream, CancellationToken cancellationToken)
+    public static async Task<bool> Socks5Async(
+        Stream stream,
+        string host,
+        int port,
+        UpstreamProxy upstream,
+        CancellationToken cancellationToken
+    )
     {
-        const byte Version = 5, NoAuthentication = 0, UserPassword = 2;
+        const byte Version = 5,
+            NoAuthentication = 0,
+            UserPassword = 2;
         var withPassword = upstream.Username is not null;
-        await stream.WriteAsync(withPassword ? new byte[] { Version, 2, NoAuthentication, UserPassword } : [Version, 1, NoAuthentication], cancellationToken);
+        await stream.WriteAsync(
+            withPassword ? new byte[] { Version, 2, NoAuthentication, UserPassword } : [Version, 1, NoAuthentication],
+            cancellationToken
+        );
         var reply = new byte[262];
         await stream.ReadExactlyAsync(reply.AsMemory(0, 2), cancellationToken);
         if (reply[0] != Version || !(reply[1] == NoAuthentication || (withPassword && reply[1] == UserPassword)))
@@ -52,7 +71,13 @@ internal static class UpstreamHandshake
         }
 
         // The bound address is of no interest but must be read away: 4, 16 or (length byte) n bytes, then the port.
-        var rest = reply[3] switch { 1 => 4 - 1, 4 => 16 - 1, 3 => reply[4], _ => -1 };
+        var rest = reply[3] switch
+        {
+            1 => 4 - 1,
+            4 => 16 - 1,
+            3 => reply[4],
+            _ => -1,
+        };
         if (rest < 0)
         {
             return false;
@@ -80,7 +105,9 @@ internal static class UpstreamHandshake
 
     private static byte[] Socks5Request(string host, int port)
     {
-        const byte ByIPv4 = 1, ByName = 3, ByIPv6 = 4;
+        const byte ByIPv4 = 1,
+            ByName = 3,
+            ByIPv6 = 4;
         byte[] target = IPAddress.TryParse(host, out var address)
             ? [address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? ByIPv4 : ByIPv6, .. address.GetAddressBytes()]
             : [ByName, (byte)host.Length, .. Encoding.ASCII.GetBytes(host)];

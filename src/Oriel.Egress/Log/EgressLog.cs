@@ -6,17 +6,27 @@ namespace Oriel.Egress.Log;
 [JsonConverter(typeof(JsonStringEnumConverter<EgressKind>))]
 public enum EgressKind
 {
-    [JsonStringEnumMemberName("connect")] Connect,
-    [JsonStringEnumMemberName("http")] Http,
-    [JsonStringEnumMemberName("transparent")] Transparent,
+    [JsonStringEnumMemberName("connect")]
+    Connect,
+
+    [JsonStringEnumMemberName("http")]
+    Http,
+
+    [JsonStringEnumMemberName("transparent")]
+    Transparent,
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<EgressVerdict>))]
 public enum EgressVerdict
 {
-    [JsonStringEnumMemberName("allowed")] Allowed,
-    [JsonStringEnumMemberName("refused")] Refused,
-    [JsonStringEnumMemberName("failed")] Failed,
+    [JsonStringEnumMemberName("allowed")]
+    Allowed,
+
+    [JsonStringEnumMemberName("refused")]
+    Refused,
+
+    [JsonStringEnumMemberName("failed")]
+    Failed,
 }
 
 /// <summary>One connection or request of a desktop, as the API and the page show it.</summary>
@@ -34,7 +44,8 @@ public sealed record EgressEntry(
     long BytesUp,
     long BytesDown,
     double DurationMs,
-    bool Open);
+    bool Open
+);
 
 /// <summary>The last connections of one desktop, oldest dropped. Safe for concurrent use.</summary>
 public sealed class EgressLog(int capacity, TimeProvider time)

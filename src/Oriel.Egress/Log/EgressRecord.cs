@@ -53,8 +53,24 @@ internal sealed class EgressRecord(long id, EgressKind kind, string host, int po
     {
         var open = Volatile.Read(ref _completed) == 0;
         var reason = _reason;
-        var verdict = reason is null ? EgressVerdict.Allowed : _failed ? EgressVerdict.Failed : EgressVerdict.Refused;
+        var verdict =
+            reason is null ? EgressVerdict.Allowed
+            : _failed ? EgressVerdict.Failed
+            : EgressVerdict.Refused;
         var duration = open ? time.GetElapsedTime(_startedAt).TotalMilliseconds : _durationMs;
-        return new EgressEntry(id, _at, host, _address, port, kind, verdict, reason?.Code, Interlocked.Read(ref _bytesUp), Interlocked.Read(ref _bytesDown), Math.Round(duration, 1), open);
+        return new EgressEntry(
+            id,
+            _at,
+            host,
+            _address,
+            port,
+            kind,
+            verdict,
+            reason?.Code,
+            Interlocked.Read(ref _bytesUp),
+            Interlocked.Read(ref _bytesDown),
+            Math.Round(duration, 1),
+            open
+        );
     }
 }

@@ -16,9 +16,24 @@ public sealed class AddressGuard(EgressOptions options, TimeProvider time)
     [
         .. new[]
         {
-            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-            "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24",
-            "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
         }.Select(text => IPNetwork.Parse(text)),
     ];
 
@@ -53,14 +68,21 @@ public sealed class AddressGuard(EgressOptions options, TimeProvider time)
 
     /// <summary>Own ports are closed to guests even where the operator opened a private network.</summary>
     public bool IsOwnPort(IPAddress address, int port) =>
-        options.OwnPorts().Contains(port) && (IPAddress.IsLoopback(address) || address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) || OwnAddresses().Contains(address));
+        options.OwnPorts().Contains(port)
+        && (
+            IPAddress.IsLoopback(address)
+            || address.Equals(IPAddress.Any)
+            || address.Equals(IPAddress.IPv6Any)
+            || OwnAddresses().Contains(address)
+        );
 
-    internal static bool IsGlobal(IPAddress address) => address.AddressFamily switch
-    {
-        AddressFamily.InterNetwork => !NotGlobal.Any(network => network.Contains(address)),
-        AddressFamily.InterNetworkV6 => GlobalUnicast6.Contains(address) && !NotGlobal6.Any(network => network.Contains(address)),
-        _ => false,
-    };
+    internal static bool IsGlobal(IPAddress address) =>
+        address.AddressFamily switch
+        {
+            AddressFamily.InterNetwork => !NotGlobal.Any(network => network.Contains(address)),
+            AddressFamily.InterNetworkV6 => GlobalUnicast6.Contains(address) && !NotGlobal6.Any(network => network.Contains(address)),
+            _ => false,
+        };
 
     private HashSet<IPAddress> OwnAddresses()
     {
@@ -69,7 +91,13 @@ public sealed class AddressGuard(EgressOptions options, TimeProvider time)
             var now = time.GetTimestamp();
             if (_ownReadAt == long.MinValue || time.GetElapsedTime(_ownReadAt, now) > OwnAddressLifetime)
             {
-                _own = [.. NetworkInterface.GetAllNetworkInterfaces().SelectMany(nic => nic.GetIPProperties().UnicastAddresses).Select(entry => entry.Address)];
+                _own =
+                [
+                    .. NetworkInterface
+                        .GetAllNetworkInterfaces()
+                        .SelectMany(nic => nic.GetIPProperties().UnicastAddresses)
+                        .Select(entry => entry.Address),
+                ];
                 _ownReadAt = now;
             }
 

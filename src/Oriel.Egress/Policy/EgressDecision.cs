@@ -7,9 +7,18 @@ public sealed record EgressReason(string Code, string Message)
 {
     public static readonly EgressReason PolicyNone = new("policy-none", "This desktop's egress policy allows no connections.");
     public static readonly EgressReason PolicyDenied = new("policy-denied", "This desktop's egress policy denies this host.");
-    public static readonly EgressReason PolicyNotListed = new("policy-not-listed", "This desktop's egress policy does not list this host and port.");
-    public static readonly EgressReason PolicyChanged = new("policy-changed", "The egress policy was changed and no longer allows this connection.");
-    public static readonly EgressReason PrivateAddress = new("private-address", "The host is, or resolves to, a private, local or reserved address.");
+    public static readonly EgressReason PolicyNotListed = new(
+        "policy-not-listed",
+        "This desktop's egress policy does not list this host and port."
+    );
+    public static readonly EgressReason PolicyChanged = new(
+        "policy-changed",
+        "The egress policy was changed and no longer allows this connection."
+    );
+    public static readonly EgressReason PrivateAddress = new(
+        "private-address",
+        "The host is, or resolves to, a private, local or reserved address."
+    );
     public static readonly EgressReason OwnPort = new("own-port", "The address is Oriel's own.");
     public static readonly EgressReason TooMany = new("too-many-connections", "This desktop has too many open connections.");
     public static readonly EgressReason BadRequest = new(RequestReasons.BadRequest, "The proxy request is malformed.");

@@ -14,10 +14,18 @@ public sealed record EgressPolicy
     public EgressMode Mode { get; init; } = EgressMode.Internet;
 
     /// <summary>What <see cref="EgressMode.List"/> allows; unused in the other modes.</summary>
-    public IReadOnlyList<EgressRule> Allow { get; init => field = value ?? []; } = [];
+    public IReadOnlyList<EgressRule> Allow
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
     // Source-generated JSON sets an init property that the text leaves out to null.
-    public IReadOnlyList<EgressRule> Deny { get; init => field = value ?? []; } = [];
+    public IReadOnlyList<EgressRule> Deny
+    {
+        get;
+        init => field = value ?? [];
+    } = [];
 
     /// <summary>The proxy that allowed connections go through; null = dialled from this host.</summary>
     public UpstreamProxy? Upstream { get; init; }
@@ -56,7 +64,10 @@ public sealed record EgressPolicy
             return $"allow and deny must be lists with at most {MaxRules} rules together";
         }
 
-        return Allow.Concat(Deny).Select(rule => rule is null ? "a rule must not be null" : rule.Validate()).FirstOrDefault(error => error is not null)
+        return Allow
+                .Concat(Deny)
+                .Select(rule => rule is null ? "a rule must not be null" : rule.Validate())
+                .FirstOrDefault(error => error is not null)
             ?? Upstream?.Validate();
     }
 
@@ -67,9 +78,14 @@ public sealed record EgressPolicy
 [JsonConverter(typeof(JsonStringEnumConverter<EgressMode>))]
 public enum EgressMode
 {
-    [JsonStringEnumMemberName("internet")] Internet,
-    [JsonStringEnumMemberName("list")] List,
-    [JsonStringEnumMemberName("none")] None,
+    [JsonStringEnumMemberName("internet")]
+    Internet,
+
+    [JsonStringEnumMemberName("list")]
+    List,
+
+    [JsonStringEnumMemberName("none")]
+    None,
 }
 
 /// <summary>A name pattern and the ports it holds for.</summary>
@@ -96,8 +112,11 @@ public sealed record EgressRule(string Host, IReadOnlyList<int>? Ports = null)
 [JsonConverter(typeof(JsonStringEnumConverter<UpstreamType>))]
 public enum UpstreamType
 {
-    [JsonStringEnumMemberName("http")] Http,
-    [JsonStringEnumMemberName("socks5")] Socks5,
+    [JsonStringEnumMemberName("http")]
+    Http,
+
+    [JsonStringEnumMemberName("socks5")]
+    Socks5,
 }
 
 /// <summary>An HTTP CONNECT (RFC 9110 section 9.3.6) or SOCKS5 (RFC 1928, 1929) proxy.</summary>

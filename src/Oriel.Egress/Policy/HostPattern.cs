@@ -53,9 +53,13 @@ internal static class HostPattern
             return true;
         }
 
-        return host.Split('.').All(label => label.Length is > 0 and <= 63
-            && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
-            && label[0] != '-' && label[^1] != '-');
+        return host.Split('.')
+            .All(label =>
+                label.Length is > 0 and <= 63
+                && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
+                && label[0] != '-'
+                && label[^1] != '-'
+            );
     }
 
     /// <param name="host">Normalised.</param>

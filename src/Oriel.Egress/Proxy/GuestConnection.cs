@@ -9,10 +9,18 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Egress.Proxy;
 
-/// <summary>Serves one connection that a keeper handed over: tells the kinds apart, asks policy, dials, relays, answers the canary.</summary>
+/// <summary>
+/// Serves one connection that a keeper handed over: tells the kinds apart, asks policy, dials, relays, answers the canary.
+/// </summary>
 internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
 {
-    public async Task ServeAsync(EgressSession session, EgressPreamble preamble, HttpReader guest, Socket guestSocket, CancellationToken cancellationToken)
+    public async Task ServeAsync(
+        EgressSession session,
+        EgressPreamble preamble,
+        HttpReader guest,
+        Socket guestSocket,
+        CancellationToken cancellationToken
+    )
     {
         var proxied = preamble.Kind == "proxy";
         if (!session.TryEnter())
@@ -43,7 +51,11 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
     }
 
     /// <summary>Asks the policy and dials; on anything but success the record is completed with the reason.</summary>
-    internal async Task<(DialResult Dialled, OpenConnection? Open)> OpenAsync(EgressSession session, EgressRecord record, CancellationToken cancellationToken)
+    internal async Task<(DialResult Dialled, OpenConnection? Open)> OpenAsync(
+        EgressSession session,
+        EgressRecord record,
+        CancellationToken cancellationToken
+    )
     {
         var policy = session.Policy;
         if (policy.Evaluate(record.Host, record.Port) is { Reason: { } refused })
@@ -73,7 +85,13 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         return (dialled, open);
     }
 
-    internal static async Task AnswerCanaryAsync(EgressSession session, Stream guest, string path, bool close, CancellationToken cancellationToken)
+    internal static async Task AnswerCanaryAsync(
+        EgressSession session,
+        Stream guest,
+        string path,
+        bool close,
+        CancellationToken cancellationToken
+    )
     {
         var nonce = path.TrimStart('/');
         await HttpAnswers.TextAsync(guest, "200 OK", session.CanaryBody(nonce), "", close, cancellationToken);
@@ -85,13 +103,23 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         {
             session.SawInternet(true);
         }
-        else if (dialled.Reason == EgressReason.NameNotFound || dialled.Reason == EgressReason.ConnectTimeout || dialled.Reason == EgressReason.UpstreamFailed)
+        else if (
+            dialled.Reason == EgressReason.NameNotFound
+            || dialled.Reason == EgressReason.ConnectTimeout
+            || dialled.Reason == EgressReason.UpstreamFailed
+        )
         {
             session.SawInternet(false);
         }
     }
 
-    private async Task ServeTransparentAsync(EgressSession session, EgressPreamble preamble, HttpReader guest, Socket guestSocket, CancellationToken cancellationToken)
+    private async Task ServeTransparentAsync(
+        EgressSession session,
+        EgressPreamble preamble,
+        HttpReader guest,
+        Socket guestSocket,
+        CancellationToken cancellationToken
+    )
     {
         var host = HostPattern.Normalize(preamble.Host ?? preamble.Address ?? "");
         if (host == GuestNetwork.CanaryHost)
@@ -116,7 +144,15 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         await using var remote = dialled.Stream!;
         try
         {
-            await Tunnel.RunAsync(guest, guestSocket, new HttpReader(remote), dialled.Socket!, record.CountUp, record.CountDown, cancellationToken);
+            await Tunnel.RunAsync(
+                guest,
+                guestSocket,
+                new HttpReader(remote),
+                dialled.Socket!,
+                record.CountUp,
+                record.CountDown,
+                cancellationToken
+            );
         }
         finally
         {

@@ -15,14 +15,21 @@ internal static class HttpBody
 
     /// <exception cref="BodyRefusedException">The side that gets the body took no more of it.</exception>
     /// <exception cref="IOException">The side that it comes from broke off, or sent what is no body.</exception>
-    public static Task CopyAsync(HttpReader from, Stream to, BodyFraming framing, Action<long> count, CancellationToken cancellationToken) => framing.Kind switch
-    {
-        BodyKind.None => Task.CompletedTask,
-        BodyKind.Length => CopyBytesAsync(from, to, framing.Length, count, cancellationToken),
-        BodyKind.Chunked => CopyChunkedAsync(from, to, count, cancellationToken),
-        BodyKind.UntilClose => CopyBytesAsync(from, to, long.MaxValue, count, cancellationToken),
-        _ => throw new ArgumentOutOfRangeException(nameof(framing)),
-    };
+    public static Task CopyAsync(
+        HttpReader from,
+        Stream to,
+        BodyFraming framing,
+        Action<long> count,
+        CancellationToken cancellationToken
+    ) =>
+        framing.Kind switch
+        {
+            BodyKind.None => Task.CompletedTask,
+            BodyKind.Length => CopyBytesAsync(from, to, framing.Length, count, cancellationToken),
+            BodyKind.Chunked => CopyChunkedAsync(from, to, count, cancellationToken),
+            BodyKind.UntilClose => CopyBytesAsync(from, to, long.MaxValue, count, cancellationToken),
+            _ => throw new ArgumentOutOfRangeException(nameof(framing)),
+        };
 
     private static async ValueTask PassOnAsync(Stream to, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
@@ -36,12 +43,18 @@ internal static class HttpBody
         }
     }
 
-    private static async Task CopyBytesAsync(HttpReader from, Stream to, long length, Action<long> count, CancellationToken cancellationToken)
+    private static async Task CopyBytesAsync(
+        HttpReader from,
+        Stream to,
+        long length,
+        Action<long> count,
+        CancellationToken cancellationToken
+    )
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
         try
         {
-            for (var left = length; left > 0;)
+            for (var left = length; left > 0; )
             {
                 var read = await from.ReadAsync(buffer.AsMemory(0, (int)Math.Min(left, BufferBytes)), cancellationToken);
                 if (read == 0)
@@ -106,13 +119,13 @@ internal static class HttpBody
 
             await PassOnAsync(to, line, cancellationToken);
             count(line.Length);
-        }
-        while (line.Length > 2);
+        } while (line.Length > 2);
     }
 
     private static async Task<byte[]> RequireLineAsync(HttpReader from, int max, CancellationToken cancellationToken)
     {
-        var line = await from.ReadLineAsync(max, cancellationToken) ?? throw new HttpFormatException("the connection ended within a chunked body");
+        var line =
+            await from.ReadLineAsync(max, cancellationToken) ?? throw new HttpFormatException("the connection ended within a chunked body");
         return line.AsSpan().EndsWith("\r\n"u8) ? line : throw new HttpFormatException("a chunk's line ends without CR LF");
     }
 
@@ -122,7 +135,11 @@ internal static class HttpBody
         var end = text.AsSpan().IndexOfAny("; \t\r");
 
         // Digits only: the framework's parser passes over NULs behind a number, the next parser on the way may not.
-        return end is > 0 and <= 15 && !text.AsSpan(0, end).ContainsAnyExcept(HexDigits) && long.TryParse(text.AsSpan(0, end), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var size) && size >= 0
+        return
+            end is > 0 and <= 15
+            && !text.AsSpan(0, end).ContainsAnyExcept(HexDigits)
+            && long.TryParse(text.AsSpan(0, end), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var size)
+            && size >= 0
             ? size
             : throw new HttpFormatException("a chunk's size is malformed");
     }

@@ -4,18 +4,32 @@ using System.Text;
 namespace Oriel.Egress.Proxy;
 
 /// <summary>How the end of a message's body is known, RFC 9112 section 6.3.</summary>
-internal enum BodyKind { None, Length, Chunked, UntilClose }
+internal enum BodyKind
+{
+    None,
+    Length,
+    Chunked,
+    UntilClose,
+}
 
 internal readonly record struct BodyFraming(BodyKind Kind, long Length = 0);
 
-/// <summary>The head of an HTTP/1.1 message: start line and fields. Strict where laxness lets two parsers disagree (RFC 9112 section 11.2).</summary>
+/// <summary>
+/// The head of an HTTP/1.1 message: start line and fields. Strict where laxness lets two parsers disagree (RFC 9112 section 11.2).
+/// </summary>
 internal sealed class HttpHead
 {
     private const int MaxFields = 200;
 
     private static readonly HashSet<string> HopByHop = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Proxy-Authenticate", "TE", "Upgrade",
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "Proxy-Authenticate",
+        "TE",
+        "Upgrade",
     };
 
     private HttpHead(string startLine, IReadOnlyList<(string Name, string Value)> fields)
@@ -53,17 +67,25 @@ internal sealed class HttpHead
             }
         }
 
-        return lines[first].AsSpan().ContainsAny('\n', '\r') ? throw new HttpFormatException("a line ends with a bare CR or LF") : new HttpHead(lines[first], fields);
+        return lines[first].AsSpan().ContainsAny('\n', '\r')
+            ? throw new HttpFormatException("a line ends with a bare CR or LF")
+            : new HttpHead(lines[first], fields);
     }
 
-    public IEnumerable<string> Values(string name) => Fields.Where(field => field.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(field => field.Value);
+    public IEnumerable<string> Values(string name) =>
+        Fields.Where(field => field.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(field => field.Value);
 
-    public bool HasToken(string name, string token) => Values(name).SelectMany(value => value.Split(',')).Any(part => part.Trim().Equals(token, StringComparison.OrdinalIgnoreCase));
+    public bool HasToken(string name, string token) =>
+        Values(name).SelectMany(value => value.Split(',')).Any(part => part.Trim().Equals(token, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Framing by the fields alone; <paramref name="absent"/> where neither field stands.</summary>
     public BodyFraming Framing(BodyKind absent)
     {
-        var codings = Values("Transfer-Encoding").SelectMany(value => value.Split(',')).Select(part => part.Trim()).Where(part => part.Length > 0).ToArray();
+        var codings = Values("Transfer-Encoding")
+            .SelectMany(value => value.Split(','))
+            .Select(part => part.Trim())
+            .Where(part => part.Length > 0)
+            .ToArray();
         var lengths = Values("Content-Length").SelectMany(value => value.Split(',')).Select(part => part.Trim()).Distinct().ToArray();
         if (codings.Length > 0)
         {
@@ -72,15 +94,18 @@ internal sealed class HttpHead
                 throw new HttpFormatException("both Transfer-Encoding and Content-Length stand in the head");
             }
 
-            return codings[^1].Equals("chunked", StringComparison.OrdinalIgnoreCase)
-                ? new BodyFraming(BodyKind.Chunked)
-                : absent == BodyKind.UntilClose ? new BodyFraming(BodyKind.UntilClose) : throw new HttpFormatException("the transfer coding does not end in chunked");
+            return codings[^1].Equals("chunked", StringComparison.OrdinalIgnoreCase) ? new BodyFraming(BodyKind.Chunked)
+                : absent == BodyKind.UntilClose ? new BodyFraming(BodyKind.UntilClose)
+                : throw new HttpFormatException("the transfer coding does not end in chunked");
         }
 
         return lengths.Length switch
         {
             0 => new BodyFraming(absent),
-            1 when long.TryParse(lengths[0], NumberStyles.None, CultureInfo.InvariantCulture, out var length) => new BodyFraming(length == 0 ? BodyKind.None : BodyKind.Length, length),
+            1 when long.TryParse(lengths[0], NumberStyles.None, CultureInfo.InvariantCulture, out var length) => new BodyFraming(
+                length == 0 ? BodyKind.None : BodyKind.Length,
+                length
+            ),
             _ => throw new HttpFormatException("Content-Length is not one number"),
         };
     }
@@ -90,7 +115,10 @@ internal sealed class HttpHead
     /// <param name="upgrade">Keeps the Upgrade field.</param>
     public byte[] Rewrite(string startLine, string? connection, bool upgrade)
     {
-        var named = Values("Connection").SelectMany(value => value.Split(',')).Select(part => part.Trim()).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var named = Values("Connection")
+            .SelectMany(value => value.Split(','))
+            .Select(part => part.Trim())
+            .ToHashSet(StringComparer.OrdinalIgnoreCase);
         var text = new StringBuilder(startLine).Append("\r\n");
         foreach (var (name, value) in Fields)
         {

@@ -9,22 +9,34 @@ using Oriel.Protocol;
 namespace Oriel.Egress.Proxy;
 
 /// <summary>
-/// One client connection to the explicit proxy: CONNECT, or a row of absolute-form requests (RFC 9112 section 3.2.2) with keep-alive on both
-/// sides. The connection to the last target is kept for the next request to the same target; each request is judged anew.
+/// One client connection to the explicit proxy: CONNECT, or a row of absolute-form requests (RFC 9112 section 3.2.2) with keep-alive on
+/// both sides. The connection to the last target is kept for the next request to the same target; each request is judged anew.
 /// </summary>
-internal sealed class HttpProxyConnection(EgressSession session, GuestConnection connections, HttpReader guest, Socket guestSocket, EgressOptions options)
+internal sealed class HttpProxyConnection(
+    EgressSession session,
+    GuestConnection connections,
+    HttpReader guest,
+    Socket guestSocket,
+    EgressOptions options
+)
 {
     private Remote? _remote;
 
-    private sealed record Remote(string Host, int Port, UpstreamProxy? Upstream, Stream Stream, Socket Socket, HttpReader Reader, string? Address);
+    private sealed record Remote(
+        string Host,
+        int Port,
+        UpstreamProxy? Upstream,
+        Stream Stream,
+        Socket Socket,
+        HttpReader Reader,
+        string? Address
+    );
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         try
         {
-            while (await ServeNextAsync(cancellationToken))
-            {
-            }
+            while (await ServeNextAsync(cancellationToken)) { }
         }
         catch (HttpFormatException e)
         {
@@ -74,7 +86,13 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
         var (dialled, open) = await connections.OpenAsync(session, record, cancellationToken);
         if (open is null)
         {
-            await HttpAnswers.ErrorAsync(guest.Stream, HttpAnswers.StatusOf(dialled.Refused, dialled.Reason!), dialled.Reason!, close: true, cancellationToken);
+            await HttpAnswers.ErrorAsync(
+                guest.Stream,
+                HttpAnswers.StatusOf(dialled.Refused, dialled.Reason!),
+                dialled.Reason!,
+                close: true,
+                cancellationToken
+            );
             return;
         }
 
@@ -82,7 +100,15 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
         try
         {
             await guest.Stream.WriteAsync("HTTP/1.1 200 Connection established\r\n\r\n"u8.ToArray(), cancellationToken);
-            await Tunnel.RunAsync(guest, guestSocket, new HttpReader(remote), dialled.Socket!, record.CountUp, record.CountDown, cancellationToken);
+            await Tunnel.RunAsync(
+                guest,
+                guestSocket,
+                new HttpReader(remote),
+                dialled.Socket!,
+                record.CountUp,
+                record.CountDown,
+                cancellationToken
+            );
         }
         finally
         {
@@ -102,7 +128,13 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
             {
                 // Without a body the next request can follow; with one, its bytes would be taken for the next request.
                 var closing = request.WantsClose || body.Kind != BodyKind.None;
-                await HttpAnswers.ErrorAsync(guest.Stream, HttpAnswers.StatusOf(refusal.Refused, refusal.Reason!), refusal.Reason!, closing, cancellationToken);
+                await HttpAnswers.ErrorAsync(
+                    guest.Stream,
+                    HttpAnswers.StatusOf(refusal.Refused, refusal.Reason!),
+                    refusal.Reason!,
+                    closing,
+                    cancellationToken
+                );
                 return !closing;
             }
 
@@ -119,7 +151,11 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
         }
     }
 
-    private async Task<(OpenConnection? Open, DialResult Refusal)> ReuseOrDialAsync(HttpRequestHead request, EgressRecord record, CancellationToken cancellationToken)
+    private async Task<(OpenConnection? Open, DialResult Refusal)> ReuseOrDialAsync(
+        HttpRequestHead request,
+        EgressRecord record,
+        CancellationToken cancellationToken
+    )
     {
         var policy = session.Policy;
         if (_remote is { } kept)
@@ -143,20 +179,38 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
         var (dialled, open) = await connections.OpenAsync(session, record, cancellationToken);
         if (open is not null)
         {
-            _remote = new Remote(request.Host, request.Port, policy.Upstream, dialled.Stream!, dialled.Socket!, new HttpReader(dialled.Stream!), dialled.Address);
+            _remote = new Remote(
+                request.Host,
+                request.Port,
+                policy.Upstream,
+                dialled.Stream!,
+                dialled.Socket!,
+                new HttpReader(dialled.Stream!),
+                dialled.Address
+            );
         }
 
         return (open, dialled);
     }
 
-    private async Task<bool> ExchangeAsync(HttpRequestHead request, BodyFraming body, EgressRecord record, Remote remote, CancellationToken cancellationToken)
+    private async Task<bool> ExchangeAsync(
+        HttpRequestHead request,
+        BodyFraming body,
+        EgressRecord record,
+        Remote remote,
+        CancellationToken cancellationToken
+    )
     {
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var sending = Task.FromResult(false);
         var keep = false;
         try
         {
-            var head = request.Head.Rewrite($"{request.Method} {request.OriginForm} HTTP/1.1", request.IsUpgrade ? "Upgrade" : null, request.IsUpgrade);
+            var head = request.Head.Rewrite(
+                $"{request.Method} {request.OriginForm} HTTP/1.1",
+                request.IsUpgrade ? "Upgrade" : null,
+                request.IsUpgrade
+            );
             await remote.Stream.WriteAsync(head, cancellationToken);
             record.CountUp(head.Length);
             sending = SendBodyAsync(body, record, remote, abandoned.Token);
@@ -164,7 +218,15 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
             {
                 if (plan.Switched)
                 {
-                    await Tunnel.RunAsync(guest, guestSocket, remote.Reader, remote.Socket, record.CountUp, record.CountDown, cancellationToken);
+                    await Tunnel.RunAsync(
+                        guest,
+                        guestSocket,
+                        remote.Reader,
+                        remote.Socket,
+                        record.CountUp,
+                        record.CountDown,
+                        cancellationToken
+                    );
                     return false;
                 }
 
@@ -220,7 +282,12 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
     /// Passes on interim responses and the final head; says how the final body is framed and what may be kept open after it. Null when the
     /// target gave no valid head: the guest has got a 502 then.
     /// </summary>
-    private async Task<ResponsePlan?> ForwardHeadsAsync(HttpRequestHead request, EgressRecord record, Remote remote, CancellationToken cancellationToken)
+    private async Task<ResponsePlan?> ForwardHeadsAsync(
+        HttpRequestHead request,
+        EgressRecord record,
+        Remote remote,
+        CancellationToken cancellationToken
+    )
     {
         while (true)
         {
@@ -229,16 +296,28 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
             BodyFraming framing;
             try
             {
-                var bytes = await remote.Reader.ReadHeadAsync(cancellationToken) ?? throw new HttpFormatException("the target closed without a response");
+                var bytes =
+                    await remote.Reader.ReadHeadAsync(cancellationToken)
+                    ?? throw new HttpFormatException("the target closed without a response");
                 record.CountDown(bytes.Length);
                 response = HttpHead.Parse(bytes);
                 status = StatusOf(response.StartLine);
-                framing = request.Method == "HEAD" || status is < 200 or 204 or 304 ? new BodyFraming(BodyKind.None) : response.Framing(BodyKind.UntilClose);
+                framing =
+                    request.Method == "HEAD" || status is < 200 or 204 or 304
+                        ? new BodyFraming(BodyKind.None)
+                        : response.Framing(BodyKind.UntilClose);
             }
             catch (Exception e) when (e is IOException or SocketException)
             {
                 record.Fail(EgressReason.ConnectFailed);
-                await HttpAnswers.ErrorAsync(guest.Stream, 502, EgressReason.ConnectFailed, close: true, cancellationToken, (e as HttpFormatException)?.Message);
+                await HttpAnswers.ErrorAsync(
+                    guest.Stream,
+                    502,
+                    EgressReason.ConnectFailed,
+                    close: true,
+                    cancellationToken,
+                    (e as HttpFormatException)?.Message
+                );
                 return null;
             }
 
@@ -254,15 +333,24 @@ internal sealed class HttpProxyConnection(EgressSession session, GuestConnection
                 continue;
             }
 
-            var keepRemote = framing.Kind != BodyKind.UntilClose && !response.HasToken("Connection", "close") && !response.StartLine.StartsWith("HTTP/1.0", StringComparison.Ordinal);
+            var keepRemote =
+                framing.Kind != BodyKind.UntilClose
+                && !response.HasToken("Connection", "close")
+                && !response.StartLine.StartsWith("HTTP/1.0", StringComparison.Ordinal);
             var keepGuest = framing.Kind != BodyKind.UntilClose && !request.WantsClose;
-            await guest.Stream.WriteAsync(response.Rewrite(response.StartLine, keepGuest ? "keep-alive" : "close", upgrade: false), cancellationToken);
+            await guest.Stream.WriteAsync(
+                response.Rewrite(response.StartLine, keepGuest ? "keep-alive" : "close", upgrade: false),
+                cancellationToken
+            );
             return new ResponsePlan(framing, keepRemote, keepGuest);
         }
     }
 
     private static int StatusOf(string statusLine) =>
-        statusLine.Length >= 12 && statusLine.StartsWith("HTTP/1.", StringComparison.Ordinal) && int.TryParse(statusLine.AsSpan(9, 3), out var status) && status >= 100
+        statusLine.Length >= 12
+        && statusLine.StartsWith("HTTP/1.", StringComparison.Ordinal)
+        && int.TryParse(statusLine.AsSpan(9, 3), out var status)
+        && status >= 100
             ? status
             : throw new HttpFormatException("the target's status line is malformed");
 

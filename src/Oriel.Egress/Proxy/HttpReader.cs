@@ -18,10 +18,12 @@ internal sealed class HttpReader(Stream stream)
 
     /// <summary>Up to and with the empty line that ends a head; null at a clean end of the stream before its first byte.</summary>
     /// <exception cref="HttpFormatException">The head is too long, or the stream ended in it.</exception>
-    public Task<byte[]?> ReadHeadAsync(CancellationToken cancellationToken) => ReadThroughAsync("\r\n\r\n"u8.ToArray(), MaxHeadBytes, cancellationToken);
+    public Task<byte[]?> ReadHeadAsync(CancellationToken cancellationToken) =>
+        ReadThroughAsync("\r\n\r\n"u8.ToArray(), MaxHeadBytes, cancellationToken);
 
     /// <summary>One line with its final LF; null at a clean end of the stream.</summary>
-    public Task<byte[]?> ReadLineAsync(int maxBytes, CancellationToken cancellationToken) => ReadThroughAsync("\n"u8.ToArray(), maxBytes, cancellationToken);
+    public Task<byte[]?> ReadLineAsync(int maxBytes, CancellationToken cancellationToken) =>
+        ReadThroughAsync("\n"u8.ToArray(), maxBytes, cancellationToken);
 
     /// <summary>What is buffered first, then the stream; 0 at its end.</summary>
     public async ValueTask<int> ReadAsync(Memory<byte> destination, CancellationToken cancellationToken)

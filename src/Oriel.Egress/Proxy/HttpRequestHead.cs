@@ -10,7 +10,10 @@ internal sealed record HttpRequestHead(HttpHead Head, string Method, string Host
 
     public bool IsUpgrade => Head.HasToken("Connection", "upgrade") && Head.Values("Upgrade").Any();
 
-    public bool WantsClose => Head.HasToken("Connection", "close") || Head.HasToken("Proxy-Connection", "close") || Head.StartLine.EndsWith("HTTP/1.0", StringComparison.Ordinal);
+    public bool WantsClose =>
+        Head.HasToken("Connection", "close")
+        || Head.HasToken("Proxy-Connection", "close")
+        || Head.StartLine.EndsWith("HTTP/1.0", StringComparison.Ordinal);
 
     public static HttpRequestHead Parse(ReadOnlySpan<byte> bytes)
     {
@@ -36,7 +39,10 @@ internal sealed record HttpRequestHead(HttpHead Head, string Method, string Host
         var rest = parts[1][Scheme.Length..];
         var end = rest.AsSpan().IndexOfAny("/?#");
         var authority = end < 0 ? rest : rest[..end];
-        var path = end < 0 ? "/" : rest[end] == '/' ? rest[end..] : "/" + rest[end..];
+        var path =
+            end < 0 ? "/"
+            : rest[end] == '/' ? rest[end..]
+            : "/" + rest[end..];
         var (name, number) = ParseAuthority(authority, defaultPort: 80);
         return new HttpRequestHead(head, parts[0], name, number, path);
     }

@@ -8,12 +8,21 @@ internal static class Tunnel
 {
     private const int BufferBytes = 64 * 1024;
 
-    public static async Task RunAsync(HttpReader guest, Socket guestSocket, HttpReader remote, Socket remoteSocket, Action<long> up, Action<long> down, CancellationToken cancellationToken)
+    public static async Task RunAsync(
+        HttpReader guest,
+        Socket guestSocket,
+        HttpReader remote,
+        Socket remoteSocket,
+        Action<long> up,
+        Action<long> down,
+        CancellationToken cancellationToken
+    )
     {
         using var broken = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         await Task.WhenAll(
             PumpAsync(guest, remote.Stream, remoteSocket, up, broken),
-            PumpAsync(remote, guest.Stream, guestSocket, down, broken));
+            PumpAsync(remote, guest.Stream, guestSocket, down, broken)
+        );
     }
 
     private static async Task PumpAsync(HttpReader from, Stream to, Socket toSocket, Action<long> count, CancellationTokenSource broken)

@@ -6,7 +6,10 @@ using Oriel.Egress.Policy;
 
 namespace Oriel.Egress.Sessions;
 
-/// <summary>One desktop's egress: its policy, its log and its open connections. Made by <see cref="EgressGateway.Register"/>; safe for concurrent use.</summary>
+/// <summary>
+/// One desktop's egress: its policy, its log and its open connections. Made by <see cref="EgressGateway.Register"/>; safe for concurrent
+/// use.
+/// </summary>
 public sealed class EgressSession : IDisposable
 {
     private readonly byte[] _key;
@@ -19,7 +22,14 @@ public sealed class EgressSession : IDisposable
     private int _handedOver;
     private volatile string _internet = "unknown";
 
-    internal EgressSession(string desktopId, byte[] key, EgressPolicy policy, EgressOptions options, TimeProvider time, Action<EgressSession> unregister)
+    internal EgressSession(
+        string desktopId,
+        byte[] key,
+        EgressPolicy policy,
+        EgressOptions options,
+        TimeProvider time,
+        Action<EgressSession> unregister
+    )
     {
         DesktopId = desktopId;
         _key = key;
@@ -134,8 +144,11 @@ public sealed class EgressSession : IDisposable
     {
         lock (_lock)
         {
-            if (_ended.IsCancellationRequested || !Equals(_policy.Upstream, dialledThrough)
-                || !_policy.Evaluate(connection.Record.Host, connection.Record.Port).Allowed)
+            if (
+                _ended.IsCancellationRequested
+                || !Equals(_policy.Upstream, dialledThrough)
+                || !_policy.Evaluate(connection.Record.Host, connection.Record.Port).Allowed
+            )
             {
                 return false;
             }

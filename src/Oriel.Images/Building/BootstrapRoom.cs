@@ -5,9 +5,9 @@ using Oriel.Images.Tools;
 namespace Oriel.Images.Building;
 
 /// <summary>
-/// Where mmdebstrap unpacks. In its user namespace root is the first subordinate id, a stranger to whoever builds: a folder above that is closed to
-/// others, as Debian makes homes (adduser's DIR_MODE=0700), stops it. The room is the build's own directory where everybody may pass to it, else one
-/// below /var/tmp.
+/// Where mmdebstrap unpacks. In its user namespace root is the first subordinate id, a stranger to whoever builds: a folder above that is
+/// closed to others, as Debian makes homes (adduser's DIR_MODE=0700), stops it. The room is the build's own directory where everybody may
+/// pass to it, else one below /var/tmp.
 /// </summary>
 internal sealed class BootstrapRoom : IAsyncDisposable
 {
@@ -30,7 +30,9 @@ internal sealed class BootstrapRoom : IAsyncDisposable
     public static BootstrapRoom Create(string building, string store, string elsewhere = "/var/tmp")
     {
         var isElsewhere = !IsPassable(building);
-        var path = isElsewhere ? System.IO.Path.Combine(elsewhere, PrefixOf(store) + Guid.NewGuid().ToString("n")) : System.IO.Path.Combine(building, "tmp");
+        var path = isElsewhere
+            ? System.IO.Path.Combine(elsewhere, PrefixOf(store) + Guid.NewGuid().ToString("n"))
+            : System.IO.Path.Combine(building, "tmp");
         Directory.CreateDirectory(path);
         // Whatever the umask is.
         File.SetUnixFileMode(path, PassableByAll);
@@ -38,7 +40,8 @@ internal sealed class BootstrapRoom : IAsyncDisposable
     }
 
     /// <summary>Rooms that builds of this store have left when they were killed; the caller holds its lock.</summary>
-    public static IEnumerable<string> Left(string store, string elsewhere = "/var/tmp") => Directory.EnumerateDirectories(elsewhere, PrefixOf(store) + "*");
+    public static IEnumerable<string> Left(string store, string elsewhere = "/var/tmp") =>
+        Directory.EnumerateDirectories(elsewhere, PrefixOf(store) + "*");
 
     public async ValueTask DisposeAsync()
     {

@@ -3,8 +3,8 @@ using Oriel.Images.Store;
 namespace Oriel.Images.Building;
 
 /// <summary>
-/// Starts a desktop from an image and tries it: desktop drawn, terminal and browser in the screenshot, a key typed and its echo seen. An image
-/// that did not pass is not usable.
+/// Starts a desktop from an image and tries it: desktop drawn, terminal and browser in the screenshot, a key typed and its echo seen. An
+/// image that did not pass is not usable.
 /// </summary>
 public interface IImageBootTest
 {

@@ -13,8 +13,8 @@ namespace Oriel.Images.Building;
 public sealed record ImageBuildRequest(ImageRecipe Recipe, string? Agent, string AgentVersion, string? Name = null);
 
 /// <summary>
-/// The one builder of golden images. As an ordinary user: mmdebstrap in a user namespace makes the base (kept in the cache), which is unpacked,
-/// overlaid and customised in a directory of the store that is renamed to its digest at the very end.
+/// The one builder of golden images. As an ordinary user: mmdebstrap in a user namespace makes the base (kept in the cache), which is
+/// unpacked, overlaid and customised in a directory of the store that is renamed to its digest at the very end.
 /// </summary>
 public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvider clock, Action<string> report)
 {
@@ -27,7 +27,9 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
     {
         if (Environment.IsPrivilegedProcess)
         {
-            throw new ImageBuildException("An image is built by an ordinary user with subordinate ids, never by root: use ./oriel, which drops to such a user.");
+            throw new ImageBuildException(
+                "An image is built by an ordinary user with subordinate ids, never by root: use ./oriel, which drops to such a user."
+            );
         }
 
         Directory.CreateDirectory(store.Path);
@@ -44,13 +46,28 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             var root = ImageStore.RootOf(building);
             await StepAsync("unpack", () => UnpackAsync(tar, root, cancellationToken));
             await StepAsync("files", () => LayFilesAsync(request, root, cancellationToken));
-            await StepAsync("customise", () => ImageChroot.RunAsync(root, Path.Combine(request.Recipe.Path, "customise"), report, cancellationToken));
+            await StepAsync(
+                "customise",
+                () => ImageChroot.RunAsync(root, Path.Combine(request.Recipe.Path, "customise"), report, cancellationToken)
+            );
             var tree = await StepAsync("digest", () => TreeDigest.OfDirectoryAsync(root, cancellationToken));
             var packages = await PackagesAsync(root, cancellationToken);
-            var disks = request.Recipe.KernelHash is { } kernel ? await DisksAsync(request.Recipe, kernel, building, room, cancellationToken) : null;
+            var disks = request.Recipe.KernelHash is { } kernel
+                ? await DisksAsync(request.Recipe, kernel, building, room, cancellationToken)
+                : null;
             var manifest = new ImageManifest(
-                request.Name ?? request.Recipe.Name, tree.Digest, request.Recipe.Suite, request.Recipe.Hash, AgentOf(request),
-                tree.Size, tree.Entries, clock.GetUtcNow(), packages, BootTest: null, disks);
+                request.Name ?? request.Recipe.Name,
+                tree.Digest,
+                request.Recipe.Suite,
+                request.Recipe.Hash,
+                AgentOf(request),
+                tree.Size,
+                tree.Entries,
+                clock.GetUtcNow(),
+                packages,
+                BootTest: null,
+                disks
+            );
             return Publish(building, manifest);
         }
         finally
@@ -64,8 +81,13 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
     public ImageManifest? FindBuilt(ImageBuildRequest request)
     {
         var agent = AgentOf(request);
-        return store.List().FirstOrDefault(manifest =>
-            manifest.Name == (request.Name ?? request.Recipe.Name) && manifest.RecipeHash == request.Recipe.Hash && manifest.Agent?.Sha256 == agent?.Sha256);
+        return store
+            .List()
+            .FirstOrDefault(manifest =>
+                manifest.Name == (request.Name ?? request.Recipe.Name)
+                && manifest.RecipeHash == request.Recipe.Hash
+                && manifest.Agent?.Sha256 == agent?.Sha256
+            );
     }
 
     private static ImageAgent? AgentOf(ImageBuildRequest request)
@@ -94,10 +116,18 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
     /// <summary>What a build or a removal that was killed has left; the caller holds the lock.</summary>
     private async Task RemoveLeftoversAsync(CancellationToken cancellationToken)
     {
-        foreach (var directory in Directory.EnumerateDirectories(store.Path)
-            .Where(path => Path.GetFileName(path) is var name
-                && (name.StartsWith(ImageStore.BuildingPrefix, StringComparison.Ordinal) || name.StartsWith(ImageStore.RemovingPrefix, StringComparison.Ordinal)))
-            .Concat(BootstrapRoom.Left(store.Path)))
+        foreach (
+            var directory in Directory
+                .EnumerateDirectories(store.Path)
+                .Where(path =>
+                    Path.GetFileName(path) is var name
+                    && (
+                        name.StartsWith(ImageStore.BuildingPrefix, StringComparison.Ordinal)
+                        || name.StartsWith(ImageStore.RemovingPrefix, StringComparison.Ordinal)
+                    )
+                )
+                .Concat(BootstrapRoom.Left(store.Path))
+        )
         {
             report($"removing what an ended build left: {directory}");
             await MappedNamespace.RemoveTreeAsync(directory, cancellationToken);
@@ -109,7 +139,9 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         var free = new DriveInfo(store.Path).AvailableFreeSpace;
         if (free < NeededBytes)
         {
-            throw new ImageBuildException($"Building an image needs {NeededBytes >> 30} GiB free at {store.Path}; there are {free / (double)(1 << 30):0.0} GiB.");
+            throw new ImageBuildException(
+                $"Building an image needs {NeededBytes >> 30} GiB free at {store.Path}; there are {free / (double)(1 << 30):0.0} GiB."
+            );
         }
     }
 
@@ -126,8 +158,14 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         var partial = Path.Combine(building, "base.tar");
         List<string> command =
         [
-            "env", $"TMPDIR={room.Path}", "SOURCE_DATE_EPOCH=" + SourceDate,
-            "mmdebstrap", "--mode=unshare", "--variant=minbase", "--format=tar", "--include=" + string.Join(',', recipe.Packages),
+            "env",
+            $"TMPDIR={room.Path}",
+            "SOURCE_DATE_EPOCH=" + SourceDate,
+            "mmdebstrap",
+            "--mode=unshare",
+            "--variant=minbase",
+            "--format=tar",
+            "--include=" + string.Join(',', recipe.Packages),
         ];
         command.AddRange((recipe.File.Exclude ?? []).Select(path => $"--dpkgopt=path-exclude={path}"));
         command.AddRange((recipe.File.Include ?? []).Select(path => $"--dpkgopt=path-include={path}"));
@@ -137,7 +175,13 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         return tar;
     }
 
-    private async Task<ImageDisks> DisksAsync(ImageRecipe recipe, string kernelHash, string building, BootstrapRoom room, CancellationToken cancellationToken)
+    private async Task<ImageDisks> DisksAsync(
+        ImageRecipe recipe,
+        string kernelHash,
+        string building,
+        BootstrapRoom room,
+        CancellationToken cancellationToken
+    )
     {
         var tar = Path.Combine(cachePath, $"kernel-{kernelHash}.tar");
         if (!File.Exists(tar))
@@ -148,12 +192,15 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             Keep(partial, tar, "kernel-*.tar");
         }
 
-        return await StepAsync("disks", async () =>
-        {
-            var kernel = await KernelPackage.ReadAsync(tar, cancellationToken);
-            report($"kernel {kernel.Release}");
-            return await DiskBuilder.BuildAsync(kernel, building, cancellationToken);
-        });
+        return await StepAsync(
+            "disks",
+            async () =>
+            {
+                var kernel = await KernelPackage.ReadAsync(tar, cancellationToken);
+                report($"kernel {kernel.Release}");
+                return await DiskBuilder.BuildAsync(kernel, building, cancellationToken);
+            }
+        );
     }
 
     /// <summary>Takes the place of the earlier ones.</summary>
@@ -174,31 +221,53 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
     {
         Directory.CreateDirectory(root);
         await Command.RunAsync(
-            MappedNamespace.Wrap("tar", "--extract", "--numeric-owner", "--file", tar, "--directory", root, "--exclude=./dev/*"), null, cancellationToken);
+            MappedNamespace.Wrap("tar", "--extract", "--numeric-owner", "--file", tar, "--directory", root, "--exclude=./dev/*"),
+            null,
+            cancellationToken
+        );
     }
 
     private static async Task LayFilesAsync(ImageBuildRequest request, string root, CancellationToken cancellationToken)
     {
         // The recipe's own owners and group bits (of whoever checked it out) must not reach the image.
-        const string script = """
+        const string Script = """
             set -eu
-            tar --create --owner=0 --group=0 --mode=u=rwX,go=rX --mtime="@$3" --directory "$1/files" . |
+            tar --create --owner=0 --group=0 --mode=u=rwX,Go=rX --mtime="@$3" --directory "$1/files" . |
                 tar --extract --no-overwrite-dir --directory "$2"
             mkdir -p "$2/usr/lib/oriel"
             [ -z "$4" ] || install --mode=755 --owner=0 --group=0 "$4" "$2/usr/lib/oriel/oriel-agent"
             """;
         await Command.RunAsync(
-            MappedNamespace.Wrap("bash", "-o", "pipefail", "-c", script, "files", request.Recipe.Path, root, SourceDate, request.Agent ?? ""), null, cancellationToken);
+            MappedNamespace.Wrap(
+                "bash",
+                "-o",
+                "pipefail",
+                "-c",
+                Script,
+                "files",
+                request.Recipe.Path,
+                root,
+                SourceDate,
+                request.Agent ?? ""
+            ),
+            null,
+            cancellationToken
+        );
     }
 
     private static async Task<IReadOnlyList<ImagePackage>> PackagesAsync(string root, CancellationToken cancellationToken)
     {
         var list = await Command.ReadAsync(
-            MappedNamespace.Wrap("chroot", root, "dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"), cancellationToken);
-        return [.. list.Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            .Select(line => line.Split(' '))
-            .Where(fields => fields is ["installed", _, _])
-            .Select(fields => new ImagePackage(fields[1], fields[2]))];
+            MappedNamespace.Wrap("chroot", root, "dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"),
+            cancellationToken
+        );
+        return
+        [
+            .. list.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(line => line.Split(' '))
+                .Where(fields => fields is ["installed", _, _])
+                .Select(fields => new ImagePackage(fields[1], fields[2])),
+        ];
     }
 
     private ImageManifest Publish(string building, ImageManifest manifest)
@@ -235,11 +304,14 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
     }
 
     private async Task StepAsync(string name, Func<Task> step) =>
-        await StepAsync(name, async () =>
-        {
-            await step();
-            return true;
-        });
+        await StepAsync(
+            name,
+            async () =>
+            {
+                await step();
+                return true;
+            }
+        );
 
     private async Task<T> StepAsync<T>(string name, Func<Task<T>> step)
     {

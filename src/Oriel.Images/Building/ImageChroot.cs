@@ -2,7 +2,9 @@ using Oriel.Images.Tools;
 
 namespace Oriel.Images.Building;
 
-/// <summary>Runs a script as root of a user namespace inside an image's tree that is being built, with a /dev and /proc that vanish afterwards.</summary>
+/// <summary>
+/// Runs a script as root of a user namespace inside an image's tree that is being built, with a /dev and /proc that vanish afterwards.
+/// </summary>
 internal static class ImageChroot
 {
     private const string Enter = """
@@ -26,5 +28,9 @@ internal static class ImageChroot
 
     /// <exception cref="CommandFailedException">The script, or the way into the tree, failed.</exception>
     public static Task RunAsync(string root, string script, Action<string> report, CancellationToken cancellationToken) =>
-        Command.RunAsync(MappedNamespace.WrapIsolated("sh", "-c", Enter, "chroot", root, script), line => report($"customise: {line}"), cancellationToken);
+        Command.RunAsync(
+            MappedNamespace.WrapIsolated("sh", "-c", Enter, "chroot", root, script),
+            line => report($"customise: {line}"),
+            cancellationToken
+        );
 }

@@ -13,11 +13,17 @@ namespace Oriel.Images.Building;
 /// <param name="Include">Exceptions from <paramref name="Exclude"/>.</param>
 /// <param name="Kernel">The Debian package of the kernel that virtual machines start; null: the image is for containers only.</param>
 internal sealed record ImageRecipeFile(
-    string Name, string Suite, IReadOnlyList<string> Mirrors, IReadOnlyList<string>? Exclude, IReadOnlyList<string>? Include, string? Kernel = null);
+    string Name,
+    string Suite,
+    IReadOnlyList<string> Mirrors,
+    IReadOnlyList<string>? Exclude,
+    IReadOnlyList<string>? Include,
+    string? Kernel = null
+);
 
 /// <summary>
-/// A folder that says how an image is made: <c>image.json</c>, <c>packages.txt</c> (Debian packages, one a line), <c>files/</c> (laid over the
-/// tree) and <c>customise</c> (runs inside it at the end).
+/// A folder that says how an image is made: <c>image.json</c>, <c>packages.txt</c> (Debian packages, one a line), <c>files/</c> (laid over
+/// the tree) and <c>customise</c> (runs inside it at the end).
 /// </summary>
 public sealed class ImageRecipe
 {
@@ -31,7 +37,10 @@ public sealed class ImageRecipe
         File = file;
         Packages = packages;
         Hash = hash;
-        var basis = string.Join('\n', [BuilderVersion, file.Suite, .. file.Mirrors, .. file.Exclude ?? [], "+", .. file.Include ?? [], "+", .. packages]);
+        var basis = string.Join(
+            '\n',
+            [BuilderVersion, file.Suite, .. file.Mirrors, .. file.Exclude ?? [], "+", .. file.Include ?? [], "+", .. packages]
+        );
         BaseHash = Short(basis);
         KernelHash = file.Kernel is { } kernel ? Short(string.Join('\n', [file.Suite, .. file.Mirrors, "+", kernel])) : null;
     }
@@ -114,7 +123,9 @@ public sealed class ImageRecipe
             var name = System.IO.Path.GetRelativePath(path, file);
             var executable = (System.IO.File.GetUnixFileMode(file) & UnixFileMode.UserExecute) != 0;
             using var content = System.IO.File.OpenRead(file);
-            hash.AppendData(Encoding.UTF8.GetBytes($"{name}\0{(executable ? 'x' : '-')}\0{Convert.ToHexStringLower(SHA256.HashData(content))}\n"));
+            hash.AppendData(
+                Encoding.UTF8.GetBytes($"{name}\0{(executable ? 'x' : '-')}\0{Convert.ToHexStringLower(SHA256.HashData(content))}\n")
+            );
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

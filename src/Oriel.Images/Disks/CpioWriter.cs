@@ -4,8 +4,8 @@ using System.Text;
 namespace Oriel.Images.Disks;
 
 /// <summary>
-/// Writes the archive format of an initramfs, "newc". Everything belongs to root and has the time 0, so that the same content makes the same
-/// bytes. Source: Documentation/driver-api/early-userspace/buffer-format.rst.
+/// Writes the archive format of an initramfs, "newc". Everything belongs to root and has the time 0, so that the same content makes the
+/// same bytes. Source: Documentation/driver-api/early-userspace/buffer-format.rst.
 /// </summary>
 internal sealed class CpioWriter(Stream target)
 {

@@ -5,7 +5,10 @@ using Oriel.Images.Tools;
 
 namespace Oriel.Images.Disks;
 
-/// <summary>Makes kernel, initramfs and root disk of an image, without root and without mounting anything. Reasons: docs/decisions/0061-image-disks.md.</summary>
+/// <summary>
+/// Makes kernel, initramfs and root disk of an image, without root and without mounting anything. Reasons:
+/// docs/decisions/0061-image-disks.md.
+/// </summary>
 internal static class DiskBuilder
 {
     private const string Kernel = "vmlinux";
@@ -21,13 +24,24 @@ internal static class DiskBuilder
     /// What the start needs and Debian's cloud kernel has not built in: the machine's bus, its disks and network, the two file systems, and
     /// randomness; evdev and button for the power button, by which a driver asks for an orderly end.
     /// </summary>
-    private static readonly string[] Modules = ["virtio_mmio", "virtio_blk", "virtio_net", "erofs", "overlay", "virtio_rng", "evdev", "button"];
+    private static readonly string[] Modules =
+    [
+        "virtio_mmio",
+        "virtio_blk",
+        "virtio_net",
+        "erofs",
+        "overlay",
+        "virtio_rng",
+        "evdev",
+        "button",
+    ];
     private static readonly string[] Directories = ["bin", "dev", "lower", "modules", "proc", "root", "scratch"];
 
     private static byte[] Init { get; } = ReadInit();
 
     /// <summary>Changes whenever the same recipe would make other disks.</summary>
-    public static string Version { get; } = Convert.ToHexStringLower(SHA256.HashData([.. Encoding.ASCII.GetBytes($"disks-1 {string.Join(' ', Modules)}"), .. Init]));
+    public static string Version { get; } =
+        Convert.ToHexStringLower(SHA256.HashData([.. Encoding.ASCII.GetBytes($"disks-1 {string.Join(' ', Modules)}"), .. Init]));
 
     /// <param name="image">The image's directory; its rootfs is complete.</param>
     public static async Task<ImageDisks> BuildAsync(KernelPackage kernel, string image, CancellationToken cancellationToken)
@@ -37,13 +51,17 @@ internal static class DiskBuilder
         await VmLinux.ExtractAsync(kernel.Image, Path.Combine(folder, Kernel), cancellationToken);
         await WriteInitramfsAsync(kernel, Path.Combine(folder, Initramfs), folder, cancellationToken);
         await Command.RunAsync(
-            MappedNamespace.Wrap("mkfs.erofs", "--quiet", "-T", "0", "-U", RootUuid, Path.Combine(folder, Root), ImageStore.RootOf(image)), null, cancellationToken);
+            MappedNamespace.Wrap("mkfs.erofs", "--quiet", "-T", "0", "-U", RootUuid, Path.Combine(folder, Root), ImageStore.RootOf(image)),
+            null,
+            cancellationToken
+        );
         return new ImageDisks(
             kernel.Release,
             await SealAsync(folder, Kernel, cancellationToken),
             await SealAsync(folder, Initramfs, cancellationToken),
             await SealAsync(folder, Root, cancellationToken),
-            RootFormat);
+            RootFormat
+        );
     }
 
     private static async Task WriteInitramfsAsync(KernelPackage kernel, string target, string work, CancellationToken cancellationToken)

@@ -31,17 +31,32 @@ internal sealed class KernelPackage
 
     /// <summary>The command that fetches it as a tar.</summary>
     /// <param name="package">Debian's name of it, with its version where one is pinned.</param>
-    public static IReadOnlyList<string> FetchCommand(string package, string suite, IReadOnlyList<string> mirrors, string temporary, string tar) =>
-    [
-        "env", $"TMPDIR={temporary}", "mmdebstrap", "--mode=unshare", "--variant=extract", "--format=tar",
-        $"--include={package},{Busybox}", suite, tar, .. mirrors,
-    ];
+    public static IReadOnlyList<string> FetchCommand(
+        string package,
+        string suite,
+        IReadOnlyList<string> mirrors,
+        string temporary,
+        string tar
+    ) =>
+        [
+            "env",
+            $"TMPDIR={temporary}",
+            "mmdebstrap",
+            "--mode=unshare",
+            "--variant=extract",
+            "--format=tar",
+            $"--include={package},{Busybox}",
+            suite,
+            tar,
+            .. mirrors,
+        ];
 
     /// <exception cref="ImageBuildException">It is not what a Debian kernel package holds.</exception>
     public static async Task<KernelPackage> ReadAsync(string tar, CancellationToken cancellationToken)
     {
         string? release = null;
-        byte[]? image = null, busybox = null;
+        byte[]? image = null,
+            busybox = null;
         var modules = new Dictionary<string, byte[]>(StringComparer.Ordinal);
         var builtIn = new HashSet<string>(StringComparer.Ordinal);
         await using var file = File.OpenRead(tar);
@@ -56,7 +71,9 @@ internal sealed class KernelPackage
 
             if (path.StartsWith(KernelPrefix, StringComparison.Ordinal))
             {
-                release = image is null ? path[KernelPrefix.Length..] : throw new ImageBuildException("There are two kernels in what was fetched.");
+                release = image is null
+                    ? path[KernelPrefix.Length..]
+                    : throw new ImageBuildException("There are two kernels in what was fetched.");
                 image = await BytesAsync(data, cancellationToken);
             }
             else if (path.EndsWith(ModuleSuffix, StringComparison.Ordinal))
@@ -65,7 +82,12 @@ internal sealed class KernelPackage
             }
             else if (path.EndsWith("/modules.builtin", StringComparison.Ordinal))
             {
-                builtIn.UnionWith(Encoding.ASCII.GetString(await BytesAsync(data, cancellationToken)).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(NameOf));
+                builtIn.UnionWith(
+                    Encoding
+                        .ASCII.GetString(await BytesAsync(data, cancellationToken))
+                        .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                        .Select(NameOf)
+                );
             }
             else if (path is "usr/bin/busybox" or "bin/busybox")
             {

@@ -24,8 +24,14 @@ internal static class VmLinux
 
     private static readonly (string Name, byte[] Magic)[] OtherFormats =
     [
-        ("gzip", [0x1F, 0x8B]), ("bzip2", "BZh"u8.ToArray()), ("xz", [0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z']), ("lzma", [0x5D, 0, 0]),
-        ("lzo", [0x89, (byte)'L', (byte)'Z', (byte)'O']), ("lz4", [0x02, 0x21, 0x4C, 0x18]), ("lz4", [0x04, 0x22, 0x4D, 0x18]), ("nothing", [0x7F, (byte)'E', (byte)'L', (byte)'F']),
+        ("gzip", [0x1F, 0x8B]),
+        ("bzip2", "BZh"u8.ToArray()),
+        ("xz", [0xFD, (byte)'7', (byte)'z', (byte)'X', (byte)'Z']),
+        ("lzma", [0x5D, 0, 0]),
+        ("lzo", [0x89, (byte)'L', (byte)'Z', (byte)'O']),
+        ("lz4", [0x02, 0x21, 0x4C, 0x18]),
+        ("lz4", [0x04, 0x22, 0x4D, 0x18]),
+        ("nothing", [0x7F, (byte)'E', (byte)'L', (byte)'F']),
     ];
     private static ReadOnlySpan<byte> ZstdMagic => [0x28, 0xB5, 0x2F, 0xFD];
     private static ReadOnlySpan<byte> ElfMagic => [0x7F, (byte)'E', (byte)'L', (byte)'F'];
@@ -66,7 +72,11 @@ internal static class VmLinux
 
     private static ReadOnlySpan<byte> Whole(ReadOnlySpan<byte> image)
     {
-        if (image.Length < PayloadLength + 4 || !image.Slice(Magic, 4).SequenceEqual("HdrS"u8) || BinaryPrimitives.ReadUInt16LittleEndian(image[Protocol..]) < 0x208)
+        if (
+            image.Length < PayloadLength + 4
+            || !image.Slice(Magic, 4).SequenceEqual("HdrS"u8)
+            || BinaryPrimitives.ReadUInt16LittleEndian(image[Protocol..]) < 0x208
+        )
         {
             throw new ImageBuildException("The kernel is no bzImage of boot protocol 2.08 or later.");
         }
@@ -80,7 +90,9 @@ internal static class VmLinux
         }
 
         var payload = image.Slice((int)start, (int)length);
-        return payload.StartsWith(ZstdMagic) ? payload : throw new ImageBuildException($"The kernel is not packed by zstd but by {FormatOf(payload)}.");
+        return payload.StartsWith(ZstdMagic)
+            ? payload
+            : throw new ImageBuildException($"The kernel is not packed by zstd but by {FormatOf(payload)}.");
     }
 
     private static string FormatOf(ReadOnlySpan<byte> payload)

@@ -3,7 +3,10 @@ namespace Oriel.Images.Store;
 /// <summary>Where one installation of Oriel keeps what it makes: <c>images/</c>, <c>cache/</c>, and the server's own.</summary>
 public static class DataDirectory
 {
-    /// <summary>What is used when the command line names none: /var/lib/oriel of the account <c>oriel</c>, else $XDG_DATA_HOME/oriel, else ~/.local/share/oriel.</summary>
+    /// <summary>
+    /// What is used when the command line names none: /var/lib/oriel of the account <c>oriel</c>, else $XDG_DATA_HOME/oriel, else
+    /// ~/.local/share/oriel.
+    /// </summary>
     public static string Default()
     {
         if (Environment.IsPrivilegedProcess || Environment.UserName == "oriel")
@@ -13,8 +16,11 @@ public static class DataDirectory
 
         var data = Environment.GetEnvironmentVariable("XDG_DATA_HOME");
         return Path.Combine(
-            string.IsNullOrEmpty(data) ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share") : data,
-            "oriel");
+            string.IsNullOrEmpty(data)
+                ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "share")
+                : data,
+            "oriel"
+        );
     }
 
     public static string Images(string data) => Path.Combine(data, "images");

@@ -5,8 +5,8 @@ using Oriel.Linux.Files;
 namespace Oriel.Images.Store;
 
 /// <summary>
-/// Remembers which disk files were read and found to be what their manifest says, by size and times. One of them is that of the last change, which
-/// a copy that keeps the time of writing (cp -p, rsync) cannot keep.
+/// Remembers which disk files were read and found to be what their manifest says, by size and times. One of them is that of the last
+/// change, which a copy that keeps the time of writing (cp -p, rsync) cannot keep.
 /// </summary>
 internal sealed class DiskSeals
 {

@@ -2,7 +2,9 @@ using System.Text.Json.Serialization;
 
 namespace Oriel.Images.Store;
 
-/// <summary>The image as disks for virtual machines, in the folder <c>disks</c> beside its rootfs. Made with the image, never written to afterwards.</summary>
+/// <summary>
+/// The image as disks for virtual machines, in the folder <c>disks</c> beside its rootfs. Made with the image, never written to afterwards.
+/// </summary>
 /// <param name="KernelRelease">As <c>uname -r</c> tells it.</param>
 /// <param name="Kernel">An ELF vmlinux, which QEMU and Firecracker start by PVH.</param>
 /// <param name="Initramfs">A cpio archive (newc, uncompressed).</param>

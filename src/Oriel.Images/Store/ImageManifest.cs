@@ -2,9 +2,12 @@ using System.Text.Json.Serialization;
 
 namespace Oriel.Images.Store;
 
-/// <summary>What an image is; <c>manifest.json</c> beside its <c>rootfs</c>. The digest names the tree's content, so the manifest is not part of it.</summary>
+/// <summary>
+/// What an image is; <c>manifest.json</c> beside its <c>rootfs</c>. The digest names the tree's content, so the manifest is not part of it.
+/// </summary>
 /// <param name="Digest"><c>sha256:</c> and 64 hex digits, over the canonical listing of the tree (see <see cref="TreeDigest"/>).</param>
-/// <param name="RecipeHash">Hash of the recipe's folder; with <paramref name="Agent"/> it says whether a build would make the same image again.</param>
+/// <param name="RecipeHash">Hash of the recipe's folder; with <paramref name="Agent"/> it says whether a build would make the same image
+/// again.</param>
 /// <param name="Agent">The agent that was baked in, or null in an image without one.</param>
 /// <param name="Size">Bytes of the regular files.</param>
 /// <param name="Disks">Null in an image whose recipe names no kernel: only containers start from it.</param>
@@ -20,7 +23,8 @@ public sealed record ImageManifest(
     DateTimeOffset CreatedAt,
     IReadOnlyList<ImagePackage> Packages,
     ImageBootTest? BootTest,
-    ImageDisks? Disks = null)
+    ImageDisks? Disks = null
+)
 {
     [JsonIgnore]
     public bool Usable => BootTest is { Passed: true };

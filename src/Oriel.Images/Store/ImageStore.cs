@@ -4,8 +4,8 @@ using Oriel.Images.Tools;
 namespace Oriel.Images.Store;
 
 /// <summary>
-/// The golden images of one data directory: <c>&lt;hex&gt;/manifest.json</c> and <c>&lt;hex&gt;/rootfs/</c>. An image appears whole, by a rename,
-/// and is never written to afterwards (only its manifest gets the boot test's outcome). Safe for use by several processes.
+/// The golden images of one data directory: <c>&lt;hex&gt;/manifest.json</c> and <c>&lt;hex&gt;/rootfs/</c>. An image appears whole, by a
+/// rename, and is never written to afterwards (only its manifest gets the boot test's outcome). Safe for use by several processes.
 /// </summary>
 public sealed class ImageStore
 {
@@ -18,7 +18,8 @@ public sealed class ImageStore
     private readonly DiskSeals _diskSeals = new();
 
     /// <param name="path">The folder <c>images</c> of the data directory; need not exist yet.</param>
-    /// <param name="allowUntested">Take images without a boot test for usable; default: what the environment's ORIEL_ALLOW_UNTESTED_IMAGE=1 says.</param>
+    /// <param name="allowUntested">Take images without a boot test for usable; default: what the environment's ORIEL_ALLOW_UNTESTED_IMAGE=1
+    /// says.</param>
     public ImageStore(string path, bool? allowUntested = null)
     {
         Path = System.IO.Path.GetFullPath(path);
@@ -27,7 +28,9 @@ public sealed class ImageStore
 
     public string Path { get; }
 
-    /// <summary>All whole images, newest first. A directory without a readable manifest of its own digest is no image and is passed over.</summary>
+    /// <summary>
+    /// All whole images, newest first. A directory without a readable manifest of its own digest is no image and is passed over.
+    /// </summary>
     public IReadOnlyList<ImageManifest> List()
     {
         if (!Directory.Exists(Path))
@@ -58,8 +61,7 @@ public sealed class ImageStore
     }
 
     /// <summary>The newest image of that name whose boot test has passed.</summary>
-    public ImageManifest? FindUsable(string name) =>
-        List().FirstOrDefault(manifest => manifest.Name == name && IsUsable(manifest));
+    public ImageManifest? FindUsable(string name) => List().FirstOrDefault(manifest => manifest.Name == name && IsUsable(manifest));
 
     /// <summary>Boot test passed, or untested ones are allowed and it did not fail.</summary>
     public bool IsUsable(ImageManifest manifest) => manifest.Usable || (_allowUntested && manifest.BootTest is null);
@@ -74,9 +76,12 @@ public sealed class ImageStore
             : throw new FormatException($"'{digest}' is not an image digest (sha256: and 64 hex digits).");
     }
 
-    /// <summary>Whether the disks of an image are as they were made. A file is read once, and again only when it was touched since.</summary>
+    /// <summary>
+    /// Whether the disks of an image are as they were made. A file is read once, and again only when it was touched since.
+    /// </summary>
     /// <returns>What is wrong, or null.</returns>
-    public Task<string?> VerifyDisksAsync(ImageManifest image, CancellationToken cancellationToken) => CheckDisksAsync(image, _diskSeals, cancellationToken);
+    public Task<string?> VerifyDisksAsync(ImageManifest image, CancellationToken cancellationToken) =>
+        CheckDisksAsync(image, _diskSeals, cancellationToken);
 
     private async Task<string?> CheckDisksAsync(ImageManifest image, DiskSeals seals, CancellationToken cancellationToken)
     {
@@ -87,7 +92,10 @@ public sealed class ImageStore
 
         foreach (var disk in disks.All)
         {
-            if (await seals.CheckAsync(System.IO.Path.Combine(PathOf(image.Digest), ImageDisks.Folder), disk, cancellationToken) is { } problem)
+            if (
+                await seals.CheckAsync(System.IO.Path.Combine(PathOf(image.Digest), ImageDisks.Folder), disk, cancellationToken) is
+                { } problem
+            )
             {
                 return problem;
             }
@@ -170,13 +178,22 @@ public sealed class ImageStore
             }
 
             var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(file.FullName), ImagesJsonContext.Default.ImageManifest);
-            return manifest is { Name: not null, Digest: not null, Suite: not null, RecipeHash: not null, Packages: not null }
+            return
+                manifest is { Name: not null, Digest: not null, Suite: not null, RecipeHash: not null, Packages: not null }
                 && manifest.Packages.All(package => package is { Name: not null, Version: not null })
                 && manifest.BootTest is null or { Steps: not null }
-                && manifest.Disks is null or { KernelRelease: not null, RootFormat: not null, Kernel: { Name: not null, Sha256: not null }, Initramfs: { Name: not null, Sha256: not null }, Root: { Name: not null, Sha256: not null } }
+                && manifest.Disks
+                    is null
+                        or {
+                            KernelRelease: not null,
+                            RootFormat: not null,
+                            Kernel: { Name: not null, Sha256: not null },
+                            Initramfs: { Name: not null, Sha256: not null },
+                            Root: { Name: not null, Sha256: not null }
+                        }
                 && HexOf(manifest.Digest) == System.IO.Path.GetFileName(directory)
-                    ? manifest
-                    : null;
+                ? manifest
+                : null;
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {

@@ -20,9 +20,19 @@ internal static class TreeDigest
     public static async Task<TreeDigestResult> OfDirectoryAsync(string root, CancellationToken cancellationToken)
     {
         TreeDigestResult? result = null;
-        // tar, not a walk of our own: inside the user namespace it may read what other ids own, and System.Formats.Tar reads its stream here.
+        // tar, not a walk of our own: inside the user namespace it may read what other ids own, and System.Formats.Tar reads its stream
+        // here.
         var tar = MappedNamespace.Wrap(
-            "tar", "--create", "--format=pax", "--numeric-owner", "--hard-dereference", "--exclude=./dev/*", "--directory", root, ".");
+            "tar",
+            "--create",
+            "--format=pax",
+            "--numeric-owner",
+            "--hard-dereference",
+            "--exclude=./dev/*",
+            "--directory",
+            root,
+            "."
+        );
         await Command.StreamAsync(tar, async stream => result = await OfTarAsync(stream, cancellationToken), cancellationToken);
         return result!;
     }
@@ -55,7 +65,18 @@ internal static class TreeDigest
                 TarEntryType.Fifo => "p",
                 _ => throw new InvalidDataException($"{path}: an entry of type {entry.EntryType} has no place in an image."),
             };
-            lines[path] = string.Join('\0', path, type, Octal(entry.Mode), Number(entry.Uid), Number(entry.Gid), Number(entry.Length), entry.LinkName ?? "", content) + "\n";
+            lines[path] =
+                string.Join(
+                    '\0',
+                    path,
+                    type,
+                    Octal(entry.Mode),
+                    Number(entry.Uid),
+                    Number(entry.Gid),
+                    Number(entry.Length),
+                    entry.LinkName ?? "",
+                    content
+                ) + "\n";
         }
 
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -32,7 +32,8 @@ internal static class Command
 
         await running.WaitAsync(
             () => Task.WhenAll(ReadLinesAsync(process.StandardOutput, Keep), ReadLinesAsync(process.StandardError, Keep)),
-            cancellationToken);
+            cancellationToken
+        );
         ThrowUnlessZero(command, process.ExitCode, [.. last]);
     }
 
@@ -41,11 +42,15 @@ internal static class Command
     public static async Task<string> ReadAsync(IReadOnlyList<string> command, CancellationToken cancellationToken)
     {
         var output = "";
-        await StreamAsync(command, async stream =>
-        {
-            using var reader = new StreamReader(stream);
-            output = await reader.ReadToEndAsync(CancellationToken.None);
-        }, cancellationToken);
+        await StreamAsync(
+            command,
+            async stream =>
+            {
+                using var reader = new StreamReader(stream);
+                output = await reader.ReadToEndAsync(CancellationToken.None);
+            },
+            cancellationToken
+        );
         return output;
     }
 
@@ -57,14 +62,22 @@ internal static class Command
         var process = running.Process;
         var errors = new List<string>();
         await running.WaitAsync(
-            () => Task.WhenAll(read(process.StandardOutput.BaseStream), ReadLinesAsync(process.StandardError, line =>
-            {
-                if (errors.Count < KeptLines)
-                {
-                    errors.Add(line);
-                }
-            })),
-            cancellationToken);
+            () =>
+                Task.WhenAll(
+                    read(process.StandardOutput.BaseStream),
+                    ReadLinesAsync(
+                        process.StandardError,
+                        line =>
+                        {
+                            if (errors.Count < KeptLines)
+                            {
+                                errors.Add(line);
+                            }
+                        }
+                    )
+                ),
+            cancellationToken
+        );
         ThrowUnlessZero(command, process.ExitCode, errors);
     }
 

@@ -10,7 +10,9 @@ internal static class MappedNamespace
     public static IReadOnlyList<string> Wrap(params IEnumerable<string> command) =>
         ["unshare", "--map-root-user", "--map-auto", "--", .. command];
 
-    /// <summary>The same with mount and process namespaces of its own: what it mounts and starts is gone when it ends, by whatever end.</summary>
+    /// <summary>
+    /// The same with mount and process namespaces of its own: what it mounts and starts is gone when it ends, by whatever end.
+    /// </summary>
     public static IReadOnlyList<string> WrapIsolated(params IEnumerable<string> command) =>
         ["unshare", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", .. command];
 

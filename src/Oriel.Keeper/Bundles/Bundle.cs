@@ -25,12 +25,13 @@ internal sealed class Bundle
         KeeperSpec spec;
         try
         {
-            spec = JsonSerializer.Deserialize(File.ReadAllBytes(specPath), KeeperJsonContext.Default.KeeperSpec)
+            spec =
+                JsonSerializer.Deserialize(File.ReadAllBytes(specPath), KeeperJsonContext.Default.KeeperSpec)
                 ?? throw new InvalidDataException($"{specPath} is empty.");
         }
-        catch (Exception exception) when (exception is IOException or JsonException)
+        catch (Exception e) when (e is IOException or JsonException)
         {
-            throw new InvalidDataException($"{specPath}: {exception.Message}", exception);
+            throw new InvalidDataException($"{specPath}: {e.Message}", e);
         }
 
         if (spec.Bundle != path)
@@ -54,12 +55,15 @@ internal sealed class Bundle
 
     public static void WriteOwnerOnly(string path, ReadOnlySpan<byte> content, UnixFileMode mode = OwnerOnly)
     {
-        using var file = new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = mode,
-        });
+        using var file = new FileStream(
+            path,
+            new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                UnixCreateMode = mode,
+            }
+        );
         file.Write(content);
     }
 

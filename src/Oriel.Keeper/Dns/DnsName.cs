@@ -42,7 +42,9 @@ public static class DnsName
         return labels > 1 && last.ContainsAnyInRange('a', 'z') && Array.IndexOf(NeverResolved, last.ToString()) < 0;
     }
 
-    /// <summary>The address that a name such as <c>4.3.18.198.in-addr.arpa</c> asks about (RFC 1035 section 3.5); null for any other name.</summary>
+    /// <summary>
+    /// The address that a name such as <c>4.3.18.198.in-addr.arpa</c> asks about (RFC 1035 section 3.5); null for any other name.
+    /// </summary>
     public static IPAddress? ReverseAddress(string name)
     {
         if (!name.EndsWith(ReverseSuffix, StringComparison.Ordinal))

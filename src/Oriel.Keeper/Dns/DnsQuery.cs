@@ -18,7 +18,8 @@ public enum DnsResponseCode : ushort
 /// One question (RFC 1035 section 4.1), as far as it is needed to answer it. Nothing is read beyond the message, and the work is linear in
 /// its length: a pointer is never followed.
 /// </summary>
-/// <param name="Name">Lower case, without the root's dot; empty for the root. Octets that are no letters, digits, - or _ stand as they are (Latin-1).</param>
+/// <param name="Name">Lower case, without the root's dot; empty for the root. Octets that are no letters, digits, - or _ stand as they are
+/// (Latin-1).</param>
 /// <param name="Question">The question as it was sent, to be sent back unchanged.</param>
 /// <param name="HasEdns">An OPT record came with it (RFC 6891), so one goes back.</param>
 public readonly record struct DnsQuery(
@@ -29,7 +30,8 @@ public readonly record struct DnsQuery(
     ushort Type,
     ushort Class,
     ReadOnlyMemory<byte> Question,
-    bool HasEdns)
+    bool HasEdns
+)
 {
     public const int HeaderLength = 12;
     public const int MaxNameOctets = 255;
@@ -48,7 +50,15 @@ public readonly record struct DnsQuery(
         }
 
         query = new DnsQuery(
-            BinaryPrimitives.ReadUInt16BigEndian(span), (span[2] & 1) != 0, DnsResponseCode.FormatError, "", 0, 0, ReadOnlyMemory<byte>.Empty, false);
+            BinaryPrimitives.ReadUInt16BigEndian(span),
+            (span[2] & 1) != 0,
+            DnsResponseCode.FormatError,
+            "",
+            0,
+            0,
+            ReadOnlyMemory<byte>.Empty,
+            false
+        );
         if ((span[2] & 0x78) != 0)
         {
             query = query with { Problem = DnsResponseCode.NotImplemented };
@@ -57,8 +67,12 @@ public readonly record struct DnsQuery(
 
         var additional = BinaryPrimitives.ReadUInt16BigEndian(span[10..]);
         var counts = BinaryPrimitives.ReadUInt64BigEndian(span[4..]) >> 16;
-        if (counts != 0x0001_0000_0000 || additional > MaxAdditional || !TryReadName(span, HeaderLength, out var name, out var position)
-            || position + 4 > span.Length)
+        if (
+            counts != 0x0001_0000_0000
+            || additional > MaxAdditional
+            || !TryReadName(span, HeaderLength, out var name, out var position)
+            || position + 4 > span.Length
+        )
         {
             return true;
         }

@@ -23,11 +23,11 @@ public sealed class DnsServer(DnsResponder responder, Action<bool> answered)
         {
             try
             {
-                var length = await socket.ReceiveFromAsync(query, SocketFlags.None, from, cancellationToken).ConfigureAwait(false);
+                var length = await socket.ReceiveFromAsync(query, SocketFlags.None, from, cancellationToken);
                 var count = Answer(query.AsMemory(0, length), response);
                 if (count > 0)
                 {
-                    await socket.SendToAsync(response.AsMemory(0, count), SocketFlags.None, from, cancellationToken).ConfigureAwait(false);
+                    await socket.SendToAsync(response.AsMemory(0, count), SocketFlags.None, from, cancellationToken);
                 }
             }
             catch (SocketException)
@@ -41,10 +41,10 @@ public sealed class DnsServer(DnsResponder responder, Action<bool> answered)
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _slots.WaitAsync(cancellationToken);
             try
             {
-                var client = await listener.AcceptAsync(cancellationToken).ConfigureAwait(false);
+                var client = await listener.AcceptAsync(cancellationToken);
                 _ = ServeClientAsync(client, cancellationToken);
             }
             catch (SocketException)
@@ -65,14 +65,14 @@ public sealed class DnsServer(DnsResponder responder, Action<bool> answered)
             {
                 using var idle = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
                 idle.CancelAfter(IdleLimit);
-                await stream.ReadExactlyAsync(query.AsMemory(0, 2), idle.Token).ConfigureAwait(false);
+                await stream.ReadExactlyAsync(query.AsMemory(0, 2), idle.Token);
                 var length = BinaryPrimitives.ReadUInt16BigEndian(query);
                 if (length > MaxQueryLength)
                 {
                     return;
                 }
 
-                await stream.ReadExactlyAsync(query.AsMemory(0, length), idle.Token).ConfigureAwait(false);
+                await stream.ReadExactlyAsync(query.AsMemory(0, length), idle.Token);
                 var count = Answer(query.AsMemory(0, length), response.AsSpan(2));
                 if (count == 0)
                 {
@@ -80,10 +80,10 @@ public sealed class DnsServer(DnsResponder responder, Action<bool> answered)
                 }
 
                 BinaryPrimitives.WriteUInt16BigEndian(response, (ushort)count);
-                await stream.WriteAsync(response.AsMemory(0, 2 + count), idle.Token).ConfigureAwait(false);
+                await stream.WriteAsync(response.AsMemory(0, 2 + count), idle.Token);
             }
         }
-        catch (Exception exception) when (exception is IOException or SocketException or OperationCanceledException)
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException)
         {
             // The client has gone, or asked nothing for too long.
         }

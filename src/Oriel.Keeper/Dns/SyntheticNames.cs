@@ -17,7 +17,7 @@ public sealed class SyntheticNames
 
     private const uint First = 0xC6120001;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly int _capacity;
     private readonly Dictionary<string, Entry> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<uint, Entry> _byAddress = [];
@@ -35,7 +35,7 @@ public sealed class SyntheticNames
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _byName.Count;
             }
@@ -48,7 +48,7 @@ public sealed class SyntheticNames
     /// <returns>The name's address; null when every entry is in use, which takes more connections than a keeper allows.</returns>
     public IPAddress? AddressOf(string name)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_byName.TryGetValue(name, out var known))
             {
@@ -71,7 +71,7 @@ public sealed class SyntheticNames
 
     public string? NameOf(IPAddress address)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return TryNumber(address, out var number) && _byAddress.TryGetValue(number, out var entry) ? entry.Name : null;
         }
@@ -80,7 +80,7 @@ public sealed class SyntheticNames
     /// <summary>The name behind an address, held until disposed; <see cref="Lease.Host"/> is null where there is none.</summary>
     public Lease Acquire(IPAddress address)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (!TryNumber(address, out var number) || !_byAddress.TryGetValue(number, out var entry))
             {
@@ -144,7 +144,7 @@ public sealed class SyntheticNames
 
     private void Release(Entry entry)
     {
-        lock (_gate)
+        lock (_lock)
         {
             entry.Uses--;
         }

@@ -8,11 +8,12 @@ internal interface IDriver : IDisposable
 {
     /// <summary>Mounts what this kind of guest needs, in the keeper's own mount namespace.</summary>
     /// <exception cref="System.ComponentModel.Win32Exception">The kernel refused; the message names file system and place.</exception>
-    void PrepareMounts()
-    {
-    }
+    void PrepareMounts() { }
 
-    /// <summary>Makes the guest's link: an interface named <see cref="Network.Firewall.Link"/> in the keeper's network namespace, without address, down.</summary>
+    /// <summary>
+    /// Makes the guest's link: an interface named <see cref="Network.Firewall.Link"/> in the keeper's network namespace, without address,
+    /// down.
+    /// </summary>
     Task CreateLinkAsync(CancellationToken cancellationToken);
 
     /// <summary>Makes the desktop's own writable layer or disk over the read-only image.</summary>
@@ -43,7 +44,9 @@ internal interface IGuest
     /// <summary>Whether it can be copied while it lives.</summary>
     bool CanFork => false;
 
-    /// <summary>Copies memory, devices and disk into the directory; the guest stands still meanwhile, and goes on whatever happens.</summary>
+    /// <summary>
+    /// Copies memory, devices and disk into the directory; the guest stands still meanwhile, and goes on whatever happens.
+    /// </summary>
     /// <exception cref="IOException">The VMM refused, or the disk is full.</exception>
     Task ForkAsync(string directory, CancellationToken cancellationToken) => throw new IOException("this driver makes no forks");
 
@@ -53,7 +56,10 @@ internal interface IGuest
 
     void Kill();
 
-    /// <summary>Follows a guest that stands still while this host's disk is full, until cancelled or until it has ended; where none does, there is nothing to follow.</summary>
+    /// <summary>
+    /// Follows a guest that stands still while this host's disk is full, until cancelled or until it has ended; where none does, there is
+    /// nothing to follow.
+    /// </summary>
     /// <param name="told">Gets true when it stands still, false when it goes on.</param>
     Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => Task.CompletedTask;
 

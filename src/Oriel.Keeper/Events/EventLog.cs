@@ -4,8 +4,8 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Keeper.Events;
 
 /// <summary>
-/// Everything that has happened to this desktop: kept to be replayed to each server that connects, then followed live. What may happen again and
-/// again is bounded: of the console's lines the last ones are kept, of the machine's state the last one.
+/// Everything that has happened to this desktop: kept to be replayed to each server that connects, then followed live. What may happen
+/// again and again is bounded: of the console's lines the last ones are kept, of the machine's state the last one.
 /// </summary>
 internal sealed class EventLog(TimeProvider clock)
 {
@@ -14,7 +14,7 @@ internal sealed class EventLog(TimeProvider clock)
     /// <summary>A subscriber that lags this far behind is cut off; it connects again and gets the replay.</summary>
     public const int SubscriberBacklog = 2048;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<KeeperEvent> _kept = [];
     private readonly List<Channel<KeeperMessage>> _subscribers = [];
     private int _consoleLines;
@@ -28,7 +28,7 @@ internal sealed class EventLog(TimeProvider clock)
     {
         var last = new KeeperExit(Now(), reason, detail);
         Publish(last);
-        lock (_gate)
+        lock (_lock)
         {
             _ended = true;
             _subscribers.ForEach(subscriber => subscriber.Writer.TryComplete());
@@ -38,13 +38,17 @@ internal sealed class EventLog(TimeProvider clock)
         return last;
     }
 
-    /// <summary>The events so far, and each from now on. Who writes to it answers that subscriber alone, in order with its events.</summary>
+    /// <summary>
+    /// The events so far, and each from now on. Who writes to it answers that subscriber alone, in order with its events.
+    /// </summary>
     public Channel<KeeperMessage> Subscribe()
     {
-        lock (_gate)
+        lock (_lock)
         {
             // Wait, and TryWrite that fails: a full channel must be seen, never drop a step silently.
-            var channel = Channel.CreateBounded<KeeperMessage>(new BoundedChannelOptions(_kept.Count + SubscriberBacklog) { SingleReader = true });
+            var channel = Channel.CreateBounded<KeeperMessage>(
+                new BoundedChannelOptions(_kept.Count + SubscriberBacklog) { SingleReader = true }
+            );
             _kept.ForEach(kept => channel.Writer.TryWrite(kept));
             if (_ended)
             {
@@ -61,7 +65,7 @@ internal sealed class EventLog(TimeProvider clock)
 
     public void Unsubscribe(Channel<KeeperMessage> subscriber)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _subscribers.Remove(subscriber);
         }
@@ -69,7 +73,7 @@ internal sealed class EventLog(TimeProvider clock)
 
     public IReadOnlyList<string> LastConsoleLines(int count)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return _kept.OfType<ConsoleLine>().Select(kept => kept.Line).TakeLast(count).ToList();
         }
@@ -77,7 +81,7 @@ internal sealed class EventLog(TimeProvider clock)
 
     private void Publish(KeeperEvent happened)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_ended)
             {

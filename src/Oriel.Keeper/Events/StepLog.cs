@@ -12,7 +12,12 @@ internal sealed class StepFailedException(string step, Exception cause) : Except
 internal sealed class StepLog(EventLog events, TimeProvider clock)
 {
     /// <exception cref="StepFailedException">The step threw, or did not end by its deadline.</exception>
-    public async Task RunAsync(string step, TimeSpan deadline, Func<CancellationToken, Task<string?>> work, CancellationToken cancellationToken)
+    public async Task RunAsync(
+        string step,
+        TimeSpan deadline,
+        Func<CancellationToken, Task<string?>> work,
+        CancellationToken cancellationToken
+    )
     {
         events.Publish(at => new KeeperStep(at, step, KeeperStepState.Running));
         var started = clock.GetTimestamp();
@@ -20,14 +25,15 @@ internal sealed class StepLog(EventLog events, TimeProvider clock)
         limit.CancelAfter(deadline);
         try
         {
-            var detail = await work(limit.Token).ConfigureAwait(false);
+            var detail = await work(limit.Token);
             events.Publish(at => new KeeperStep(at, step, KeeperStepState.Done, Elapsed(started), detail));
         }
-        catch (Exception exception)
+        catch (Exception e)
         {
-            var cause = exception is OperationCanceledException && !cancellationToken.IsCancellationRequested
-                ? new TimeoutException($"not done after {deadline.TotalSeconds:0} s", exception)
-                : exception;
+            var cause =
+                e is OperationCanceledException && !cancellationToken.IsCancellationRequested
+                    ? new TimeoutException($"not done after {deadline.TotalSeconds:0} s", e)
+                    : e;
             events.Publish(at => new KeeperStep(at, step, KeeperStepState.Failed, Elapsed(started), cause.Message));
             throw new StepFailedException(step, cause);
         }

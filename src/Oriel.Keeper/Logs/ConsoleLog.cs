@@ -27,12 +27,12 @@ internal sealed class ConsoleLog(string path, EventLog events, long maxBytes = C
         try
         {
             int count;
-            while ((count = await console.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            while ((count = await console.ReadAsync(buffer, cancellationToken)) > 0)
             {
                 Append(buffer.AsSpan(0, count));
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // The guest is gone or we are: what was read is all there is.
         }

@@ -1,12 +1,17 @@
 namespace Oriel.Keeper.Logs;
 
-/// <summary>A file that is turned over to <c>NAME.1</c> when it has reached its bound, so that what others write cannot fill the disk. Not for several threads at once.</summary>
+/// <summary>
+/// A file that is turned over to <c>NAME.1</c> when it has reached its bound, so that what others write cannot fill the disk. Not for
+/// several threads at once.
+/// </summary>
 /// <param name="maxBytes">Of one of the two.</param>
 internal sealed class RollingFile(string path, long maxBytes) : IDisposable
 {
     private FileStream? _file;
 
-    /// <summary>Writes, or loses what the disk does not take: whoever is talking must go on being heard, and the disk may have room again later.</summary>
+    /// <summary>
+    /// Writes, or loses what the disk does not take: whoever is talking must go on being heard, and the disk may have room again later.
+    /// </summary>
     public void Write(ReadOnlySpan<byte> bytes)
     {
         try
@@ -34,12 +39,16 @@ internal sealed class RollingFile(string path, long maxBytes) : IDisposable
     }
 
     // Without a buffer: what was written is there to be read.
-    private static FileStream Open(string path) => new(path, new FileStreamOptions
-    {
-        Mode = FileMode.Append,
-        Access = FileAccess.Write,
-        Share = FileShare.ReadWrite | FileShare.Delete,
-        UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        BufferSize = 0,
-    });
+    private static FileStream Open(string path) =>
+        new(
+            path,
+            new FileStreamOptions
+            {
+                Mode = FileMode.Append,
+                Access = FileAccess.Write,
+                Share = FileShare.ReadWrite | FileShare.Delete,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                BufferSize = 0,
+            }
+        );
 }

@@ -14,12 +14,18 @@ internal static class GatewayLink
 
     private static readonly string[] Settings =
     [
-        "/proc/sys/net/ipv6/conf/all/disable_ipv6", "1",
-        "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1",
-        "/proc/sys/net/ipv4/ip_forward", "0",
-        "/proc/sys/net/ipv4/conf/all/rp_filter", "1",
-        "/proc/sys/net/ipv4/conf/all/accept_redirects", "0",
-        "/proc/sys/net/ipv4/conf/all/arp_ignore", "1",
+        "/proc/sys/net/ipv6/conf/all/disable_ipv6",
+        "1",
+        "/proc/sys/net/ipv6/conf/default/disable_ipv6",
+        "1",
+        "/proc/sys/net/ipv4/ip_forward",
+        "0",
+        "/proc/sys/net/ipv4/conf/all/rp_filter",
+        "1",
+        "/proc/sys/net/ipv4/conf/all/accept_redirects",
+        "0",
+        "/proc/sys/net/ipv4/conf/all/arp_ignore",
+        "1",
     ];
 
     /// <summary>For the namespace of the calling thread; must precede the first link.</summary>
@@ -50,7 +56,8 @@ internal static class GatewayLink
             address show dev {Firewall.Link}
 
             """,
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken
+        );
         RequireAddress(seen, GuestNetwork.GatewayAddress);
     }
 
@@ -60,7 +67,7 @@ internal static class GatewayLink
     {
         if (!seen.Contains($"{address}/{GuestNetwork.PrefixLength}", StringComparison.Ordinal))
         {
-            throw new InvalidOperationException($"ip told of no error and did not set {address}");
+            throw new InvalidOperationException($"ip reported success but did not set {address}");
         }
     }
 }

@@ -4,7 +4,9 @@ using Oriel.Protocol;
 
 namespace Oriel.Keeper.Relays;
 
-/// <summary><c>agent.sock</c> on the host to the agent's port in the guest. The two ends prove themselves to one another; here it is bytes.</summary>
+/// <summary>
+/// <c>agent.sock</c> on the host to the agent's port in the guest. The two ends prove themselves to one another; here it is bytes.
+/// </summary>
 internal sealed class AgentRelay
 {
     /// <summary>The server needs one connection; a few more are for tools and for the moment of a server's change.</summary>
@@ -14,7 +16,9 @@ internal sealed class AgentRelay
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>A link that has just come up may lose the first packet, and TCP sends it again only after a second (RFC 6298 section 2).</summary>
+    /// <summary>
+    /// A link that has just come up may lose the first packet, and TCP sends it again only after a second (RFC 6298 section 2).
+    /// </summary>
     private static readonly TimeSpan AttemptLimit = TimeSpan.FromMilliseconds(200);
 
     private readonly SemaphoreSlim _slots = new(MaxConnections);
@@ -31,12 +35,12 @@ internal sealed class AgentRelay
             limit.CancelAfter(AttemptLimit);
             try
             {
-                await socket.ConnectAsync(Agent, limit.Token).ConfigureAwait(false);
+                await socket.ConnectAsync(Agent, limit.Token);
                 return attempt;
             }
             catch (SocketException)
             {
-                await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(pause, cancellationToken);
                 pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -50,10 +54,10 @@ internal sealed class AgentRelay
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await _slots.WaitAsync(cancellationToken);
             try
             {
-                var client = await listener.AcceptAsync(cancellationToken).ConfigureAwait(false);
+                var client = await listener.AcceptAsync(cancellationToken);
                 _ = ServeAsync(client, cancellationToken);
             }
             catch (SocketException)
@@ -70,10 +74,10 @@ internal sealed class AgentRelay
         {
             try
             {
-                await agent.ConnectAsync(Agent, cancellationToken).ConfigureAwait(false);
-                await SocketRelay.RunAsync(client, agent, cancellationToken).ConfigureAwait(false);
+                await agent.ConnectAsync(Agent, cancellationToken);
+                await SocketRelay.RunAsync(client, agent, cancellationToken);
             }
-            catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+            catch (Exception e) when (e is SocketException or OperationCanceledException)
             {
                 // The agent is not there: the server sees its connection end and asks again.
             }

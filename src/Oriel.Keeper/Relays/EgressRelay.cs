@@ -15,7 +15,9 @@ namespace Oriel.Keeper.Relays;
 /// </summary>
 internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCounters counters)
 {
-    /// <summary>Both kinds together. Chromium opens at most 256 by itself; beyond this the guest is refused, not the keeper starved.</summary>
+    /// <summary>
+    /// Both kinds together. Chromium opens at most 256 by itself; beyond this the guest is refused, not the keeper starved.
+    /// </summary>
     public const int MaxConnections = 1024;
 
     private const int Backlog = 256;
@@ -29,7 +31,8 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
     private const string AwayText = "Oriel's server is away; connections are refused.\n";
     private static readonly byte[] Away = Encoding.ASCII.GetBytes(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        + $"Content-Length: {AwayText.Length}\r\nConnection: close\r\n\r\n{AwayText}");
+            + $"Content-Length: {AwayText.Length}\r\nConnection: close\r\n\r\n{AwayText}"
+    );
 
     private readonly UnixDomainSocketEndPoint _egress = new(spec.EgressSocket);
     private int _open;
@@ -50,10 +53,10 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
     }
 
     public async Task AcceptProxyAsync(Socket listener, CancellationToken cancellationToken) =>
-        await AcceptAsync(listener, socket => HandleProxyAsync(socket, cancellationToken), cancellationToken).ConfigureAwait(false);
+        await AcceptAsync(listener, socket => HandleProxyAsync(socket, cancellationToken), cancellationToken);
 
     public async Task AcceptTransparentAsync(Socket listener, CancellationToken cancellationToken) =>
-        await AcceptAsync(listener, socket => HandleTransparentAsync(socket, cancellationToken), cancellationToken).ConfigureAwait(false);
+        await AcceptAsync(listener, socket => HandleTransparentAsync(socket, cancellationToken), cancellationToken);
 
     /// <summary>A sockaddr_in (ip(7)): family in the host's order, port and address in the network's.</summary>
     internal static IPEndPoint ParseSocketAddress(ReadOnlySpan<byte> address) =>
@@ -66,7 +69,7 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
             Socket socket;
             try
             {
-                socket = await listener.AcceptAsync(cancellationToken).ConfigureAwait(false);
+                socket = await listener.AcceptAsync(cancellationToken);
             }
             catch (SocketException)
             {
@@ -93,9 +96,9 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
         try
         {
             socket.NoDelay = true;
-            await handle(socket).ConfigureAwait(false);
+            await handle(socket);
         }
-        catch (Exception exception) when (exception is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
             SocketRelay.Reset(socket);
         }
@@ -109,9 +112,9 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
     private async Task HandleProxyAsync(Socket guest, CancellationToken cancellationToken)
     {
         var preamble = new EgressPreamble(spec.DesktopId, spec.EgressKey, "proxy");
-        if (!await TryRelayAsync(guest, preamble, cancellationToken).ConfigureAwait(false))
+        if (!await TryRelayAsync(guest, preamble, cancellationToken))
         {
-            await RefuseAsync(guest, cancellationToken).ConfigureAwait(false);
+            await RefuseAsync(guest, cancellationToken);
         }
     }
 
@@ -129,7 +132,7 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
         }
 
         var preamble = new EgressPreamble(spec.DesktopId, spec.EgressKey, "transparent", name.Host, target.Address.ToString(), target.Port);
-        if (!await TryRelayAsync(guest, preamble, cancellationToken).ConfigureAwait(false))
+        if (!await TryRelayAsync(guest, preamble, cancellationToken))
         {
             SocketRelay.Reset(guest);
         }
@@ -140,8 +143,8 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
         using var server = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await server.ConnectAsync(_egress, cancellationToken).ConfigureAwait(false);
-            await server.SendAsync(LineOf(preamble), SocketFlags.None, cancellationToken).ConfigureAwait(false);
+            await server.ConnectAsync(_egress, cancellationToken);
+            await server.SendAsync(LineOf(preamble), SocketFlags.None, cancellationToken);
         }
         catch (SocketException)
         {
@@ -153,7 +156,7 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
         var (up, down) = (0L, 0L);
         try
         {
-            (up, down) = await SocketRelay.RunAsync(guest, server, cancellationToken).ConfigureAwait(false);
+            (up, down) = await SocketRelay.RunAsync(guest, server, cancellationToken);
         }
         finally
         {
@@ -178,16 +181,16 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(RefusalDeadline);
         var buffer = new byte[4096];
-        if (await guest.ReceiveAsync(buffer, SocketFlags.None, limit.Token).ConfigureAwait(false) == 0)
+        if (await guest.ReceiveAsync(buffer, SocketFlags.None, limit.Token) == 0)
         {
             return;
         }
 
-        await guest.SendAsync(Away, SocketFlags.None, limit.Token).ConfigureAwait(false);
+        await guest.SendAsync(Away, SocketFlags.None, limit.Token);
         guest.Shutdown(SocketShutdown.Send);
-        for (var drained = 0; drained < MaxDrainedBytes;)
+        for (var drained = 0; drained < MaxDrainedBytes; )
         {
-            var count = await guest.ReceiveAsync(buffer, SocketFlags.None, limit.Token).ConfigureAwait(false);
+            var count = await guest.ReceiveAsync(buffer, SocketFlags.None, limit.Token);
             if (count == 0)
             {
                 return;

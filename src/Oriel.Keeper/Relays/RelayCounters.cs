@@ -35,15 +35,15 @@ internal sealed class RelayCounters
     public void Dns(bool answered) => Interlocked.Increment(ref answered ? ref _dnsQueries : ref _dnsMalformed);
 
     public IEnumerable<KeyValuePair<string, long>> Snapshot() =>
-    [
-        new("connections-accepted", Interlocked.Read(ref _accepted)),
-        new("connections-open", Interlocked.Read(ref _open)),
-        new("connections-over-limit", Interlocked.Read(ref _overLimit)),
-        new("connections-server-away", Interlocked.Read(ref _serverAway)),
-        new("connections-no-target", Interlocked.Read(ref _noTarget)),
-        new("bytes-up", Interlocked.Read(ref _bytesUp)),
-        new("bytes-down", Interlocked.Read(ref _bytesDown)),
-        new("dns-queries", Interlocked.Read(ref _dnsQueries)),
-        new("dns-malformed", Interlocked.Read(ref _dnsMalformed)),
-    ];
+        [
+            new("connections-accepted", Interlocked.Read(ref _accepted)),
+            new("connections-open", Interlocked.Read(ref _open)),
+            new("connections-over-limit", Interlocked.Read(ref _overLimit)),
+            new("connections-server-away", Interlocked.Read(ref _serverAway)),
+            new("connections-no-target", Interlocked.Read(ref _noTarget)),
+            new("bytes-up", Interlocked.Read(ref _bytesUp)),
+            new("bytes-down", Interlocked.Read(ref _bytesDown)),
+            new("dns-queries", Interlocked.Read(ref _dnsQueries)),
+            new("dns-malformed", Interlocked.Read(ref _dnsMalformed)),
+        ];
 }

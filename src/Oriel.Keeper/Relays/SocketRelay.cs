@@ -19,8 +19,8 @@ internal static class SocketRelay
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var up = CopyAsync(left, right, stop);
         var down = CopyAsync(right, left, stop);
-        var (upBytes, upWhole) = await up.ConfigureAwait(false);
-        var (downBytes, downWhole) = await down.ConfigureAwait(false);
+        var (upBytes, upWhole) = await up;
+        var (downBytes, downWhole) = await down;
         if (!upWhole || !downWhole)
         {
             Reset(left);
@@ -54,20 +54,20 @@ internal static class SocketRelay
             while (true)
             {
                 // A receive of nothing ends when there is something: only then is a buffer taken.
-                await from.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, stop.Token).ConfigureAwait(false);
+                await from.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, stop.Token);
                 var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
                 try
                 {
-                    var count = await from.ReceiveAsync(buffer, SocketFlags.None, stop.Token).ConfigureAwait(false);
+                    var count = await from.ReceiveAsync(buffer, SocketFlags.None, stop.Token);
                     if (count == 0)
                     {
                         to.Shutdown(SocketShutdown.Send);
                         return (total, true);
                     }
 
-                    for (var sent = 0; sent < count;)
+                    for (var sent = 0; sent < count; )
                     {
-                        sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), SocketFlags.None, stop.Token).ConfigureAwait(false);
+                        sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), SocketFlags.None, stop.Token);
                     }
 
                     total += count;
@@ -78,9 +78,9 @@ internal static class SocketRelay
                 }
             }
         }
-        catch (Exception exception) when (exception is SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            await stop.CancelAsync().ConfigureAwait(false);
+            await stop.CancelAsync();
             return (total, false);
         }
     }

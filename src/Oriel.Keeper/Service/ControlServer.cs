@@ -13,7 +13,7 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
 {
     private const int MaxCommandBytes = 4096;
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly List<Task> _connections = [];
     private readonly ConcurrentDictionary<Task, bool> _answers = new();
     private readonly TaskCompletionSource _first = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -22,8 +22,8 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            var client = await listener.AcceptAsync(cancellationToken).ConfigureAwait(false);
-            lock (_gate)
+            var client = await listener.AcceptAsync(cancellationToken);
+            lock (_lock)
             {
                 _connections.RemoveAll(connection => connection.IsCompleted);
                 _connections.Add(ServeAsync(client, cancellationToken));
@@ -33,23 +33,25 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
         }
     }
 
-    /// <summary>Waits until all that was asked is answered, or <paramref name="deadline"/> has passed: after the last event there are no answers.</summary>
+    /// <summary>
+    /// Waits until all that was asked is answered, or <paramref name="deadline"/> has passed: after the last event there are no answers.
+    /// </summary>
     public Task AnswerAllAsync(TimeSpan deadline) => Task.WhenAny(Task.WhenAll(_answers.Keys), Task.Delay(deadline));
 
     /// <summary>
-    /// Waits until every connection has got the last event, or <paramref name="deadline"/> has passed; as long for the first one, since a start
-    /// may fail before whoever asked for it has connected.
+    /// Waits until every connection has got the last event, or <paramref name="deadline"/> has passed; as long for the first one, since a
+    /// start may fail before whoever asked for it has connected.
     /// </summary>
     public async Task DrainAsync(TimeSpan deadline)
     {
-        await Task.WhenAny(_first.Task, Task.Delay(deadline)).ConfigureAwait(false);
+        await Task.WhenAny(_first.Task, Task.Delay(deadline));
         Task all;
-        lock (_gate)
+        lock (_lock)
         {
             all = Task.WhenAll(_connections);
         }
 
-        await Task.WhenAny(all, Task.Delay(deadline)).ConfigureAwait(false);
+        await Task.WhenAny(all, Task.Delay(deadline));
     }
 
     private async Task ServeAsync(Socket client, CancellationToken cancellationToken)
@@ -63,11 +65,11 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
             {
                 var commands = ReadCommandsAsync(client, messages.Writer, stop.Token);
                 var sending = SendAsync(client, messages.Reader, stop.Token);
-                await Task.WhenAny(commands, sending).ConfigureAwait(false);
-                await stop.CancelAsync().ConfigureAwait(false);
-                await Task.WhenAll(commands, sending).ConfigureAwait(false);
+                await Task.WhenAny(commands, sending);
+                await stop.CancelAsync();
+                await Task.WhenAll(commands, sending);
             }
-            catch (Exception exception) when (exception is SocketException or OperationCanceledException or IOException)
+            catch (Exception e) when (e is SocketException or OperationCanceledException or IOException)
             {
                 // The server went away; the next one gets the replay.
             }
@@ -81,12 +83,12 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
     private static async Task SendAsync(Socket client, ChannelReader<KeeperMessage> messages, CancellationToken cancellationToken)
     {
         await using var stream = new NetworkStream(client, ownsSocket: false);
-        await foreach (var message in messages.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+        await foreach (var message in messages.ReadAllAsync(cancellationToken))
         {
             var line = JsonSerializer.SerializeToUtf8Bytes(message, KeeperMessageContext.Default.KeeperMessage);
             Array.Resize(ref line, line.Length + 1);
             line[^1] = (byte)'\n';
-            await stream.WriteAsync(line, cancellationToken).ConfigureAwait(false);
+            await stream.WriteAsync(line, cancellationToken);
         }
     }
 
@@ -96,11 +98,11 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
         var length = 0;
         while (true)
         {
-            var count = await client.ReceiveAsync(buffer.AsMemory(length), SocketFlags.None, cancellationToken).ConfigureAwait(false);
+            var count = await client.ReceiveAsync(buffer.AsMemory(length), SocketFlags.None, cancellationToken);
             if (count == 0)
             {
                 // It has no more commands, but may go on listening.
-                await Task.Delay(Timeout.Infinite, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(Timeout.Infinite, cancellationToken);
             }
 
             length += count;
@@ -137,7 +139,7 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
             string? problem;
             try
             {
-                problem = await execute(command, cancellationToken).ConfigureAwait(false);
+                problem = await execute(command, cancellationToken);
             }
             catch (OperationCanceledException)
             {

@@ -61,14 +61,14 @@ internal sealed class DesktopKeeper
         var code = 0;
         try
         {
-            exit = await StartAsync(console).ConfigureAwait(false);
+            exit = await StartAsync(console);
         }
-        catch (Exception exception)
+        catch (Exception e)
         {
-            (exit, code) = Failure(exception);
+            (exit, code) = Failure(e);
         }
 
-        await EndAsync(exit).ConfigureAwait(false);
+        await EndAsync(exit);
         return code;
     }
 
@@ -92,24 +92,25 @@ internal sealed class DesktopKeeper
     {
         using var driver = CreateDriver(_bundle.Spec);
         var deadline = StepDeadline * _bundle.Spec.TimeScale;
-        await _steps.RunAsync(StepNames.Namespaces, deadline, _ => PrepareNamespaces(driver), _stop.Token).ConfigureAwait(false);
-        await _steps.RunAsync(StepNames.Network, deadline, token => StartNetworkAsync(driver, token), _stop.Token).ConfigureAwait(false);
-        await _steps.RunAsync(StepNames.Scratch, deadline, driver.PrepareScratchAsync, _stop.Token).ConfigureAwait(false);
-        var guest = await driver.StartAsync(_steps, console, _stop.Token).ConfigureAwait(false);
+        await _steps.RunAsync(StepNames.Namespaces, deadline, _ => PrepareNamespaces(driver), _stop.Token);
+        await _steps.RunAsync(StepNames.Network, deadline, token => StartNetworkAsync(driver, token), _stop.Token);
+        await _steps.RunAsync(StepNames.Scratch, deadline, driver.PrepareScratchAsync, _stop.Token);
+        var guest = await driver.StartAsync(_steps, console, _stop.Token);
         _guest.Take(guest);
         _services.Add(_guest.FollowHaltsAsync(guest, _stop.Token));
-        await LinkAgentAsync(guest).ConfigureAwait(false);
+        await LinkAgentAsync(guest);
         _events.Publish(at => new GuestRunning(at));
-        return await guest.Exited.ConfigureAwait(false);
+        return await guest.Exited;
     }
 
-    private static IDriver CreateDriver(KeeperSpec spec) => spec.Driver switch
-    {
-        "container" => new ContainerDriver(spec),
-        "qemu" => new QemuDriver(spec),
-        "firecracker" => new FirecrackerDriver(spec),
-        _ => throw new InvalidDataException($"There is no driver {spec.Driver}."),
-    };
+    private static IDriver CreateDriver(KeeperSpec spec) =>
+        spec.Driver switch
+        {
+            "container" => new ContainerDriver(spec),
+            "qemu" => new QemuDriver(spec),
+            "firecracker" => new FirecrackerDriver(spec),
+            _ => throw new InvalidDataException($"There is no driver {spec.Driver}."),
+        };
 
     private static Task<string?> PrepareNamespaces(IDriver driver)
     {
@@ -123,10 +124,10 @@ internal sealed class DesktopKeeper
 
     private async Task<string?> StartNetworkAsync(IDriver driver, CancellationToken cancellationToken)
     {
-        await driver.CreateLinkAsync(cancellationToken).ConfigureAwait(false);
+        await driver.CreateLinkAsync(cancellationToken);
         // Rules first: there is no moment in which the link is up without them.
-        await Firewall.ApplyAsync(cancellationToken).ConfigureAwait(false);
-        await GatewayLink.ConfigureAsync(cancellationToken).ConfigureAwait(false);
+        await Firewall.ApplyAsync(cancellationToken);
+        await GatewayLink.ConfigureAsync(cancellationToken);
         var egress = new EgressRelay(_bundle.Spec, _names, _counters);
         _services.Add(egress.AcceptProxyAsync(EgressRelay.Listen(GuestNetwork.ProxyPort), _stop.Token));
         _services.Add(egress.AcceptTransparentAsync(EgressRelay.Listen(GuestNetwork.TransparentPort), _stop.Token));
@@ -136,21 +137,27 @@ internal sealed class DesktopKeeper
         return null;
     }
 
-    private async Task LinkAgentAsync(IGuest guest) => await _steps.RunAsync(StepNames.AgentLink, AgentDeadline * _bundle.Spec.TimeScale, async token =>
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-        var link = AgentRelay.WaitForAgentAsync(limit.Token);
-        if (await Task.WhenAny(link, guest.Exited).ConfigureAwait(false) != link)
-        {
-            await limit.CancelAsync().ConfigureAwait(false);
-            var exit = await guest.Exited.ConfigureAwait(false);
-            throw new InvalidOperationException($"the guest ended before its agent answered: {exit.Reason}, {exit.Detail}");
-        }
+    private async Task LinkAgentAsync(IGuest guest) =>
+        await _steps.RunAsync(
+            StepNames.AgentLink,
+            AgentDeadline * _bundle.Spec.TimeScale,
+            async token =>
+            {
+                using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
+                var link = AgentRelay.WaitForAgentAsync(limit.Token);
+                if (await Task.WhenAny(link, guest.Exited) != link)
+                {
+                    await limit.CancelAsync();
+                    var exit = await guest.Exited;
+                    throw new InvalidOperationException($"the guest ended before its agent answered: {exit.Reason}, {exit.Detail}");
+                }
 
-        var attempts = await link.ConfigureAwait(false);
-        _services.Add(new AgentRelay().AcceptAsync(UnixListener.Listen(BundleLayout.AgentSocket), _stop.Token));
-        return $"{attempts} attempts";
-    }, _stop.Token).ConfigureAwait(false);
+                var attempts = await link;
+                _services.Add(new AgentRelay().AcceptAsync(UnixListener.Listen(BundleLayout.AgentSocket), _stop.Token));
+                return $"{attempts} attempts";
+            },
+            _stop.Token
+        );
 
     private async Task<string?> ExecuteAsync(KeeperCommand command, CancellationToken cancellationToken)
     {
@@ -160,13 +167,13 @@ internal sealed class DesktopKeeper
                 Stop(stop.DeadlineMs > 0 ? TimeSpan.FromMilliseconds(stop.DeadlineMs) : DefaultStop);
                 return null;
             case PauseGuest or ResumeGuest:
-                return await _guest.SetPausedAsync(command is PauseGuest, cancellationToken).ConfigureAwait(false);
+                return await _guest.SetPausedAsync(command is PauseGuest, cancellationToken);
             case SaveGuest:
-                return await _guest.SaveAsync(cancellationToken).ConfigureAwait(false);
+                return await _guest.SaveAsync(cancellationToken);
             case ForkGuest fork:
-                return await _guest.ForkAsync(fork.Directory, cancellationToken).ConfigureAwait(false);
+                return await _guest.ForkAsync(fork.Directory, cancellationToken);
             case ReadCounters:
-                return await PublishCountersAsync(cancellationToken).ConfigureAwait(false);
+                return await PublishCountersAsync(cancellationToken);
             default:
                 return $"there is no command {command.GetType().Name}";
         }
@@ -176,21 +183,21 @@ internal sealed class DesktopKeeper
     {
         try
         {
-            var values = (await Firewall.CountersAsync(cancellationToken).ConfigureAwait(false)).Concat(_counters.Snapshot()).ToDictionary();
+            var values = (await Firewall.CountersAsync(cancellationToken)).Concat(_counters.Snapshot()).ToDictionary();
             _events.Publish(at => new KeeperCounters(at, values));
             return null;
         }
-        catch (InvalidOperationException exception)
+        catch (InvalidOperationException e)
         {
-            return exception.Message;
+            return e.Message;
         }
     }
 
     private async Task StopAsync(TimeSpan deadline)
     {
-        if (!await _guest.StopAsync(deadline).ConfigureAwait(false))
+        if (!await _guest.StopAsync(deadline))
         {
-            await _stop.CancelAsync().ConfigureAwait(false);
+            await _stop.CancelAsync();
         }
     }
 
@@ -210,21 +217,21 @@ internal sealed class DesktopKeeper
     private async Task EndAsync(GuestExit exit)
     {
         // What was asked of the guest fails with it, and nothing is told after the last event.
-        await _control.AnswerAllAsync(DrainDeadline).ConfigureAwait(false);
+        await _control.AnswerAllAsync(DrainDeadline);
         var last = _events.End(exit.Reason, exit.Detail);
         try
         {
             _bundle.WriteExit(last);
         }
-        catch (IOException exception)
+        catch (IOException e)
         {
             // The server that is there hears it all the same.
-            LastWords.Write(exception);
+            LastWords.Write(e);
         }
 
         File.Delete(BundleLayout.AgentSocket);
-        await _control.DrainAsync(DrainDeadline).ConfigureAwait(false);
+        await _control.DrainAsync(DrainDeadline);
         File.Delete(BundleLayout.KeeperSocket);
-        await _stop.CancelAsync().ConfigureAwait(false);
+        await _stop.CancelAsync();
     }
 }

@@ -4,10 +4,12 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Service;
 
-/// <summary>What commands ask of the guest: one at a time, and each change of its machine is reported before the command is answered.</summary>
+/// <summary>
+/// What commands ask of the guest: one at a time, and each change of its machine is reported before the command is answered.
+/// </summary>
 internal sealed class GuestControl(EventLog events)
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly CancellationTokenSource _ending = new();
     private IGuest? _guest;
@@ -22,37 +24,48 @@ internal sealed class GuestControl(EventLog events)
     public void Take(IGuest guest) => Volatile.Write(ref _guest, guest);
 
     /// <summary>Follows a machine that stands still while this host's disk is full.</summary>
-    public Task FollowHaltsAsync(IGuest guest, CancellationToken cancellationToken) => guest.FollowHaltsAsync(halted => Report(() => _isHalted = halted), cancellationToken);
+    public Task FollowHaltsAsync(IGuest guest, CancellationToken cancellationToken) =>
+        guest.FollowHaltsAsync(halted => Report(() => _isHalted = halted), cancellationToken);
 
     /// <returns>Why it could not be done; null = it was.</returns>
-    public Task<string?> SetPausedAsync(bool paused, CancellationToken cancellationToken) => ChangeAsync(
-        async (guest, token) =>
-        {
-            if (!guest.CanPause)
+    public Task<string?> SetPausedAsync(bool paused, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            async (guest, token) =>
             {
-                throw new IOException($"this host offers no cgroup to freeze; {KeeperAdvice.Cgroup}");
-            }
+                if (!guest.CanPause)
+                {
+                    throw new IOException($"this host offers no cgroup to freeze; {KeeperAdvice.Cgroup}");
+                }
 
-            await guest.SetPausedAsync(paused, token).ConfigureAwait(false);
-            Report(() => _isPaused = paused);
-        },
-        cancellationToken);
-
-    /// <returns>As <see cref="SetPausedAsync"/>.</returns>
-    public Task<string?> SaveAsync(CancellationToken cancellationToken) => ChangeAsync(
-        async (guest, token) =>
-        {
-            await (guest.CanSnapshot ? guest.SnapshotAsync(token) : throw new IOException("this guest cannot be copied")).ConfigureAwait(false);
-            // Before anybody is told of it: from then on nothing may have it go on.
-            Report(() => _isSaved = true);
-        },
-        cancellationToken);
+                await guest.SetPausedAsync(paused, token);
+                Report(() => _isPaused = paused);
+            },
+            cancellationToken
+        );
 
     /// <returns>As <see cref="SetPausedAsync"/>.</returns>
-    public Task<string?> ForkAsync(string directory, CancellationToken cancellationToken) => ChangeAsync(
-        (guest, token) => guest.CanFork ? guest.ForkAsync(directory, token) : throw new IOException("this guest cannot be copied"), cancellationToken);
+    public Task<string?> SaveAsync(CancellationToken cancellationToken) =>
+        ChangeAsync(
+            async (guest, token) =>
+            {
+                await (guest.CanSnapshot ? guest.SnapshotAsync(token) : throw new IOException("this guest cannot be copied"));
+                // Before anybody is told of it: from then on nothing may have it go on.
+                Report(() => _isSaved = true);
+            },
+            cancellationToken
+        );
 
-    /// <summary>Ends the guest: what is being asked of it is given up, then it is asked to end, and killed when <paramref name="deadline"/> has passed.</summary>
+    /// <returns>As <see cref="SetPausedAsync"/>.</returns>
+    public Task<string?> ForkAsync(string directory, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            (guest, token) => guest.CanFork ? guest.ForkAsync(directory, token) : throw new IOException("this guest cannot be copied"),
+            cancellationToken
+        );
+
+    /// <summary>
+    /// Ends the guest: what is being asked of it is given up, then it is asked to end, and killed when <paramref name="deadline"/> has
+    /// passed.
+    /// </summary>
     /// <returns>False where there is none yet.</returns>
     public async Task<bool> StopAsync(TimeSpan deadline)
     {
@@ -70,18 +83,18 @@ internal sealed class GuestControl(EventLog events)
         using var limit = new CancellationTokenSource(deadline);
         try
         {
-            await _ending.CancelAsync().ConfigureAwait(false);
-            await _turn.WaitAsync(limit.Token).ConfigureAwait(false);
+            await _ending.CancelAsync();
+            await _turn.WaitAsync(limit.Token);
             if (guest.CanPause)
             {
                 // What stands still hears nothing.
-                await guest.SetPausedAsync(false, limit.Token).ConfigureAwait(false);
+                await guest.SetPausedAsync(false, limit.Token);
             }
 
-            await guest.RequestStopAsync(limit.Token).ConfigureAwait(false);
-            await guest.Exited.WaitAsync(limit.Token).ConfigureAwait(false);
+            await guest.RequestStopAsync(limit.Token);
+            await guest.Exited.WaitAsync(limit.Token);
         }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             guest.Kill();
         }
@@ -94,7 +107,7 @@ internal sealed class GuestControl(EventLog events)
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
         try
         {
-            await _turn.WaitAsync(either.Token).ConfigureAwait(false);
+            await _turn.WaitAsync(either.Token);
         }
         catch (OperationCanceledException)
         {
@@ -104,12 +117,12 @@ internal sealed class GuestControl(EventLog events)
         try
         {
             var guest = Volatile.Read(ref _guest) ?? throw new IOException("there is no guest yet");
-            await (_isSaved ? throw new IOException("it was saved as a snapshot, and does not run again") : change(guest, either.Token)).ConfigureAwait(false);
+            await (_isSaved ? throw new IOException("it was saved as a snapshot, and does not run again") : change(guest, either.Token));
             return null;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or OperationCanceledException or ObjectDisposedException)
         {
-            return exception is ObjectDisposedException ? "the guest has ended" : exception.Message;
+            return e is ObjectDisposedException ? "the guest has ended" : e.Message;
         }
         finally
         {
@@ -119,10 +132,14 @@ internal sealed class GuestControl(EventLog events)
 
     private void Report(Action change)
     {
-        lock (_gate)
+        lock (_lock)
         {
             change();
-            var state = _isSaved ? MachineState.Saved : _isPaused ? MachineState.Paused : _isHalted ? MachineState.Halted : MachineState.Running;
+            var state =
+                _isSaved ? MachineState.Saved
+                : _isPaused ? MachineState.Paused
+                : _isHalted ? MachineState.Halted
+                : MachineState.Running;
             if (state != _reported)
             {
                 _reported = state;

@@ -4,14 +4,21 @@ using Oriel.Linux;
 
 namespace Oriel.Keeper.Tools;
 
-/// <summary>Runs the few binaries that the keeper leaves work to (ip, nft, crun). Each has a bounded time; a failure says what it printed.</summary>
+/// <summary>
+/// Runs the few binaries that the keeper leaves work to (ip, nft, crun). Each has a bounded time; a failure says what it printed.
+/// </summary>
 internal static class Commands
 {
     private const int MaxErrorCharacters = 1000;
 
     /// <returns>Standard output.</returns>
     /// <exception cref="InvalidOperationException">It could not be started, or its exit code was not 0.</exception>
-    public static async Task<string> RunAsync(string program, IEnumerable<string> arguments, string? input, CancellationToken cancellationToken)
+    public static async Task<string> RunAsync(
+        string program,
+        IEnumerable<string> arguments,
+        string? input,
+        CancellationToken cancellationToken
+    )
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -24,15 +31,19 @@ internal static class Commands
         {
             var output = process.StandardOutput.ReadToEndAsync(cancellationToken);
             var errors = process.StandardError.ReadToEndAsync(cancellationToken);
-            var isRead = await TellAsync(process, input, cancellationToken).ConfigureAwait(false);
-            await process.WaitForExitAsync(cancellationToken).ConfigureAwait(false);
+            var isRead = await TellAsync(process, input, cancellationToken);
+            await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode != 0)
             {
-                var said = (await errors.ConfigureAwait(false)).Trim();
-                throw new InvalidOperationException($"{program} exited with {process.ExitCode}: {(said.Length > MaxErrorCharacters ? said[..MaxErrorCharacters] : said)}");
+                var said = (await errors).Trim();
+                throw new InvalidOperationException(
+                    $"{program} exited with {process.ExitCode}: {(said.Length > MaxErrorCharacters ? said[..MaxErrorCharacters] : said)}"
+                );
             }
 
-            return isRead ? await output.ConfigureAwait(false) : throw new InvalidOperationException($"{program} told of no error, but did not read what it was to do");
+            return isRead
+                ? await output
+                : throw new InvalidOperationException($"{program} reported success but did not read what it was to do");
         }
         catch
         {
@@ -46,7 +57,7 @@ internal static class Commands
     {
         try
         {
-            await process.StandardInput.WriteAsync(input.AsMemory(), cancellationToken).ConfigureAwait(false);
+            await process.StandardInput.WriteAsync(input.AsMemory(), cancellationToken);
             process.StandardInput.Close();
             return true;
         }
@@ -62,9 +73,9 @@ internal static class Commands
         {
             return Process.Start(start)!;
         }
-        catch (Win32Exception exception) when (exception.NativeErrorCode == Errno.ENOENT)
+        catch (Win32Exception e) when (e.NativeErrorCode == Errno.ENOENT)
         {
-            throw new InvalidOperationException(Programs.Missing(start.FileName), exception);
+            throw new InvalidOperationException(Programs.Missing(start.FileName), e);
         }
     }
 }

@@ -83,7 +83,8 @@ public sealed partial class Cgroup : IDisposable
     {
         try
         {
-            var line = File.ReadLines(Path.Combine(directory, "memory.events")).FirstOrDefault(line => line.StartsWith("oom_kill ", StringComparison.Ordinal));
+            var line = File.ReadLines(Path.Combine(directory, "memory.events"))
+                .FirstOrDefault(line => line.StartsWith("oom_kill ", StringComparison.Ordinal));
             return line is not null && long.TryParse(line.AsSpan(9), CultureInfo.InvariantCulture, out var count) ? count : 0;
         }
         catch (IOException)

@@ -80,8 +80,8 @@ public sealed unsafe class DirectoryHandle : IDisposable
     /// <summary>Makes the next read of a synced file come from the disk, as far as the file system allows.</summary>
     public static void DropCache(SafeFileHandle file)
     {
-        const int dontNeed = 4;
-        _ = FileCalls.FAdvise((int)file.DangerousGetHandle(), 0, 0, dontNeed);
+        const int DontNeed = 4;
+        _ = FileCalls.FAdvise((int)file.DangerousGetHandle(), 0, 0, DontNeed);
     }
 
     /// <summary>Replaces whatever file or link has the new name.</summary>
@@ -104,18 +104,18 @@ public sealed unsafe class DirectoryHandle : IDisposable
         }
 
         // A directory opened read-only, not O_PATH, because fsync and fchown need it.
-        const int flags = FileCalls.ReadOnly | FileCalls.MustBeDirectory | FileCalls.NoFollow | FileCalls.CloseOnExec;
-        var current = new OwnedDescriptor(FileCalls.OpenAt(FileCalls.AtFdCwd, "/", flags, 0));
+        const int Flags = FileCalls.ReadOnly | FileCalls.MustBeDirectory | FileCalls.NoFollow | FileCalls.CloseOnExec;
+        var current = new OwnedDescriptor(FileCalls.OpenAt(FileCalls.AtFdCwd, "/", Flags, 0));
         var walked = "";
         try
         {
             foreach (var name in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
             {
                 walked += "/" + name;
-                var next = FileCalls.OpenAt(current.Value, name, flags, 0);
+                var next = FileCalls.OpenAt(current.Value, name, Flags, 0);
                 if (next < 0 && Marshal.GetLastPInvokeError() == Errno.ENOENT && create is { } owner)
                 {
-                    next = Make(current.Value, name, walked, flags, owner);
+                    next = Make(current.Value, name, walked, Flags, owner);
                 }
 
                 if (next < 0)
@@ -159,7 +159,8 @@ public sealed unsafe class DirectoryHandle : IDisposable
         var error = LinuxException.Last("open", path);
         // SAFETY: struct statx is 256 bytes.
         var buffer = stackalloc byte[256];
-        var link = FileCalls.Statx(parent, name, FileCalls.AtSymlinkNoFollow, FileCalls.StatxBasic, buffer) == 0
+        var link =
+            FileCalls.Statx(parent, name, FileCalls.AtSymlinkNoFollow, FileCalls.StatxBasic, buffer) == 0
             && FileStatus.Parse(new ReadOnlySpan<byte>(buffer, 256)).Kind == FileKind.SymbolicLink;
         return link ? new SymbolicLinkException(path) : error;
     }

@@ -8,7 +8,8 @@ namespace Oriel.Linux.Files;
 /// <param name="ChangedUs">The same of the last change of content or status, which nobody can set.</param>
 public readonly record struct FileStatus(FileKind Kind, uint Mode, uint Uid, uint Gid, long Size, long ModifiedUs, long ChangedUs)
 {
-    // struct statx, linux/stat.h: uid 20, gid 24, mode 28, size 40, ctime 96, mtime 112 (seconds, nanoseconds); the same on all architectures.
+    // struct statx, linux/stat.h: uid 20, gid 24, mode 28, size 40, ctime 96, mtime 112 (seconds, nanoseconds); the same on all
+    // architectures.
     internal static FileStatus Parse(ReadOnlySpan<byte> statx)
     {
         var mode = BinaryPrimitives.ReadUInt16LittleEndian(statx[28..]);
@@ -26,7 +27,8 @@ public readonly record struct FileStatus(FileKind Kind, uint Mode, uint Uid, uin
             BinaryPrimitives.ReadUInt32LittleEndian(statx[24..]),
             BinaryPrimitives.ReadInt64LittleEndian(statx[40..]),
             MicrosecondsOf(statx[112..]),
-            MicrosecondsOf(statx[96..]));
+            MicrosecondsOf(statx[96..])
+        );
     }
 
     private static long MicrosecondsOf(ReadOnlySpan<byte> time) =>

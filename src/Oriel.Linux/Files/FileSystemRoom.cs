@@ -11,7 +11,8 @@ public readonly partial record struct FileSystemRoom(long TotalBytes, long FreeB
     /// <exception cref="LinuxException"/>
     public static unsafe FileSystemRoom Of(string path)
     {
-        // SAFETY: struct statvfs is 112 bytes on x86-64, of which the first eight words are f_bsize, f_frsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree, f_favail.
+        // SAFETY: struct statvfs is 112 bytes on x86-64, of which the first eight words are f_bsize, f_frsize, f_blocks, f_bfree, f_bavail,
+        // f_files, f_ffree, f_favail.
         var words = stackalloc ulong[16];
         if (StatVfs(path, words) != 0)
         {

@@ -4,13 +4,14 @@ using Microsoft.Win32.SafeHandles;
 namespace Oriel.Linux.Files;
 
 /// <summary>
-/// A file in memory whose content and size nobody can change any more, its maker included, even through a descriptor that is open for writing
-/// (memfd_create(2), F_ADD_SEALS in fcntl(2)). Who maps it privately shares its pages with all others who do.
+/// A file in memory whose content and size nobody can change any more, its maker included, even through a descriptor that is open for
+/// writing (memfd_create(2), F_ADD_SEALS in fcntl(2)). Who maps it privately shares its pages with all others who do.
 /// </summary>
 public sealed partial class SealedMemory : IDisposable
 {
     private const int ChunkBytes = 1 << 20;
-    private const uint CloseOnExec = 1, AllowSealing = 2;
+    private const uint CloseOnExec = 1,
+        AllowSealing = 2;
     private const int AddSeals = 1033;
 
     /// <summary>F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE.</summary>
@@ -20,7 +21,9 @@ public sealed partial class SealedMemory : IDisposable
 
     private SealedMemory(SafeFileHandle file) => _file = file;
 
-    /// <summary>By which other processes of the same user open it, as long as this is not disposed; those that have it open keep it.</summary>
+    /// <summary>
+    /// By which other processes of the same user open it, as long as this is not disposed; those that have it open keep it.
+    /// </summary>
     public string Path => $"/proc/{Environment.ProcessId}/fd/{_file.DangerousGetHandle()}";
 
     /// <summary>Copies a file. Its pages of zeros take no memory.</summary>
@@ -31,7 +34,7 @@ public sealed partial class SealedMemory : IDisposable
         var file = Create(System.IO.Path.GetFileName(path));
         try
         {
-            await CopyAsync(source, file, cancellationToken).ConfigureAwait(false);
+            await CopyAsync(source, file, cancellationToken);
             if (ControlFile(file, AddSeals, AllSeals) != 0)
             {
                 throw LinuxException.Last("fcntl(F_ADD_SEALS)", path);
@@ -53,9 +56,9 @@ public sealed partial class SealedMemory : IDisposable
         var length = RandomAccess.GetLength(source);
         RandomAccess.SetLength(target, length);
         var buffer = new byte[ChunkBytes];
-        for (long at = 0; at < length;)
+        for (long at = 0; at < length; )
         {
-            var read = await RandomAccess.ReadAsync(source, buffer, at, cancellationToken).ConfigureAwait(false);
+            var read = await RandomAccess.ReadAsync(source, buffer, at, cancellationToken);
             if (read == 0)
             {
                 throw new IOException($"a file of {length} bytes ended after {at}");
@@ -68,18 +71,18 @@ public sealed partial class SealedMemory : IDisposable
 
     private static void WritePages(SafeFileHandle target, ReadOnlySpan<byte> bytes, long at)
     {
-        const int page = 4096;
+        const int Page = 4096;
         for (int start = 0, end; start < bytes.Length; start = end)
         {
             end = start;
             // As many as belong together in one call.
-            while (end < bytes.Length && bytes.Slice(end, Math.Min(page, bytes.Length - end)).ContainsAnyExcept((byte)0))
+            while (end < bytes.Length && bytes.Slice(end, Math.Min(Page, bytes.Length - end)).ContainsAnyExcept((byte)0))
             {
-                end = Math.Min(end + page, bytes.Length);
+                end = Math.Min(end + Page, bytes.Length);
             }
 
             RandomAccess.Write(target, bytes[start..end], at + start);
-            end = Math.Min(end + page, bytes.Length);
+            end = Math.Min(end + Page, bytes.Length);
         }
     }
 

@@ -8,5 +8,6 @@ public static class SlowDisk
     private static readonly TimeSpan Longest = TimeSpan.FromDays(1);
 
     /// <summary>How long it takes to read or write as much in one go; a day at most, as timers do not take any number.</summary>
-    public static TimeSpan TimeFor(long bytes) => bytes / BytesPerSecond >= Longest.TotalSeconds ? Longest : TimeSpan.FromSeconds((double)bytes / BytesPerSecond);
+    public static TimeSpan TimeFor(long bytes) =>
+        bytes / BytesPerSecond >= Longest.TotalSeconds ? Longest : TimeSpan.FromSeconds((double)bytes / BytesPerSecond);
 }

@@ -5,8 +5,9 @@ using Microsoft.Win32.SafeHandles;
 namespace Oriel.Linux.Kvm;
 
 /// <summary>
-/// Whether KVM works, by running a guest of three instructions that writes one byte to a port. A device file proves nothing: nested or filtered
-/// KVM can open and then fail or hang in KVM_RUN, so call this in a process that may be killed. (Numbers: linux/kvm.h, Documentation/virt/kvm/api.rst.)
+/// Whether KVM works, by running a guest of three instructions that writes one byte to a port. A device file proves nothing: nested or
+/// filtered KVM can open and then fail or hang in KVM_RUN, so call this in a process that may be killed. (Numbers: linux/kvm.h,
+/// Documentation/virt/kvm/api.rst.)
 /// </summary>
 public static partial class KvmProbe
 {

@@ -5,7 +5,8 @@ namespace Oriel.Linux.Machine;
 /// <summary>What an init does to its machine: mounts, name, clock, randomness. All need the capabilities of the guest's root.</summary>
 public static unsafe partial class GuestMachine
 {
-    private const nuint RndAddEntropy = 0x40085203, RndReseed = 0x5207;
+    private const nuint RndAddEntropy = 0x40085203,
+        RndReseed = 0x5207;
 
     [Flags]
     public enum MountFlags : uint
@@ -24,14 +25,14 @@ public static unsafe partial class GuestMachine
     /// <summary>True when something is mounted at exactly this directory or file. Works before /proc is there.</summary>
     public static bool IsMountPoint(string path)
     {
-        const uint mountId = 0x1000;
+        const uint MountIdValue = 0x1000;
         return MountId(path) is { } own && MountId(Path.GetDirectoryName(path) ?? "/") is { } parent && own != parent;
 
         static ulong? MountId(string path)
         {
             // SAFETY: struct statx is 256 bytes; stx_mnt_id is at 144 (Linux 5.8).
             var buffer = stackalloc byte[256];
-            return Files.FileCalls.Statx(Files.FileCalls.AtFdCwd, path, 0, mountId, buffer) == 0 ? *(ulong*)(buffer + 144) : null;
+            return Files.FileCalls.Statx(Files.FileCalls.AtFdCwd, path, 0, MountIdValue, buffer) == 0 ? *(ulong*)(buffer + 144) : null;
         }
     }
 
@@ -46,7 +47,9 @@ public static unsafe partial class GuestMachine
         Check(ClockSetTime(0, time), "clock_settime");
     }
 
-    /// <summary>Mixes in and credits these bytes, and has the generator start from them at once (random(4), RNDADDENTROPY, RNDRESEEDCRNG).</summary>
+    /// <summary>
+    /// Mixes in and credits these bytes, and has the generator start from them at once (random(4), RNDADDENTROPY, RNDRESEEDCRNG).
+    /// </summary>
     /// <exception cref="LinuxException">EPERM where the kernel is the host's.</exception>
     public static void AddEntropy(ReadOnlySpan<byte> entropy)
     {

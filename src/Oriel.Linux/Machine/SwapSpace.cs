@@ -11,7 +11,7 @@ public static class SwapSpace
         {
             return File.ReadLines(table).Skip(1).Any(line => !string.IsNullOrWhiteSpace(line));
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return true;
         }

@@ -10,14 +10,14 @@ public static partial class TimestampCounter
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(30);
 
     /// <summary>
-    /// Its rate in kHz, measured against the monotonic clock over 30 ms, to about ten parts in a million. The kernel knows it but tells it nowhere
-    /// an ordinary user can read, and <c>cpu MHz</c> of /proc/cpuinfo is the core's momentary clock.
+    /// Its rate in kHz, measured against the monotonic clock over 30 ms, to about ten parts in a million. The kernel knows it but tells it
+    /// nowhere an ordinary user can read, and <c>cpu MHz</c> of /proc/cpuinfo is the core's momentary clock.
     /// </summary>
     /// <exception cref="LinuxException">The kernel gives no executable memory.</exception>
     public static async Task<long> MeasureKilohertzAsync(CancellationToken cancellationToken)
     {
         var from = Sample();
-        await Task.Delay(Window, cancellationToken).ConfigureAwait(false);
+        await Task.Delay(Window, cancellationToken);
         var to = Sample();
         var seconds = (to.Clock - from.Clock) / (double)Stopwatch.Frequency;
         return (long)Math.Round((to.Counter - from.Counter) / seconds / 1000);
@@ -28,8 +28,10 @@ public static partial class TimestampCounter
     {
         // rdtsc; shl rdx, 32; or rax, rdx; ret
         ReadOnlySpan<byte> code = [0x0F, 0x31, 0x48, 0xC1, 0xE2, 0x20, 0x48, 0x09, 0xD0, 0xC3];
-        const int readWrite = 3, readExecute = 5, privateAnonymous = 0x22;
-        var page = mmap(0, PageSize, readWrite, privateAnonymous, -1, 0);
+        const int ReadWrite = 3,
+            ReadExecute = 5,
+            PrivateAnonymous = 0x22;
+        var page = mmap(0, PageSize, ReadWrite, PrivateAnonymous, -1, 0);
         if (page == -1)
         {
             throw LinuxException.Last("mmap");
@@ -39,7 +41,7 @@ public static partial class TimestampCounter
         {
             // SAFETY: `page` is PageSize bytes of our own, mapped until the finally below; no thread runs the code while it is written.
             code.CopyTo(new Span<byte>((void*)page, PageSize));
-            if (mprotect(page, PageSize, readExecute) != 0)
+            if (mprotect(page, PageSize, ReadExecute) != 0)
             {
                 throw LinuxException.Last("mprotect");
             }

@@ -41,7 +41,9 @@ public static partial class Mounts
         }
     }
 
-    /// <summary>From here on nothing mounted here is seen by the namespace that this one was copied from, nor the other way round.</summary>
+    /// <summary>
+    /// From here on nothing mounted here is seen by the namespace that this one was copied from, nor the other way round.
+    /// </summary>
     public static void MakeAllPrivate() => Mount("none", "/", null, MountOptions.Recursive | MountOptions.Private);
 
     /// <summary>
@@ -50,15 +52,16 @@ public static partial class Mounts
     /// </summary>
     public static unsafe MountOptions LockedOptions(string path)
     {
-        // SAFETY: struct statvfs is 112 bytes on x86-64; f_flag is at 72, and its bits ST_NOSUID, ST_NODEV, ST_NOEXEC are those of mount(2).
+        // SAFETY: struct statvfs is 112 bytes on x86-64; f_flag is at 72, and its bits ST_NOSUID, ST_NODEV, ST_NOEXEC are those of
+        // mount(2).
         var buffer = stackalloc byte[128];
         if (statvfs(path, buffer) != 0)
         {
             throw new Win32Exception(Marshal.GetLastPInvokeError(), $"statvfs of {path}");
         }
 
-        const MountOptions locked = MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute;
-        return (MountOptions)(*(ulong*)(buffer + 72)) & locked;
+        const MountOptions Locked = MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute;
+        return (MountOptions)(*(ulong*)(buffer + 72)) & Locked;
     }
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]

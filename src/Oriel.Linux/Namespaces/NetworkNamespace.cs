@@ -37,16 +37,20 @@ public sealed partial class NetworkNamespace : IDisposable
         return new NetworkNamespace(handle!);
     }
 
-    /// <summary>Runs <paramref name="action"/> inside the namespace, on a thread of its own, and waits for it. Whatever it opens stays in that namespace.</summary>
-    public void Run(Action action) => RunOnThread(() =>
-    {
-        if (setns((int)_handle.DangerousGetHandle(), CloneNewNet) != 0)
+    /// <summary>
+    /// Runs <paramref name="action"/> inside the namespace, on a thread of its own, and waits for it. Whatever it opens stays in that
+    /// namespace.
+    /// </summary>
+    public void Run(Action action) =>
+        RunOnThread(() =>
         {
-            throw new Win32Exception(Marshal.GetLastPInvokeError());
-        }
+            if (setns((int)_handle.DangerousGetHandle(), CloneNewNet) != 0)
+            {
+                throw new Win32Exception(Marshal.GetLastPInvokeError());
+            }
 
-        action();
-    });
+            action();
+        });
 
     public void Dispose() => _handle.Dispose();
 
@@ -60,12 +64,14 @@ public sealed partial class NetworkNamespace : IDisposable
             {
                 action();
             }
-            catch (Exception exception)
+            catch (Exception e)
             {
-                failure = exception;
+                failure = e;
             }
         })
-        { IsBackground = true };
+        {
+            IsBackground = true,
+        };
         thread.Start();
         thread.Join();
         if (failure is not null)

@@ -12,8 +12,11 @@ public sealed class AsyncDescriptor : IDisposable
     private const int SetFlags = 4;
     private const int NonBlocking = 0x800;
 
-    /// <summary>Also held for each call on the descriptor, so that its number cannot be closed and given to another file meanwhile. The calls never block.</summary>
-    private readonly Lock _gate = new();
+    /// <summary>
+    /// Also held for each call on the descriptor, so that its number cannot be closed and given to another file meanwhile. The calls never
+    /// block.
+    /// </summary>
+    private readonly Lock _lock = new();
     private readonly OwnedDescriptor _fd;
     private readonly long _key;
     private TaskCompletionSource? _readable;
@@ -77,8 +80,9 @@ public sealed class AsyncDescriptor : IDisposable
     {
         while (true)
         {
-            int n, errno;
-            lock (_gate)
+            int n,
+                errno;
+            lock (_lock)
             {
                 ObjectDisposedException.ThrowIf(_disposed, this);
                 n = DescriptorCalls.Read(_fd.Value, buffer, out errno);
@@ -91,10 +95,14 @@ public sealed class AsyncDescriptor : IDisposable
 
             switch (errno)
             {
-                case Errno.EINTR: continue;
-                case Errno.EAGAIN: return -1;
-                case Errno.EIO: return 0;
-                default: throw new LinuxException("read", errno);
+                case Errno.EINTR:
+                    continue;
+                case Errno.EAGAIN:
+                    return -1;
+                case Errno.EIO:
+                    return 0;
+                default:
+                    throw new LinuxException("read", errno);
             }
         }
     }
@@ -118,7 +126,7 @@ public sealed class AsyncDescriptor : IDisposable
     public void Dispose()
     {
         TaskCompletionSource?[] waiters;
-        lock (_gate)
+        lock (_lock)
         {
             if (_disposed)
             {
@@ -139,8 +147,9 @@ public sealed class AsyncDescriptor : IDisposable
 
     internal void OnReady(uint events)
     {
-        TaskCompletionSource? readable = null, writable = null;
-        lock (_gate)
+        TaskCompletionSource? readable = null,
+            writable = null;
+        lock (_lock)
         {
             var broken = (events & (PollCalls.Error | PollCalls.HangUp)) != 0;
             if (broken || (events & PollCalls.In) != 0)
@@ -167,8 +176,9 @@ public sealed class AsyncDescriptor : IDisposable
     {
         while (true)
         {
-            int n, errno;
-            lock (_gate)
+            int n,
+                errno;
+            lock (_lock)
             {
                 ObjectDisposedException.ThrowIf(_disposed, this);
                 n = DescriptorCalls.Write(_fd.Value, bytes, out errno);
@@ -181,9 +191,12 @@ public sealed class AsyncDescriptor : IDisposable
 
             switch (errno)
             {
-                case Errno.EINTR: continue;
-                case Errno.EAGAIN: return -1;
-                default: throw new LinuxException("write", errno);
+                case Errno.EINTR:
+                    continue;
+                case Errno.EAGAIN:
+                    return -1;
+                default:
+                    throw new LinuxException("write", errno);
             }
         }
     }
@@ -191,7 +204,7 @@ public sealed class AsyncDescriptor : IDisposable
     private async ValueTask WaitAsync(bool read, CancellationToken cancellationToken)
     {
         var waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (_gate)
+        lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (read)

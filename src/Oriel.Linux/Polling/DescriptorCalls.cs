@@ -30,10 +30,10 @@ internal static unsafe class DescriptorCalls
 
     public static (OwnedDescriptor Read, OwnedDescriptor Write) CreatePipe()
     {
-        const int closeOnExec = 0x80000;
+        const int CloseOnExec = 0x80000;
         // SAFETY: pipe2 writes two ints.
         var ends = stackalloc int[2];
-        return ProcessCalls.Pipe2(ends, closeOnExec) == 0
+        return ProcessCalls.Pipe2(ends, CloseOnExec) == 0
             ? (new OwnedDescriptor(ends[0]), new OwnedDescriptor(ends[1]))
             : throw LinuxException.Last("pipe2");
     }

@@ -7,7 +7,7 @@ namespace Oriel.Linux.Polling;
 internal sealed unsafe class EventLoop
 {
     private const int MaxEvents = 64;
-    private static readonly Lazy<EventLoop> _shared = new(() => new EventLoop());
+    private static readonly Lazy<EventLoop> Loop = new(() => new EventLoop());
 
     private readonly ConcurrentDictionary<long, AsyncDescriptor> _descriptors = [];
     private readonly int _epoll;
@@ -15,8 +15,8 @@ internal sealed unsafe class EventLoop
 
     private EventLoop()
     {
-        const int closeOnExec = 0x80000;
-        _epoll = PollCalls.EpollCreate(closeOnExec);
+        const int CloseOnExec = 0x80000;
+        _epoll = PollCalls.EpollCreate(CloseOnExec);
         if (_epoll < 0)
         {
             throw LinuxException.Last("epoll_create1");
@@ -25,7 +25,7 @@ internal sealed unsafe class EventLoop
         new Thread(Run) { IsBackground = true, Name = "descriptors" }.Start();
     }
 
-    public static EventLoop Shared => _shared.Value;
+    public static EventLoop Shared => Loop.Value;
 
     public long Register(AsyncDescriptor descriptor, int fd)
     {

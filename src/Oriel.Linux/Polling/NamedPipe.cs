@@ -18,7 +18,12 @@ public static partial class NamedPipe
 
         // Not by mkfifo, from which the process's mask is taken away.
         File.SetUnixFileMode(path, mode);
-        var fd = FileCalls.OpenAt(FileCalls.AtFdCwd, path, FileCalls.ReadWrite | FileCalls.NonBlocking | FileCalls.NoFollow | FileCalls.CloseOnExec, 0);
+        var fd = FileCalls.OpenAt(
+            FileCalls.AtFdCwd,
+            path,
+            FileCalls.ReadWrite | FileCalls.NonBlocking | FileCalls.NoFollow | FileCalls.CloseOnExec,
+            0
+        );
         return fd >= 0 ? new AsyncDescriptor(new OwnedDescriptor(fd)) : throw LinuxException.Last("open", path);
     }
 

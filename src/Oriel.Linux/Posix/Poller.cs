@@ -9,8 +9,10 @@ namespace Oriel.Linux.Posix;
 public sealed unsafe partial class Poller : IDisposable
 {
     private const short PollIn = 1;
-    private const int NonBlocking = 0x800, CloseOnExec = 0x80000, Interrupted = 4;
-    private readonly Lock _gate = new();
+    private const int NonBlocking = 0x800,
+        CloseOnExec = 0x80000,
+        Interrupted = 4;
+    private readonly Lock _lock = new();
     private int _event;
 
     public Poller()
@@ -37,7 +39,7 @@ public sealed unsafe partial class Poller : IDisposable
     public void Wake()
     {
         ulong one = 1;
-        lock (_gate)
+        lock (_lock)
         {
             if (_event >= 0)
             {
@@ -47,7 +49,9 @@ public sealed unsafe partial class Poller : IDisposable
         }
     }
 
-    /// <summary>Waits for <paramref name="descriptor"/> to be readable, a wake-up, or <paramref name="untilUs"/> (negative: without end).</summary>
+    /// <summary>
+    /// Waits for <paramref name="descriptor"/> to be readable, a wake-up, or <paramref name="untilUs"/> (negative: without end).
+    /// </summary>
     /// <param name="ignoreDescriptor">Whether to leave the descriptor out, when what it has to say is of no use now.</param>
     public void Wait(int descriptor, long untilUs, bool ignoreDescriptor = false)
     {
@@ -78,7 +82,7 @@ public sealed unsafe partial class Poller : IDisposable
 
     public void Dispose()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_event >= 0)
             {
@@ -89,15 +93,35 @@ public sealed unsafe partial class Poller : IDisposable
     }
 
     [StructLayout(LayoutKind.Sequential)]
-    private struct PollDescriptor { public int Descriptor; public short Events, Received; }
+    private struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Events,
+            Received;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
-    private struct Timespec { public long Seconds, Nanoseconds; }
+    private struct Timespec
+    {
+        public long Seconds,
+            Nanoseconds;
+    }
 
-    [LibraryImport("libc", SetLastError = true)] private static partial int eventfd(uint initial, int flags);
-    [LibraryImport("libc", SetLastError = true)] private static partial nint read(int fd, void* buffer, nuint count);
-    [LibraryImport("libc", SetLastError = true)] private static partial nint write(int fd, void* buffer, nuint count);
-    [LibraryImport("libc", SetLastError = true)] private static partial int close(int fd);
-    [LibraryImport("libc", SetLastError = true)] private static partial int ppoll(PollDescriptor* fds, nuint count, Timespec* timeout, void* mask);
-    [LibraryImport("libc")] private static partial int clock_gettime(int clock, Timespec* time);
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int eventfd(uint initial, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint read(int fd, void* buffer, nuint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint write(int fd, void* buffer, nuint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int close(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ppoll(PollDescriptor* fds, nuint count, Timespec* timeout, void* mask);
+
+    [LibraryImport("libc")]
+    private static partial int clock_gettime(int clock, Timespec* time);
 }

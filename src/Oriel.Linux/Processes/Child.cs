@@ -42,8 +42,11 @@ public sealed class Child
     {
         foreach (var directory in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(directory.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-                && ProcessTable.TryRead(pid, out var entry) && entry.Session == session)
+            if (
+                int.TryParse(Path.GetFileName(directory.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+                && ProcessTable.TryRead(pid, out var entry)
+                && entry.Session == session
+            )
             {
                 yield return pid;
             }

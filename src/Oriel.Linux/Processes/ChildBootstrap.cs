@@ -22,7 +22,18 @@ public static unsafe class ChildBootstrap
     /// <summary>The default of Debian's login; what .NET raises for itself makes programs that close every descriptor slow.</summary>
     private const ulong SoftDescriptorLimit = 1024;
 
-    internal static readonly string[] Stages = ["start", "setsid", "controlling terminal", "no-new-privileges", "groups", "gid", "uid", "working directory", "exec"];
+    internal static readonly string[] Stages =
+    [
+        "start",
+        "setsid",
+        "controlling terminal",
+        "no-new-privileges",
+        "groups",
+        "gid",
+        "uid",
+        "working directory",
+        "exec",
+    ];
 
     private enum Stage : byte
     {
@@ -40,13 +51,18 @@ public static unsafe class ChildBootstrap
     /// <returns>False when this process was not started as a child's bootstrap. Otherwise it does not return.</returns>
     public static bool RunIfRequested(string[] args)
     {
-        if (args is not [Verb, var message, var errors] || !int.TryParse(message, out var messageFd) || !int.TryParse(errors, out var errorFd))
+        if (
+            args is not [Verb, var message, var errors]
+            || !int.TryParse(message, out var messageFd)
+            || !int.TryParse(errors, out var errorFd)
+        )
         {
             return false;
         }
 
-        const int setDescriptorFlags = 2, closeOnExec = 1;
-        _ = ProcessCalls.Fcntl(errorFd, setDescriptorFlags, closeOnExec);
+        const int SetDescriptorFlags = 2,
+            CloseOnExec = 1;
+        _ = ProcessCalls.Fcntl(errorFd, SetDescriptorFlags, CloseOnExec);
         var stage = Stage.Start;
         int errno;
         try
@@ -176,7 +192,9 @@ public static unsafe class ChildBootstrap
             return [request.Command];
         }
 
-        var path = request.Environment.FirstOrDefault(e => e.StartsWith("PATH=", StringComparison.Ordinal))?[5..] ?? "/usr/local/bin:/usr/bin:/bin";
+        var path =
+            request.Environment.FirstOrDefault(e => e.StartsWith("PATH=", StringComparison.Ordinal))?[5..]
+            ?? "/usr/local/bin:/usr/bin:/bin";
         return path.Split(':').Where(directory => directory.Length > 0).Select(directory => $"{directory}/{request.Command}");
     }
 

@@ -16,9 +16,9 @@ public sealed unsafe class ChildReaper
     private const int SigChild = 17;
     private const int DefaultAction = 0;
 
-    private static readonly TimeSpan _childlessWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ChildlessWait = TimeSpan.FromSeconds(1);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly Dictionary<int, Child> _children = [];
     private readonly List<TaskCompletionSource> _childless = [];
     private readonly AutoResetEvent _spawned = new(false);
@@ -37,7 +37,7 @@ public sealed unsafe class ChildReaper
         get
         {
             var waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            lock (_gate)
+            lock (_lock)
             {
                 _childless.Add(waiter);
             }
@@ -102,10 +102,11 @@ public sealed unsafe class ChildReaper
         do
         {
             n = ProcessCalls.Read(errors.Value, report, 2);
-        }
-        while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
+        } while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
 
-        return n == 0 ? child : throw new SpawnException(ChildBootstrap.Stages[n > 0 ? report[0] : 0], n == 2 ? report[1] : Errno.EIO, spec.Command);
+        return n == 0
+            ? child
+            : throw new SpawnException(ChildBootstrap.Stages[n > 0 ? report[0] : 0], n == 2 ? report[1] : Errno.EIO, spec.Command);
     }
 
     /// <summary>One that <see cref="ProcessTable.ReadDescendants"/> has just listed, this process's child or not.</summary>
@@ -116,7 +117,7 @@ public sealed unsafe class ChildReaper
 
     internal bool Signal(Child child, int target, int signal)
     {
-        lock (_gate)
+        lock (_lock)
         {
             // While the child is in the table it has not been collected, so its number cannot mean another process.
             return _children.ContainsKey(child.Pid) && ProcessCalls.Kill(target, signal) == 0;
@@ -136,7 +137,7 @@ public sealed unsafe class ChildReaper
         // SAFETY: writes exactly the pinned array.
         fixed (byte* p = bytes)
         {
-            for (var done = 0; done < bytes.Length;)
+            for (var done = 0; done < bytes.Length; )
             {
                 var n = ProcessCalls.Write(fd, p + done, (nuint)(bytes.Length - done));
                 if (n < 0)
@@ -152,7 +153,8 @@ public sealed unsafe class ChildReaper
         return descriptor;
     }
 
-    private static Microsoft.Win32.SafeHandles.SafeFileHandle OpenNull() => File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+    private static Microsoft.Win32.SafeHandles.SafeFileHandle OpenNull() =>
+        File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
 
     private static OwnedDescriptor Duplicate(nint fd)
     {
@@ -177,10 +179,11 @@ public sealed unsafe class ChildReaper
             }
 
             Check(ProcessCalls.FileActionsAddCloseFrom(actions, sources.Count), "posix_spawn_file_actions_addclosefrom_np");
-            // Observed: the runtime had caught SIGCHLD, and as the first process of a machine one child's exit in six did not come to this reaper;
-            // with the default action set before each start all did (docs/decisions/0053). Inferred, not traced: the handler collected them.
+            // Observed: the runtime had caught SIGCHLD, and as the first process of a machine one child's exit in six did not come to this
+            // reaper; with the default action set before each start all did (docs/decisions/0053). Inferred, not traced: the handler
+            // collected them.
             _ = ProcessCalls.Signal(SigChild, DefaultAction);
-            lock (_gate)
+            lock (_lock)
             {
                 int pid;
                 var error = ProcessCalls.PosixSpawn(&pid, path.Pointer[0], actions, null, argv.Pointer, envp.Pointer);
@@ -213,7 +216,7 @@ public sealed unsafe class ChildReaper
                 if (Marshal.GetLastPInvokeError() == Errno.ECHILD)
                 {
                     TellChildless();
-                    _spawned.WaitOne(_childlessWait);
+                    _spawned.WaitOne(ChildlessWait);
                 }
 
                 continue;
@@ -227,7 +230,7 @@ public sealed unsafe class ChildReaper
     {
         Child? child;
         int status;
-        lock (_gate)
+        lock (_lock)
         {
             if (ProcessCalls.WaitPid(pid, &status, 0) != pid)
             {
@@ -245,7 +248,7 @@ public sealed unsafe class ChildReaper
 
     private void TellChildless()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _childless.ForEach(waiter => waiter.TrySetResult());
             _childless.Clear();

@@ -16,7 +16,10 @@ public static class ProcessTable
         List<ProcessEntry> entries = [];
         foreach (var directory in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(directory.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && TryRead(pid, out var entry))
+            if (
+                int.TryParse(Path.GetFileName(directory.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+                && TryRead(pid, out var entry)
+            )
             {
                 entries.Add(entry);
             }
@@ -66,7 +69,8 @@ public static class ProcessTable
         }
     }
 
-    // In one call: to one that comes after the process has become another program (execve) the file has ended, and half of it would be taken for all.
+    // In one call: to one that comes after the process has become another program (execve) the file has ended, and half of it would be
+    // taken for all.
     private static ReadOnlySpan<byte> ReadAtOnce(string path)
     {
         for (var size = 64 << 10; ; size *= 4)
@@ -102,14 +106,20 @@ public static class ProcessTable
     {
         entry = default;
         // The name is in parentheses and may itself contain spaces and parentheses.
-        int open = stat.IndexOf('('), close = stat.LastIndexOf(')');
+        int open = stat.IndexOf('('),
+            close = stat.LastIndexOf(')');
         if (open < 1 || close < open || !int.TryParse(stat.AsSpan(0, open).Trim(), out var pid))
         {
             return false;
         }
 
         var fields = stat[(close + 1)..].Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
-        if (fields.Length < 5 || !int.TryParse(fields[1], out var parent) || !int.TryParse(fields[2], out var group) || !int.TryParse(fields[3], out var session))
+        if (
+            fields.Length < 5
+            || !int.TryParse(fields[1], out var parent)
+            || !int.TryParse(fields[2], out var group)
+            || !int.TryParse(fields[3], out var session)
+        )
         {
             return false;
         }

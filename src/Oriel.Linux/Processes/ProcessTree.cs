@@ -5,13 +5,15 @@ namespace Oriel.Linux.Processes;
 /// <summary>Ends a started process with all that it started.</summary>
 public static class ProcessTree
 {
-    /// <summary>A stopped process says so within microseconds; one that waits for a disk may take longer, and cannot fork meanwhile.</summary>
+    /// <summary>
+    /// A stopped process says so within microseconds; one that waits for a disk may take longer, and cannot fork meanwhile.
+    /// </summary>
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// Kills the process and its descendants. Each one has stopped before its children are listed: a fork that was under way when the signal came
-    /// still ends, and its child would be in no list. What this user may not signal (set-uid programs) is left, and so is what its parent has outlived.
-    /// Does nothing to a process that has ended.
+    /// Kills the process and its descendants. Each one has stopped before its children are listed: a fork that was under way when the
+    /// signal came still ends, and its child would be in no list. What this user may not signal (set-uid programs) is left, and so is what
+    /// its parent has outlived. Does nothing to a process that has ended.
     /// </summary>
     public static void Kill(Process root)
     {

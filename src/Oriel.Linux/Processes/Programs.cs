@@ -11,6 +11,7 @@ public static class Programs
         ["cp"] = "coreutils",
         ["crun"] = "crun",
         ["env"] = "coreutils",
+        ["grep"] = "grep",
         ["id"] = "coreutils",
         ["install"] = "coreutils",
         ["ip"] = "iproute2",
@@ -30,6 +31,7 @@ public static class Programs
         ["setsid"] = "util-linux",
         ["sh"] = "dash",
         ["tar"] = "tar",
+        ["timeout"] = "coreutils",
         ["umount"] = "mount",
         ["unshare"] = "util-linux",
         ["xz"] = "xz-utils",
@@ -49,7 +51,9 @@ public static class Programs
         Environment.SetEnvironmentVariable("PATH", string.Join(':', folders.Union(SystemFolders)));
     }
 
-    /// <summary>To be asked before a shell or another program is given the program's name, whose own words would not say what to do.</summary>
+    /// <summary>
+    /// To be asked before a shell or another program is given the program's name, whose own words would not say what to do.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It is not there; says what to install.</exception>
     public static void Require(params IEnumerable<string> programs)
     {
@@ -68,7 +72,10 @@ public static class Programs
     public static string? Problem(string searchPath, IReadOnlyList<string> system, IEnumerable<string> programs)
     {
         var folders = searchPath.Split(':', StringSplitOptions.RemoveEmptyEntries);
-        string[] missing = [.. programs.Where(program => !(program.Contains('/') ? File.Exists(program) : Find(program, folders) is not null))];
+        string[] missing =
+        [
+            .. programs.Where(program => !(program.Contains('/') ? File.Exists(program) : Find(program, folders) is not null)),
+        ];
         return missing.Length == 0 ? null : Missing(missing, system);
     }
 
@@ -84,7 +91,10 @@ public static class Programs
         if (absent.Length > 0)
         {
             words.Add($"{List(absent)} not installed");
-            string[] packages = [.. absent.Select(program => Packages.GetValueOrDefault(program)).OfType<string>().Distinct().Order(StringComparer.Ordinal)];
+            string[] packages =
+            [
+                .. absent.Select(program => Packages.GetValueOrDefault(program)).OfType<string>().Distinct().Order(StringComparer.Ordinal),
+            ];
             if (packages.Length > 0)
             {
                 cures.Add($"sudo apt-get install {string.Join(' ', packages)}");
@@ -100,7 +110,9 @@ public static class Programs
         return string.Join("; ", words) + (cures.Count > 0 ? ": " + string.Join("; ", cures) : "");
     }
 
-    private static string List(string[] programs) => programs is [var one] ? $"{one} is" : $"{string.Join(", ", programs.SkipLast(1))} and {programs[^1]} are";
+    private static string List(string[] programs) =>
+        programs is [var one] ? $"{one} is" : $"{string.Join(", ", programs.SkipLast(1))} and {programs[^1]} are";
 
-    private static string? Find(string program, IEnumerable<string> folders) => folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, program)));
+    private static string? Find(string program, IEnumerable<string> folders) =>
+        folders.FirstOrDefault(folder => File.Exists(Path.Combine(folder, program)));
 }

@@ -16,19 +16,22 @@ internal sealed record SpawnMessage(
     uint[] Groups,
     int InheritedCount,
     bool ControllingTerminal,
-    bool NoNewPrivileges)
+    bool NoNewPrivileges
+)
 {
-    public static SpawnMessage Of(SpawnSpec spec) => new(
-        spec.Command,
-        [.. spec.Arguments],
-        [.. spec.Environment.Select(pair => $"{pair.Key}={pair.Value}")],
-        spec.WorkingDirectory,
-        spec.Credentials.Uid,
-        spec.Credentials.Gid,
-        [.. spec.Credentials.Groups],
-        spec.Inherited.Count,
-        spec.ControllingTerminal,
-        spec.NoNewPrivileges);
+    public static SpawnMessage Of(SpawnSpec spec) =>
+        new(
+            spec.Command,
+            [.. spec.Arguments],
+            [.. spec.Environment.Select(pair => $"{pair.Key}={pair.Value}")],
+            spec.WorkingDirectory,
+            spec.Credentials.Uid,
+            spec.Credentials.Gid,
+            [.. spec.Credentials.Groups],
+            spec.Inherited.Count,
+            spec.ControllingTerminal,
+            spec.NoNewPrivileges
+        );
 
     public byte[] Encode()
     {
@@ -68,7 +71,18 @@ internal sealed record SpawnMessage(
             groups[i] = reader.ReadUInt32();
         }
 
-        return new SpawnMessage(command, arguments, environment, directory, uid, gid, groups, reader.ReadInt32(), reader.ReadBoolean(), reader.ReadBoolean());
+        return new SpawnMessage(
+            command,
+            arguments,
+            environment,
+            directory,
+            uid,
+            gid,
+            groups,
+            reader.ReadInt32(),
+            reader.ReadBoolean(),
+            reader.ReadBoolean()
+        );
     }
 
     private static void WriteAll(BinaryWriter writer, string[] values)

@@ -16,7 +16,8 @@ public sealed record SpawnSpec(
     string Command,
     IReadOnlyList<string> Arguments,
     IReadOnlyDictionary<string, string> Environment,
-    Credentials Credentials)
+    Credentials Credentials
+)
 {
     /// <summary>Entered as the child's own user; must exist.</summary>
     public string WorkingDirectory { get; init; } = "/";

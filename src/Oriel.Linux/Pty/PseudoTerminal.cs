@@ -4,7 +4,9 @@ using Oriel.Linux.Processes;
 
 namespace Oriel.Linux.Pty;
 
-/// <summary>A pseudo-terminal: the master is ours, the slave is for a child (as its three standard streams and controlling terminal).</summary>
+/// <summary>
+/// A pseudo-terminal: the master is ours, the slave is for a child (as its three standard streams and controlling terminal).
+/// </summary>
 public sealed unsafe class PseudoTerminal : IDisposable
 {
     // asm-generic/ioctls.h

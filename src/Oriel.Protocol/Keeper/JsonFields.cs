@@ -7,20 +7,23 @@ internal readonly struct JsonFields
 {
     private readonly JsonElement _object;
 
-    public JsonFields(JsonElement element) => _object = element.ValueKind == JsonValueKind.Object ? element : throw new JsonException("not an object");
+    public JsonFields(JsonElement element) =>
+        _object = element.ValueKind == JsonValueKind.Object ? element : throw new JsonException("not an object");
 
     public string String(string name) => OptionalString(name) ?? throw Unfit(name);
 
     /// <summary>Null where it is missing, or null.</summary>
-    public string? OptionalString(string name) => !_object.TryGetProperty(name, out var field) || field.ValueKind == JsonValueKind.Null
-        ? null
-        : field.ValueKind == JsonValueKind.String ? field.GetString() : throw Unfit(name);
+    public string? OptionalString(string name) =>
+        !_object.TryGetProperty(name, out var field) || field.ValueKind == JsonValueKind.Null ? null
+        : field.ValueKind == JsonValueKind.String ? field.GetString()
+        : throw Unfit(name);
 
     /// <param name="absent">Its value where it is missing; null = it must be there.</param>
     public long Number(string name, long? absent = null) =>
         _object.TryGetProperty(name, out var field) ? ToNumber(name, field) : absent ?? throw Unfit(name);
 
-    public int Int(string name, int absent) => Number(name, absent) is >= int.MinValue and <= int.MaxValue and var number ? (int)number : throw Unfit(name);
+    public int Int(string name, int absent) =>
+        Number(name, absent) is >= int.MinValue and <= int.MaxValue and var number ? (int)number : throw Unfit(name);
 
     /// <summary>An object of numbers only.</summary>
     public Dictionary<string, long> Numbers(string name)

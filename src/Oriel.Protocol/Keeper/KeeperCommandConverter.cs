@@ -41,14 +41,15 @@ internal sealed class KeeperCommandConverter : JsonConverter<KeeperCommand>
         writer.WriteEndObject();
     }
 
-    private static string TypeOf(KeeperCommand command) => command switch
-    {
-        StopGuest => "stop",
-        PauseGuest => "pause",
-        ResumeGuest => "resume",
-        SaveGuest => "save",
-        ForkGuest => "fork",
-        ReadCounters => "counters",
-        _ => throw new JsonException($"{command.GetType().Name} has no form"),
-    };
+    private static string TypeOf(KeeperCommand command) =>
+        command switch
+        {
+            StopGuest => "stop",
+            PauseGuest => "pause",
+            ResumeGuest => "resume",
+            SaveGuest => "save",
+            ForkGuest => "fork",
+            ReadCounters => "counters",
+            _ => throw new JsonException($"{command.GetType().Name} has no form"),
+        };
 }

@@ -9,10 +9,12 @@ namespace Oriel.Protocol.Keeper;
 /// </summary>
 /// <param name="Bundle">Absolute path of the desktop's directory; the only place that the keeper writes to.</param>
 /// <param name="Driver"><c>container</c>, <c>qemu</c>, later <c>firecracker</c>.</param>
-/// <param name="ImagePath">Absolute path of the image's directory in the store (container: its <c>rootfs</c> is the lower layer; virtual machines: <c>disks</c>).</param>
+/// <param name="ImagePath">Absolute path of the image's directory in the store (container: its <c>rootfs</c> is the lower layer; virtual
+/// machines: <c>disks</c>).</param>
 /// <param name="EgressSocket">Unix socket of the server that each connection of the guest is handed to.</param>
 /// <param name="EgressKey">32 random bytes; proves to the server whose connection it is.</param>
-/// <param name="Accelerator">What runs a virtual machine's instructions: <c>kvm</c> or <c>tcg</c> (by software); null for a container.</param>
+/// <param name="Accelerator">What runs a virtual machine's instructions: <c>kvm</c> or <c>tcg</c> (by software); null for a
+/// container.</param>
 /// <param name="TimeScale">How many times as long as on hardware a start may take here: deadlines are multiplied by it.</param>
 /// <param name="Snapshot">Where the machine's snapshot is to be made, or is to be restored from; null for a plain start.</param>
 /// <param name="Warm">Whether the guest's session starts before it is configured (<see cref="BootConfig.Warm"/>).</param>
@@ -30,12 +32,15 @@ public sealed record KeeperSpec(
     string? Accelerator = null,
     double TimeScale = 1,
     WarmStart? Warm = null,
-    KeeperSnapshot? Snapshot = null);
+    KeeperSnapshot? Snapshot = null
+);
 
 /// <param name="Directory">Absolute; holds <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
-/// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine goes on from there, and the directory stays as it is.</param>
+/// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine goes on from there,
+/// and the directory stays as it is.</param>
 /// <param name="IsOwn">Nobody else goes on from there: the machine takes its files instead of copying them.</param>
-/// <param name="SharedMemory">Path of the machine's memory for a VMM that must not have the file itself, opened for the keeper as descriptor <see cref="SharedMemoryDescriptor"/>; null where there is none.</param>
+/// <param name="SharedMemory">Path of the machine's memory for a VMM that must not have the file itself, opened for the keeper as
+/// descriptor <see cref="SharedMemoryDescriptor"/>; null where there is none.</param>
 public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn = false, string? SharedMemory = null)
 {
     public const string MemoryFile = "memory";
@@ -48,13 +53,14 @@ public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn
 /// <param name="Cpus">Whole or part cores; 0 = none.</param>
 /// <param name="Pids">0 = none.</param>
 /// <param name="Cgroup">A delegated cgroup v2 directory of this desktop's own, or null where cgroups are not delegated.</param>
-/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = <see cref="DefaultDiskBytes"/>. A container has none of its own.</param>
+/// <param name="DiskBytes">Most that the desktop's own disk holds; 0 = <see cref="DefaultDiskBytes"/>. A container has none of its
+/// own.</param>
 public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, string? Cgroup, long DiskBytes = 0)
 {
     /// <summary>
-    /// What the keeper has <c>cgroup.procs</c> of that directory open as, for its guest to join by; one digit, as a shell has it. Where cgroup2 is
-    /// mounted with nsdelegate, as systemd does, nothing in a cgroup namespace moves to a group outside it, but the namespace that counts is that of
-    /// whoever opened the file (Linux 5.16): so it is opened before the keeper has its own.
+    /// What the keeper has <c>cgroup.procs</c> of that directory open as, for its guest to join by; one digit, as a shell has it. Where
+    /// cgroup2 is mounted with nsdelegate, as systemd does, nothing in a cgroup namespace moves to a group outside it, but the namespace
+    /// that counts is that of whoever opened the file (Linux 5.16): so it is opened before the keeper has its own.
     /// </summary>
     public const int CgroupDescriptor = 7;
 
@@ -71,7 +77,8 @@ public sealed record KeeperLimits(long MemoryBytes, double Cpus, long Pids, stri
 /// Who the keeper is; written atomically as <c>keeper.json</c>. A process with this pid is this keeper only if its start time
 /// (field 22 of /proc/pid/stat, in clock ticks since boot) and the boot id agree.
 /// </summary>
-/// <param name="ProtocolVersion">Of what it says and obeys on keeper.sock: a server adopts only keepers of <see cref="CurrentVersion"/>.</param>
+/// <param name="ProtocolVersion">Of what it says and obeys on keeper.sock: a server adopts only keepers of
+/// <see cref="CurrentVersion"/>.</param>
 public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, int ProtocolVersion)
 {
     /// <summary>Counts up with each change that the other side would not understand.</summary>
@@ -86,7 +93,10 @@ public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, in
 /// <param name="Address">Transparent: the destination address as the guest saw it.</param>
 public sealed record EgressPreamble(string DesktopId, byte[] Key, string Kind, string? Host = null, string? Address = null, int Port = 0);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
 [JsonSerializable(typeof(KeeperSpec))]
 [JsonSerializable(typeof(KeeperIdentity))]
 [JsonSerializable(typeof(EgressPreamble))]
@@ -107,15 +117,19 @@ public static class BundleLayout
     public const string Identity = "keeper.json";
     public const string KeeperLog = "keeper.log";
     public const string ConsoleLog = "console.log";
+
     /// <summary>What a VMM says of itself; the older part of it in <c>vmm.log.1</c>.</summary>
     public const string VmmLog = "vmm.log";
+
     /// <summary>A VMM's own figures, as it last told them.</summary>
     public const string VmmMetrics = "vmm-metrics.json";
     public const string KeeperSocket = "keeper.sock";
     public const string AgentSocket = "agent.sock";
     public const string Scratch = "scratch";
+
     /// <summary>The files of the machine that a fork goes on from, until its keeper has taken them.</summary>
     public const string Fork = "fork";
+
     /// <summary>The keeper's last event, <c>exited</c>, for a server that was away when it happened.</summary>
     public const string Exit = "exit.json";
 }

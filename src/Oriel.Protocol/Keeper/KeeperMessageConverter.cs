@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace Oriel.Protocol.Keeper;
 
 /// <summary>
-/// <see cref="KeeperMessage"/> as JSON, its <c>type</c> first. By hand: as generated code the records and their enums add a quarter of a megabyte
-/// to the keeper's executable, of which each desktop has one.
+/// <see cref="KeeperMessage"/> as JSON, its <c>type</c> first. By hand: as generated code the records and their enums add a quarter of a
+/// megabyte to the keeper's executable, of which each desktop has one.
 /// </summary>
 internal sealed class KeeperMessageConverter : JsonConverter<KeeperMessage>
 {
@@ -19,7 +19,12 @@ internal sealed class KeeperMessageConverter : JsonConverter<KeeperMessage>
         return fields.String("type") switch
         {
             "step" => new KeeperStep(
-                fields.Number("atUs"), fields.String("name"), (KeeperStepState)fields.OneOf("state", StepStates), fields.Number("elapsedUs", absent: 0), fields.OptionalString("detail")),
+                fields.Number("atUs"),
+                fields.String("name"),
+                (KeeperStepState)fields.OneOf("state", StepStates),
+                fields.Number("elapsedUs", absent: 0),
+                fields.OptionalString("detail")
+            ),
             "running" => new GuestRunning(fields.Number("atUs")),
             "machine" => new MachineReport(fields.Number("atUs"), (MachineState)fields.OneOf("state", MachineStates)),
             "console" => new ConsoleLine(fields.Number("atUs"), fields.String("line")),

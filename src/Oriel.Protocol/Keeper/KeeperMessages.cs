@@ -17,7 +17,8 @@ public abstract record KeeperEvent(long AtUs) : KeeperMessage;
 /// <param name="Name">One of <see cref="StepNames.OfKeeper"/>.</param>
 /// <param name="ElapsedUs">Microseconds; 0 while it runs.</param>
 /// <param name="Detail">A word on what was made, or why it failed.</param>
-public sealed record KeeperStep(long AtUs, string Name, KeeperStepState State, long ElapsedUs = 0, string? Detail = null) : KeeperEvent(AtUs);
+public sealed record KeeperStep(long AtUs, string Name, KeeperStepState State, long ElapsedUs = 0, string? Detail = null)
+    : KeeperEvent(AtUs);
 
 public enum KeeperStepState
 {

@@ -10,8 +10,14 @@ namespace Oriel.Screen.Native;
 /// </summary>
 public static class NativeLibraries
 {
-    internal const string X11 = "X11", Xext = "Xext", Xdamage = "Xdamage", Xfixes = "Xfixes", Xtst = "Xtst", Xrandr = "Xrandr";
-    internal const string Vpx = "vpx", Yuv = "yuv";
+    internal const string X11 = "X11",
+        Xext = "Xext",
+        Xdamage = "Xdamage",
+        Xfixes = "Xfixes",
+        Xtst = "Xtst",
+        Xrandr = "Xrandr";
+    internal const string Vpx = "vpx",
+        Yuv = "yuv";
 
     /// <summary>Cisco's H.264 (BSD licence).</summary>
     public const string OpenH264 = "openh264";
@@ -50,7 +56,9 @@ public static class NativeLibraries
 
         return TryLoad(sonames, out var handle)
             ? handle
-            : throw new DllNotFoundException($"None of {string.Join(", ", sonames)} could be loaded; install the Debian package that holds one of them.");
+            : throw new DllNotFoundException(
+                $"None of {string.Join(", ", sonames)} could be loaded; install the Debian package that holds one of them."
+            );
     }
 
     private static bool TryLoad(string[] sonames, out nint handle)

@@ -52,7 +52,8 @@ public static class PngEncoder
         for (var y = 0; y < height; y++)
         {
             ReadRow(pixels.Slice(y * width * 4, width * 4), current, channels);
-            int sumSub = 0, sumUp = 0;
+            int sumSub = 0,
+                sumUp = 0;
             for (var i = 0; i < length; i++)
             {
                 var left = i >= channels ? current[i - channels] : 0;

@@ -19,10 +19,22 @@ public static unsafe partial class ArgbScaler
         fixed (byte* to = target)
         {
             var result = ARGBScale(from, width * 4, width, height, to, newWidth * 4, newWidth, newHeight, FilterBox);
-            return result == 0 ? target : throw new InvalidOperationException($"ARGBScale {width}x{height} to {newWidth}x{newHeight} failed: {result}");
+            return result == 0
+                ? target
+                : throw new InvalidOperationException($"ARGBScale {width}x{height} to {newWidth}x{newHeight} failed: {result}");
         }
     }
 
     [LibraryImport(NativeLibraries.Yuv)]
-    private static partial int ARGBScale(byte* source, int sourceStride, int sourceWidth, int sourceHeight, byte* target, int targetStride, int targetWidth, int targetHeight, int filter);
+    private static partial int ARGBScale(
+        byte* source,
+        int sourceStride,
+        int sourceWidth,
+        int sourceHeight,
+        byte* target,
+        int targetStride,
+        int targetWidth,
+        int targetHeight,
+        int filter
+    );
 }

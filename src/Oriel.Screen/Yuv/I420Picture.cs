@@ -81,5 +81,16 @@ public sealed unsafe partial class I420Picture : IDisposable
     }
 
     [LibraryImport(NativeLibraries.Yuv)]
-    private static partial int ARGBToI420(byte* source, int sourceStride, byte* y, int strideY, byte* u, int strideU, byte* v, int strideV, int width, int height);
+    private static partial int ARGBToI420(
+        byte* source,
+        int sourceStride,
+        byte* y,
+        int strideY,
+        byte* u,
+        int strideU,
+        byte* v,
+        int strideV,
+        int width,
+        int height
+    );
 }

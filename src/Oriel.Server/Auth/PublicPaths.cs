@@ -3,7 +3,9 @@ using Oriel.Server.Configuration;
 
 namespace Oriel.Server.Auth;
 
-/// <summary>What is served without sign-in: the sign-in page with its assets, the sign-in itself, and on loopback health and metrics.</summary>
+/// <summary>
+/// What is served without sign-in: the sign-in page with its assets, the sign-in itself, and on loopback health and metrics.
+/// </summary>
 internal static class PublicPaths
 {
     public const string SignIn = "/signin";

@@ -31,13 +31,23 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         AddHeaders(context.Response.Headers, path);
         if (!_hosts.Contains(context.Request.Host.Host))
         {
-            await Problems.WriteAsync(context, StatusCodes.Status421MisdirectedRequest, RequestReasons.WrongHost, "This server does not go by that name (option --host).");
+            await Problems.WriteAsync(
+                context,
+                StatusCodes.Status421MisdirectedRequest,
+                RequestReasons.WrongHost,
+                "This server does not go by that name (option --host)."
+            );
             return;
         }
 
         if (context.WebSockets.IsWebSocketRequest && !HasOwnOrigin(context, required: BearerOf(context) is null))
         {
-            await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, RequestReasons.WrongOrigin, "A WebSocket must come from this server's own page.");
+            await Problems.WriteAsync(
+                context,
+                StatusCodes.Status403Forbidden,
+                RequestReasons.WrongOrigin,
+                "A WebSocket must come from this server's own page."
+            );
             return;
         }
 
@@ -52,18 +62,32 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             case Caller.Token:
                 await next(context);
                 return;
-            case Caller.Session when ChangesState(context.Request.Method) && !(HasOwnOrigin(context, required: true) && context.Request.Headers.ContainsKey(CsrfHeader)):
-                await Problems.WriteAsync(context, StatusCodes.Status403Forbidden, RequestReasons.CrossSite, $"A change by the page needs its own Origin and the header {CsrfHeader}.");
+            case Caller.Session
+                when ChangesState(context.Request.Method)
+                    && !(HasOwnOrigin(context, required: true) && context.Request.Headers.ContainsKey(CsrfHeader)):
+                await Problems.WriteAsync(
+                    context,
+                    StatusCodes.Status403Forbidden,
+                    RequestReasons.CrossSite,
+                    $"A change by the page needs its own Origin and the header {CsrfHeader}."
+                );
                 return;
             case Caller.Session:
                 await next(context);
                 return;
             case Caller.Stranger:
                 await RefuseAsync(
-                    context, RequestReasons.TokenUnknown, "This is not this server's token. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR.");
+                    context,
+                    RequestReasons.TokenUnknown,
+                    "This is not this server's token. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR."
+                );
                 return;
             default:
-                await RefuseAsync(context, RequestReasons.SignedOut, "Sign in, or send the token as Authorization: Bearer (./oriel token).");
+                await RefuseAsync(
+                    context,
+                    RequestReasons.SignedOut,
+                    "Sign in, or send the token as Authorization: Bearer (./oriel token)."
+                );
                 return;
         }
     }
@@ -71,9 +95,14 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
     private static IEnumerable<string> HostNames(ServeOptions options) =>
         new[] { "localhost", "127.0.0.1", "[::1]" }
             .Concat(options.Hosts)
-            .Concat(options.PublicAddresses.Append(options.Bind).Select(a => a.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{a}]" : a.ToString()));
+            .Concat(
+                options
+                    .PublicAddresses.Append(options.Bind)
+                    .Select(a => a.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{a}]" : a.ToString())
+            );
 
-    private static bool ChangesState(string method) => !(HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method));
+    private static bool ChangesState(string method) =>
+        !(HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method));
 
     /// <summary>The token of the header, or of a WebSocket's subprotocol: a page cannot give a WebSocket headers.</summary>
     private static string? BearerOf(HttpContext context)
@@ -115,17 +144,26 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         if (bearer is not null || context.Request.Headers.Authorization.Count > 0)
         {
             // Not limited: 256 bits cannot be guessed, and who fails on purpose must not lock out who shares the address.
-            return bearer is null ? Caller.Nobody : tokens.IsApiToken(bearer) ? Caller.Token : Caller.Stranger;
+            return bearer is null ? Caller.Nobody
+                : tokens.IsApiToken(bearer) ? Caller.Token
+                : Caller.Stranger;
         }
 
-        return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted) ? Caller.Session : Caller.Nobody;
+        return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted)
+            ? Caller.Session
+            : Caller.Nobody;
     }
 
     private static Task RefuseAsync(HttpContext context, string reason, string detail)
     {
         var path = context.Request.Path;
-        if (path.StartsWithSegments("/api") || path.StartsWithSegments("/openapi") || path.StartsWithSegments("/metrics") || path.StartsWithSegments("/health")
-            || ChangesState(context.Request.Method))
+        if (
+            path.StartsWithSegments("/api")
+            || path.StartsWithSegments("/openapi")
+            || path.StartsWithSegments("/metrics")
+            || path.StartsWithSegments("/health")
+            || ChangesState(context.Request.Method)
+        )
         {
             context.Response.Headers.WWWAuthenticate = "Bearer";
             return Problems.WriteAsync(context, StatusCodes.Status401Unauthorized, reason, detail);
@@ -139,6 +177,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
     private enum Caller
     {
         Nobody,
+
         /// <summary>Who has a token, of another server or of none.</summary>
         Stranger,
         Token,

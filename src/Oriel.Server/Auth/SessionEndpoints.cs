@@ -13,19 +13,36 @@ internal static class SessionEndpoints
     private const long MaxBody = 4096;
 
     public static string Version { get; } =
-        (Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split('+')[0];
+        (Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0").Split(
+            '+'
+        )[0];
 
     public static void MapSession(this IEndpointRouteBuilder app)
     {
         var group = app.MapGroup("/api/session").WithTags("Session");
         group.MapGet("", Get).WithName("GetSession").WithSummary("Who is signed in, and the server's limits").Produces<SessionResponse>();
-        group.MapPost("", SignInAsync).WithName("SignIn").WithSummary("Trade a one-time or the API token for the page's cookie").Takes<SignInRequest>(MaxBody)
-            .Produces(StatusCodes.Status204NoContent).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(429);
-        group.MapDelete("", SignOutAsync).WithName("SignOut").WithSummary("End the page's session").Produces(StatusCodes.Status204NoContent);
+        group
+            .MapPost("", SignInAsync)
+            .WithName("SignIn")
+            .WithSummary("Trade a one-time or the API token for the page's cookie")
+            .Takes<SignInRequest>(MaxBody)
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(400)
+            .ProducesProblem(401)
+            .ProducesProblem(403)
+            .ProducesProblem(429);
+        group
+            .MapDelete("", SignOutAsync)
+            .WithName("SignOut")
+            .WithSummary("End the page's session")
+            .Produces(StatusCodes.Status204NoContent);
     }
 
     private static IResult Get(DesktopService desktops) =>
-        Results.Json(new SessionResponse(true, Version, desktops.Options.MaxDesktops, desktops.Count), AuthJsonContext.Default.SessionResponse);
+        Results.Json(
+            new SessionResponse(true, Version, desktops.Options.MaxDesktops, desktops.Count),
+            AuthJsonContext.Default.SessionResponse
+        );
 
     private static async Task<IResult> SignInAsync(HttpContext context, TokenService tokens, SignInLimiter limiter, ServeOptions options)
     {
@@ -38,8 +55,14 @@ internal static class SessionEndpoints
 
         if (!limiter.MayTry(address))
         {
-            context.Response.Headers.RetryAfter = ((int)SignInLimiter.Refill.TotalSeconds).ToString(System.Globalization.CultureInfo.InvariantCulture);
-            return Problems.Of(StatusCodes.Status429TooManyRequests, RequestReasons.TooManyAttempts, "Too many failed sign-ins; wait a little.");
+            context.Response.Headers.RetryAfter = ((int)SignInLimiter.Refill.TotalSeconds).ToString(
+                System.Globalization.CultureInfo.InvariantCulture
+            );
+            return Problems.Of(
+                StatusCodes.Status429TooManyRequests,
+                RequestReasons.TooManyAttempts,
+                "Too many failed sign-ins; wait a little."
+            );
         }
 
         var (request, problem) = await JsonBody.ReadAsync(context, AuthJsonContext.Default.SignInRequest);
@@ -51,7 +74,11 @@ internal static class SessionEndpoints
         if (await tokens.SignInAsync(request.Token ?? "", context.RequestAborted) is not { } session)
         {
             limiter.Failed(address);
-            return Problems.Of(StatusCodes.Status401Unauthorized, RequestReasons.BadToken, "The token is wrong, was used already, or is too old. Get a new one: ./oriel token --new-signin");
+            return Problems.Of(
+                StatusCodes.Status401Unauthorized,
+                RequestReasons.BadToken,
+                "The token is wrong, was used already, or is too old. Get a new one: ./oriel token --new-signin"
+            );
         }
 
         context.Response.Cookies.Append(RequestGuard.Cookie, session, CookieOptions(options));
@@ -69,21 +96,25 @@ internal static class SessionEndpoints
         return Results.NoContent();
     }
 
-    private static CookieOptions CookieOptions(ServeOptions options) => new()
-    {
-        HttpOnly = true,
-        Secure = options.IsHttps,
-        SameSite = SameSiteMode.Strict,
-        Path = "/",
-        MaxAge = TokenService.SessionLifetime,
-    };
+    private static CookieOptions CookieOptions(ServeOptions options) =>
+        new()
+        {
+            HttpOnly = true,
+            Secure = options.IsHttps,
+            SameSite = SameSiteMode.Strict,
+            Path = "/",
+            MaxAge = TokenService.SessionLifetime,
+        };
 }
 
 internal sealed record SignInRequest(string? Token);
 
 internal sealed record SessionResponse(bool SignedIn, string Version, int MaxDesktops, int Desktops);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow
+)]
 [JsonSerializable(typeof(SignInRequest))]
 [JsonSerializable(typeof(SessionResponse))]
 internal sealed partial class AuthJsonContext : JsonSerializerContext;

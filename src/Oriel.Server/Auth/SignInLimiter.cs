@@ -3,7 +3,10 @@ using System.Net;
 
 namespace Oriel.Server.Auth;
 
-/// <summary>Failed sign-ins of an address: so many at once, then one more every few seconds. Tokens of 256 bits cannot be guessed; this keeps the log and the database quiet.</summary>
+/// <summary>
+/// Failed sign-ins of an address: so many at once, then one more every few seconds. Tokens of 256 bits cannot be guessed; this keeps the
+/// log and the database quiet.
+/// </summary>
 public sealed class SignInLimiter(TimeProvider clock)
 {
     public const int Burst = 10;

@@ -43,7 +43,8 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
     }
 
     public bool IsApiToken(string candidate) =>
-        candidate.Length <= MaxTokenLength && CryptographicOperations.FixedTimeEquals(_apiTokenHash, SHA256.HashData(Encoding.UTF8.GetBytes(candidate)));
+        candidate.Length <= MaxTokenLength
+        && CryptographicOperations.FixedTimeEquals(_apiTokenHash, SHA256.HashData(Encoding.UTF8.GetBytes(candidate)));
 
     /// <summary>A sign-in token: good once, for ten minutes.</summary>
     public Task<string> NewSignInAsync(CancellationToken cancellationToken) => AddAsync(SignInKind, SignInLifetime, cancellationToken);
@@ -64,7 +65,9 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
             await using var db = await factory.CreateDbContextAsync(cancellationToken);
 
             // One statement: of two that come at once with the same token, the database lets one delete it.
-            var used = await db.Tokens.Where(t => t.Hash == hash && t.Kind == SignInKind && t.ExpiresAt > now).ExecuteDeleteAsync(cancellationToken);
+            var used = await db
+                .Tokens.Where(t => t.Hash == hash && t.Kind == SignInKind && t.ExpiresAt > now)
+                .ExecuteDeleteAsync(cancellationToken);
             if (used != 1)
             {
                 return null;
@@ -122,7 +125,14 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
         await using var db = await factory.CreateDbContextAsync(cancellationToken);
         var ms = now.ToUnixTimeMilliseconds();
         await db.Tokens.Where(t => t.ExpiresAt <= ms).ExecuteDeleteAsync(cancellationToken);
-        db.Tokens.Add(new TokenRecord { Hash = HashOf(token), Kind = kind, ExpiresAt = (now + lifetime).ToUnixTimeMilliseconds() });
+        db.Tokens.Add(
+            new TokenRecord
+            {
+                Hash = HashOf(token),
+                Kind = kind,
+                ExpiresAt = (now + lifetime).ToUnixTimeMilliseconds(),
+            }
+        );
         await db.SaveChangesAsync(cancellationToken);
         return token;
     }

@@ -26,13 +26,20 @@ internal static class DownCommand
         var data = Values.Data();
         var keeper = new KindOption<string>("--keeper", Kind.File) { Description = "The oriel-keeper program; default: beside this one" };
         var command = new Command("down", "End the server and all desktops") { data, keeper };
-        command.SetAction((parsed, cancellation) => RunAsync(new ServeOptions { DataDirectory = parsed.GetValue(data)!, KeeperPath = parsed.GetValue(keeper) }, cancellation));
+        command.SetAction(
+            (parsed, cancellation) =>
+                RunAsync(new ServeOptions { DataDirectory = parsed.GetValue(data)!, KeeperPath = parsed.GetValue(keeper) }, cancellation)
+        );
         return command;
     }
 
     private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellationToken)
     {
-        var cgroup = CgroupDelegation.FindRoot(ServerInstance.Read(options.DataDirectory) is { } server && Directory.Exists($"/proc/{server.Pid}") ? $"/proc/{server.Pid}" : "/proc/self");
+        var cgroup = CgroupDelegation.FindRoot(
+            ServerInstance.Read(options.DataDirectory) is { } server && Directory.Exists($"/proc/{server.Pid}")
+                ? $"/proc/{server.Pid}"
+                : "/proc/self"
+        );
         if (!await StopServerAsync(options, cancellationToken))
         {
             Console.Error.WriteLine($"oriel: the server did not end within {ServerDeadline.TotalSeconds:0} s.");
@@ -49,8 +56,15 @@ internal static class DownCommand
         }
 
         var clearance = new NodeClearance(
-            await StoreAsync(options, cancellationToken), new LocalKeeperHost(options.Keeper, TimeProvider.System), Path.Combine(options.DataDirectory, "desktops"), TimeProvider.System);
-        var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (./oriel down)."), cancellationToken);
+            await StoreAsync(options, cancellationToken),
+            new LocalKeeperHost(options.Keeper, TimeProvider.System),
+            Path.Combine(options.DataDirectory, "desktops"),
+            TimeProvider.System
+        );
+        var ended = await clearance.EndAllAsync(
+            DesktopReason.Of(ReasonCodes.Requested, "The server and its desktops were ended (./oriel down)."),
+            cancellationToken
+        );
         foreach (var (id, problem) in ended.OrderBy(desktop => desktop.Id, StringComparer.Ordinal))
         {
             (problem is null ? Console.Out : Console.Error).WriteLine($"  {id}: {problem ?? "ended"}");
@@ -61,7 +75,11 @@ internal static class DownCommand
             CgroupDelegation.TryRemoveLeaf(cgroup);
         }
 
-        Console.WriteLine(ended.Count == 0 ? "No desktop was left." : $"{ended.Count(desktop => desktop.Problem is null)} of {ended.Count} desktops ended.");
+        Console.WriteLine(
+            ended.Count == 0
+                ? "No desktop was left."
+                : $"{ended.Count(desktop => desktop.Problem is null)} of {ended.Count} desktops ended."
+        );
         return ended.All(desktop => desktop.Problem is null) ? 0 : 1;
     }
 
@@ -110,7 +128,10 @@ internal static class DownCommand
         }
     }
 
-    /// <summary>The process, if it is one of ours: the number may have gone to another program since. The handle comes first, so that a signal goes to no other.</summary>
+    /// <summary>
+    /// The process, if it is one of ours: the number may have gone to another program since. The handle comes first, so that a signal goes
+    /// to no other.
+    /// </summary>
     private static (ProcessHandle Handle, Process Process)? Find(int pid)
     {
         ProcessHandle? handle = null;

@@ -5,8 +5,8 @@ using Oriel.Desktops.Node;
 using Oriel.Images.Building;
 using Oriel.Images.Store;
 using Oriel.Images.Tools;
-using Oriel.Server.Configuration;
 using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Configuration;
 using Oriel.Server.Drivers;
 using Oriel.Server.ImageTasks;
 using Spectre.Console;
@@ -17,8 +17,15 @@ namespace Oriel.Server.Commands;
 internal static class ImageCommand
 {
     private static readonly Option<string> Data = RecursiveData();
-    private static readonly Option<string> Driver = new KindOption<string>("--driver", Kind.Driver) { Description = DriverChoice.Names, DefaultValueFactory = _ => DriverChoice.Auto };
-    private static readonly Option<string> Keeper = new KindOption<string>("--keeper", Kind.File) { Description = "The oriel-keeper program; default: beside this one" };
+    private static readonly Option<string> Driver = new KindOption<string>("--driver", Kind.Driver)
+    {
+        Description = DriverChoice.Names,
+        DefaultValueFactory = _ => DriverChoice.Auto,
+    };
+    private static readonly Option<string> Keeper = new KindOption<string>("--keeper", Kind.File)
+    {
+        Description = "The oriel-keeper program; default: beside this one",
+    };
 
     public static Command Create()
     {
@@ -46,39 +53,58 @@ internal static class ImageCommand
         var agent = new KindOption<string>("--agent", Kind.File) { Description = "The oriel-agent to bake in" };
         var name = new KindOption<string>("--name", Kind.Text) { Description = "Name of the image (default: the recipe's)" };
         var noBootTest = new KindOption<bool>("--no-boot-test", Kind.Flag) { Description = "Do not try the image: it stays unusable" };
-        var ifMissing = new KindOption<bool>("--if-missing", Kind.Flag) { Description = "Build only when the store has no image of this recipe and agent" };
-        var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing };
-        command.SetAction(async (parsed, cancellation) =>
+        var ifMissing = new KindOption<bool>("--if-missing", Kind.Flag)
         {
-            var report = Reporter();
-            try
+            Description = "Build only when the store has no image of this recipe and agent",
+        };
+        var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing };
+        command.SetAction(
+            async (parsed, cancellation) =>
             {
-                var data = parsed.GetValue(Data)!;
-                var store = new ImageStore(DataDirectory.Images(data));
-                var builder = new ImageBuilder(store, DataDirectory.Cache(data), TimeProvider.System, report);
-                var request = new ImageBuildRequest(ImageRecipe.Load(parsed.GetValue(recipe)!), parsed.GetValue(agent), AgentVersion, parsed.GetValue(name));
-                var image = parsed.GetValue(ifMissing) ? builder.FindBuilt(request) : null;
-                image ??= await builder.BuildAsync(request, cancellation);
-                report($"{image.Name} {image.Digest}: {image.Packages.Count} packages, {image.Entries} entries, {image.Size / 1e6:0} MB");
-                if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest))
+                var report = Reporter();
+                try
                 {
-                    image = await BootTestAsync(data, store, image, report, cancellation);
-                }
+                    var data = parsed.GetValue(Data)!;
+                    var store = new ImageStore(DataDirectory.Images(data));
+                    var builder = new ImageBuilder(store, DataDirectory.Cache(data), TimeProvider.System, report);
+                    var request = new ImageBuildRequest(
+                        ImageRecipe.Load(parsed.GetValue(recipe)!),
+                        parsed.GetValue(agent),
+                        AgentVersion,
+                        parsed.GetValue(name)
+                    );
+                    var image = parsed.GetValue(ifMissing) ? builder.FindBuilt(request) : null;
+                    image ??= await builder.BuildAsync(request, cancellation);
+                    report(
+                        $"{image.Name} {image.Digest}: {image.Packages.Count} packages, {image.Entries} entries, {image.Size / 1e6:0} MB"
+                    );
+                    if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest))
+                    {
+                        image = await BootTestAsync(data, store, image, report, cancellation);
+                    }
 
-                Console.WriteLine(image.Digest);
-                return Outcome(image, parsed.GetValue(noBootTest));
+                    Console.WriteLine(image.Digest);
+                    return Outcome(image, parsed.GetValue(noBootTest));
+                }
+                catch (Exception e)
+                    when (e
+                            is ImageRecipeException
+                                or ImageBuildException
+                                or CommandFailedException
+                                or IOException
+                                or UnauthorizedAccessException
+                    )
+                {
+                    Console.Error.WriteLine($"The image was not built: {e.Message}");
+                    return 1;
+                }
+                catch (OperationCanceledException)
+                {
+                    Console.Error.WriteLine("The build was ended; nothing of it is left.");
+                    return 130;
+                }
             }
-            catch (Exception e) when (e is ImageRecipeException or ImageBuildException or CommandFailedException or IOException or UnauthorizedAccessException)
-            {
-                Console.Error.WriteLine($"The image was not built: {e.Message}");
-                return 1;
-            }
-            catch (OperationCanceledException)
-            {
-                Console.Error.WriteLine("The build was ended; nothing of it is left.");
-                return 130;
-            }
-        });
+        );
         return command;
     }
 
@@ -86,72 +112,108 @@ internal static class ImageCommand
     {
         var wanted = new KindArgument<string>("image", Kind.Text) { Description = "Name or digest" };
         var command = new Command("test", "Boot-test an image that is in the store, and keep the outcome in its manifest") { wanted };
-        command.SetAction(async (parsed, cancellation) =>
-        {
-            var data = parsed.GetValue(Data)!;
-            var store = new ImageStore(DataDirectory.Images(data));
-            if (store.Find(parsed.GetValue(wanted)!) is not { } image)
+        command.SetAction(
+            async (parsed, cancellation) =>
             {
-                Console.Error.WriteLine($"There is no image '{parsed.GetValue(wanted)}'.");
-                return 1;
-            }
+                var data = parsed.GetValue(Data)!;
+                var store = new ImageStore(DataDirectory.Images(data));
+                if (store.Find(parsed.GetValue(wanted)!) is not { } image)
+                {
+                    Console.Error.WriteLine($"There is no image '{parsed.GetValue(wanted)}'.");
+                    return 1;
+                }
 
-            try
-            {
-                return Outcome(await BootTestAsync(data, store, image, Console.Error.WriteLine, cancellation), untestedIsFine: false);
+                try
+                {
+                    return Outcome(await BootTestAsync(data, store, image, Console.Error.WriteLine, cancellation), untestedIsFine: false);
+                }
+                catch (OperationCanceledException)
+                {
+                    Console.Error.WriteLine("The boot test was ended; the image counts as untested.");
+                    return 130;
+                }
             }
-            catch (OperationCanceledException)
-            {
-                Console.Error.WriteLine("The boot test was ended; the image counts as untested.");
-                return 130;
-            }
-        });
+        );
         return command;
     }
 
     private static Command Warm()
     {
-        var template = new KindOptions<string>("--template", Kind.Text) { Description = "Template whose desktops it is for; default: all whose image can be used (those of the same machine share one); repeatable" };
-        var command = new Command("warm", "Keep a booted machine beside its image for each template, so that desktops go on from it instead of booting; each holds the memory that the guest uses, on disk")
+        var template = new KindOptions<string>("--template", Kind.Text)
         {
-            template, Driver, Keeper,
+            Description =
+                "Template whose desktops it is for; default: all whose image can be used (those of the same machine share one); repeatable",
         };
-        command.SetAction(async (parsed, cancellation) =>
+        var command = new Command(
+            "warm",
+            "Keep a booted machine beside its image for each template, so that desktops go on from it instead of booting; each holds the memory that the guest uses, on disk"
+        )
         {
-            var (chosen, unfit) = await DriverAsync(parsed, cancellation);
-            var data = Path.GetFullPath(parsed.GetValue(Data)!);
-            var problem = chosen is null
-                ? unfit
-                : await new SnapshotWarming(data, chosen, parsed.GetValue(Keeper)).RunAsync(parsed.GetValue(template) ?? [], Reporter(), cancellation);
-            if (problem is not null)
+            template,
+            Driver,
+            Keeper,
+        };
+        command.SetAction(
+            async (parsed, cancellation) =>
             {
-                Console.Error.WriteLine($"There is no snapshot: {problem}");
-                return 1;
-            }
+                var (chosen, unfit) = await DriverAsync(parsed, cancellation);
+                var data = Path.GetFullPath(parsed.GetValue(Data)!);
+                var problem = chosen is null
+                    ? unfit
+                    : await new SnapshotWarming(data, chosen, parsed.GetValue(Keeper)).RunAsync(
+                        parsed.GetValue(template) ?? [],
+                        Reporter(),
+                        cancellation
+                    );
+                if (problem is not null)
+                {
+                    Console.Error.WriteLine($"There is no snapshot: {problem}");
+                    return 1;
+                }
 
-            return 0;
-        });
+                return 0;
+            }
+        );
         return command;
     }
 
     private static Task<(DesktopDriver? Driver, string? Problem)> DriverAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
         var keeper = parsed.GetValue(Keeper) ?? new ServeOptions { DataDirectory = parsed.GetValue(Data)! }.Keeper;
-        return DriverChoice.ResolveAsync(parsed.GetValue(Driver)!, keeper, new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!)), cancellationToken);
+        return DriverChoice.ResolveAsync(
+            parsed.GetValue(Driver)!,
+            keeper,
+            new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!)),
+            cancellationToken
+        );
     }
 
     /// <returns>Prints lines, each with the seconds since now.</returns>
     private static Action<string> Reporter()
     {
         var started = Stopwatch.GetTimestamp();
-        return line => Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds,6:0.0} s] image: {line}"));
+        return line =>
+            Console.Error.WriteLine(
+                string.Create(CultureInfo.InvariantCulture, $"[{Stopwatch.GetElapsedTime(started).TotalSeconds, 6:0.0} s] image: {line}")
+            );
     }
 
     /// <summary>What an earlier test found holds no more once this one begins.</summary>
-    private static async Task<ImageManifest> BootTestAsync(string data, ImageStore store, ImageManifest image, Action<string> report, CancellationToken cancellationToken)
+    private static async Task<ImageManifest> BootTestAsync(
+        string data,
+        ImageStore store,
+        ImageManifest image,
+        Action<string> report,
+        CancellationToken cancellationToken
+    )
     {
         store.RecordBootTest(image.Digest, null);
-        var outcome = await new DesktopBootTest(data, TimeProvider.System).RunAsync(image, store.PathOf(image.Digest), report, cancellationToken);
+        var outcome = await new DesktopBootTest(data, TimeProvider.System).RunAsync(
+            image,
+            store.PathOf(image.Digest),
+            report,
+            cancellationToken
+        );
         return store.RecordBootTest(image.Digest, outcome);
     }
 
@@ -167,7 +229,9 @@ internal static class ImageCommand
 
         if (image.BootTest is null)
         {
-            Console.Error.WriteLine("The image has had no boot test: it is not usable (ORIEL_ALLOW_UNTESTED_IMAGE=1 allows it for development).");
+            Console.Error.WriteLine(
+                "The image has had no boot test: it is not usable (ORIEL_ALLOW_UNTESTED_IMAGE=1 allows it for development)."
+            );
             return untestedIsFine ? 0 : 1;
         }
 
@@ -177,61 +241,80 @@ internal static class ImageCommand
     private static Command List()
     {
         var json = new KindOption<bool>("--json", Kind.Flag) { Description = "As JSON, without the packages" };
-        var command = new Command("list", "Images in the store, newest first, with their snapshots, and why a server with that driver would not use one") { json, Driver, Keeper };
-        command.SetAction(async (parsed, cancellation) =>
+        var command = new Command(
+            "list",
+            "Images in the store, newest first, with their snapshots, and why a server with that driver would not use one"
+        )
         {
-            var data = parsed.GetValue(Data)!;
-            if (!Directory.Exists(data))
+            json,
+            Driver,
+            Keeper,
+        };
+        command.SetAction(
+            async (parsed, cancellation) =>
             {
-                Console.Error.WriteLine($"oriel: {data} does not exist: ./oriel up makes it, and an image in it.");
-                return 1;
-            }
+                var data = parsed.GetValue(Data)!;
+                if (!Directory.Exists(data))
+                {
+                    Console.Error.WriteLine($"oriel: {data} does not exist: ./oriel up makes it, and an image in it.");
+                    return 1;
+                }
 
-            var store = new ImageStore(DataDirectory.Images(data));
-            var (images, problem) = await ImageList.ReadAsync(store, () => DriverAsync(parsed, cancellation), cancellation);
-            if (problem is not null)
-            {
-                Console.Error.WriteLine(problem);
-                return 1;
-            }
+                var store = new ImageStore(DataDirectory.Images(data));
+                var (images, problem) = await ImageList.ReadAsync(store, () => DriverAsync(parsed, cancellation), cancellation);
+                if (problem is not null)
+                {
+                    Console.Error.WriteLine(problem);
+                    return 1;
+                }
 
-            if (parsed.GetValue(json))
-            {
-                ImageList.WriteJson(images, Console.OpenStandardOutput());
+                if (parsed.GetValue(json))
+                {
+                    ImageList.WriteJson(images, Console.OpenStandardOutput());
+                    return 0;
+                }
+
+                AnsiConsole.Write(ImageList.Table(images));
                 return 0;
             }
-
-            AnsiConsole.Write(ImageList.Table(images));
-            return 0;
-        });
+        );
         return command;
     }
 
     private static Command Verify()
     {
-        var image = new KindArgument<string>("image", Kind.Text) { Description = "Name or digest (default: all)", Arity = ArgumentArity.ZeroOrOne };
-        var command = new Command("verify", "Read an image's tree again and compare it with its digest") { image };
-        command.SetAction(async (parsed, cancellation) =>
+        var image = new KindArgument<string>("image", Kind.Text)
         {
-            var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
-            var wanted = parsed.GetValue(image);
-            var images = wanted is null ? store.List() : store.Find(wanted) is { } one ? [one] : [];
-            if (images.Count == 0)
+            Description = "Name or digest (default: all)",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var command = new Command("verify", "Read an image's tree again and compare it with its digest") { image };
+        command.SetAction(
+            async (parsed, cancellation) =>
             {
-                Console.Error.WriteLine(wanted is null ? "There is no image." : $"There is no image '{wanted}'.");
-                return 1;
-            }
+                var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
+                var wanted = parsed.GetValue(image);
+                var images =
+                    wanted is null ? store.List()
+                    : store.Find(wanted) is { } one ? [one]
+                    : [];
+                if (images.Count == 0)
+                {
+                    Console.Error.WriteLine(wanted is null ? "There is no image." : $"There is no image '{wanted}'.");
+                    return 1;
+                }
 
-            var intact = true;
-            foreach (var manifest in images)
-            {
-                var result = await store.VerifyAsync(manifest.Digest, cancellation);
-                intact &= result.Intact;
-                Console.WriteLine($"{manifest.Name} {manifest.Digest}: {(result.Intact ? "intact" : result.Problem)}");
-            }
+                var intact = true;
+                foreach (var manifest in images)
+                {
+                    var result = await store.VerifyAsync(manifest.Digest, cancellation);
+                    intact &= result.Intact;
+                    Console.WriteLine($"{manifest.Name} {manifest.Digest}: {(result.Intact ? "intact" : result.Problem)}");
+                }
 
-            return intact ? 0 : 1;
-        });
+                return intact ? 0 : 1;
+            }
+        );
         return command;
     }
 
@@ -239,24 +322,30 @@ internal static class ImageCommand
     {
         var image = new KindArgument<string>("image", Kind.Text) { Description = "Name or digest" };
         var command = new Command("rm", "Remove an image that no desktop uses") { image };
-        command.SetAction(async (parsed, cancellation) =>
-        {
-            var data = parsed.GetValue(Data)!;
-            var wanted = parsed.GetValue(image)!;
-            var removal = await new ImageStore(DataDirectory.Images(data)).RemoveAsync(wanted, digest => ImageList.IsInUse(data, digest), cancellation);
-            switch (removal)
+        command.SetAction(
+            async (parsed, cancellation) =>
             {
-                case ImageRemoval.Removed:
-                    Console.WriteLine($"Removed {wanted}.");
-                    return 0;
-                case ImageRemoval.InUse:
-                    Console.Error.WriteLine($"'{wanted}' is in use by a desktop: destroy that first.");
-                    return 1;
-                default:
-                    Console.Error.WriteLine($"There is no image '{wanted}'.");
-                    return 1;
+                var data = parsed.GetValue(Data)!;
+                var wanted = parsed.GetValue(image)!;
+                var removal = await new ImageStore(DataDirectory.Images(data)).RemoveAsync(
+                    wanted,
+                    digest => ImageList.IsInUse(data, digest),
+                    cancellation
+                );
+                switch (removal)
+                {
+                    case ImageRemoval.Removed:
+                        Console.WriteLine($"Removed {wanted}.");
+                        return 0;
+                    case ImageRemoval.InUse:
+                        Console.Error.WriteLine($"'{wanted}' is in use by a desktop: destroy that first.");
+                        return 1;
+                    default:
+                        Console.Error.WriteLine($"There is no image '{wanted}'.");
+                        return 1;
+                }
             }
-        });
+        );
         return command;
     }
 }

@@ -13,10 +13,14 @@ namespace Oriel.Server.Commands;
 internal static class ImageList
 {
     /// <summary>With their snapshots.</summary>
-    /// <param name="driver">Whose server the snapshots are judged for. Asked only where there are any, as finding it out starts programs.</param>
+    /// <param name="driver">Whose server the snapshots are judged for. Asked only where there are any, as finding it out starts
+    /// programs.</param>
     /// <returns>Nothing, and why, where there is no such driver.</returns>
     public static async Task<(IReadOnlyList<ListedImage> Images, string? Problem)> ReadAsync(
-        ImageStore store, Func<Task<(DesktopDriver? Driver, string? Problem)>> driver, CancellationToken cancellationToken)
+        ImageStore store,
+        Func<Task<(DesktopDriver? Driver, string? Problem)>> driver,
+        CancellationToken cancellationToken
+    )
     {
         var images = store.List();
         if (!images.Any(image => GoldenSnapshots.Exist(store, image)))
@@ -46,10 +50,23 @@ internal static class ImageList
         foreach (var (image, snapshots) in images)
         {
             table.AddRow(
-                Markup.Escape(image.Name), image.Digest[..19], TimeOf(image.CreatedAt), SizeOf(image.Size), image.Packages.Count.ToString(CultureInfo.InvariantCulture), Markup.Escape(StateOf(image)));
+                Markup.Escape(image.Name),
+                image.Digest[..19],
+                TimeOf(image.CreatedAt),
+                SizeOf(image.Size),
+                image.Packages.Count.ToString(CultureInfo.InvariantCulture),
+                Markup.Escape(StateOf(image))
+            );
             foreach (var one in snapshots)
             {
-                table.AddRow("  snapshot", Markup.Escape(MachineOf(one)), one.CreatedAt is { } at ? TimeOf(at) : "", SizeOf(one.Size), "", Markup.Escape(one.Refused is null ? "usable" : $"not used: {one.Refused}"));
+                table.AddRow(
+                    "  snapshot",
+                    Markup.Escape(MachineOf(one)),
+                    one.CreatedAt is { } at ? TimeOf(at) : "",
+                    SizeOf(one.Size),
+                    "",
+                    Markup.Escape(one.Refused is null ? "usable" : $"not used: {one.Refused}")
+                );
             }
         }
 
@@ -82,27 +99,35 @@ internal static class ImageList
     public static bool IsInUse(string data, string digest)
     {
         var desktops = Path.Combine(data, "desktops");
-        return Directory.Exists(desktops) && Directory.EnumerateDirectories(desktops).Any(bundle =>
-        {
-            var spec = Path.Combine(bundle, "spec.json");
-            return File.Exists(spec) && File.ReadAllText(spec).Contains(digest, StringComparison.Ordinal);
-        });
+        return Directory.Exists(desktops)
+            && Directory
+                .EnumerateDirectories(desktops)
+                .Any(bundle =>
+                {
+                    var spec = Path.Combine(bundle, "spec.json");
+                    return File.Exists(spec) && File.ReadAllText(spec).Contains(digest, StringComparison.Ordinal);
+                });
     }
 
     private static string TimeOf(DateTimeOffset at) => at.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
 
     private static string SizeOf(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0} MB");
 
-    private static string MachineOf(SnapshotSummary snapshot) => snapshot is { Machine: { } machine, Driver: { } driver }
-        ? string.Create(CultureInfo.InvariantCulture, $"{driver} {snapshot.Accelerator} {machine.Width}x{machine.Height}, {(machine.MemoryBytes > 0 ? $"{machine.MemoryBytes >> 20} MiB" : "default memory")}")
-        : "";
+    private static string MachineOf(SnapshotSummary snapshot) =>
+        snapshot is { Machine: { } machine, Driver: { } driver }
+            ? string.Create(
+                CultureInfo.InvariantCulture,
+                $"{driver} {snapshot.Accelerator} {machine.Width}x{machine.Height}, {(machine.MemoryBytes > 0 ? $"{machine.MemoryBytes >> 20} MiB" : "default memory")}"
+            )
+            : "";
 
-    private static string StateOf(ImageManifest image) => image.BootTest switch
-    {
-        { Passed: true } => "usable",
-        { } failed => $"failed: {failed.Reason}",
-        null => "no boot test",
-    };
+    private static string StateOf(ImageManifest image) =>
+        image.BootTest switch
+        {
+            { Passed: true } => "usable",
+            { } failed => $"failed: {failed.Reason}",
+            null => "no boot test",
+        };
 }
 
 /// <param name="Snapshots">Newest first.</param>

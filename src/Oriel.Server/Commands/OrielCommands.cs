@@ -12,10 +12,15 @@ internal static class OrielCommands
     /// <summary>Farther apart than this, two names are not a slip of the fingers.</summary>
     private const int MostSlips = 3;
 
-    public static RootCommand Create() => new("Oriel: disposable Linux desktops in a web page")
-    {
-        ServeCommand.Create(), TokenCommand.Create(), DownCommand.Create(), ImageCommand.Create(), DoctorCommand.Create(),
-    };
+    public static RootCommand Create() =>
+        new("Oriel: disposable Linux desktops in a web page")
+        {
+            ServeCommand.Create(),
+            TokenCommand.Create(),
+            DownCommand.Create(),
+            ImageCommand.Create(),
+            DoctorCommand.Create(),
+        };
 
     public static async Task<int> RunAsync(IReadOnlyList<string> args, TextWriter errors)
     {
@@ -57,9 +62,10 @@ internal static class OrielCommands
     }
 
     /// <summary>As a person types it.</summary>
-    private static string NameOf(CommandResult result) => result.Parent is CommandResult { Parent: not null } parent
-        ? $"{NameOf(parent)} {result.Command.Name}"
-        : result.Parent is null ? "./oriel" : "./oriel " + (result.Command.Name == ServeCommand.Name ? "up" : result.Command.Name);
+    private static string NameOf(CommandResult result) =>
+        result.Parent is CommandResult { Parent: not null } parent ? $"{NameOf(parent)} {result.Command.Name}"
+        : result.Parent is null ? "./oriel"
+        : "./oriel " + (result.Command.Name == ServeCommand.Name ? "up" : result.Command.Name);
 
     private static string? Unmatched(ParseResult parsed, Command command)
     {
@@ -69,11 +75,17 @@ internal static class OrielCommands
         }
 
         var word = unknown.FirstOrDefault(token => token.StartsWith('-')) ?? unknown[0];
-        var (known, what) = word.StartsWith('-')
-            ? (OptionsOf(parsed.CommandResult).Where(option => !option.Hidden).Select(option => option.Name), "option")
-            : command.Subcommands.Count > 0 ? (command.Subcommands.Select(sub => sub.Name), "command") : ([], "argument");
+        var (known, what) =
+            word.StartsWith('-') ? (OptionsOf(parsed.CommandResult).Where(option => !option.Hidden).Select(option => option.Name), "option")
+            : command.Subcommands.Count > 0 ? (command.Subcommands.Select(sub => sub.Name), "command")
+            : ([], "argument");
         var name = word.Split('=', 2)[0];
-        var near = known.Select(candidate => (Name: candidate, Slips: Distance(name, candidate))).Where(near => near.Slips <= MostSlips).OrderBy(near => near.Slips).FirstOrDefault().Name;
+        var near = known
+            .Select(candidate => (Name: candidate, Slips: Distance(name, candidate)))
+            .Where(near => near.Slips <= MostSlips)
+            .OrderBy(near => near.Slips)
+            .FirstOrDefault()
+            .Name;
         var cure = near is null ? $"{NameOf(parsed.CommandResult)} --help lists what there is." : $"did you mean {near}?";
         return what == "argument" ? $"'{word}' is one word too many: {cure}" : $"there is no {what} '{name}': {cure}";
     }
@@ -88,7 +100,8 @@ internal static class OrielCommands
                     return option.Option.Name + Values.Needed + kinded.Meaning + ".";
                 case OptionResult { Option: IKinded } option when option.Tokens.Count > option.Option.Arity.MaximumNumberOfValues:
                     return $"{option.Option.Name} is given {(option.Tokens.Count == 2 ? "twice" : $"{option.Tokens.Count} times")}: it takes one value.";
-                case ArgumentResult { Argument: IKinded kinded } argument when argument.Tokens.Count == 0 && argument.Parent is CommandResult:
+                case ArgumentResult { Argument: IKinded kinded } argument
+                    when argument.Tokens.Count == 0 && argument.Parent is CommandResult:
                     return $"{NameOf(parsed.CommandResult)} needs <{argument.Argument.Name}>: {argument.Argument.Description ?? kinded.Meaning}.";
                 case CommandResult when command.Subcommands.Count > 0:
                     return $"{NameOf(parsed.CommandResult)} needs a command: {string.Join(", ", command.Subcommands.Select(sub => sub.Name))}.";
@@ -98,9 +111,10 @@ internal static class OrielCommands
         return null;
     }
 
-    internal static IEnumerable<Option> OptionsOf(CommandResult? result) => result is null
-        ? []
-        : result.Command.Options.Concat(OptionsOf(result.Parent as CommandResult).Where(option => option.Recursive)).Distinct();
+    internal static IEnumerable<Option> OptionsOf(CommandResult? result) =>
+        result is null
+            ? []
+            : result.Command.Options.Concat(OptionsOf(result.Parent as CommandResult).Where(option => option.Recursive)).Distinct();
 
     /// <summary>Levenshtein's: how many letters must be changed, added or taken away.</summary>
     private static int Distance(string a, string b)

@@ -14,13 +14,17 @@ internal static class TokenCommand
     public static Command Create()
     {
         var data = Values.Data();
-        var signIn = new KindOption<bool>("--new-signin", Kind.Flag) { Description = "Print a one-time sign-in URL of the running server instead" };
+        var signIn = new KindOption<bool>("--new-signin", Kind.Flag)
+        {
+            Description = "Print a one-time sign-in URL of the running server instead",
+        };
         var command = new Command("token", "Print the API token") { data, signIn };
         command.SetAction((parsed, cancellation) => RunAsync(parsed.GetValue(data)!, parsed.GetValue(signIn), cancellation));
         return command;
     }
 
-    private static string Where(string data) => data == DataDirectory.Default() ? "" : $" --data {(data.Contains(' ') ? $"'{data}'" : data)}";
+    private static string Where(string data) =>
+        data == DataDirectory.Default() ? "" : $" --data {(data.Contains(' ') ? $"'{data}'" : data)}";
 
     private static async Task<int> RunAsync(string data, bool signIn, CancellationToken cancellationToken)
     {

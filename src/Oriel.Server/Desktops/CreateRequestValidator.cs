@@ -22,12 +22,21 @@ internal static partial class CreateRequestValidator
         var files = new List<FileSpec>();
         var trust = new List<byte[]>();
         var policy = request.Egress ?? template.Egress;
-        var error = CheckName(name)
+        var error =
+            CheckName(name)
             ?? Range("width", request.Width, DesktopTemplate.MinWidth, DesktopTemplate.MaxWidth)
             ?? Range("height", request.Height, DesktopTemplate.MinHeight, DesktopTemplate.MaxHeight)
-            ?? (HostnamePattern().IsMatch(hostname) ? null : "hostname must be 1 to 63 letters, digits and hyphens, and begin and end with none of the latter")
+            ?? (
+                HostnamePattern().IsMatch(hostname)
+                    ? null
+                    : "hostname must be 1 to 63 letters, digits and hyphens, and begin and end with none of the latter"
+            )
             ?? CheckTimeZone(request.TimeZone)
-            ?? (LayoutPattern().IsMatch(request.KeyboardLayout ?? DesktopSpec.DefaultKeyboardLayout) ? null : "keyboardLayout must be an XKB layout, such as us or de(nodeadkeys)")
+            ?? (
+                LayoutPattern().IsMatch(request.KeyboardLayout ?? DesktopSpec.DefaultKeyboardLayout)
+                    ? null
+                    : "keyboardLayout must be an XKB layout, such as us or de(nodeadkeys)"
+            )
             ?? CheckUrl(request.StartUrl)
             ?? Range("ttl", request.Ttl, 1, DesktopTemplate.MaxSeconds)
             ?? Range("idleTimeout", request.IdleTimeout, 1, DesktopTemplate.MaxSeconds)
@@ -41,23 +50,26 @@ internal static partial class CreateRequestValidator
             return (null, error);
         }
 
-        return (DesktopSpec.Of(template) with
-        {
-            Name = name,
-            Width = request.Width ?? template.Width,
-            Height = request.Height ?? template.Height,
-            Hostname = hostname,
-            TimeZone = request.TimeZone ?? DesktopSpec.DefaultTimeZone,
-            KeyboardLayout = request.KeyboardLayout ?? DesktopSpec.DefaultKeyboardLayout,
-            StartUrl = request.StartUrl ?? "",
-            Files = files,
-            Environment = request.Env ?? new Dictionary<string, string>(),
-            Trust = trust,
-            Egress = policy,
-            Ttl = request.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : template.Ttl,
-            IdleTimeout = request.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : template.IdleTimeout,
-            IdlePause = request.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : template.IdlePause,
-        }, null);
+        return (
+            DesktopSpec.Of(template) with
+            {
+                Name = name,
+                Width = request.Width ?? template.Width,
+                Height = request.Height ?? template.Height,
+                Hostname = hostname,
+                TimeZone = request.TimeZone ?? DesktopSpec.DefaultTimeZone,
+                KeyboardLayout = request.KeyboardLayout ?? DesktopSpec.DefaultKeyboardLayout,
+                StartUrl = request.StartUrl ?? "",
+                Files = files,
+                Environment = request.Env ?? new Dictionary<string, string>(),
+                Trust = trust,
+                Egress = policy,
+                Ttl = request.Ttl is { } ttl ? TimeSpan.FromSeconds(ttl) : template.Ttl,
+                IdleTimeout = request.IdleTimeout is { } idle ? TimeSpan.FromSeconds(idle) : template.IdleTimeout,
+                IdlePause = request.IdlePause is { } pause ? TimeSpan.FromSeconds(pause) : template.IdlePause,
+            },
+            null
+        );
     }
 
     /// <summary>Permission bits from octal text; null when it is none.</summary>
@@ -73,10 +85,15 @@ internal static partial class CreateRequestValidator
 
     public static bool IsOwner(string owner) => OwnerPattern().IsMatch(owner);
 
-    public static string? CheckEnvironment(IReadOnlyDictionary<string, string>? env) => env is null
-        ? null
-        : GuestRules.EnvironmentProblems(env).FirstOrDefault()
-            ?? (env.Keys.FirstOrDefault(ExpectedEnvironment.Proxy.ContainsKey) is { } name ? $"env: {name} is set by Oriel; what a desktop may reach is set by egress" : null);
+    public static string? CheckEnvironment(IReadOnlyDictionary<string, string>? env) =>
+        env is null
+            ? null
+            : GuestRules.EnvironmentProblems(env).FirstOrDefault()
+                ?? (
+                    env.Keys.FirstOrDefault(ExpectedEnvironment.Proxy.ContainsKey) is { } name
+                        ? $"env: {name} is set by Oriel; what a desktop may reach is set by egress"
+                        : null
+                );
 
     public static string ForkName(string name)
     {
@@ -91,16 +108,29 @@ internal static partial class CreateRequestValidator
     }
 
     public static string? CheckName(string name) =>
-        name.Length is 0 or > MaxName || name.Any(char.IsControl) || string.IsNullOrWhiteSpace(name) ? $"name must have 1 to {MaxName} characters, none of them control characters" : null;
+        name.Length is 0 or > MaxName || name.Any(char.IsControl) || string.IsNullOrWhiteSpace(name)
+            ? $"name must have 1 to {MaxName} characters, none of them control characters"
+            : null;
 
     private static string? Range(string what, int? value, int least, int most) =>
         value is null || (value >= least && value <= most) ? null : $"{what} must be {least} to {most}";
 
     private static string? CheckTimeZone(string? zone) =>
-        zone is null || (ZonePattern().IsMatch(zone) && (!Directory.Exists("/usr/share/zoneinfo") || TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))) ? null : "timeZone must be an IANA time zone, such as Europe/Paris";
+        zone is null
+        || (
+            ZonePattern().IsMatch(zone) && (!Directory.Exists("/usr/share/zoneinfo") || TimeZoneInfo.TryFindSystemTimeZoneById(zone, out _))
+        )
+            ? null
+            : "timeZone must be an IANA time zone, such as Europe/Paris";
 
     private static string? CheckUrl(string? url) =>
-        string.IsNullOrEmpty(url) || (url.Length <= GuestRules.MaxUrlLength && Uri.TryCreate(url, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && !url.Any(char.IsControl))
+        string.IsNullOrEmpty(url)
+        || (
+            url.Length <= GuestRules.MaxUrlLength
+            && Uri.TryCreate(url, UriKind.Absolute, out var uri)
+            && uri.Scheme is "http" or "https"
+            && !url.Any(char.IsControl)
+        )
             ? null
             : "startUrl must be an http or https URL";
 

@@ -63,7 +63,8 @@ internal sealed record DesktopResponse(
     IReadOnlyList<StepSnapshot> Steps,
     EgressPolicy Egress,
     int Viewers,
-    IReadOnlyList<DesktopWarning> Warnings)
+    IReadOnlyList<DesktopWarning> Warnings
+)
 {
     public static DesktopResponse Of(Desktop desktop)
     {
@@ -87,7 +88,8 @@ internal sealed record DesktopResponse(
             s.Steps,
             desktop.EgressPolicy.WithoutSecrets(),
             s.Viewers,
-            s.Warnings);
+            s.Warnings
+        );
     }
 }
 
@@ -116,9 +118,18 @@ internal sealed record LogResponse(IReadOnlyList<string> Lines);
 
 /// <param name="Dropped">Packets that the keeper dropped, by what they were.</param>
 /// <param name="Internet">reachable, unreachable or unknown.</param>
-internal sealed record EgressResponse(EgressPolicy Policy, int Connections, IReadOnlyDictionary<string, long> Dropped, string Internet, IReadOnlyList<EgressEntry> Log);
+internal sealed record EgressResponse(
+    EgressPolicy Policy,
+    int Connections,
+    IReadOnlyDictionary<string, long> Dropped,
+    string Internet,
+    IReadOnlyList<EgressEntry> Log
+);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow
+)]
 [JsonSerializable(typeof(CreateDesktopRequest))]
 [JsonSerializable(typeof(ForkDesktopRequest))]
 [JsonSerializable(typeof(DesktopResponse))]

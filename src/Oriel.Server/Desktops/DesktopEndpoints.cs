@@ -20,25 +20,80 @@ internal static class DesktopEndpoints
     public static void MapDesktops(this IEndpointRouteBuilder app)
     {
         var group = app.MapGroup("/api/desktops").WithTags("Desktops");
-        group.MapPost("", CreateAsync).WithName("CreateDesktop").WithSummary("Create a desktop")
-            .WithDescription("Reasons of 409: image-missing, and isolation-unavailable where the template demands a virtual machine that this server cannot give.").Takes<CreateDesktopRequest>(MaxCreateBody)
-            .Produces<DesktopResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(413).ProducesProblem(415).ProducesProblem(429);
+        group
+            .MapPost("", CreateAsync)
+            .WithName("CreateDesktop")
+            .WithSummary("Create a desktop")
+            .WithDescription(
+                "Reasons of 409: image-missing, and isolation-unavailable where the template demands a virtual machine that this server cannot give."
+            )
+            .Takes<CreateDesktopRequest>(MaxCreateBody)
+            .Produces<DesktopResponse>(201)
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(409)
+            .ProducesProblem(413)
+            .ProducesProblem(415)
+            .ProducesProblem(429);
         group.MapGet("", List).WithName("ListDesktops").WithSummary("Desktops, newest first").Produces<DesktopListResponse>();
         group.MapGet("/{id}", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>().ProducesProblem(404);
-        group.MapDelete("/{id}", DestroyAsync).WithName("DestroyDesktop").WithSummary("Destroy a desktop; idempotent").Produces<DesktopResponse>(202).ProducesProblem(404);
-        group.MapPost("/{id}/pause", PauseAsync).WithName("PauseDesktop").WithSummary("Freeze a desktop").Produces<DesktopResponse>().ProducesProblem(404).ProducesProblem(409);
-        group.MapPost("/{id}/resume", ResumeAsync).WithName("ResumeDesktop").WithSummary("Thaw a desktop").Produces<DesktopResponse>().ProducesProblem(404).ProducesProblem(409);
-        group.MapPost("/{id}/fork", ForkAsync).WithName("ForkDesktop").WithSummary("Create a desktop that goes on from where this one is, with an identity of its own").Takes<ForkDesktopRequest>(MaxForkBody)
-            .Produces<DesktopResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(413).ProducesProblem(415).ProducesProblem(429);
-        group.MapGet("/{id}/attestation", Attestation).WithName("GetAttestation").WithSummary("The proofs that it was ready").Produces<AttestationDocument>().ProducesProblem(404).ProducesProblem(409);
-        group.MapGet("/{id}/log", Log).WithName("GetLog").WithSummary("Console and keeper log, bounded").Produces<LogResponse>().ProducesProblem(404);
+        group
+            .MapDelete("/{id}", DestroyAsync)
+            .WithName("DestroyDesktop")
+            .WithSummary("Destroy a desktop; idempotent")
+            .Produces<DesktopResponse>(202)
+            .ProducesProblem(404);
+        group
+            .MapPost("/{id}/pause", PauseAsync)
+            .WithName("PauseDesktop")
+            .WithSummary("Freeze a desktop")
+            .Produces<DesktopResponse>()
+            .ProducesProblem(404)
+            .ProducesProblem(409);
+        group
+            .MapPost("/{id}/resume", ResumeAsync)
+            .WithName("ResumeDesktop")
+            .WithSummary("Thaw a desktop")
+            .Produces<DesktopResponse>()
+            .ProducesProblem(404)
+            .ProducesProblem(409);
+        group
+            .MapPost("/{id}/fork", ForkAsync)
+            .WithName("ForkDesktop")
+            .WithSummary("Create a desktop that goes on from where this one is, with an identity of its own")
+            .Takes<ForkDesktopRequest>(MaxForkBody)
+            .Produces<DesktopResponse>(201)
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(409)
+            .ProducesProblem(413)
+            .ProducesProblem(415)
+            .ProducesProblem(429);
+        group
+            .MapGet("/{id}/attestation", Attestation)
+            .WithName("GetAttestation")
+            .WithSummary("The proofs that it was ready")
+            .Produces<AttestationDocument>()
+            .ProducesProblem(404)
+            .ProducesProblem(409);
+        group
+            .MapGet("/{id}/log", Log)
+            .WithName("GetLog")
+            .WithSummary("Console and keeper log, bounded")
+            .Produces<LogResponse>()
+            .ProducesProblem(404);
         group.MapEventStream();
         group.MapGuest();
         group.MapEgress();
     }
 
     /// <summary>Finds the desktop that a path names; else the problem to answer with.</summary>
-    public static bool TryFind(DesktopService desktops, string id, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop, out IResult problem)
+    public static bool TryFind(
+        DesktopService desktops,
+        string id,
+        [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop,
+        out IResult problem
+    )
     {
         desktop = null;
         problem = Problems.NoSuchDesktop(id);
@@ -56,7 +111,11 @@ internal static class DesktopEndpoints
         var name = request.Template ?? DesktopTemplate.DefaultName;
         if (templates.Find(name) is not { } template)
         {
-            return Problems.Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchTemplate, "There is no template of that name (GET /api/templates).");
+            return Problems.Of(
+                StatusCodes.Status404NotFound,
+                RequestReasons.NoSuchTemplate,
+                "There is no template of that name (GET /api/templates)."
+            );
         }
 
         var (spec, error) = CreateRequestValidator.Validate(request, template);
@@ -91,18 +150,27 @@ internal static class DesktopEndpoints
     {
         if (result.Desktop is not { } desktop)
         {
-            var status = result.Reason == RequestReasons.TooManyDesktops ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;
+            var status =
+                result.Reason == RequestReasons.TooManyDesktops ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;
             return Problems.Of(status, result.Reason!, result.Message!);
         }
 
         context.Response.Headers.Location = $"/api/desktops/{desktop.Id}";
-        return Results.Json(DesktopResponse.Of(desktop), DesktopsApiJsonContext.Default.DesktopResponse, statusCode: StatusCodes.Status201Created);
+        return Results.Json(
+            DesktopResponse.Of(desktop),
+            DesktopsApiJsonContext.Default.DesktopResponse,
+            statusCode: StatusCodes.Status201Created
+        );
     }
 
     private static IResult List(DesktopService desktops, bool all = false) =>
-        Results.Json(new DesktopListResponse([.. desktops.List(all).Select(DesktopResponse.Of)]), DesktopsApiJsonContext.Default.DesktopListResponse);
+        Results.Json(
+            new DesktopListResponse([.. desktops.List(all).Select(DesktopResponse.Of)]),
+            DesktopsApiJsonContext.Default.DesktopListResponse
+        );
 
-    private static IResult Get(string id, DesktopService desktops) => TryFind(desktops, id, out var desktop, out var problem) ? Ok(desktop) : problem;
+    private static IResult Get(string id, DesktopService desktops) =>
+        TryFind(desktops, id, out var desktop, out var problem) ? Ok(desktop) : problem;
 
     private static async Task<IResult> DestroyAsync(string id, DesktopService desktops, CancellationToken cancellationToken)
     {
@@ -113,7 +181,11 @@ internal static class DesktopEndpoints
 
         // A desktop that is on its way out already stays so: the verb is refused, the answer is the same.
         await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "Somebody asked for it."), cancellationToken);
-        return Results.Json(DesktopResponse.Of(desktop), DesktopsApiJsonContext.Default.DesktopResponse, statusCode: StatusCodes.Status202Accepted);
+        return Results.Json(
+            DesktopResponse.Of(desktop),
+            DesktopsApiJsonContext.Default.DesktopResponse,
+            statusCode: StatusCodes.Status202Accepted
+        );
     }
 
     private static async Task<IResult> PauseAsync(string id, DesktopService desktops, CancellationToken cancellationToken) =>
@@ -123,7 +195,13 @@ internal static class DesktopEndpoints
         TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.ResumeAsync(cancellationToken)) : problem;
 
     private static IResult Of(Desktop desktop, VerbResult result) =>
-        result.Accepted ? Ok(desktop) : Problems.Of(StatusCodes.Status409Conflict, result.Problem is null ? RequestReasons.WrongState : RequestReasons.NotPossibleHere, result.Message);
+        result.Accepted
+            ? Ok(desktop)
+            : Problems.Of(
+                StatusCodes.Status409Conflict,
+                result.Problem is null ? RequestReasons.WrongState : RequestReasons.NotPossibleHere,
+                result.Message
+            );
 
     private static IResult Attestation(string id, DesktopService desktops)
     {
@@ -133,7 +211,13 @@ internal static class DesktopEndpoints
         }
 
         return desktop.Attestation is { } document
-            ? Results.Json(document with { Internet = desktop.Egress?.Internet ?? document.Internet }, DesktopsApiJsonContext.Default.AttestationDocument)
+            ? Results.Json(
+                document with
+                {
+                    Internet = desktop.Egress?.Internet ?? document.Internet,
+                },
+                DesktopsApiJsonContext.Default.AttestationDocument
+            )
             : Problems.Of(StatusCodes.Status409Conflict, RequestReasons.NotReady, "The desktop was not ready yet, so nothing is proven.");
     }
 
@@ -150,7 +234,10 @@ internal static class DesktopEndpoints
             .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Keeper), MaxLogBytes),
             .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Console), MaxLogBytes),
         ];
-        return Results.Json(new LogResponse(lines.Count > 0 ? lines : desktop.Snapshot.Reason?.Log ?? []), DesktopsApiJsonContext.Default.LogResponse);
+        return Results.Json(
+            new LogResponse(lines.Count > 0 ? lines : desktop.Snapshot.Reason?.Log ?? []),
+            DesktopsApiJsonContext.Default.LogResponse
+        );
     }
 
     private static IResult Ok(Desktop desktop) => Results.Json(DesktopResponse.Of(desktop), DesktopsApiJsonContext.Default.DesktopResponse);

@@ -14,9 +14,22 @@ internal static class EgressEndpoints
 
     public static void MapEgress(this IEndpointRouteBuilder group)
     {
-        group.MapGet("/{id}/egress", GetAsync).WithName("GetEgress").WithSummary("Policy, counters and log of a desktop's way out").Produces<EgressResponse>().ProducesProblem(404);
-        group.MapPut("/{id}/egress", PutAsync).WithName("SetEgress").WithSummary("Replace the policy; open connections that it refuses are cut").Takes<EgressPolicy>(MaxBody)
-            .Produces<EgressResponse>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(410).ProducesProblem(415);
+        group
+            .MapGet("/{id}/egress", GetAsync)
+            .WithName("GetEgress")
+            .WithSummary("Policy, counters and log of a desktop's way out")
+            .Produces<EgressResponse>()
+            .ProducesProblem(404);
+        group
+            .MapPut("/{id}/egress", PutAsync)
+            .WithName("SetEgress")
+            .WithSummary("Replace the policy; open connections that it refuses are cut")
+            .Takes<EgressPolicy>(MaxBody)
+            .Produces<EgressResponse>()
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(410)
+            .ProducesProblem(415);
     }
 
     private static async Task<IResult> GetAsync(string id, DesktopService desktops, CancellationToken cancellationToken)
@@ -66,7 +79,9 @@ internal static class EgressEndpoints
                 session?.Connections ?? 0,
                 desktop.Counters,
                 session?.Internet ?? "unknown",
-                session?.Log.Snapshot() ?? []),
-            DesktopsApiJsonContext.Default.EgressResponse);
+                session?.Log.Snapshot() ?? []
+            ),
+            DesktopsApiJsonContext.Default.EgressResponse
+        );
     }
 }

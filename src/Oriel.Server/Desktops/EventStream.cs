@@ -12,10 +12,19 @@ internal static class EventStream
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
 
     public static void MapEventStream(this IEndpointRouteBuilder group) =>
-        group.MapGet("/{id}/events", StreamAsync).WithName("GetEvents").WithSummary("Events so far, then as they happen (text/event-stream)")
-            .Produces<string>(200, "text/event-stream").ProducesProblem(404);
+        group
+            .MapGet("/{id}/events", StreamAsync)
+            .WithName("GetEvents")
+            .WithSummary("Events so far, then as they happen (text/event-stream)")
+            .Produces<string>(200, "text/event-stream")
+            .ProducesProblem(404);
 
-    private static async Task<IResult> StreamAsync(string id, HttpContext context, DesktopService desktops, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> StreamAsync(
+        string id,
+        HttpContext context,
+        DesktopService desktops,
+        IHostApplicationLifetime lifetime
+    )
     {
         if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
         {
@@ -66,14 +75,22 @@ internal static class EventStream
                 var item = items.Current;
                 object data = item.Data is EgressEvent egress ? egress.Entry : item.Data;
                 var json = JsonSerializer.Serialize(data, DesktopsJsonContext.Default.GetTypeInfo(data.GetType())!);
-                await response.WriteAsync(string.Create(CultureInfo.InvariantCulture, $"id: {item.Sequence}\nevent: {item.Type}\ndata: {json}\n\n"), cancellationToken);
+                await response.WriteAsync(
+                    string.Create(CultureInfo.InvariantCulture, $"id: {item.Sequence}\nevent: {item.Type}\ndata: {json}\n\n"),
+                    cancellationToken
+                );
                 next = items.MoveNextAsync().AsTask();
             }
         }
         finally
         {
             // An iterator must not be disposed while it moves; the token that ended us ends it as well.
-            await next.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await next.ContinueWith(
+                static _ => { },
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default
+            );
         }
     }
 }

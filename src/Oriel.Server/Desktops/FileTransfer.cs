@@ -15,7 +15,11 @@ internal static class FileTransfer
     /// interrupted put.
     /// </returns>
     public static async Task<(Oriel.Protocol.Guest.FileInfo? Info, bool Created, long Saved)> PutAsync(
-        AgentConnection agent, PutFileHeader header, Stream body, CancellationToken cancellationToken)
+        AgentConnection agent,
+        PutFileHeader header,
+        Stream body,
+        CancellationToken cancellationToken
+    )
     {
         var there = await agent.FindFileAsync(header.Path, cancellationToken);
         return header.Offset > there.PartialSize
@@ -33,7 +37,12 @@ internal static class FileTransfer
 
         if (info.Size < 0)
         {
-            return Problems.Kept(StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, "Only a part of an interrupted put is there.", info.PartialSize);
+            return Problems.Kept(
+                StatusCodes.Status404NotFound,
+                RequestReasons.NoSuchFile,
+                "Only a part of an interrupted put is there.",
+                info.PartialSize
+            );
         }
 
         if (!TryReadRange(context.Request.Headers.Range.ToString(), info.Size, out var partial, out var from, out var length))
@@ -49,12 +58,20 @@ internal static class FileTransfer
         context.Response.Headers.ContentDisposition = "attachment";
         if (partial)
         {
-            context.Response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes {from}-{from + length - 1}/{info.Size}");
+            context.Response.Headers.ContentRange = string.Create(
+                CultureInfo.InvariantCulture,
+                $"bytes {from}-{from + length - 1}/{info.Size}"
+            );
         }
 
         if (length > 0)
         {
-            var request = new GetFileRequest { Path = path, Offset = from, Length = length };
+            var request = new GetFileRequest
+            {
+                Path = path,
+                Offset = from,
+                Length = length,
+            };
             if (await agent.CopyFileAsync(request, context.Response.Body, context.RequestAborted) > 0)
             {
                 // The client must not take what came for the whole.
@@ -65,7 +82,9 @@ internal static class FileTransfer
         return Results.Empty;
     }
 
-    /// <summary>One range of bytes; none, several or another unit means the whole (RFC 9110 section 14.2). False when it cannot be satisfied.</summary>
+    /// <summary>
+    /// One range of bytes; none, several or another unit means the whole (RFC 9110 section 14.2). False when it cannot be satisfied.
+    /// </summary>
     internal static bool TryReadRange(string field, long size, out bool partial, out long from, out long length)
     {
         (partial, from, length) = (false, 0, size);

@@ -18,91 +18,178 @@ internal static class GuestEndpoints
 
     public static void MapGuest(this IEndpointRouteBuilder group)
     {
-        group.MapPost("/{id}/exec", ExecAsync).WithName("Exec").WithSummary("Run a command and wait for it").Takes<ExecRequest>(MaxExecBody)
-            .Produces<ExecResponse>().ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410).ProducesProblem(413).ProducesProblem(415);
-        group.MapPut("/{id}/files", PutFileAsync).WithName("PutFile").WithSummary("Write a file from the raw body; offset continues an interrupted put")
-            .Accepts<Stream>("*/*").WithMetadata(new Microsoft.AspNetCore.Mvc.DisableRequestSizeLimitAttribute())
-            .Produces<FileResponse>().Produces<FileResponse>(201).ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410);
-        group.MapGet("/{id}/files", GetFileAsync).WithName("GetFile").WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured")
-            .Produces<Stream>(200, "application/octet-stream").Produces<Stream>(206, "application/octet-stream").ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410).ProducesProblem(416);
-        group.MapGet("/{id}/screenshot", ScreenshotAsync).WithName("GetScreenshot").WithSummary("The screen as PNG")
-            .Produces<Stream>(200, "image/png").ProducesProblem(400).ProducesProblem(404).ProducesProblem(409).ProducesProblem(410);
+        group
+            .MapPost("/{id}/exec", ExecAsync)
+            .WithName("Exec")
+            .WithSummary("Run a command and wait for it")
+            .Takes<ExecRequest>(MaxExecBody)
+            .Produces<ExecResponse>()
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(409)
+            .ProducesProblem(410)
+            .ProducesProblem(413)
+            .ProducesProblem(415);
+        group
+            .MapPut("/{id}/files", PutFileAsync)
+            .WithName("PutFile")
+            .WithSummary("Write a file from the raw body; offset continues an interrupted put")
+            .Accepts<Stream>("*/*")
+            .WithMetadata(new Microsoft.AspNetCore.Mvc.DisableRequestSizeLimitAttribute())
+            .Produces<FileResponse>()
+            .Produces<FileResponse>(201)
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(409)
+            .ProducesProblem(410);
+        group
+            .MapGet("/{id}/files", GetFileAsync)
+            .WithName("GetFile")
+            .WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured")
+            .Produces<Stream>(200, "application/octet-stream")
+            .Produces<Stream>(206, "application/octet-stream")
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(409)
+            .ProducesProblem(410)
+            .ProducesProblem(416);
+        group
+            .MapGet("/{id}/screenshot", ScreenshotAsync)
+            .WithName("GetScreenshot")
+            .WithSummary("The screen as PNG")
+            .Produces<Stream>(200, "image/png")
+            .ProducesProblem(400)
+            .ProducesProblem(404)
+            .ProducesProblem(409)
+            .ProducesProblem(410);
     }
 
     private static Task<IResult> ExecAsync(string id, HttpContext context, DesktopService desktops) =>
-        WithAgentAsync(id, desktops, context, async agent =>
-        {
-            var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.ExecRequest);
-            if (request is null)
+        WithAgentAsync(
+            id,
+            desktops,
+            context,
+            async agent =>
             {
-                return problem!;
+                var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.ExecRequest);
+                if (request is null)
+                {
+                    return problem!;
+                }
+
+                return ExecRun.Check(request) is { } error
+                    ? Problems.BadRequest(error)
+                    : Results.Json(
+                        await ExecRun.RunAsync(agent, request, context.RequestAborted),
+                        DesktopsApiJsonContext.Default.ExecResponse
+                    );
             }
+        );
 
-            return ExecRun.Check(request) is { } error
-                ? Problems.BadRequest(error)
-                : Results.Json(await ExecRun.RunAsync(agent, request, context.RequestAborted), DesktopsApiJsonContext.Default.ExecResponse);
-        });
-
-    private static Task<IResult> PutFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null, string? mode = null, string? owner = null, string? offset = null)
+    private static Task<IResult> PutFileAsync(
+        string id,
+        HttpContext context,
+        DesktopService desktops,
+        string? path = null,
+        string? mode = null,
+        string? owner = null,
+        string? offset = null
+    )
     {
         long start = 0;
-        var error = GuestRules.PathProblem(path)
+        var error =
+            GuestRules.PathProblem(path)
             ?? (CreateRequestValidator.ReadMode(mode) is null ? "mode must be octal, such as 0644" : null)
             ?? (owner is null || CreateRequestValidator.IsOwner(owner) ? null : "owner must be user, root or uid:gid")
-            ?? (offset is null || long.TryParse(offset, NumberStyles.None, CultureInfo.InvariantCulture, out start) ? null : "offset must be a number of bytes");
-        return WithAgentAsync(id, desktops, context, async agent =>
-        {
-            if (error is not null)
+            ?? (
+                offset is null || long.TryParse(offset, NumberStyles.None, CultureInfo.InvariantCulture, out start)
+                    ? null
+                    : "offset must be a number of bytes"
+            );
+        return WithAgentAsync(
+            id,
+            desktops,
+            context,
+            async agent =>
             {
-                return Problems.BadRequest(error);
-            }
+                if (error is not null)
+                {
+                    return Problems.BadRequest(error);
+                }
 
-            var header = new PutFileHeader
-            {
-                Path = path,
-                Mode = CreateRequestValidator.ReadMode(mode)!.Value,
-                Owner = owner ?? "user",
-                Offset = start,
-                TotalSize = context.Request.ContentLength is { } length ? start + length : -1,
-            };
-            var (info, created, saved) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
-            if (info is null)
-            {
-                return Problems.Kept(
-                    StatusCodes.Status416RangeNotSatisfiable,
-                    RequestReasons.BadRange,
-                    $"{saved} bytes of an interrupted put are there: offset must not lie behind them.",
-                    saved);
-            }
+                var header = new PutFileHeader
+                {
+                    Path = path,
+                    Mode = CreateRequestValidator.ReadMode(mode)!.Value,
+                    Owner = owner ?? "user",
+                    Offset = start,
+                    TotalSize = context.Request.ContentLength is { } length ? start + length : -1,
+                };
+                var (info, created, saved) = await FileTransfer.PutAsync(agent, header, context.Request.Body, context.RequestAborted);
+                if (info is null)
+                {
+                    return Problems.Kept(
+                        StatusCodes.Status416RangeNotSatisfiable,
+                        RequestReasons.BadRange,
+                        $"{saved} bytes of an interrupted put are there: offset must not lie behind them.",
+                        saved
+                    );
+                }
 
-            return Results.Json(
-                new FileResponse(info.Path, info.Size, Convert.ToHexStringLower(info.Sha256.Span)),
-                DesktopsApiJsonContext.Default.FileResponse,
-                statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
-        });
+                return Results.Json(
+                    new FileResponse(info.Path, info.Size, Convert.ToHexStringLower(info.Sha256.Span)),
+                    DesktopsApiJsonContext.Default.FileResponse,
+                    statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK
+                );
+            }
+        );
     }
 
     private static Task<IResult> GetFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null) =>
-        WithAgentAsync(id, desktops, context, agent => GuestRules.PathProblem(path) is { } error
-            ? Task.FromResult(Problems.BadRequest(error))
-            : FileTransfer.GetAsync(agent, path!, context));
+        WithAgentAsync(
+            id,
+            desktops,
+            context,
+            agent =>
+                GuestRules.PathProblem(path) is { } error
+                    ? Task.FromResult(Problems.BadRequest(error))
+                    : FileTransfer.GetAsync(agent, path!, context)
+        );
 
     private static Task<IResult> ScreenshotAsync(string id, HttpContext context, DesktopService desktops, string? width = null) =>
-        WithAgentAsync(id, desktops, context, async agent =>
-        {
-            uint most = 0;
-            if (width is not null && !(uint.TryParse(width, NumberStyles.None, CultureInfo.InvariantCulture, out most) && most is > 0 and <= MaxThumbnail))
+        WithAgentAsync(
+            id,
+            desktops,
+            context,
+            async agent =>
             {
-                return Problems.BadRequest($"width must be 1 to {MaxThumbnail}");
-            }
+                uint most = 0;
+                if (
+                    width is not null
+                    && !(uint.TryParse(width, NumberStyles.None, CultureInfo.InvariantCulture, out most) && most is > 0 and <= MaxThumbnail)
+                )
+                {
+                    return Problems.BadRequest($"width must be 1 to {MaxThumbnail}");
+                }
 
-            var shot = await agent.Display.ScreenshotAsync(new ScreenshotRequest { MaxWidth = most }, cancellationToken: context.RequestAborted);
-            context.Response.ContentType = "image/png";
-            await context.Response.Body.WriteAsync(shot.Png.Memory, context.RequestAborted);
-            return Results.Empty;
-        }, isUse: false);
+                var shot = await agent.Display.ScreenshotAsync(
+                    new ScreenshotRequest { MaxWidth = most },
+                    cancellationToken: context.RequestAborted
+                );
+                context.Response.ContentType = "image/png";
+                await context.Response.Body.WriteAsync(shot.Png.Memory, context.RequestAborted);
+                return Results.Empty;
+            },
+            isUse: false
+        );
 
-    private static async Task<IResult> WithAgentAsync(string id, DesktopService desktops, HttpContext context, Func<AgentConnection, Task<IResult>> action, bool isUse = true)
+    private static async Task<IResult> WithAgentAsync(
+        string id,
+        DesktopService desktops,
+        HttpContext context,
+        Func<AgentConnection, Task<IResult>> action,
+        bool isUse = true
+    )
     {
         if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
         {
@@ -131,17 +218,26 @@ internal static class GuestEndpoints
         }
     }
 
-    private static IResult Of(RpcException e) => e.StatusCode switch
-    {
-        StatusCode.NotFound => Problems.Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, e.Status.Detail),
-        StatusCode.InvalidArgument => Problems.BadRequest(e.Status.Detail),
-        StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.NotPermitted, e.Status.Detail),
-        StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, e.Status.Detail),
-        StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.WrongState, e.Status.Detail),
-        StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, e.Status.Detail),
-        StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(StatusCodes.Status410Gone, RequestReasons.DesktopGone, $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."),
-        _ => Problems.Of(StatusCodes.Status502BadGateway, RequestReasons.GuestError, $"The guest said {e.StatusCode}: {e.Status.Detail}"),
-    };
+    private static IResult Of(RpcException e) =>
+        e.StatusCode switch
+        {
+            StatusCode.NotFound => Problems.Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, e.Status.Detail),
+            StatusCode.InvalidArgument => Problems.BadRequest(e.Status.Detail),
+            StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.NotPermitted, e.Status.Detail),
+            StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, e.Status.Detail),
+            StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.WrongState, e.Status.Detail),
+            StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, e.Status.Detail),
+            StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(
+                StatusCodes.Status410Gone,
+                RequestReasons.DesktopGone,
+                $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."
+            ),
+            _ => Problems.Of(
+                StatusCodes.Status502BadGateway,
+                RequestReasons.GuestError,
+                $"The guest said {e.StatusCode}: {e.Status.Detail}"
+            ),
+        };
 }
 
 /// <summary>One command in a guest, its output bounded.</summary>
@@ -169,7 +265,9 @@ internal static class ExecRun
             return $"timeout must be above 0 and at most {MaxTimeout} seconds";
         }
 
-        return request.Env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true ? "env must be names and values" : null;
+        return request.Env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true
+            ? "env must be names and values"
+            : null;
     }
 
     /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
@@ -194,6 +292,7 @@ internal static class ExecRun
             Encoding.UTF8.GetString(outcome.Stdout.Span),
             Encoding.UTF8.GetString(outcome.Stderr.Span),
             outcome.Exit?.TimedOut ?? false,
-            outcome.Truncated);
+            outcome.Truncated
+        );
     }
 }

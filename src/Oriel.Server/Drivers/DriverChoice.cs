@@ -11,22 +11,38 @@ internal static class DriverChoice
     /// <summary>In words.</summary>
     public const string Names = $"{Auto}, {Firecracker}, {Qemu} or {Container}";
 
-    private const string Container = "container", Qemu = "qemu", Firecracker = "firecracker";
+    private const string Container = "container",
+        Qemu = "qemu",
+        Firecracker = "firecracker";
 
     public static bool IsName(string wish) => wish is Auto or Firecracker or Qemu or Container;
 
     /// <param name="keeper">The oriel-keeper program, which knows its drivers.</param>
     /// <returns>The driver, or why the one that was asked for cannot be had. <c>auto</c> never fails: containers are always left.</returns>
-    public static Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(string wish, string keeper, CancellationToken cancellationToken) =>
-        ResolveAsync(wish, new DriverHost(keeper, cancellationToken));
+    public static Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(
+        string wish,
+        string keeper,
+        CancellationToken cancellationToken
+    ) => ResolveAsync(wish, new DriverHost(keeper, cancellationToken));
 
     /// <param name="images">One of their kernels is booted before KVM is taken.</param>
-    public static Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(string wish, string keeper, ImageStore images, CancellationToken cancellationToken) =>
-        ResolveAsync(wish, new DriverHost(keeper, cancellationToken)
-        {
-            Kernel = images.List().Where(image => image.Disks is not null)
-                .Select(image => Path.Combine(images.PathOf(image.Digest), ImageDisks.Folder, image.Disks!.Kernel.Name)).FirstOrDefault(File.Exists),
-        });
+    public static Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(
+        string wish,
+        string keeper,
+        ImageStore images,
+        CancellationToken cancellationToken
+    ) =>
+        ResolveAsync(
+            wish,
+            new DriverHost(keeper, cancellationToken)
+            {
+                Kernel = images
+                    .List()
+                    .Where(image => image.Disks is not null)
+                    .Select(image => Path.Combine(images.PathOf(image.Digest), ImageDisks.Folder, image.Disks!.Kernel.Name))
+                    .FirstOrDefault(File.Exists),
+            }
+        );
 
     internal static async Task<(DesktopDriver? Driver, string? Problem)> ResolveAsync(string wish, DriverHost host)
     {
@@ -35,9 +51,13 @@ internal static class DriverChoice
             case Container:
                 return (DesktopDriver.Container, null);
             case Qemu:
-                return host.QemuProblem() is { } problem ? (null, $"--driver qemu: {problem}") : (DesktopDriver.Qemu(host.QemuProgram!, await host.QemuComesUpOnKvmAsync()), null);
+                return host.QemuProblem() is { } problem
+                    ? (null, $"--driver qemu: {problem}")
+                    : (DesktopDriver.Qemu(host.QemuProgram!, await host.QemuComesUpOnKvmAsync()), null);
             case Firecracker:
-                return await host.FirecrackerProblemAsync() is { } reason ? (null, $"--driver firecracker: {reason}") : (DesktopDriver.Firecracker(host.FirecrackerProgram), null);
+                return await host.FirecrackerProblemAsync() is { } reason
+                    ? (null, $"--driver firecracker: {reason}")
+                    : (DesktopDriver.Firecracker(host.FirecrackerProgram), null);
             case Auto:
                 return (await BestAsync(host), null);
             default:

@@ -3,8 +3,8 @@ using Oriel.Server.Commands.Doctor;
 namespace Oriel.Server.Drivers;
 
 /// <summary>
-/// What this host runs virtual machines with. Some hosts that are guests themselves run an instruction on KVM and yet take no whole processor, so that
-/// a VMM ends as soon as it makes one: each VMM makes a machine before it is believed.
+/// What this host runs virtual machines with. Some hosts that are guests themselves run an instruction on KVM and yet take no whole
+/// processor, so that a VMM ends as soon as it makes one: each VMM makes a machine before it is believed.
 /// </summary>
 /// <param name="keeper">The oriel-keeper program, which knows which Firecracker can be used.</param>
 internal sealed class DriverHost(string keeper, CancellationToken cancellationToken)
@@ -42,17 +42,23 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     public string FirecrackerProgram => Find("firecracker") ?? "firecracker";
 
     public string? QemuProblem() =>
-        QemuProgram is null ? "qemu-system-x86_64 is not installed (Debian: apt-get install --no-install-recommends qemu-system-x86)." : TunProblem();
+        QemuProgram is null
+            ? "qemu-system-x86_64 is not installed (Debian: apt-get install --no-install-recommends qemu-system-x86)."
+            : TunProblem();
 
     /// <summary>A machine whose own KVM is emulated may run instructions and make processors, and hang at a whole kernel.</summary>
     public async Task<bool> QemuComesUpOnKvmAsync() =>
         await KvmProblemAsync() is null
         && (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor, QemuProgram!)).Succeeded
-        && (Kernel is not { } kernel || (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", BootKernel, QemuProgram!, kernel)).Succeeded);
+        && (
+            Kernel is not { } kernel
+            || (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", BootKernel, QemuProgram!, kernel)).Succeeded
+        );
 
     public async Task<string?> FirecrackerProblemAsync() => (await FirecrackerAsync()).Problem;
 
-    /// <returns>The version that is installed, null where that cannot be used; and why no machine can be had, null where one came up.</returns>
+    /// <returns>The version that is installed, null where that cannot be used; and why no machine can be had, null where one came
+    /// up.</returns>
     public async Task<(string? Version, string? Problem)> FirecrackerAsync()
     {
         var probe = await HostProgram.RunAsync(ProbeDeadline, cancellationToken, keeper, "probe", "firecracker");
@@ -73,7 +79,13 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
         try
         {
             var trial = await HostProgram.RunAsync(
-                ProbeDeadline, cancellationToken, FirecrackerProgram, "--no-api", "--config-file", FirecrackerTrial.Write(directory));
+                ProbeDeadline,
+                cancellationToken,
+                FirecrackerProgram,
+                "--no-api",
+                "--config-file",
+                FirecrackerTrial.Write(directory)
+            );
             return trial.Succeeded ? null : $"no machine of Firecracker's runs here, although KVM does: {FirecrackerTrial.WordOf(trial)}";
         }
         finally
@@ -89,5 +101,6 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
         return tun.Outcome == DoctorOutcome.Ok ? null : $"{tun.Seen}: {tun.Mend}.";
     }
 
-    private string? Find(string program) => SearchPath.Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+    private string? Find(string program) =>
+        SearchPath.Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
 }

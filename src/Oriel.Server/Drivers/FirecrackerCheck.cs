@@ -12,7 +12,8 @@ internal static class FirecrackerCheck
 
     internal static async Task<DoctorFinding> ExamineAsync(DriverHost host)
     {
-        const string Release = "for microVMs by Firecracker put a release of 1.10 or later, below 2, on the PATH; without it they run in QEMU, or desktops as containers";
+        const string Release =
+            "for microVMs by Firecracker put a release of 1.10 or later, below 2, on the PATH; without it they run in QEMU, or desktops as containers";
         if (!host.HasFirecracker)
         {
             return DoctorFinding.Warn(Name, "not installed", Release);
@@ -23,7 +24,11 @@ internal static class FirecrackerCheck
         {
             (not null, null) => DoctorFinding.Ok(Name, $"{version}; a machine came up"),
             (null, _) => DoctorFinding.Warn(Name, problem ?? "it told no version", Release),
-            _ => DoctorFinding.Warn(Name, $"{version}; {problem}", "desktops run in QEMU or as containers; what KVM and tun lack is in their rows"),
+            _ => DoctorFinding.Warn(
+                Name,
+                $"{version}; {problem}",
+                "desktops run in QEMU or as containers; what KVM and tun lack is in their rows"
+            ),
         };
     }
 }

@@ -5,12 +5,14 @@ using Oriel.Server.Commands.Doctor;
 namespace Oriel.Server.Drivers;
 
 /// <summary>
-/// The least machine that shows that Firecracker runs one: a processor, 32 MiB, and for a kernel three instructions that ask the keyboard controller
-/// for a reset, at which Firecracker ends with 0. (Sources: Firecracker's docs/getting-started.md for the file and <c>--no-api</c>, its FAQ for the reset.)
+/// The least machine that shows that Firecracker runs one: a processor, 32 MiB, and for a kernel three instructions that ask the keyboard
+/// controller for a reset, at which Firecracker ends with 0. (Sources: Firecracker's docs/getting-started.md for the file and
+/// <c>--no-api</c>, its FAQ for the reset.)
 /// </summary>
 internal static class FirecrackerTrial
 {
-    private const int HeaderSize = 64, ProgramHeaderSize = 56;
+    private const int HeaderSize = 64,
+        ProgramHeaderSize = 56;
 
     /// <summary>Where Firecracker expects a kernel to begin.</summary>
     private const ulong Start = 0x100000;
@@ -32,17 +34,20 @@ internal static class FirecrackerTrial
     }
 
     /// <summary>
-    /// Why the machine did not come up. Firecracker logs a sentence for people, "… error: …" and perhaps further lines, and ends with the same as its
-    /// program has it: <c>Error: RunWithoutApiError(BuildMicroVMFromJson(…))</c>.
+    /// Why the machine did not come up. Firecracker logs a sentence for people, "… error: …" and perhaps further lines, and ends with the
+    /// same as its program has it: <c>Error: RunWithoutApiError(BuildMicroVMFromJson(…))</c>.
     /// </summary>
     internal static string WordOf(HostProgramResult trial)
     {
         var lines = trial.Output.Split('\n', StringSplitOptions.TrimEntries);
         var first = Array.FindIndex(lines, line => line.Contains(" error: ", StringComparison.Ordinal));
-        return first < 0 ? trial.LastLine : string.Join(' ', lines.Skip(first + 1).TakeWhile(Continues).Prepend(WithoutOrigin(lines[first])));
+        return first < 0
+            ? trial.LastLine
+            : string.Join(' ', lines.Skip(first + 1).TakeWhile(Continues).Prepend(WithoutOrigin(lines[first])));
     }
 
-    private static bool Continues(string line) => line.Length > 0 && !char.IsAsciiDigit(line[0]) && !line.StartsWith("Error: ", StringComparison.Ordinal);
+    private static bool Continues(string line) =>
+        line.Length > 0 && !char.IsAsciiDigit(line[0]) && !line.StartsWith("Error: ", StringComparison.Ordinal);
 
     // "2026-11-28T10:00:00.123456789 [anonymous-instance:main] ", as its logger begins each line.
     private static string WithoutOrigin(string line)

@@ -11,11 +11,24 @@ internal static class HealthEndpoints
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
         app.MapGet("/health/live", () => Results.Json(new HealthResponse("live", []), HealthJsonContext.Default.HealthResponse))
-            .WithTags("Health").WithName("Live").WithSummary("The process answers").Produces<HealthResponse>();
-        app.MapGet("/health/ready", ReadyAsync).WithTags("Health").WithName("Ready").WithSummary("Desktops can be made and shown").Produces<HealthResponse>().Produces<HealthResponse>(503);
+            .WithTags("Health")
+            .WithName("Live")
+            .WithSummary("The process answers")
+            .Produces<HealthResponse>();
+        app.MapGet("/health/ready", ReadyAsync)
+            .WithTags("Health")
+            .WithName("Ready")
+            .WithSummary("Desktops can be made and shown")
+            .Produces<HealthResponse>()
+            .Produces<HealthResponse>(503);
     }
 
-    private static async Task<IResult> ReadyAsync(DesktopService desktops, ImageStore images, IEnumerable<IHealthProbe> probes, CancellationToken cancellationToken)
+    private static async Task<IResult> ReadyAsync(
+        DesktopService desktops,
+        ImageStore images,
+        IEnumerable<IHealthProbe> probes,
+        CancellationToken cancellationToken
+    )
     {
         var checks = new List<HealthCheck>
         {
@@ -33,7 +46,11 @@ internal static class HealthEndpoints
         }
 
         var ready = checks.TrueForAll(c => c.Ok);
-        return Results.Json(new HealthResponse(ready ? "ready" : RequestReasons.NotReady, checks), HealthJsonContext.Default.HealthResponse, statusCode: ready ? 200 : 503);
+        return Results.Json(
+            new HealthResponse(ready ? "ready" : RequestReasons.NotReady, checks),
+            HealthJsonContext.Default.HealthResponse,
+            statusCode: ready ? 200 : 503
+        );
     }
 }
 

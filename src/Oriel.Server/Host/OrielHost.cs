@@ -68,7 +68,8 @@ internal sealed class OrielHost : IAsyncDisposable
         }
     }
 
-    public Task<string> NewSignInAsync(CancellationToken cancellationToken) => Services.GetRequiredService<TokenService>().NewSignInAsync(cancellationToken);
+    public Task<string> NewSignInAsync(CancellationToken cancellationToken) =>
+        Services.GetRequiredService<TokenService>().NewSignInAsync(cancellationToken);
 
     /// <summary>Stops in order and within seconds; desktops that live go on living. Idempotent.</summary>
     public async ValueTask DisposeAsync()
@@ -137,28 +138,40 @@ internal sealed class OrielHost : IAsyncDisposable
         return Bracketed(address);
     }
 
-    private static string Bracketed(IPAddress address) => address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{address}]" : address.ToString();
+    private static string Bracketed(IPAddress address) =>
+        address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? $"[{address}]" : address.ToString();
 
-    private void ConfigureKestrel(WebApplicationBuilder builder, X509Certificate2? certificate) => builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
-    {
-        kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = DefaultMaxBody;
-        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
-        kestrel.Listen(Options.Bind, Options.Port, listen =>
-        {
-            if (certificate is not null)
+    private void ConfigureKestrel(WebApplicationBuilder builder, X509Certificate2? certificate) =>
+        builder
+            .WebHost.UseKestrelCore()
+            .UseKestrelHttpsConfiguration()
+            .ConfigureKestrel(kestrel =>
             {
-                listen.UseHttps(certificate);
-            }
-        });
-    });
+                kestrel.AddServerHeader = false;
+                kestrel.Limits.MaxRequestBodySize = DefaultMaxBody;
+                kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
+                kestrel.Listen(
+                    Options.Bind,
+                    Options.Port,
+                    listen =>
+                    {
+                        if (certificate is not null)
+                        {
+                            listen.UseHttps(certificate);
+                        }
+                    }
+                );
+            });
 
     private void AddServices(IServiceCollection services, DesktopDbContextFactory database, HostParts parts)
     {
         var clock = parts.Clock;
         services.AddRouting();
         services.Configure<HostOptions>(host => host.ShutdownTimeout = StopDeadline);
-        services.AddProblemDetails(problems => problems.CustomizeProblemDetails = context => context.ProblemDetails.Extensions.TryAdd("reason", ReasonOf(context.ProblemDetails.Status)));
+        services.AddProblemDetails(problems =>
+            problems.CustomizeProblemDetails = context =>
+                context.ProblemDetails.Extensions.TryAdd("reason", ReasonOf(context.ProblemDetails.Status))
+        );
         services.AddSingleton(Options);
         services.AddSingleton(clock);
         services.AddSingleton<IDbContextFactory<DesktopDbContext>>(database);
@@ -166,33 +179,48 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.DataDirectory), clock));
         services.AddSingleton<SignInLimiter>();
         services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
-        services.AddSingleton(parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm));
+        services.AddSingleton(
+            parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm)
+        );
         services.AddSingleton(parts.Keepers ?? new LocalKeeperHost(Options.Keeper, clock));
         // Keepers that are not processes need no groups.
-        services.AddSingleton(provider => parts.Keepers is not null ? CgroupDelegation.None : CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>()));
+        services.AddSingleton(provider =>
+            parts.Keepers is not null
+                ? CgroupDelegation.None
+                : CgroupDelegation.Detect(provider.GetRequiredService<ILogger<CgroupDelegation>>())
+        );
         services.AddSingleton<DesktopMetrics>();
-        services.AddSingleton(new DesktopOptions
-        {
-            DataDirectory = Options.DataDirectory,
-            Driver = Options.Driver,
-            MaxDesktops = Options.MaxDesktops,
-            Deadlines = parts.Deadlines.Scaled(Options.Driver.TimeScale),
-        });
-        services.AddSingleton(provider => EgressGateway.Start(EgressOptions(provider), clock, provider.GetRequiredService<ILogger<EgressGateway>>()));
+        services.AddSingleton(
+            new DesktopOptions
+            {
+                DataDirectory = Options.DataDirectory,
+                Driver = Options.Driver,
+                MaxDesktops = Options.MaxDesktops,
+                Deadlines = parts.Deadlines.Scaled(Options.Driver.TimeScale),
+            }
+        );
+        services.AddSingleton(provider =>
+            EgressGateway.Start(EgressOptions(provider), clock, provider.GetRequiredService<ILogger<EgressGateway>>())
+        );
         services.AddSingleton<DesktopService>();
         services.AddOrielOpenApi();
-        services.AddOpenTelemetry().WithMetrics(metrics => metrics
-            .AddMeter("Oriel.*", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
-            .AddPrometheusExporter());
+        services
+            .AddOpenTelemetry()
+            .WithMetrics(metrics =>
+                metrics
+                    .AddMeter("Oriel.*", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
+                    .AddPrometheusExporter()
+            );
     }
 
-    private EgressOptions EgressOptions(IServiceProvider provider) => new()
-    {
-        SocketPath = Path.Combine(Options.RunDirectory, "egress.sock"),
-        AllowedPrivate = Options.EgressAllow,
-        Hosts = Options.EgressHosts,
-        OwnPorts = () => [_port, .. StreamingSetup.MediaPorts(provider)],
-    };
+    private EgressOptions EgressOptions(IServiceProvider provider) =>
+        new()
+        {
+            SocketPath = Path.Combine(Options.RunDirectory, "egress.sock"),
+            AllowedPrivate = Options.EgressAllow,
+            Hosts = Options.EgressHosts,
+            OwnPorts = () => [_port, .. StreamingSetup.MediaPorts(provider)],
+        };
 
     private void Map(WebApplication app)
     {
@@ -201,9 +229,14 @@ internal sealed class OrielHost : IAsyncDisposable
         app.UseMiddleware<RequestGuard>();
 
         // Our own words in place of the framework's, which leaves the reason out where a client accepts no JSON.
-        app.UseStatusCodePages(pages => Problems.WriteAsync(
-            pages.HttpContext, pages.HttpContext.Response.StatusCode, ReasonOf(pages.HttpContext.Response.StatusCode),
-            Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(pages.HttpContext.Response.StatusCode) + "."));
+        app.UseStatusCodePages(pages =>
+            Problems.WriteAsync(
+                pages.HttpContext,
+                pages.HttpContext.Response.StatusCode,
+                ReasonOf(pages.HttpContext.Response.StatusCode),
+                Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(pages.HttpContext.Response.StatusCode) + "."
+            )
+        );
         app.UseWebFiles(Options);
         app.UseRouting();
         app.MapSession();
@@ -215,15 +248,16 @@ internal sealed class OrielHost : IAsyncDisposable
         StreamingSetup.Map(app);
     }
 
-    private static string ReasonOf(int? status) => status switch
-    {
-        400 => RequestReasons.BadRequest,
-        404 => RequestReasons.NotFound,
-        405 => RequestReasons.MethodNotAllowed,
-        413 => RequestReasons.TooLarge,
-        415 => RequestReasons.BadRequest,
-        _ => status >= 500 ? RequestReasons.Internal : RequestReasons.Refused,
-    };
+    private static string ReasonOf(int? status) =>
+        status switch
+        {
+            400 => RequestReasons.BadRequest,
+            404 => RequestReasons.NotFound,
+            405 => RequestReasons.MethodNotAllowed,
+            413 => RequestReasons.TooLarge,
+            415 => RequestReasons.BadRequest,
+            _ => status >= 500 ? RequestReasons.Internal : RequestReasons.Refused,
+        };
 }
 
 /// <summary>What a server is made of beside its options.</summary>
@@ -239,7 +273,9 @@ internal sealed record HostParts
     /// <summary>Null = those of the data directory.</summary>
     public TemplateCatalog? Templates { get; init; }
 
-    /// <summary>Where the programs that desktops need are looked for at the start, so that the log says which are missing; null = they are not.</summary>
+    /// <summary>
+    /// Where the programs that desktops need are looked for at the start, so that the log says which are missing; null = they are not.
+    /// </summary>
     public string? SearchPath { get; init; }
 
     public DesktopDeadlines Deadlines { get; init; } = new();

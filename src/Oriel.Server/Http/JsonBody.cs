@@ -12,14 +12,18 @@ internal static class JsonBody
 
     /// <summary>Sets the size that a body may have and describes it for OpenAPI.</summary>
     public static RouteHandlerBuilder Takes<T>(this RouteHandlerBuilder builder, long maxBytes)
-        where T : notnull => builder.Accepts<T>("application/json").WithMetadata(new Microsoft.AspNetCore.Mvc.RequestSizeLimitAttribute(maxBytes));
+        where T : notnull =>
+        builder.Accepts<T>("application/json").WithMetadata(new Microsoft.AspNetCore.Mvc.RequestSizeLimitAttribute(maxBytes));
 
     public static async Task<(T? Value, IResult? Problem)> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
         if (!context.Request.HasJsonContentType())
         {
-            return (null, Problems.Of(StatusCodes.Status415UnsupportedMediaType, RequestReasons.BadRequest, "The body must be application/json."));
+            return (
+                null,
+                Problems.Of(StatusCodes.Status415UnsupportedMediaType, RequestReasons.BadRequest, "The body must be application/json.")
+            );
         }
 
         try
@@ -31,11 +35,23 @@ internal static class JsonBody
         catch (JsonException e)
         {
             // The serializer's message names path and line, and may quote a little of the body: the path is enough.
-            return (null, Problems.BadRequest($"The body is not the JSON that is expected{(e.Path is { Length: > 1 and <= MaxPath } path ? $", at {path}" : "")}."));
+            return (
+                null,
+                Problems.BadRequest(
+                    $"The body is not the JSON that is expected{(e.Path is { Length: > 1 and <= MaxPath } path ? $", at {path}" : "")}."
+                )
+            );
         }
         catch (BadHttpRequestException e)
         {
-            return (null, Problems.Of(e.StatusCode, e.StatusCode == StatusCodes.Status413PayloadTooLarge ? RequestReasons.TooLarge : RequestReasons.BadRequest, e.Message));
+            return (
+                null,
+                Problems.Of(
+                    e.StatusCode,
+                    e.StatusCode == StatusCodes.Status413PayloadTooLarge ? RequestReasons.TooLarge : RequestReasons.BadRequest,
+                    e.Message
+                )
+            );
         }
     }
 }

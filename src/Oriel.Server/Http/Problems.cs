@@ -19,26 +19,30 @@ internal static class Problems
         return Results.Problem(details);
     }
 
-    public static IResult NoSuchDesktop(string id) => Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchDesktop, $"There is no desktop {id}.");
+    public static IResult NoSuchDesktop(string id) =>
+        Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchDesktop, $"There is no desktop {id}.");
 
     /// <summary>For the reasons of <see cref="DesktopUnavailableException"/>.</summary>
     public static IResult Unavailable(DesktopUnavailableException e) => Of(StatusOf(e.Reason), e.Reason, e.Message);
 
-    public static int StatusOf(string reason) => reason switch
-    {
-        RequestReasons.NoSuchDesktop => StatusCodes.Status404NotFound,
-        RequestReasons.DesktopGone => StatusCodes.Status410Gone,
-        _ => StatusCodes.Status409Conflict,
-    };
+    public static int StatusOf(string reason) =>
+        reason switch
+        {
+            RequestReasons.NoSuchDesktop => StatusCodes.Status404NotFound,
+            RequestReasons.DesktopGone => StatusCodes.Status410Gone,
+            _ => StatusCodes.Status409Conflict,
+        };
 
     /// <summary>For middleware, outside of any endpoint.</summary>
-    public static Task WriteAsync(HttpContext context, int status, string reason, string detail) => Of(status, reason, detail).ExecuteAsync(context);
+    public static Task WriteAsync(HttpContext context, int status, string reason, string detail) =>
+        Of(status, reason, detail).ExecuteAsync(context);
 
-    private static ProblemDetails Details(int status, string reason, string detail) => new()
-    {
-        Status = status,
-        Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status),
-        Detail = detail,
-        Extensions = { ["reason"] = reason },
-    };
+    private static ProblemDetails Details(int status, string reason, string detail) =>
+        new()
+        {
+            Status = status,
+            Title = Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status),
+            Detail = detail,
+            Extensions = { ["reason"] = reason },
+        };
 }

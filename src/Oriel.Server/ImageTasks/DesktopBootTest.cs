@@ -20,8 +20,9 @@ using StepState = Oriel.Desktops.Lifecycle.StepState;
 namespace Oriel.Server.ImageTasks;
 
 /// <summary>
-/// Makes a desktop of the image in a server of its own (its own data directory, any free ports): the desktop must become ready, which proves its
-/// session, a terminal, a browser, a first frame and its way out; then a screenshot, and keys typed into the terminal must arrive at its shell.
+/// Makes a desktop of the image in a server of its own (its own data directory, any free ports): the desktop must become ready, which
+/// proves its session, a terminal, a browser, a first frame and its way out; then a screenshot, and keys typed into the terminal must
+/// arrive at its shell.
 /// </summary>
 internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) : IImageBootTest
 {
@@ -36,7 +37,12 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
 
     private static readonly TimeSpan KeyboardDeadline = TimeSpan.FromSeconds(45);
 
-    public async Task<ImageBootTest> RunAsync(ImageManifest image, string imageDirectory, Action<string> report, CancellationToken cancellationToken)
+    public async Task<ImageBootTest> RunAsync(
+        ImageManifest image,
+        string imageDirectory,
+        Action<string> report,
+        CancellationToken cancellationToken
+    )
     {
         var steps = new List<ImageBootStep>();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -44,11 +50,19 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         string? reason;
         try
         {
-            reason = await TemporaryServer.RunAsync(dataDirectory, "boot", clock, Prepare, host => TryDesktopAsync(host, image, steps, report, limit.Token), limit.Token);
+            reason = await TemporaryServer.RunAsync(
+                dataDirectory,
+                "boot",
+                clock,
+                Prepare,
+                host => TryDesktopAsync(host, image, steps, report, limit.Token),
+                limit.Token
+            );
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            reason = $"it did not end within {Deadline.TotalMinutes:0} minutes; last passed: {(steps.Count == 0 ? "nothing" : steps[^1].Name)}";
+            reason =
+                $"it did not end within {Deadline.TotalMinutes:0} minutes; last passed: {(steps.Count == 0 ? "nothing" : steps[^1].Name)}";
         }
 
         report(reason is null ? "boot test passed" : $"boot test failed: {reason}");
@@ -59,12 +73,23 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
             // A store with this one image: it is not usable yet, and the test must not take another of that name.
             Directory.CreateDirectory(Path.Combine(place, "images"));
             Directory.CreateSymbolicLink(Path.Combine(place, "images", Path.GetFileName(imageDirectory)), imageDirectory);
-            return new ServeOptions { DataDirectory = place, MaxDesktops = 1, AllowUntestedImages = true };
+            return new ServeOptions
+            {
+                DataDirectory = place,
+                MaxDesktops = 1,
+                AllowUntestedImages = true,
+            };
         }
     }
 
     /// <returns>Why it failed, or null.</returns>
-    private static async Task<string?> TryDesktopAsync(OrielHost host, ImageManifest image, List<ImageBootStep> steps, Action<string> report, CancellationToken cancellationToken)
+    private static async Task<string?> TryDesktopAsync(
+        OrielHost host,
+        ImageManifest image,
+        List<ImageBootStep> steps,
+        Action<string> report,
+        CancellationToken cancellationToken
+    )
     {
         var created = await host.Desktops.CreateAsync(Spec(image));
         if (created.Desktop is not { } desktop)
@@ -75,7 +100,14 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         try
         {
             var reason = await ReadyAsync(desktop, report, cancellationToken);
-            steps.AddRange(desktop.Snapshot.Steps.Select(step => new ImageBootStep(step.Name, step.State == StepState.Done, step.ElapsedMs, step.Detail)));
+            steps.AddRange(
+                desktop.Snapshot.Steps.Select(step => new ImageBootStep(
+                    step.Name,
+                    step.State == StepState.Done,
+                    step.ElapsedMs,
+                    step.Detail
+                ))
+            );
             if (reason is not null)
             {
                 return reason;
@@ -92,7 +124,15 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         }
     }
 
-    private static DesktopSpec Spec(ImageManifest image) => DesktopSpec.Of(DesktopTemplate.Default) with { Name = "boot-test", Hostname = "boot-test", Image = image.Name, Width = Width, Height = Height };
+    private static DesktopSpec Spec(ImageManifest image) =>
+        DesktopSpec.Of(DesktopTemplate.Default) with
+        {
+            Name = "boot-test",
+            Hostname = "boot-test",
+            Image = image.Name,
+            Width = Width,
+            Height = Height,
+        };
 
     private static async Task<string?> ReadyAsync(Desktop desktop, Action<string> report, CancellationToken cancellationToken)
     {
@@ -137,10 +177,18 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         {
             var terminal = await TerminalAsync(agent, limit.Token);
             using var exec = agent.Guest.Exec(cancellationToken: limit.Token);
-            await exec.RequestStream.WriteAsync(new ExecInput
-            {
-                Start = new ExecStart { Command = "/bin/sh", Args = { "-c", "mkfifo /tmp/keys && echo waiting && cat /tmp/keys && rm /tmp/keys" }, TimeoutMs = (long)KeyboardDeadline.TotalMilliseconds },
-            }, limit.Token);
+            await exec.RequestStream.WriteAsync(
+                new ExecInput
+                {
+                    Start = new ExecStart
+                    {
+                        Command = "/bin/sh",
+                        Args = { "-c", "mkfifo /tmp/keys && echo waiting && cat /tmp/keys && rm /tmp/keys" },
+                        TimeoutMs = (long)KeyboardDeadline.TotalMilliseconds,
+                    },
+                },
+                limit.Token
+            );
             await exec.RequestStream.WriteAsync(new ExecInput { EndOfStdin = true }, limit.Token);
             using var input = agent.Display.Input(cancellationToken: limit.Token);
             using var arrived = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
@@ -160,7 +208,9 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
                             seen += output.Stdout.ToStringUtf8();
                             break;
                         case ExecOutput.KindOneofCase.Exit:
-                            return seen.Contains(word, StringComparison.Ordinal) ? null : $"the typed line did not arrive; seen: '{seen.Trim()}', exit code {output.Exit.ExitCode}";
+                            return seen.Contains(word, StringComparison.Ordinal)
+                                ? null
+                                : $"the typed line did not arrive; seen: '{seen.Trim()}', exit code {output.Exit.ExitCode}";
                     }
                 }
             }
@@ -204,8 +254,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
             do
             {
                 await TypeAsync(input, terminal, line, arrived);
-            }
-            while (await again.WaitForNextTickAsync(arrived));
+            } while (await again.WaitForNextTickAsync(arrived));
         }
         catch (Exception e) when (e is OperationCanceledException or RpcException or InvalidOperationException)
         {
@@ -213,16 +262,73 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         }
     }
 
-    private static async Task TypeAsync(IClientStreamWriter<InputEvent> input, Window terminal, string line, CancellationToken cancellationToken)
+    private static async Task TypeAsync(
+        IClientStreamWriter<InputEvent> input,
+        Window terminal,
+        string line,
+        CancellationToken cancellationToken
+    )
     {
         // Near its left edge, where no other window lies over it: the click gives it the keyboard.
         var (x, y) = (terminal.X + 40, terminal.Y + ((int)terminal.Height / 2));
-        await input.WriteAsync(new InputEvent { Move = new PointerMove { X = x, Y = y } }, cancellationToken);
-        await input.WriteAsync(new InputEvent { Button = new PointerButton { X = x, Y = y, Button = 0, Down = true } }, cancellationToken);
-        await input.WriteAsync(new InputEvent { Button = new PointerButton { X = x, Y = y, Button = 0, Down = false } }, cancellationToken);
+        await input.WriteAsync(
+            new InputEvent
+            {
+                Move = new PointerMove { X = x, Y = y },
+            },
+            cancellationToken
+        );
+        await input.WriteAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = x,
+                    Y = y,
+                    Button = 0,
+                    Down = true,
+                },
+            },
+            cancellationToken
+        );
+        await input.WriteAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = x,
+                    Y = y,
+                    Button = 0,
+                    Down = false,
+                },
+            },
+            cancellationToken
+        );
         await input.WriteAsync(new InputEvent { Text = line }, cancellationToken);
-        await input.WriteAsync(new InputEvent { Key = new Key { Code = "Enter", Key_ = "Enter", Down = true } }, cancellationToken);
-        await input.WriteAsync(new InputEvent { Key = new Key { Code = "Enter", Key_ = "Enter", Down = false } }, cancellationToken);
+        await input.WriteAsync(
+            new InputEvent
+            {
+                Key = new Key
+                {
+                    Code = "Enter",
+                    Key_ = "Enter",
+                    Down = true,
+                },
+            },
+            cancellationToken
+        );
+        await input.WriteAsync(
+            new InputEvent
+            {
+                Key = new Key
+                {
+                    Code = "Enter",
+                    Key_ = "Enter",
+                    Down = false,
+                },
+            },
+            cancellationToken
+        );
     }
 
     private static async Task<string?> StepAsync(string name, List<ImageBootStep> steps, Action<string> report, Func<Task<string?>> step)

@@ -9,8 +9,8 @@ using Oriel.Server.Host;
 namespace Oriel.Server.ImageTasks;
 
 /// <summary>
-/// Makes the golden snapshots of templates, each in a server of its own, and has a machine go on from each: only then it is known to be good. A server
-/// that runs finds them at its next desktop.
+/// Makes the golden snapshots of templates, each in a server of its own, and has a machine go on from each: only then it is known to be
+/// good. A server that runs finds them at its next desktop.
 /// </summary>
 /// <param name="keeperPath">The oriel-keeper executable; null = beside the program.</param>
 /// <param name="keepers">Null = processes of this host.</param>
@@ -39,7 +39,10 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
         var problems = new List<string>();
         while (templates is [var first, ..])
         {
-            var names = string.Join(", ", templates.Where(other => GoldenSnapshots.AreShared(first, other)).Select(template => template.Name));
+            var names = string.Join(
+                ", ",
+                templates.Where(other => GoldenSnapshots.AreShared(first, other)).Select(template => template.Name)
+            );
             report($"{names}: a machine boots, is kept when terminal and browser are there, and another goes on from it");
             if (await WarmAsync(first, cancellationToken) is { } failed)
             {
@@ -70,7 +73,10 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
             return e.Message;
         }
 
-        var all = catalog.All.OrderByDescending(template => template.Name == DesktopTemplate.DefaultName).ThenBy(template => template.Name, StringComparer.Ordinal).ToList();
+        var all = catalog
+            .All.OrderByDescending(template => template.Name == DesktopTemplate.DefaultName)
+            .ThenBy(template => template.Name, StringComparer.Ordinal)
+            .ToList();
         if (wanted.FirstOrDefault(name => catalog.Find(name) is null) is { } unknown)
         {
             return $"there is no template '{unknown}'; there are: {string.Join(", ", all.Select(template => template.Name))}";
@@ -108,10 +114,18 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
                 dataDirectory,
                 "warm",
                 TimeProvider.System,
-                place => new ServeOptions { DataDirectory = place, ImagesDirectory = DataDirectory.Images(dataDirectory), Driver = driver, KeeperPath = keeperPath, MaxDesktops = 2 },
+                place => new ServeOptions
+                {
+                    DataDirectory = place,
+                    ImagesDirectory = DataDirectory.Images(dataDirectory),
+                    Driver = driver,
+                    KeeperPath = keeperPath,
+                    MaxDesktops = 2,
+                },
                 host => AwaitAsync(host, template.Name, limit.Token),
                 limit.Token,
-                parts => parts with { Keepers = keepers, Templates = new TemplateCatalog([template with { Warm = 1 }]) });
+                parts => parts with { Keepers = keepers, Templates = new TemplateCatalog([template with { Warm = 1 }]) }
+            );
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

@@ -14,9 +14,21 @@ internal static class ImageEndpoints
 {
     public static void MapImages(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/api/images", Images).WithTags("Images").WithName("ListImages").WithSummary("Golden images").Produces<ImageListResponse>();
-        app.MapGet("/api/templates", Templates).WithTags("Templates").WithName("ListTemplates").WithSummary("What desktops can be made from").Produces<TemplateListResponse>();
-        app.MapGet("/api/pool", Pool).WithTags("Templates").WithName("GetPool").WithSummary("Desktops that wait, booted, to be claimed").Produces<PoolResponse>();
+        app.MapGet("/api/images", Images)
+            .WithTags("Images")
+            .WithName("ListImages")
+            .WithSummary("Golden images")
+            .Produces<ImageListResponse>();
+        app.MapGet("/api/templates", Templates)
+            .WithTags("Templates")
+            .WithName("ListTemplates")
+            .WithSummary("What desktops can be made from")
+            .Produces<TemplateListResponse>();
+        app.MapGet("/api/pool", Pool)
+            .WithTags("Templates")
+            .WithName("GetPool")
+            .WithSummary("Desktops that wait, booted, to be claimed")
+            .Produces<PoolResponse>();
     }
 
     private static async Task<IResult> Images(ImageStore store, DesktopService desktops, CancellationToken cancellationToken)
@@ -25,29 +37,52 @@ internal static class ImageEndpoints
         foreach (var image in store.List())
         {
             var usable = store.IsUsable(image);
-            images.Add(new ImageResponse(
-                image.Name,
-                image.Digest,
-                image.Size,
-                image.CreatedAt,
-                usable,
-                usable ? null : image.BootTest?.Reason ?? "not boot-tested yet",
-                image.Packages.Count,
-                await desktops.Snapshots.ListAsync(image, cancellationToken)));
+            images.Add(
+                new ImageResponse(
+                    image.Name,
+                    image.Digest,
+                    image.Size,
+                    image.CreatedAt,
+                    usable,
+                    usable ? null : image.BootTest?.Reason ?? "not boot-tested yet",
+                    image.Packages.Count,
+                    await desktops.Snapshots.ListAsync(image, cancellationToken)
+                )
+            );
         }
 
         return Results.Json(new ImageListResponse(images), ImagesApiJsonContext.Default.ImageListResponse);
     }
 
-    private static IResult Templates(TemplateCatalog templates, DesktopOptions options) => Results.Json(
-        new TemplateListResponse([.. templates.All.OrderBy(t => t.Name, StringComparer.Ordinal).Select(t =>
-            new TemplateResponse(t.Name, t.Image, t.Width, t.Height, (int?)t.Ttl?.TotalSeconds, (int?)t.IdleTimeout?.TotalSeconds, (int?)t.IdlePause?.TotalSeconds, t.Warm, DiskBytesOf(t, options), TemplateFile.IsolationOf(t), t.Egress.WithoutSecrets()))]),
-        ImagesApiJsonContext.Default.TemplateListResponse);
+    private static IResult Templates(TemplateCatalog templates, DesktopOptions options) =>
+        Results.Json(
+            new TemplateListResponse([
+                .. templates
+                    .All.OrderBy(t => t.Name, StringComparer.Ordinal)
+                    .Select(t => new TemplateResponse(
+                        t.Name,
+                        t.Image,
+                        t.Width,
+                        t.Height,
+                        (int?)t.Ttl?.TotalSeconds,
+                        (int?)t.IdleTimeout?.TotalSeconds,
+                        (int?)t.IdlePause?.TotalSeconds,
+                        t.Warm,
+                        DiskBytesOf(t, options),
+                        TemplateFile.IsolationOf(t),
+                        t.Egress.WithoutSecrets()
+                    )),
+            ]),
+            ImagesApiJsonContext.Default.TemplateListResponse
+        );
 
     private static long? DiskBytesOf(DesktopTemplate template, DesktopOptions options) =>
-        !options.Driver.HasScratchDisk ? null : template.Limits.DiskBytes > 0 ? template.Limits.DiskBytes : KeeperLimits.DefaultDiskBytes;
+        !options.Driver.HasScratchDisk ? null
+        : template.Limits.DiskBytes > 0 ? template.Limits.DiskBytes
+        : KeeperLimits.DefaultDiskBytes;
 
-    private static IResult Pool(DesktopService desktops) => Results.Json(new PoolResponse(desktops.Pool), ImagesApiJsonContext.Default.PoolResponse);
+    private static IResult Pool(DesktopService desktops) =>
+        Results.Json(new PoolResponse(desktops.Pool), ImagesApiJsonContext.Default.PoolResponse);
 }
 
 /// <param name="Size">Bytes.</param>
@@ -55,15 +90,36 @@ internal static class ImageEndpoints
 /// <param name="Packages">How many.</param>
 /// <param name="Snapshots">Machines of it that were kept at the barrier, newest first.</param>
 internal sealed record ImageResponse(
-    string Name, string Digest, long Size, DateTimeOffset CreatedAt, bool Usable, string? Reason, int Packages, IReadOnlyList<SnapshotSummary> Snapshots);
+    string Name,
+    string Digest,
+    long Size,
+    DateTimeOffset CreatedAt,
+    bool Usable,
+    string? Reason,
+    int Packages,
+    IReadOnlyList<SnapshotSummary> Snapshots
+);
 
 internal sealed record ImageListResponse(IReadOnlyList<ImageResponse> Images);
 
 /// <param name="Ttl">Seconds; null = for ever.</param>
 /// <param name="Warm">How many should wait, booted.</param>
-/// <param name="DiskBytes">Most that a desktop's own disk holds; null where desktops have none and write to the server's (containers).</param>
+/// <param name="DiskBytes">Most that a desktop's own disk holds; null where desktops have none and write to the server's
+/// (containers).</param>
 /// <param name="Isolation"><c>any</c>, or <c>vm</c>: a virtual machine or nothing.</param>
-internal sealed record TemplateResponse(string Name, string Image, int Width, int Height, int? Ttl, int? IdleTimeout, int? IdlePause, int Warm, long? DiskBytes, string Isolation, EgressPolicy Egress);
+internal sealed record TemplateResponse(
+    string Name,
+    string Image,
+    int Width,
+    int Height,
+    int? Ttl,
+    int? IdleTimeout,
+    int? IdlePause,
+    int Warm,
+    long? DiskBytes,
+    string Isolation,
+    EgressPolicy Egress
+);
 
 internal sealed record TemplateListResponse(IReadOnlyList<TemplateResponse> Templates);
 

@@ -17,7 +17,11 @@ internal static class ListenCheck
     {
         try
         {
-            using var socket = new Socket(address.AddressFamily, protocol == ProtocolType.Tcp ? SocketType.Stream : SocketType.Dgram, protocol);
+            using var socket = new Socket(
+                address.AddressFamily,
+                protocol == ProtocolType.Tcp ? SocketType.Stream : SocketType.Dgram,
+                protocol
+            );
             socket.Bind(new IPEndPoint(address, port));
             if (protocol == ProtocolType.Tcp)
             {
@@ -32,12 +36,13 @@ internal static class ListenCheck
         }
     }
 
-    internal static string Words(SocketException problem, IPEndPoint place, string option) => problem.SocketErrorCode switch
-    {
-        SocketError.AddressAlreadyInUse => $"{place} is taken by another program; use {option} N",
-        SocketError.AccessDenied => $"{place}: permission denied; ports below 1024 are root's, so use one above 1023: {option} N",
-        SocketError.AddressNotAvailable => $"--bind {place.Address}: this machine has no such address",
-        SocketError.AddressFamilyNotSupported => $"--bind {place.Address}: this machine has no IPv6",
-        _ => $"{place}: {problem.Message} ({option})",
-    };
+    internal static string Words(SocketException problem, IPEndPoint place, string option) =>
+        problem.SocketErrorCode switch
+        {
+            SocketError.AddressAlreadyInUse => $"{place} is taken by another program; use {option} N",
+            SocketError.AccessDenied => $"{place}: permission denied; ports below 1024 are root's, so use one above 1023: {option} N",
+            SocketError.AddressNotAvailable => $"--bind {place.Address}: this machine has no such address",
+            SocketError.AddressFamilyNotSupported => $"--bind {place.Address}: this machine has no IPv6",
+            _ => $"{place}: {problem.Message} ({option})",
+        };
 }

@@ -22,7 +22,10 @@ internal static class ServerCertificate
             }
             catch (Exception e) when (e is CryptographicException or ArgumentException)
             {
-                throw new IOException($"--cert {certificate}, --key {options.CertificateKey}: not a certificate and its private key in PEM: {e.Message}", e);
+                throw new IOException(
+                    $"--cert {certificate}, --key {options.CertificateKey}: not a certificate and its private key in PEM: {e.Message}",
+                    e
+                );
             }
         }
 
@@ -31,7 +34,10 @@ internal static class ServerCertificate
         if (File.Exists(path))
         {
             var kept = X509Certificate2.CreateFromPemFile(path);
-            if (kept.NotAfter.ToUniversalTime() > now.UtcDateTime.AddDays(RenewDays) && Names(options).All(name => kept.MatchesHostname(name)))
+            if (
+                kept.NotAfter.ToUniversalTime() > now.UtcDateTime.AddDays(RenewDays)
+                && Names(options).All(name => kept.MatchesHostname(name))
+            )
             {
                 return kept;
             }
@@ -41,13 +47,21 @@ internal static class ServerCertificate
 
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var made = Make(options, key, now);
-        PrivateFile.Write(path, System.Text.Encoding.ASCII.GetBytes(made.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n"));
+        PrivateFile.Write(
+            path,
+            System.Text.Encoding.ASCII.GetBytes(made.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n")
+        );
         return X509Certificate2.CreateFromPemFile(path);
     }
 
     /// <summary>SHA-256 in the form that browsers show.</summary>
     public static string Fingerprint(X509Certificate2 certificate) =>
-        string.Join(':', certificate.GetCertHash(HashAlgorithmName.SHA256).Select(b => b.ToString("X2", System.Globalization.CultureInfo.InvariantCulture)));
+        string.Join(
+            ':',
+            certificate
+                .GetCertHash(HashAlgorithmName.SHA256)
+                .Select(b => b.ToString("X2", System.Globalization.CultureInfo.InvariantCulture))
+        );
 
     private static IEnumerable<string> Names(ServeOptions options) =>
         new[] { "localhost" }

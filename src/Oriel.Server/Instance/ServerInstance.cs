@@ -22,7 +22,8 @@ internal sealed record ServerInstance(int Pid, string Url, string? CertificateFi
         }
     }
 
-    public void Write(string dataDirectory) => PrivateFile.Write(PathIn(dataDirectory), JsonSerializer.SerializeToUtf8Bytes(this, HostingJsonContext.Default.ServerInstance));
+    public void Write(string dataDirectory) =>
+        PrivateFile.Write(PathIn(dataDirectory), JsonSerializer.SerializeToUtf8Bytes(this, HostingJsonContext.Default.ServerInstance));
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
@@ -40,7 +41,17 @@ internal static class PrivateFile
     {
         var partial = $"{path}.{Environment.ProcessId}.new";
         File.Delete(partial);
-        using (var file = new FileStream(partial, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = OwnerOnly }))
+        using (
+            var file = new FileStream(
+                partial,
+                new FileStreamOptions
+                {
+                    Mode = FileMode.CreateNew,
+                    Access = FileAccess.Write,
+                    UnixCreateMode = OwnerOnly,
+                }
+            )
+        )
         {
             file.Write(content);
             file.Flush(flushToDisk: true);
@@ -63,13 +74,18 @@ internal sealed class ServerLock : IDisposable
         try
         {
             // FileShare.None takes an advisory lock (flock) on Linux.
-            return new ServerLock(new FileStream(Path.Combine(dataDirectory, "run", "server.lock"), new FileStreamOptions
-            {
-                Mode = FileMode.OpenOrCreate,
-                Access = FileAccess.ReadWrite,
-                Share = FileShare.None,
-                UnixCreateMode = PrivateFile.OwnerOnly,
-            }));
+            return new ServerLock(
+                new FileStream(
+                    Path.Combine(dataDirectory, "run", "server.lock"),
+                    new FileStreamOptions
+                    {
+                        Mode = FileMode.OpenOrCreate,
+                        Access = FileAccess.ReadWrite,
+                        Share = FileShare.None,
+                        UnixCreateMode = PrivateFile.OwnerOnly,
+                    }
+                )
+            );
         }
         catch (IOException)
         {

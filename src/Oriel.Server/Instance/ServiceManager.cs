@@ -2,7 +2,9 @@ using System.Net.Sockets;
 
 namespace Oriel.Server.Instance;
 
-/// <summary>The service manager that started this process, where one wants to hear of it: sd_notify(3), a datagram to the socket in NOTIFY_SOCKET.</summary>
+/// <summary>
+/// The service manager that started this process, where one wants to hear of it: sd_notify(3), a datagram to the socket in NOTIFY_SOCKET.
+/// </summary>
 internal static class ServiceManager
 {
     private const string Variable = "NOTIFY_SOCKET";

@@ -8,28 +8,50 @@ internal static class OpenApiSetup
 {
     public const string DocumentPath = "/openapi/v1.json";
 
-    public static void AddOrielOpenApi(this IServiceCollection services) => services.AddOpenApi("v1", options =>
-    {
-        options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
-        options.AddDocumentTransformer((document, _, _) =>
-        {
-            document.Info = new OpenApiInfo { Title = "Oriel", Version = "v1", Description = "Disposable Linux desktops. Errors are application/problem+json with a reason code." };
-
-            // The address depends on where a server runs; the document is the same everywhere.
-            document.Servers = [];
-            document.Components ??= new OpenApiComponents();
-            document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+    public static void AddOrielOpenApi(this IServiceCollection services) =>
+        services.AddOpenApi(
+            "v1",
+            options =>
             {
-                ["token"] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "The output of: ./oriel token" },
-            };
-            document.Security = [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("token", document)] = [] }];
-            return Task.CompletedTask;
-        });
-    });
+                options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+                options.AddDocumentTransformer(
+                    (document, _, _) =>
+                    {
+                        document.Info = new OpenApiInfo
+                        {
+                            Title = "Oriel",
+                            Version = "v1",
+                            Description = "Disposable Linux desktops. Errors are application/problem+json with a reason code.",
+                        };
+
+                        // The address depends on where a server runs; the document is the same everywhere.
+                        document.Servers = [];
+                        document.Components ??= new OpenApiComponents();
+                        document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
+                        {
+                            ["token"] = new OpenApiSecurityScheme
+                            {
+                                Type = SecuritySchemeType.Http,
+                                Scheme = "bearer",
+                                Description = "The output of: ./oriel token",
+                            },
+                        };
+                        document.Security =
+                        [
+                            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("token", document)] = [] },
+                        ];
+                        return Task.CompletedTask;
+                    }
+                );
+            }
+        );
 
     public static void MapOrielOpenApi(this IEndpointRouteBuilder app)
     {
         app.MapOpenApi(DocumentPath);
-        app.MapScalarApiReference("/api/docs", options => options.WithTitle("Oriel").WithOpenApiRoutePattern(DocumentPath).DisableDefaultFonts());
+        app.MapScalarApiReference(
+            "/api/docs",
+            options => options.WithTitle("Oriel").WithOpenApiRoutePattern(DocumentPath).DisableDefaultFonts()
+        );
     }
 }

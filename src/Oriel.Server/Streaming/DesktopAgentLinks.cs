@@ -11,11 +11,13 @@ namespace Oriel.Server.Streaming;
 /// <summary>Streaming's view of this node's desktops.</summary>
 internal sealed class DesktopAgentLinks(DesktopService desktops) : IAgentLinks
 {
-    public DesktopAvailability Look(DesktopId id) => desktops.TryGet(id, out var desktop) ? Of(desktop.Snapshot.State) : DesktopAvailability.Unknown;
+    public DesktopAvailability Look(DesktopId id) =>
+        desktops.TryGet(id, out var desktop) ? Of(desktop.Snapshot.State) : DesktopAvailability.Unknown;
 
     public Task WakeAsync(DesktopId id, CancellationToken cancellationToken) => desktops.WakeAsync(id, cancellationToken);
 
-    public ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken) => desktops.ConnectAgentAsync(id, cancellationToken);
+    public ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken) =>
+        desktops.ConnectAgentAsync(id, cancellationToken);
 
     public async IAsyncEnumerable<DesktopNotice> WatchAsync(DesktopId id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -59,10 +61,11 @@ internal sealed class DesktopAgentLinks(DesktopService desktops) : IAgentLinks
     private static DesktopNotice Notice(DesktopState state, DesktopReason? reason) =>
         new(state.Name(), reason?.Code, reason?.Message, Of(state) == DesktopAvailability.Gone);
 
-    private static DesktopAvailability Of(DesktopState state) => state switch
-    {
-        DesktopState.Ready => DesktopAvailability.Ready,
-        DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed => DesktopAvailability.Gone,
-        _ => DesktopAvailability.NotReady,
-    };
+    private static DesktopAvailability Of(DesktopState state) =>
+        state switch
+        {
+            DesktopState.Ready => DesktopAvailability.Ready,
+            DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed => DesktopAvailability.Gone,
+            _ => DesktopAvailability.NotReady,
+        };
 }

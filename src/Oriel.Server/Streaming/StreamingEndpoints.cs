@@ -22,36 +22,70 @@ internal static class StreamingEndpoints
     public static IEndpointRouteBuilder MapStreaming(this IEndpointRouteBuilder app)
     {
         var group = app.MapGroup("/api/desktops/{id}").WithTags("Streaming").ProducesProblem(StatusCodes.Status404NotFound);
-        group.MapPost("/whep", PostWhepAsync).WithName("whepOffer").WithSummary("Start watching: SDP offer in, SDP answer out.")
-            .TakesBody(SdpType, typeof(string)).Produces<string>(StatusCodes.Status201Created, SdpType)
-            .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
-            .ProducesProblem(StatusCodes.Status422UnprocessableEntity).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
-        group.MapPatch("/whep/{viewer}", PatchWhepAsync).WithName("whepPatch").WithSummary("Trickle candidates or restart ICE.")
-            .TakesBody(FragmentType, typeof(string)).Produces<string>(StatusCodes.Status200OK, FragmentType).Produces(StatusCodes.Status204NoContent)
-            .ProducesProblem(StatusCodes.Status412PreconditionFailed).ProducesProblem(StatusCodes.Status422UnprocessableEntity);
-        group.MapDelete("/whep/{viewer}", DeleteWhepAsync).WithName("whepDelete").WithSummary("Stop watching.").Produces(StatusCodes.Status200OK);
-        group.MapPost("/webrtc/offer", PostOfferAsync).WithName("webrtcOffer").WithSummary("Let the server make the offer.")
-            .Produces<OfferResponse>().ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
+        group
+            .MapPost("/whep", PostWhepAsync)
+            .WithName("whepOffer")
+            .WithSummary("Start watching: SDP offer in, SDP answer out.")
+            .TakesBody(SdpType, typeof(string))
+            .Produces<string>(StatusCodes.Status201Created, SdpType)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status422UnprocessableEntity)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
-        group.MapPost("/webrtc/answer", PostAnswerAsync).WithName("webrtcAnswer").WithSummary("Answer the server's offer, or offer and be answered.")
-            .TakesBody("application/json", typeof(AnswerRequest)).Produces<AnswerResponse>().Produces(StatusCodes.Status204NoContent)
-            .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status410Gone)
-            .ProducesProblem(StatusCodes.Status422UnprocessableEntity).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
-        group.MapGet("/stream", GetStreamAsync).WithName("stream").WithSummary("H.264 and input over a WebSocket.").ExcludeFromDescription();
+        group
+            .MapPatch("/whep/{viewer}", PatchWhepAsync)
+            .WithName("whepPatch")
+            .WithSummary("Trickle candidates or restart ICE.")
+            .TakesBody(FragmentType, typeof(string))
+            .Produces<string>(StatusCodes.Status200OK, FragmentType)
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status412PreconditionFailed)
+            .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+        group
+            .MapDelete("/whep/{viewer}", DeleteWhepAsync)
+            .WithName("whepDelete")
+            .WithSummary("Stop watching.")
+            .Produces(StatusCodes.Status200OK);
+        group
+            .MapPost("/webrtc/offer", PostOfferAsync)
+            .WithName("webrtcOffer")
+            .WithSummary("Let the server make the offer.")
+            .Produces<OfferResponse>()
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        group
+            .MapPost("/webrtc/answer", PostAnswerAsync)
+            .WithName("webrtcAnswer")
+            .WithSummary("Answer the server's offer, or offer and be answered.")
+            .TakesBody("application/json", typeof(AnswerRequest))
+            .Produces<AnswerResponse>()
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status422UnprocessableEntity)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        group
+            .MapGet("/stream", GetStreamAsync)
+            .WithName("stream")
+            .WithSummary("H.264 and input over a WebSocket.")
+            .ExcludeFromDescription();
         return app;
     }
 
     /// <summary>Describes the body without the routing's own 415, which carries no reason.</summary>
     private static RouteHandlerBuilder TakesBody(this RouteHandlerBuilder endpoint, string contentType, Type schema) =>
-        endpoint.AddOpenApiOperationTransformer(async (operation, context, cancellationToken) =>
-            operation.RequestBody = new OpenApiRequestBody
-            {
-                Required = true,
-                Content = new Dictionary<string, OpenApiMediaType>
+        endpoint.AddOpenApiOperationTransformer(
+            async (operation, context, cancellationToken) =>
+                operation.RequestBody = new OpenApiRequestBody
                 {
-                    [contentType] = new() { Schema = await context.GetOrCreateSchemaAsync(schema, null, cancellationToken) },
-                },
-            });
+                    Required = true,
+                    Content = new Dictionary<string, OpenApiMediaType>
+                    {
+                        [contentType] = new() { Schema = await context.GetOrCreateSchemaAsync(schema, null, cancellationToken) },
+                    },
+                }
+        );
 
     private static async Task<IResult> PostWhepAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
     {
@@ -92,7 +126,12 @@ internal static class StreamingEndpoints
         return Results.Text(answer.Sdp!, SdpType, Encoding.UTF8, StatusCodes.Status201Created);
     }
 
-    private static async Task<IResult> PatchWhepAsync(string id, string viewer, HttpRequest request, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PatchWhepAsync(
+        string id,
+        string viewer,
+        HttpRequest request,
+        [FromServices] StreamingService streaming
+    )
     {
         if (!DesktopId.TryParse(id, null, out var desktop))
         {
@@ -137,7 +176,11 @@ internal static class StreamingEndpoints
         return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
     }
 
-    private static async Task<IResult> PostOfferAsync(string id, [FromServices] StreamingService streaming, CancellationToken cancellationToken)
+    private static async Task<IResult> PostOfferAsync(
+        string id,
+        [FromServices] StreamingService streaming,
+        CancellationToken cancellationToken
+    )
     {
         if (!DesktopId.TryParse(id, null, out var desktop))
         {
@@ -150,7 +193,8 @@ internal static class StreamingEndpoints
             ? StreamingProblems.Of(offer)
             : Results.Json(
                 new OfferResponse(offer.Viewer, new SessionDescription(offer.Sdp, "offer"), CandidatesOf(offer)),
-                StreamingEndpointsJsonContext.Default.OfferResponse);
+                StreamingEndpointsJsonContext.Default.OfferResponse
+            );
     }
 
     private static async Task<IResult> PostAnswerAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
@@ -184,16 +228,24 @@ internal static class StreamingEndpoints
                     ? StreamingProblems.Of(answer)
                     : Results.Json(
                         new AnswerResponse(answer.Viewer, new SessionDescription(answer.Sdp, "answer"), CandidatesOf(answer)),
-                        StreamingEndpointsJsonContext.Default.AnswerResponse);
+                        StreamingEndpointsJsonContext.Default.AnswerResponse
+                    );
             case { Viewer: { } viewer, Answer: { Sdp: { Length: > 0 } taken, Type: null or "answer" }, Offer: null }:
                 var outcome = streaming.TakeAnswer(desktop, viewer, taken);
                 return outcome.Error is not null ? StreamingProblems.Of(outcome) : Results.NoContent();
             default:
-                return StreamingProblems.BadRequest("The body must be {\"viewer\",\"answer\":{\"sdp\",\"type\"}} or {\"offer\":{\"sdp\",\"type\"}}.");
+                return StreamingProblems.BadRequest(
+                    "The body must be {\"viewer\",\"answer\":{\"sdp\",\"type\"}} or {\"offer\":{\"sdp\",\"type\"}}."
+                );
         }
     }
 
-    private static async Task<IResult> GetStreamAsync(string id, HttpContext context, [FromServices] StreamingService streaming, [FromServices] IHostApplicationLifetime lifetime)
+    private static async Task<IResult> GetStreamAsync(
+        string id,
+        HttpContext context,
+        [FromServices] StreamingService streaming,
+        [FromServices] IHostApplicationLifetime lifetime
+    )
     {
         if (!DesktopId.TryParse(id, null, out var desktop))
         {
@@ -232,7 +284,12 @@ internal static class StreamingEndpoints
         }
 
         var buffer = new byte[MaxBodyBytes + 1];
-        var length = await request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, request.HttpContext.RequestAborted);
+        var length = await request.Body.ReadAtLeastAsync(
+            buffer,
+            buffer.Length,
+            throwOnEndOfStream: false,
+            request.HttpContext.RequestAborted
+        );
         return length > MaxBodyBytes ? null : Encoding.UTF8.GetString(buffer, 0, length);
     }
 

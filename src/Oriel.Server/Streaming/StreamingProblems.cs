@@ -24,11 +24,17 @@ internal static class StreamingProblems
     public static IResult BadRequest(string detail) => Problem(StatusCodes.Status400BadRequest, RequestReasons.BadRequest, detail);
 
     public static IResult TooLarge() =>
-        Problem(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, $"The body is longer than {StreamingEndpoints.MaxBodyBytes} bytes.");
+        Problem(
+            StatusCodes.Status413PayloadTooLarge,
+            RequestReasons.TooLarge,
+            $"The body is longer than {StreamingEndpoints.MaxBodyBytes} bytes."
+        );
 
-    public static IResult UnsupportedType(string wanted) => Problem(StatusCodes.Status415UnsupportedMediaType, RequestReasons.UnsupportedMediaType, $"The body must be {wanted}.");
+    public static IResult UnsupportedType(string wanted) =>
+        Problem(StatusCodes.Status415UnsupportedMediaType, RequestReasons.UnsupportedMediaType, $"The body must be {wanted}.");
 
-    public static IResult StaleETag() => Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session is another one by now.");
+    public static IResult StaleETag() =>
+        Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session is another one by now.");
 
     private static IResult Problem(int status, string reason, string detail) =>
         Results.Problem(detail, statusCode: status, extensions: [new("reason", reason)]);

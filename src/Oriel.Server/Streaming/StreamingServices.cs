@@ -8,7 +8,10 @@ namespace Oriel.Server.Streaming;
 
 internal static class StreamingServices
 {
-    /// <summary>Adds media: the endpoint is bound when the host starts. Watches this node's desktops unless another <see cref="IAgentLinks"/> is there.</summary>
+    /// <summary>
+    /// Adds media: the endpoint is bound when the host starts. Watches this node's desktops unless another <see cref="IAgentLinks"/> is
+    /// there.
+    /// </summary>
     public static IServiceCollection AddStreaming(this IServiceCollection services, StreamingOptions options)
     {
         services.AddSingleton(options);

@@ -8,11 +8,10 @@ namespace Oriel.Server.Streaming;
 /// <summary>Shows desktops; nothing of their life depends on it.</summary>
 internal static class StreamingSetup
 {
-    public static void Add(WebApplicationBuilder builder, ServeOptions options) => builder.Services.AddStreaming(new StreamingOptions
-    {
-        Listen = new IPEndPoint(options.Bind, options.MediaPort),
-        PublicAddresses = options.PublicAddresses,
-    });
+    public static void Add(WebApplicationBuilder builder, ServeOptions options) =>
+        builder.Services.AddStreaming(
+            new StreamingOptions { Listen = new IPEndPoint(options.Bind, options.MediaPort), PublicAddresses = options.PublicAddresses }
+        );
 
     public static void Map(WebApplication app) => app.MapStreaming();
 

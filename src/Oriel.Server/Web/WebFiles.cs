@@ -25,20 +25,26 @@ internal static class WebFiles
         if (FindRoot(options) is not { } root)
         {
             app.MapGet(PublicPaths.SignIn, () => Results.Text(BuiltInSignIn.Page, Html)).ExcludeFromDescription();
-            app.MapGet(BuiltInSignIn.ScriptPath, () => Results.Text(BuiltInSignIn.Script, "text/javascript; charset=utf-8")).ExcludeFromDescription();
+            app.MapGet(BuiltInSignIn.ScriptPath, () => Results.Text(BuiltInSignIn.Script, "text/javascript; charset=utf-8"))
+                .ExcludeFromDescription();
             app.MapGet("/", () => Results.Text(BuiltInSignIn.NoPage, Html)).ExcludeFromDescription();
             return;
         }
 
         var types = new FileExtensionContentTypeProvider { Mappings = { [".webmanifest"] = "application/manifest+json" } };
-        app.UseStaticFiles(new StaticFileOptions
-        {
-            FileProvider = new PhysicalFileProvider(root),
-            ContentTypeProvider = types,
-            OnPrepareResponse = served => served.Context.Response.Headers.CacheControl =
-                served.Context.Request.Path.StartsWithSegments("/assets") ? "public, max-age=31536000, immutable" : "no-cache",
-        });
-        app.MapGet(PublicPaths.SignIn, () => Page(root, File.Exists(Path.Combine(root, "signin.html")) ? "signin.html" : "index.html")).ExcludeFromDescription();
+        app.UseStaticFiles(
+            new StaticFileOptions
+            {
+                FileProvider = new PhysicalFileProvider(root),
+                ContentTypeProvider = types,
+                OnPrepareResponse = served =>
+                    served.Context.Response.Headers.CacheControl = served.Context.Request.Path.StartsWithSegments("/assets")
+                        ? "public, max-age=31536000, immutable"
+                        : "no-cache",
+            }
+        );
+        app.MapGet(PublicPaths.SignIn, () => Page(root, File.Exists(Path.Combine(root, "signin.html")) ? "signin.html" : "index.html"))
+            .ExcludeFromDescription();
         app.MapGet("/", () => Page(root, "index.html")).ExcludeFromDescription();
         app.MapGet(PagePath, () => Page(root, "index.html")).WithOrder(int.MaxValue).ExcludeFromDescription();
     }

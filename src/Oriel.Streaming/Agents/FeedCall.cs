@@ -7,7 +7,13 @@ namespace Oriel.Streaming.Agents;
 
 /// <summary>What every call to an agent shares.</summary>
 internal sealed record FeedContext(
-    DesktopId Desktop, IAgentLinks Links, StreamingOptions Options, StreamingMetrics Metrics, TimeProvider Time, ILogger Logger);
+    DesktopId Desktop,
+    IAgentLinks Links,
+    StreamingOptions Options,
+    StreamingMetrics Metrics,
+    TimeProvider Time,
+    ILogger Logger
+);
 
 /// <summary>Keeps one streaming call to an agent going while the desktop lives.</summary>
 internal static class FeedCall
@@ -15,7 +21,11 @@ internal static class FeedCall
     /// <param name="call">Runs one call to its end; invokes its second argument once the call works.</param>
     /// <returns>When cancelled, or when the desktop is gone.</returns>
     public static async Task RunAsync(
-        FeedContext context, string name, Func<AgentConnection, Action, CancellationToken, Task> call, CancellationToken cancellationToken)
+        FeedContext context,
+        string name,
+        Func<AgentConnection, Action, CancellationToken, Task> call,
+        CancellationToken cancellationToken
+    )
     {
         // Whatever broke the call, the next attempt or the desktop's state decides.
         var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Time) { Covers = _ => true };

@@ -5,7 +5,9 @@ using Oriel.Streaming.Picture;
 
 namespace Oriel.Streaming.Control;
 
-/// <summary>Everything that a page says passes here: bounds, the lease, and on to the agent. What is not understood is counted and ignored.</summary>
+/// <summary>
+/// Everything that a page says passes here: bounds, the lease, and on to the agent. What is not understood is counted and ignored.
+/// </summary>
 internal sealed class PageGate(FeedContext context, PendingRequests requests)
 {
     private const int MinWidth = 160;

@@ -11,13 +11,13 @@ internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Acti
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private (int Width, int Height)? _resize;
     private ClipboardRequest? _clipboard;
 
     public void Resize(int width, int height)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _resize = (width, height);
         }
@@ -28,7 +28,7 @@ internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Acti
     /// <param name="id">Answered by a pong once the guest's programs can paste the text; null if the page does not wait for that.</param>
     public void SetClipboard(string text, Viewer by, long? id)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _clipboard = new ClipboardRequest(text, by, id);
         }
@@ -40,7 +40,7 @@ internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Acti
     {
         (int Width, int Height)? resize;
         ClipboardRequest? clipboard;
-        lock (_gate)
+        lock (_lock)
         {
             (resize, clipboard) = (_resize, _clipboard);
             (_resize, _clipboard) = (null, null);
@@ -59,7 +59,9 @@ internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Acti
             if (resize is { } size && size != watch.Size)
             {
                 await agent.Display.ResizeAsync(
-                    new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height }, cancellationToken: deadline.Token);
+                    new ResizeRequest { Width = (uint)size.Width, Height = (uint)size.Height },
+                    cancellationToken: deadline.Token
+                );
             }
 
             if (clipboard is var (text, by, id))
@@ -72,11 +74,10 @@ internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Acti
                 }
             }
         }
-#pragma warning disable CA1031 // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
-        catch (Exception fault) when (!cancellationToken.IsCancellationRequested)
-#pragma warning restore CA1031
+        // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
-            context.Logger.LogDebug(fault, "{Desktop}: resize or clipboard failed.", context.Desktop);
+            context.Logger.LogDebug(e, "{Desktop}: resize or clipboard failed.", context.Desktop);
         }
     }
 

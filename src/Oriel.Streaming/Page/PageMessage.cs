@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace Oriel.Streaming.Page;
 
-/// <summary>Any message of a page on <c>input</c> or <c>control</c> (docs/protocol.md); which fields count depends on <see cref="T"/>.</summary>
+/// <summary>
+/// Any message of a page on <c>input</c> or <c>control</c> (docs/protocol.md); which fields count depends on <see cref="T"/>.
+/// </summary>
 internal sealed record PageMessage
 {
     /// <summary>Longest message in bytes: a piece of clipboard with every character escaped.</summary>
@@ -84,7 +86,8 @@ internal readonly record struct PointerMessage(uint Sequence, ushort X, ushort Y
         message = new PointerMessage(
             BinaryPrimitives.ReadUInt32BigEndian(bytes),
             BinaryPrimitives.ReadUInt16BigEndian(bytes[4..]),
-            BinaryPrimitives.ReadUInt16BigEndian(bytes[6..]));
+            BinaryPrimitives.ReadUInt16BigEndian(bytes[6..])
+        );
         return true;
     }
 }
@@ -92,7 +95,8 @@ internal readonly record struct PointerMessage(uint Sequence, ushort X, ushort Y
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    MaxDepth = 8)]
+    MaxDepth = 8
+)]
 [JsonSerializable(typeof(PageMessage))]
 [JsonSerializable(typeof(SocketMessage))]
 [JsonSerializable(typeof(HelloMessage))]

@@ -73,9 +73,11 @@ internal static class ServerMessages
 
             var piece = text.Substring(start, length);
             start += length;
-            yield return Write(new ClipboardMessage(piece, start < text.Length ? true : null), StreamingJsonContext.Default.ClipboardMessage);
-        }
-        while (start < text.Length);
+            yield return Write(
+                new ClipboardMessage(piece, start < text.Length ? true : null),
+                StreamingJsonContext.Default.ClipboardMessage
+            );
+        } while (start < text.Length);
     }
 }
 

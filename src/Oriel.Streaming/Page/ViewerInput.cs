@@ -16,9 +16,11 @@ internal sealed class ViewerInput : IAsyncDisposable
 
     private readonly FeedContext _context;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly LinkedList<InputEvent> _waiting = new();
-    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
     private readonly Task _run;
     private uint _pointerSequence;
     private bool _pointerSeen;
@@ -34,7 +36,7 @@ internal sealed class ViewerInput : IAsyncDisposable
     /// <returns>False when it is older than the last one.</returns>
     public bool Pointer(PointerMessage pointer)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_pointerSeen && (int)(pointer.Sequence - _pointerSequence) <= 0)
             {
@@ -51,7 +53,7 @@ internal sealed class ViewerInput : IAsyncDisposable
 
     public void Add(InputEvent input)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_closing)
             {
@@ -80,7 +82,7 @@ internal sealed class ViewerInput : IAsyncDisposable
     /// <summary>Ends the call; the agent lifts what this viewer held.</summary>
     public async ValueTask DisposeAsync()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _closing = true;
             _waiting.Clear();
@@ -108,7 +110,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         var summary = EndWithAsync(call.ResponseAsync, ended);
         try
         {
-            lock (_gate)
+            lock (_lock)
             {
                 _linked = true;
             }
@@ -135,7 +137,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         }
         finally
         {
-            lock (_gate)
+            lock (_lock)
             {
                 _linked = false;
                 if (!_closing)
@@ -156,7 +158,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         {
             await response;
         }
-        catch (Exception fault) when (fault is RpcException or OperationCanceledException)
+        catch (Exception e) when (e is RpcException or OperationCanceledException)
         {
             await ended.CancelAsync();
         }
@@ -164,7 +166,7 @@ internal sealed class ViewerInput : IAsyncDisposable
 
     private InputEvent? Take()
     {
-        lock (_gate)
+        lock (_lock)
         {
             var first = _waiting.First;
             if (first is not null)

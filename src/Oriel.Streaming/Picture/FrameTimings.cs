@@ -36,6 +36,7 @@ internal sealed class FrameTimings
             Math.Max(0, frame.EncodedUs - frame.CaptureUs),
             sendUs,
             frame.Data.Length,
-            frame.Quantizer);
+            frame.Quantizer
+        );
     }
 }

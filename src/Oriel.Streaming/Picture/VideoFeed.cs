@@ -22,8 +22,10 @@ internal sealed class VideoFeed : IAsyncDisposable
     private readonly FeedContext _context;
     private readonly Codec _codec;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private readonly Lock _gate = new();
+    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
+    private readonly Lock _lock = new();
     private readonly RtpClock _rtp = new();
     private readonly FrameTimings _timings = new();
     private readonly KeyValuePair<string, object?> _tag;
@@ -49,7 +51,7 @@ internal sealed class VideoFeed : IAsyncDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _wanted;
             }
@@ -60,7 +62,7 @@ internal sealed class VideoFeed : IAsyncDisposable
 
     public void Apply(FeedSettings settings)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _wanted = settings;
         }
@@ -71,7 +73,7 @@ internal sealed class VideoFeed : IAsyncDisposable
     /// <summary>Asks for a key frame, at once or when the interval since the last one asked for has passed.</summary>
     public void RequestKeyFrame()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _keyFrameWanted = true;
         }
@@ -110,7 +112,7 @@ internal sealed class VideoFeed : IAsyncDisposable
     {
         if (frame.KeyFrame)
         {
-            lock (_gate)
+            lock (_lock)
             {
                 _keyFrameWanted = false;
             }
@@ -149,21 +151,34 @@ internal sealed class VideoFeed : IAsyncDisposable
         {
             var told = Settings with { Paused = false };
             await stream.WriteAsync(
-                new VideoControl { Start = new VideoStart { Codec = _codec, Bitrate = (uint)told.Bitrate, MaxFps = (uint)told.MaxFps } },
-                cancellationToken);
+                new VideoControl
+                {
+                    Start = new VideoStart
+                    {
+                        Codec = _codec,
+                        Bitrate = (uint)told.Bitrate,
+                        MaxFps = (uint)told.MaxFps,
+                    },
+                },
+                cancellationToken
+            );
             while (true)
             {
                 told = await TellAsync(stream, told, cancellationToken);
                 await WaitAsync(cancellationToken);
             }
         }
-        catch (Exception fault) when (fault is OperationCanceledException or RpcException or InvalidOperationException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or RpcException or InvalidOperationException or IOException)
         {
             // The call has ended; its reader says why.
         }
     }
 
-    private async Task<FeedSettings> TellAsync(IClientStreamWriter<VideoControl> stream, FeedSettings told, CancellationToken cancellationToken)
+    private async Task<FeedSettings> TellAsync(
+        IClientStreamWriter<VideoControl> stream,
+        FeedSettings told,
+        CancellationToken cancellationToken
+    )
     {
         var wanted = Settings;
         if (wanted.Paused != told.Paused)
@@ -192,7 +207,7 @@ internal sealed class VideoFeed : IAsyncDisposable
 
     private bool TakeKeyFrameWish()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (!_keyFrameWanted || KeyFrameWait() > TimeSpan.Zero)
             {
@@ -212,7 +227,7 @@ internal sealed class VideoFeed : IAsyncDisposable
     private async Task WaitAsync(CancellationToken cancellationToken)
     {
         TimeSpan? due;
-        lock (_gate)
+        lock (_lock)
         {
             due = _keyFrameWanted && !_wanted.Paused ? KeyFrameWait() : null;
         }

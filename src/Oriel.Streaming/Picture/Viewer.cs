@@ -66,7 +66,9 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
         }
     }
 
-    /// <summary>Frames reach it. One that is still connecting asks for its key frame itself, later: asking now would only use up the interval.</summary>
+    /// <summary>
+    /// Frames reach it. One that is still connecting asks for its key frame itself, later: asking now would only use up the interval.
+    /// </summary>
     public abstract bool IsLive { get; }
 
     /// <summary>Was connected and is not heard of now: its wishes do not count, as it may be a page that went without a word.</summary>
@@ -84,7 +86,9 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
         set => Volatile.Write(ref _lastPointerAt, value);
     }
 
-    /// <summary>Gives the viewer a frame to send or drop at once; frames that it could not decode are left out until the next key frame.</summary>
+    /// <summary>
+    /// Gives the viewer a frame to send or drop at once; frames that it could not decode are left out until the next key frame.
+    /// </summary>
     public void Offer(in EncodedVideo frame, long captureUs)
     {
         if (!_visible)

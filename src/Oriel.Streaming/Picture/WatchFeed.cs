@@ -87,16 +87,22 @@ internal sealed class WatchFeed : IAsyncDisposable
                 var cursor = change.Cursor;
                 _cursor = ServerMessages.Write(
                     new CursorMessage(cursor.Serial, cursor.Width, cursor.Height, cursor.HotX, cursor.HotY, cursor.Png.Memory),
-                    StreamingJsonContext.Default.CursorMessage);
+                    StreamingJsonContext.Default.CursorMessage
+                );
                 SendAll(_cursor);
                 break;
             case DisplayEvent.KindOneofCase.Size:
                 _size = change.Size;
                 _context.Links.Resized(_context.Desktop, (int)change.Size.Width, (int)change.Size.Height);
-                SendAll(ServerMessages.Write(new SizeMessage(change.Size.Width, change.Size.Height), StreamingJsonContext.Default.SizeMessage));
+                SendAll(
+                    ServerMessages.Write(new SizeMessage(change.Size.Width, change.Size.Height), StreamingJsonContext.Default.SizeMessage)
+                );
                 break;
             case DisplayEvent.KindOneofCase.Position:
-                var position = ServerMessages.Write(new PositionMessage(change.Position.X, change.Position.Y), StreamingJsonContext.Default.PositionMessage);
+                var position = ServerMessages.Write(
+                    new PositionMessage(change.Position.X, change.Position.Y),
+                    StreamingJsonContext.Default.PositionMessage
+                );
                 foreach (var viewer in _viewers)
                 {
                     if (viewer.LastPointerAt == 0 || _context.Time.GetElapsedTime(viewer.LastPointerAt) > OwnMovement)

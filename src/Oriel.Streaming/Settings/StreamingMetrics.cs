@@ -5,7 +5,8 @@ namespace Oriel.Streaming.Settings;
 /// <summary>Sums over all peers, those that have left included.</summary>
 internal readonly record struct PeerTotals(long Drops, long Nacks, long Resends, long Bytes)
 {
-    public static PeerTotals operator +(PeerTotals a, PeerTotals b) => new(a.Drops + b.Drops, a.Nacks + b.Nacks, a.Resends + b.Resends, a.Bytes + b.Bytes);
+    public static PeerTotals operator +(PeerTotals a, PeerTotals b) =>
+        new(a.Drops + b.Drops, a.Nacks + b.Nacks, a.Resends + b.Resends, a.Bytes + b.Bytes);
 }
 
 /// <summary>Counters of the meter <c>Oriel.Streaming</c>.</summary>
@@ -21,9 +22,17 @@ public sealed class StreamingMetrics : IDisposable
         Bytes = _meter.CreateCounter<long>("oriel.streaming.frame_bytes", "By", "Bytes of frames from encoders.");
         KeyFrames = _meter.CreateCounter<long>("oriel.streaming.key_frames", "{frame}", "Key frames from encoders.");
         KeyFramesAsked = _meter.CreateCounter<long>("oriel.streaming.key_frames_asked", "{request}", "Key frames asked of encoders.");
-        BadMessages = _meter.CreateCounter<long>("oriel.streaming.bad_messages", "{message}", "Messages of pages that were not understood.");
+        BadMessages = _meter.CreateCounter<long>(
+            "oriel.streaming.bad_messages",
+            "{message}",
+            "Messages of pages that were not understood."
+        );
         Input = _meter.CreateCounter<long>("oriel.streaming.input_events", "{event}", "Input events handed to agents.");
-        AgentBreaks = _meter.CreateCounter<long>("oriel.streaming.agent_breaks", "{break}", "Calls to agents that broke and were made again.");
+        AgentBreaks = _meter.CreateCounter<long>(
+            "oriel.streaming.agent_breaks",
+            "{break}",
+            "Calls to agents that broke and were made again."
+        );
     }
 
     public UpDownCounter<int> Viewers { get; }
@@ -50,7 +59,11 @@ public sealed class StreamingMetrics : IDisposable
         _meter.CreateObservableCounter("oriel.streaming.resends", () => totals().Resends, "{packet}", "Packets sent again.");
         _meter.CreateObservableCounter("oriel.streaming.sent_bytes", () => totals().Bytes, "By", "Bytes of media sent to viewers.");
         _meter.CreateObservableGauge(
-            "oriel.streaming.round_trip", () => roundTrips().DefaultIfEmpty().Max(), "s", "Longest round trip of a viewer.");
+            "oriel.streaming.round_trip",
+            () => roundTrips().DefaultIfEmpty().Max(),
+            "s",
+            "Longest round trip of a viewer."
+        );
     }
 
     public void Dispose() => _meter.Dispose();

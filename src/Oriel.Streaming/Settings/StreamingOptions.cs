@@ -18,7 +18,9 @@ public sealed record StreamingOptions
     /// <summary>Most frames a second that are asked of an encoder. Default 60.</summary>
     public int MaxFps { get; init; } = 60;
 
-    /// <summary>By preference. Default H.264, VP8: OpenH264 needs less than half of VP8's time for like quality (docs/decisions/0031).</summary>
+    /// <summary>
+    /// By preference. Default H.264, VP8: OpenH264 needs less than half of VP8's time for like quality (docs/decisions/0031).
+    /// </summary>
     public IReadOnlyList<VideoCodec> Codecs { get; init; } = [VideoCodec.H264, VideoCodec.Vp8];
 
     /// <summary>Bits a second, all for one encoder.</summary>

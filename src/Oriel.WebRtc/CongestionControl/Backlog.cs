@@ -1,8 +1,8 @@
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// Says when so much waits in the pacer that a new frame would be late, and when it has left. Between the two thresholds the last answer holds, so that a
-/// source that is stopped by it finds the path nearly free, but not idle, when it goes on.
+/// Says when so much waits in the pacer that a new frame would be late, and when it has left. Between the two thresholds the last answer
+/// holds, so that a source that is stopped by it finds the path nearly free, but not idle, when it goes on.
 /// </summary>
 internal sealed class Backlog
 {

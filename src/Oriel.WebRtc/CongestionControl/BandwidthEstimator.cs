@@ -3,8 +3,8 @@ using Oriel.WebRtc.Rtcp;
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// How much the path to one peer takes. With transport-wide feedback it is estimated here, from the standing queue, loss and the dispersion of packet
-/// trains; else the peer's own estimate (REMB) is followed. Decision 0011 has the measurements.
+/// How much the path to one peer takes. With transport-wide feedback it is estimated here, from the standing queue, loss and the dispersion
+/// of packet trains; else the peer's own estimate (REMB) is followed. Decision 0011 has the measurements.
 /// </summary>
 internal sealed class BandwidthEstimator(int start, int min, int max)
 {
@@ -51,9 +51,10 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     public int Target => (int)_target;
 
     /// <summary>Bits a second at which packets leave.</summary>
-    public long PacingRate => _probe.Capacity == 0
-        ? (long)(_target * BlindPacingFactor)
-        : (long)Math.Min(FastestPacing, Math.Max(_target * PacingFactor, _probe.Capacity * PacingCapacityShare));
+    public long PacingRate =>
+        _probe.Capacity == 0
+            ? (long)(_target * BlindPacingFactor)
+            : (long)Math.Min(FastestPacing, Math.Max(_target * PacingFactor, _probe.Capacity * PacingCapacityShare));
 
     /// <summary>Bits a second that packet trains show; 0 before the first ones.</summary>
     public double Capacity => _probe.Capacity;
@@ -75,7 +76,11 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
 
     /// <summary>Whether all media may be sent twice: the path is lossy, and has room for twice what is sent.</summary>
     public bool MayRepeat(double mediaBitsPerSecond, long now) =>
-        IsLossy && _loss <= HeavyLoss && now - _lastDecrease > HoldAfterDecrease && _delay.StandingQueue < CalmQueue && 2 * mediaBitsPerSecond < _probe.Capacity * RepeatShare;
+        IsLossy
+        && _loss <= HeavyLoss
+        && now - _lastDecrease > HoldAfterDecrease
+        && _delay.StandingQueue < CalmQueue
+        && 2 * mediaBitsPerSecond < _probe.Capacity * RepeatShare;
 
     /// <summary>False while so much is under way without an answer that more would only queue up.</summary>
     public bool MaySend(long now) =>
@@ -146,7 +151,13 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
             {
                 // What was delivered says little while little was sent.
                 _probe.Limit(delivered);
-                Decrease(Math.Max(delivered * (queue > LongQueue ? DrainTo : DecreaseTo), _delivered.IsContinuous ? 0 : _target * LargestDecrease), now);
+                Decrease(
+                    Math.Max(
+                        delivered * (queue > LongQueue ? DrainTo : DecreaseTo),
+                        _delivered.IsContinuous ? 0 : _target * LargestDecrease
+                    ),
+                    now
+                );
             }
         }
         else if (_loss > HeavyLoss)

@@ -1,9 +1,9 @@
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// The bottleneck's rate from packets that left back to back: what they are apart on arrival is the time the bottleneck needed for each. Every frame of
-/// more than a few packets is such a train, so that no probing traffic is needed. Bytes and times of the latest trains are added up, so that long ones
-/// weigh most: a receiver that wakes late sees a train too short, and that must not count as a fast path.
+/// The bottleneck's rate from packets that left back to back: what they are apart on arrival is the time the bottleneck needed for each.
+/// Every frame of more than a few packets is such a train, so that no probing traffic is needed. Bytes and times of the latest trains are
+/// added up, so that long ones weigh most: a receiver that wakes late sees a train too short, and that must not count as a fast path.
 /// </summary>
 internal sealed class CapacityProbe
 {
@@ -30,7 +30,11 @@ internal sealed class CapacityProbe
 
     public void Add(in SentPackets.Entry packet, long arrived)
     {
-        var continues = _packets > 0 && packet.Sequence == (ushort)(_lastSequence + 1) && packet.At - _lastSent <= LargestSendGap && arrived >= _lastArrived;
+        var continues =
+            _packets > 0
+            && packet.Sequence == (ushort)(_lastSequence + 1)
+            && packet.At - _lastSent <= LargestSendGap
+            && arrived >= _lastArrived;
         if (!continues)
         {
             Finish();

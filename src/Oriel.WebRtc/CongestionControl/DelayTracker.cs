@@ -1,8 +1,9 @@
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// The queue on the path, from one-way delays. The clocks of both sides differ by an unknown amount, so only what a packet took longer than the fastest
-/// one of late counts. Not the delay of a burst matters, which every key frame has, but the part that never drains: the least delay of a short window.
+/// The queue on the path, from one-way delays. The clocks of both sides differ by an unknown amount, so a delay is what a packet took
+/// longer than the fastest recent one. What matters is not a burst's delay, which every key frame has, but the part that never drains: the
+/// least delay of a short window.
 /// </summary>
 internal sealed class DelayTracker
 {

@@ -3,7 +3,8 @@ namespace Oriel.WebRtc.CongestionControl;
 /// <summary>A token bucket in bytes. An ordinary frame leaves at once; a key frame is spread over the pacing rate.</summary>
 internal sealed class Pacer
 {
-    // Most that goes out back to back: a text frame at once, little enough for the queue of any access link, and long enough a train to measure capacity by.
+    // Most that goes out back to back: a text frame at once, little enough for the queue of any access link, and long enough a train to
+    // measure capacity by.
     private const int BurstBytes = 16 * 1024;
 
     // A tick of a busy machine's timer: what was missed may be made up for.
@@ -20,7 +21,10 @@ internal sealed class Pacer
     public void Refill(long now, long rate)
     {
         var bytesPerMicrosecond = rate / 8e6;
-        _budget = Math.Min(Math.Max(BurstBytes, bytesPerMicrosecond * CatchUpMicroseconds), _budget + ((now - _last) * bytesPerMicrosecond));
+        _budget = Math.Min(
+            Math.Max(BurstBytes, bytesPerMicrosecond * CatchUpMicroseconds),
+            _budget + ((now - _last) * bytesPerMicrosecond)
+        );
         _last = now;
     }
 

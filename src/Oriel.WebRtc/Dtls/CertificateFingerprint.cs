@@ -30,7 +30,10 @@ internal sealed record CertificateFingerprint(HashAlgorithmName Algorithm, byte[
         var hash = new byte[known.Length];
         for (var i = 0; i < hash.Length; i++)
         {
-            if ((i > 0 && digits[(i * 3) - 1] != ':') || !byte.TryParse(digits.Slice(i * 3, 2), System.Globalization.NumberStyles.AllowHexSpecifier, null, out hash[i]))
+            if (
+                (i > 0 && digits[(i * 3) - 1] != ':')
+                || !byte.TryParse(digits.Slice(i * 3, 2), System.Globalization.NumberStyles.AllowHexSpecifier, null, out hash[i])
+            )
             {
                 return null;
             }

@@ -13,7 +13,9 @@ internal static class DtlsRecord
 
     private const int MaxLength = 2048;
 
-    /// <summary>True when the datagram is a row of whole records of known types and of DTLS 1.0 or 1.2 (a client's first ones say 1.0).</summary>
+    /// <summary>
+    /// True when the datagram is a row of whole records of known types and of DTLS 1.0 or 1.2 (a client's first ones say 1.0).
+    /// </summary>
     public static bool IsPlausible(ReadOnlySpan<byte> datagram)
     {
         if (datagram.Length is < HeaderLength or > MaxLength)
@@ -42,5 +44,8 @@ internal static class DtlsRecord
 
     /// <summary>A first flight: an unencrypted handshake record with a ClientHello (type 1).</summary>
     public static bool IsClientHello(ReadOnlySpan<byte> datagram) =>
-        datagram.Length > HeaderLength && datagram[0] == Handshake && BinaryPrimitives.ReadUInt16BigEndian(datagram[3..]) == 0 && datagram[HeaderLength] == 1;
+        datagram.Length > HeaderLength
+        && datagram[0] == Handshake
+        && BinaryPrimitives.ReadUInt16BigEndian(datagram[3..]) == 0
+        && datagram[HeaderLength] == 1;
 }

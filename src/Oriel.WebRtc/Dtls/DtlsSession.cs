@@ -10,8 +10,8 @@ namespace Oriel.WebRtc.Dtls;
 internal sealed record DtlsOutcome(SrtpProfile? Profile, byte[]? KeyingMaterial, DtlsTransport? Transport, string? Failure);
 
 /// <summary>
-/// One peer's DTLS. The handshake runs on a thread of its own, since BouncyCastle blocks; afterwards that thread is gone, the peer's loop polls, and
-/// the loop and SCTP send, under a lock.
+/// One peer's DTLS. The handshake runs on a thread of its own, since BouncyCastle blocks; afterwards that thread is gone, the peer's loop
+/// polls, and the loop and SCTP send, under a lock.
 /// </summary>
 internal sealed class DtlsSession : IDisposable
 {
@@ -49,7 +49,10 @@ internal sealed class DtlsSession : IDisposable
         return Receive(onData);
     }
 
-    /// <summary>The same of what has come already: between the handshake's end and <see cref="Establish"/> nobody read, and no other datagram may follow.</summary>
+    /// <summary>
+    /// The same of what has come already: between the handshake's end and <see cref="Establish"/> nobody read, and no other datagram may
+    /// follow.
+    /// </summary>
     public bool Receive(Action<ReadOnlySpan<byte>> onData)
     {
         try

@@ -5,8 +5,12 @@ using Oriel.WebRtc.Srtp;
 
 namespace Oriel.WebRtc.Dtls;
 
-/// <summary>DTLS 1.2 server with use_srtp (RFC 5764), extended master secret (RFC 7627) and a client certificate checked against the SDP's fingerprint.</summary>
-internal sealed class SrtpTlsServer(BcTlsCrypto crypto, DtlsCertificate certificate, CertificateFingerprint expected) : DefaultTlsServer(crypto)
+/// <summary>
+/// DTLS 1.2 server with use_srtp (RFC 5764), extended master secret (RFC 7627) and a client certificate checked against the SDP's
+/// fingerprint.
+/// </summary>
+internal sealed class SrtpTlsServer(BcTlsCrypto crypto, DtlsCertificate certificate, CertificateFingerprint expected)
+    : DefaultTlsServer(crypto)
 {
     private static readonly int[] Suites =
     [
@@ -38,7 +42,9 @@ internal sealed class SrtpTlsServer(BcTlsCrypto crypto, DtlsCertificate certific
     {
         base.ProcessClientExtensions(clientExtensions);
         var offered = TlsSrtpUtilities.GetUseSrtpExtension(clientExtensions)?.ProtectionProfiles ?? [];
-        _profile = SrtpProfile.ByPreference.FirstOrDefault(p => offered.Contains(p.DtlsId)) ?? throw new TlsFatalAlert(AlertDescription.insufficient_security);
+        _profile =
+            SrtpProfile.ByPreference.FirstOrDefault(p => offered.Contains(p.DtlsId))
+            ?? throw new TlsFatalAlert(AlertDescription.insufficient_security);
     }
 
     public override IDictionary<int, byte[]> GetServerExtensions()
@@ -48,10 +54,12 @@ internal sealed class SrtpTlsServer(BcTlsCrypto crypto, DtlsCertificate certific
         return extensions;
     }
 
-    public override CertificateRequest GetCertificateRequest() => new(
-        [ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign],
-        TlsUtilities.GetDefaultSupportedSignatureAlgorithms(m_context),
-        null);
+    public override CertificateRequest GetCertificateRequest() =>
+        new(
+            [ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign],
+            TlsUtilities.GetDefaultSupportedSignatureAlgorithms(m_context),
+            null
+        );
 
     public override void NotifyClientCertificate(Certificate clientCertificate)
     {
@@ -71,7 +79,11 @@ internal sealed class SrtpTlsServer(BcTlsCrypto crypto, DtlsCertificate certific
     {
         var chain = new Certificate([new BcTlsCertificate(crypto, certificate.Der)]);
         return new BcDefaultTlsCredentialedSigner(
-            new TlsCryptoParameters(m_context), crypto, certificate.Key, chain,
-            new SignatureAndHashAlgorithm(HashAlgorithm.sha256, SignatureAlgorithm.ecdsa));
+            new TlsCryptoParameters(m_context),
+            crypto,
+            certificate.Key,
+            chain,
+            new SignatureAndHashAlgorithm(HashAlgorithm.sha256, SignatureAlgorithm.ecdsa)
+        );
     }
 }

@@ -3,8 +3,8 @@ using System.Net;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// The lite side of ICE for one peer (RFC 8445 section 2.5): it answers checks, follows the nomination and counts consent. Times are microseconds.
-/// Called from the peer's loop only, apart from the credentials, which change under the peer's lock.
+/// The lite side of ICE for one peer (RFC 8445 section 2.5): it answers checks, follows the nomination and counts consent. Times are
+/// microseconds. Called from the peer's loop only, apart from the credentials, which change under the peer's lock.
 /// </summary>
 internal sealed class IceAgent
 {
@@ -39,8 +39,8 @@ internal sealed class IceAgent
     }
 
     /// <summary>
-    /// Handles one check. Returns the length of the response in <paramref name="response"/>, 0 for none; <paramref name="valid"/> is true for an authentic
-    /// request, after which the caller gives the path to <see cref="OnValidCheck"/>.
+    /// Handles one check. Returns the length of the response in <paramref name="response"/>, 0 for none; <paramref name="valid"/> is true
+    /// for an authentic request, after which the caller gives the path to <see cref="OnValidCheck"/>.
     /// </summary>
     public int Answer(ReadOnlySpan<byte> packet, IPEndPoint from, Span<byte> response, out CheckResult valid)
     {
@@ -53,10 +53,14 @@ internal sealed class IceAgent
         var credentials = Match(request.Username);
         if (credentials is null || !request.VerifyIntegrity(credentials.Key))
         {
-            return 0; // an error response would only help who guesses (RFC 5389 section 10.1.2 allows silence on a transport that may be spoofed)
+            // an error response would only help who guesses (RFC 5389 section 10.1.2 allows silence on a transport that may be spoofed)
+            return 0;
         }
 
-        var refused = request.UnknownRequired != 0 ? 420 : request.IsControlled ? 487 : 0;
+        var refused =
+            request.UnknownRequired != 0 ? 420
+            : request.IsControlled ? 487
+            : 0;
         var writer = new StunWriter(response, refused == 0 ? StunMessage.BindingSuccess : StunMessage.BindingError, request.TransactionId);
         if (refused == 0)
         {
@@ -77,7 +81,10 @@ internal sealed class IceAgent
         return writer.Length;
     }
 
-    /// <summary>Notes consent, and follows a nomination: the newest one wins, which is how a browser migrates. False when the peer has too many paths.</summary>
+    /// <summary>
+    /// Notes consent, and follows a nomination: the newest one wins, which is how a browser migrates. False when the peer has too many
+    /// paths.
+    /// </summary>
     public bool OnValidCheck(IcePath path, in CheckResult check, long now)
     {
         path.LastCheck = now;
@@ -111,7 +118,10 @@ internal sealed class IceAgent
     private bool TakesOver(IcePath path, long now) =>
         _selected is not { } current || !IsNominated || !path.IsTcp || current.IsTcp || now - current.LastCheck > AliveTime;
 
-    /// <summary>Drops the paths without a check since <paramref name="oldest"/>; when the selected one is among them, the freshest other takes its place.</summary>
+    /// <summary>
+    /// Drops the paths without a check since <paramref name="oldest"/>; when the selected one is among them, the freshest other takes its
+    /// place.
+    /// </summary>
     public void Expire(long oldest)
     {
         for (var i = _paths.Count - 1; i >= 0; i--)

@@ -22,5 +22,6 @@ internal sealed class IceCredentials
     public byte[] Key { get; }
 
     /// <summary>48 bits of user name, 144 bits of password.</summary>
-    public static IceCredentials Create() => new(RandomNumberGenerator.GetString(Alphabet, 8), RandomNumberGenerator.GetString(Alphabet, 24));
+    public static IceCredentials Create() =>
+        new(RandomNumberGenerator.GetString(Alphabet, 8), RandomNumberGenerator.GetString(Alphabet, 24));
 }

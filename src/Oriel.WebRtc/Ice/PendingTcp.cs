@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>Counts the TCP connections that have not yet shown a known user name, in all and by where they come from. Safe for concurrent use.</summary>
+/// <summary>
+/// Counts the TCP connections that have not yet shown a known user name, in all and by where they come from. Safe for concurrent use.
+/// </summary>
 internal sealed class PendingTcp(int most, int mostFromOne)
 {
     /// <summary>Half of an IPv6 address: who has one of a network has all of them (RFC 4291 section 2.5.4).</summary>

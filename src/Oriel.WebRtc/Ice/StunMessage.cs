@@ -152,8 +152,12 @@ internal readonly ref struct StunMessage
             case StunAttribute.IceControlling:
                 found.IsControlling = true;
                 return length == 8;
-            case StunAttribute.MappedAddress or StunAttribute.XorMappedAddress or StunAttribute.ErrorCode or StunAttribute.UnknownAttributes
-                or StunAttribute.Realm or StunAttribute.Nonce:
+            case StunAttribute.MappedAddress
+            or StunAttribute.XorMappedAddress
+            or StunAttribute.ErrorCode
+            or StunAttribute.UnknownAttributes
+            or StunAttribute.Realm
+            or StunAttribute.Nonce:
                 return true;
             default:
                 if ((ushort)type < 0x8000 && found.UnknownRequired == 0)

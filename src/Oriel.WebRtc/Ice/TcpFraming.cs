@@ -10,7 +10,10 @@ internal static class TcpFraming
     /// <summary>As UDP: nothing that this endpoint speaks is longer.</summary>
     public const int MaxFrame = 2048;
 
-    /// <summary>Looks at one frame at the front of <paramref name="input"/>. <see cref="FrameResult.Invalid"/>: the stream cannot be followed further.</summary>
+    /// <summary>
+    /// Looks at one frame at the front of <paramref name="input"/>. <see cref="FrameResult.Invalid"/>: the stream cannot be followed
+    /// further.
+    /// </summary>
     public static FrameResult TryRead(ReadOnlySpan<byte> input, out ReadOnlySpan<byte> frame)
     {
         frame = default;

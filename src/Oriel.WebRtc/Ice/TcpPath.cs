@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// One accepted connection. Packets wait in a bounded buffer that one writer at a time empties; a packet that does not fit is dropped, so that a
-/// slow link loses packets (and congestion control sees it) and never blocks a peer's loop.
+/// One accepted connection. Packets wait in a bounded buffer that one writer at a time empties; a packet that does not fit is dropped, so
+/// that a slow link loses packets (and congestion control sees it) and never blocks a peer's loop.
 /// </summary>
 internal sealed class TcpPath : IcePath
 {
@@ -94,7 +94,7 @@ internal sealed class TcpPath : IcePath
                     _filled = 0;
                 }
 
-                for (var sent = 0; sent < length;)
+                for (var sent = 0; sent < length; )
                 {
                     sent += await _socket.SendAsync(_draining.AsMemory(sent, length - sent), SocketFlags.None);
                 }

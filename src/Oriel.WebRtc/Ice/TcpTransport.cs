@@ -4,8 +4,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>ICE-TCP, passive (RFC 6544): accepts on the endpoint's port; the first frame of a connection must be a check that names a known peer.</summary>
-internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider time, ILogger logger) : IAsyncDisposable
+/// <summary>
+/// ICE-TCP, passive (RFC 6544): accepts on the endpoint's port; the first frame of a connection must be a check that names a known peer.
+/// </summary>
+internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider time, ILogger logger)
+    : IAsyncDisposable
 {
     private static readonly TimeSpan FirstFrameDeadline = TimeSpan.FromSeconds(10);
 
@@ -60,7 +63,10 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
                             _connections.Remove(done);
                         }
                     },
-                    CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                    CancellationToken.None,
+                    TaskContinuationOptions.ExecuteSynchronously,
+                    TaskScheduler.Default
+                );
             }
             catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
             {

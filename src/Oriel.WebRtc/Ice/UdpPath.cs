@@ -10,7 +10,10 @@ internal sealed class UdpPath(UdpTransport transport, SocketAddress address, IPa
     public override bool IsTcp => false;
 
     public static IPEndPoint ToEndPoint(SocketAddress address) =>
-        (IPEndPoint)new IPEndPoint(address.Family == System.Net.Sockets.AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any, 0).Create(address);
+        (IPEndPoint)
+            new IPEndPoint(address.Family == System.Net.Sockets.AddressFamily.InterNetworkV6 ? IPAddress.IPv6Any : IPAddress.Any, 0).Create(
+                address
+            );
 
     public override void Send(ReadOnlySpan<byte> packet) => transport.Send(packet, Address);
 

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>The one UDP socket. Its receive loop only sorts packets to peers: by local user name fragment (STUN), else by address.</summary>
+/// <summary>
+/// The one UDP socket. Its receive loop only sorts packets to peers: by local user name fragment (STUN), else by address.
+/// </summary>
 internal sealed class UdpTransport : IDisposable
 {
     private const int MaxDatagram = 2048; // peers' MTU is 1200; anything longer is not ours

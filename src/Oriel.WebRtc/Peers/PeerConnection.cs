@@ -69,7 +69,10 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     internal uint Ssrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue);
     internal uint RtxSsrc { get; } = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue) | 0x8000_0000;
 
-    /// <summary>Takes the peer's offer and returns the answer; throws <see cref="SdpException"/>. A second offer with new ICE credentials restarts ICE.</summary>
+    /// <summary>
+    /// Takes the peer's offer and returns the answer; throws <see cref="SdpException"/>. A second offer with new ICE credentials restarts
+    /// ICE.
+    /// </summary>
     public string AcceptOffer(string sdp)
     {
         var offer = SdpDocument.Parse(sdp);
@@ -121,7 +124,10 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         }
     }
 
-    /// <summary>A trickled fragment (RFC 8840). New credentials restart ICE, without a new DTLS session, and give the fragment to return; candidates only give null.</summary>
+    /// <summary>
+    /// A trickled fragment (RFC 8840). New credentials restart ICE, without a new DTLS session, and give the fragment to return; candidates
+    /// only give null.
+    /// </summary>
     public string? PatchIce(string sdpFragment)
     {
         var fragment = SdpDocument.ParseFragment(sdpFragment);
@@ -139,10 +145,17 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         }
     }
 
-    /// <summary>Packetizes and paces; never blocks. Drops the frame when not connected or when the queue is over its bound (and then asks for a key frame).</summary>
+    /// <summary>
+    /// Packetizes and paces; never blocks. Drops the frame when not connected or when the queue is over its bound (and then asks for a key
+    /// frame).
+    /// </summary>
     public void SendFrame(in EncodedVideo frame)
     {
-        if (_state == PeerState.Connected && frame.Data.Length > 0 && !_loop.TryPost(new PeerItem { Kind = PeerItemKind.Frame, Frame = frame }))
+        if (
+            _state == PeerState.Connected
+            && frame.Data.Length > 0
+            && !_loop.TryPost(new PeerItem { Kind = PeerItemKind.Frame, Frame = frame })
+        )
         {
             _transport.NoteLostFrame();
         }
@@ -156,7 +169,10 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         {
             State = _state,
             Codec = Codec,
-            Transport = path is null ? null : path.IsTcp ? "tcp" : "udp",
+            Transport =
+                path is null ? null
+                : path.IsTcp ? "tcp"
+                : "udp",
             RemoteAddress = path?.Remote.ToString(),
             SrtpProfile = _transport.Profile,
             FramesSent = counters.FramesSent,
@@ -178,7 +194,9 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         };
     }
 
-    /// <summary>Says goodbye (RTCP BYE, DTLS close_notify) and forgets the peer; idempotent. Not to be awaited inside one of its own events.</summary>
+    /// <summary>
+    /// Says goodbye (RTCP BYE, DTLS close_notify) and forgets the peer; idempotent. Not to be awaited inside one of its own events.
+    /// </summary>
     public ValueTask DisposeAsync() => CloseAsync(CloseReason.Local);
 
     internal async ValueTask CloseAsync(CloseReason reason)
@@ -187,7 +205,8 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         await _loop.DisposeAsync();
     }
 
-    void IPacketReceiver.Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from) => _loop.PostPacket(packet, kind, path, from);
+    void IPacketReceiver.Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from) =>
+        _loop.PostPacket(packet, kind, path, from);
 
     void IPacketReceiver.PostPathClosed(IcePath path) => _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.PathClosed, Path = path });
 
@@ -255,14 +274,19 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
 
     private static void RequireSameSession(Negotiated before, Negotiated now)
     {
-        if (!before.Fingerprint.Hash.AsSpan().SequenceEqual(now.Fingerprint.Hash) || before.Video?.Mid != now.Video?.Mid || before.Video?.Codec != now.Video?.Codec
-            || before.Data?.Mid != now.Data?.Mid)
+        if (
+            !before.Fingerprint.Hash.AsSpan().SequenceEqual(now.Fingerprint.Hash)
+            || before.Video?.Mid != now.Video?.Mid
+            || before.Video?.Codec != now.Video?.Codec
+            || before.Data?.Mid != now.Data?.Mid
+        )
         {
             throw new SdpException("A later offer may only restart ICE: the certificate, the sections and the codec must stay.");
         }
     }
 
-    private LocalDescription Describe() => new(_sessionId, _ice.Local, _endpoint.Fingerprint, _endpoint.Candidates, Ssrc, RtxSsrc, MaxMessageSize);
+    private LocalDescription Describe() =>
+        new(_sessionId, _ice.Local, _endpoint.Fingerprint, _endpoint.Candidates, Ssrc, RtxSsrc, MaxMessageSize);
 
     private void ThrowIfClosed()
     {

@@ -7,9 +7,9 @@ using Oriel.WebRtc.Ice;
 namespace Oriel.WebRtc.Peers;
 
 /// <summary>
-/// Owns a peer's transport: takes items off a bounded queue one by one, so media needs no lock. SCTP is the exception: it sends on the thread that
-/// caused a packet or on its timer, under the association's lock. A task, not a thread: hundreds of idle peers cost nothing. Packets and frames
-/// that do not fit the queue are dropped, as a network would.
+/// Owns a peer's transport: takes items off a bounded queue one by one, so media needs no lock. SCTP is the exception: it sends on the
+/// thread that caused a packet or on its timer, under the association's lock. A task, not a thread: hundreds of idle peers cost nothing.
+/// Packets and frames that do not fit the queue are dropped, as a network would.
 /// </summary>
 internal sealed class PeerLoop : IAsyncDisposable
 {
@@ -17,7 +17,8 @@ internal sealed class PeerLoop : IAsyncDisposable
     private static readonly TimeSpan Idle = TimeSpan.FromMilliseconds(500);
 
     private readonly Channel<PeerItem> _items = Channel.CreateBounded<PeerItem>(
-        new BoundedChannelOptions(QueueLength) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        new BoundedChannelOptions(QueueLength) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait }
+    );
 
     private readonly PeerTransport _transport;
     private readonly PeerClock _clock;
@@ -42,7 +43,19 @@ internal sealed class PeerLoop : IAsyncDisposable
     {
         var buffer = ArrayPool<byte>.Shared.Rent(packet.Length);
         packet.CopyTo(buffer);
-        if (!TryPost(new PeerItem { Kind = PeerItemKind.Packet, Buffer = buffer, Length = packet.Length, Packet = kind, Path = path, From = from }))
+        if (
+            !TryPost(
+                new PeerItem
+                {
+                    Kind = PeerItemKind.Packet,
+                    Buffer = buffer,
+                    Length = packet.Length,
+                    Packet = kind,
+                    Path = path,
+                    From = from,
+                }
+            )
+        )
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }

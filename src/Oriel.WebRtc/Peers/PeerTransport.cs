@@ -10,7 +10,10 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Peers;
 
-/// <summary>ICE, DTLS, SRTP and media of one peer. Everything here runs on the peer's loop, except the handshake, which hands its outcome to the loop.</summary>
+/// <summary>
+/// ICE, DTLS, SRTP and media of one peer. Everything here runs on the peer's loop, except the handshake, which hands its outcome to the
+/// loop.
+/// </summary>
 internal sealed class PeerTransport
 {
     private const long Second = 1_000_000;
@@ -281,10 +284,19 @@ internal sealed class PeerTransport
 
         if (_negotiated.Data is { } data)
         {
-            var remoteMax = (int)Math.Min(data.MaxMessageSize is 0 ? int.MaxValue : data.MaxMessageSize, int.MaxValue); // 0: no limit (RFC 8841 section 6)
+            // 0: no limit (RFC 8841 section 6)
+            var remoteMax = (int)Math.Min(data.MaxMessageSize is 0 ? int.MaxValue : data.MaxMessageSize, int.MaxValue);
             _sctp = new SctpAssociation(
-                new SctpOptions { IsDtlsClient = false, RemotePort = data.SctpPort, RemoteMaxMessageSize = remoteMax, Logger = _logger },
-                packet => _dtls.Send(packet.Span), _clock.Time);
+                new SctpOptions
+                {
+                    IsDtlsClient = false,
+                    RemotePort = data.SctpPort,
+                    RemoteMaxMessageSize = remoteMax,
+                    Logger = _logger,
+                },
+                packet => _dtls.Send(packet.Span),
+                _clock.Time
+            );
             _sctp.ChannelOpened += _peer.RaiseDataChannelOpened;
         }
 

@@ -29,8 +29,13 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         Certificate = DtlsCertificate.Create(options.Time.GetUtcNow());
         Port = ((IPEndPoint)(udp ?? tcp)!.LocalEndPoint!).Port;
         Udp = udp is null ? null : new UdpTransport(udp, this, logger);
-        _tcp = tcp is null ? null : new TcpTransport(tcp, this, new PendingTcp(options.MaxPendingTcp, options.MaxPendingTcpPerAddress), options.Time, logger);
-        Candidates = [.. IceCandidates.Create(options.Udp, options.Tcp, Addresses(options), options.PublicPort == 0 ? Port : options.PublicPort)];
+        _tcp = tcp is null
+            ? null
+            : new TcpTransport(tcp, this, new PendingTcp(options.MaxPendingTcp, options.MaxPendingTcpPerAddress), options.Time, logger);
+        Candidates =
+        [
+            .. IceCandidates.Create(options.Udp, options.Tcp, Addresses(options), options.PublicPort == 0 ? Port : options.PublicPort),
+        ];
     }
 
     /// <summary>The port of UDP and TCP.</summary>
@@ -65,13 +70,18 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         return Task.FromResult(endpoint);
     }
 
-    /// <summary>A peer that waits for an offer or makes one. Throws <see cref="InvalidOperationException"/> at <see cref="WebRtcOptions.MaxPeers"/>.</summary>
+    /// <summary>
+    /// A peer that waits for an offer or makes one. Throws <see cref="InvalidOperationException"/> at <see cref="WebRtcOptions.MaxPeers"/>.
+    /// </summary>
     public PeerConnection CreatePeer(PeerOptions options)
     {
         ObjectDisposedException.ThrowIf(_stopped, this);
         if (options.Codecs.Count == 0 || options.MinBitrate < 1000 || options.MaxBitrate < options.MinBitrate)
         {
-            throw new ArgumentException("A peer needs a codec, and bitrates of at least 1 kbit/s with the minimum below the maximum.", nameof(options));
+            throw new ArgumentException(
+                "A peer needs a codec, and bitrates of at least 1 kbit/s with the minimum below the maximum.",
+                nameof(options)
+            );
         }
 
         if (_peers.Count >= Options.MaxPeers)
@@ -189,7 +199,8 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
             return [options.Listen.Address];
         }
 
-        var own = NetworkInterface.GetAllNetworkInterfaces()
+        var own = NetworkInterface
+            .GetAllNetworkInterfaces()
             .Where(i => i.OperationalStatus == OperationalStatus.Up)
             .SelectMany(i => i.GetIPProperties().UnicastAddresses.Select(a => a.Address))
             .Where(a => !IPAddress.IsLoopback(a) && !a.IsIPv6LinkLocal)

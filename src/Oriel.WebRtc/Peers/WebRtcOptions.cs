@@ -5,10 +5,15 @@ namespace Oriel.WebRtc.Peers;
 /// <summary>What an endpoint listens on and how much it takes.</summary>
 public sealed record WebRtcOptions
 {
-    /// <summary>UDP and, on the same number, TCP. An IPv6 any-address listens dual-stack. Port 0 chooses one. Default 127.0.0.1:0.</summary>
+    /// <summary>
+    /// UDP and, on the same number, TCP. An IPv6 any-address listens dual-stack. Port 0 chooses one. Default 127.0.0.1:0.
+    /// </summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 0);
 
-    /// <summary>Addresses offered as host candidates. Empty (default): the listen address, or this machine's own addresses when that is the any-address.</summary>
+    /// <summary>
+    /// Addresses offered as host candidates. Empty (default): the listen address, or this machine's own addresses when that is the
+    /// any-address.
+    /// </summary>
     public IReadOnlyList<IPAddress> PublicAddresses { get; init; } = [];
 
     /// <summary>The port that candidates name; 0 (default) is the port listened on. For a forwarded port.</summary>
@@ -17,7 +22,9 @@ public sealed record WebRtcOptions
     /// <summary>Offer TCP candidates and listen for them (RFC 6544, passive). Default true.</summary>
     public bool Tcp { get; init; } = true;
 
-    /// <summary>Offer UDP candidates. False answers with TCP candidates only, for tests and for networks that block UDP. Default true.</summary>
+    /// <summary>
+    /// Offer UDP candidates. False answers with TCP candidates only, for tests and for networks that block UDP. Default true.
+    /// </summary>
     public bool Udp { get; init; } = true;
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
@@ -40,6 +47,8 @@ public sealed record WebRtcOptions
     /// <summary>Without a valid check for this long a path may no longer be sent on (RFC 7675 section 5.1). Default 30 s.</summary>
     public TimeSpan ConsentTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Without a check for this long the state is <see cref="PeerState.Disconnected"/>. Default 8 s: browsers check every 2.5 s.</summary>
+    /// <summary>
+    /// Without a check for this long the state is <see cref="PeerState.Disconnected"/>. Default 8 s: browsers check every 2.5 s.
+    /// </summary>
     public TimeSpan DisconnectedAfter { get; init; } = TimeSpan.FromSeconds(8);
 }

@@ -14,9 +14,12 @@ internal static class Feedback
     /// <summary>A NACK names at most this many packets here; a browser asks for fewer.</summary>
     private const int MaxNacked = 1024;
 
-    public static uint MediaSsrc(in RtcpPacket packet) => packet.Body.Length < 8 ? 0 : BinaryPrimitives.ReadUInt32BigEndian(packet.Body[4..]);
+    public static uint MediaSsrc(in RtcpPacket packet) =>
+        packet.Body.Length < 8 ? 0 : BinaryPrimitives.ReadUInt32BigEndian(packet.Body[4..]);
 
-    /// <summary>Sequence numbers of a generic NACK (RFC 4585 section 6.2.1). Returns how many were written to <paramref name="lost"/>.</summary>
+    /// <summary>
+    /// Sequence numbers of a generic NACK (RFC 4585 section 6.2.1). Returns how many were written to <paramref name="lost"/>.
+    /// </summary>
     public static int ReadNack(in RtcpPacket packet, Span<ushort> lost)
     {
         var count = 0;

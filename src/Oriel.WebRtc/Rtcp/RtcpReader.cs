@@ -12,7 +12,9 @@ internal static class RtcpType
     public const byte PayloadFeedback = 206;
 }
 
-/// <summary>One packet of a compound: <see cref="Count"/> is the report count or feedback format, <see cref="Body"/> all behind the 4-byte header.</summary>
+/// <summary>
+/// One packet of a compound: <see cref="Count"/> is the report count or feedback format, <see cref="Body"/> all behind the 4-byte header.
+/// </summary>
 internal readonly ref struct RtcpPacket(byte type, byte count, ReadOnlySpan<byte> body)
 {
     public byte Type { get; } = type;
@@ -20,7 +22,9 @@ internal readonly ref struct RtcpPacket(byte type, byte count, ReadOnlySpan<byte
     public ReadOnlySpan<byte> Body { get; } = body;
 }
 
-/// <summary>Goes through a compound or reduced-size RTCP packet (RFC 3550 section 6.1, RFC 5506), stopping at the first malformed part.</summary>
+/// <summary>
+/// Goes through a compound or reduced-size RTCP packet (RFC 3550 section 6.1, RFC 5506), stopping at the first malformed part.
+/// </summary>
 internal ref struct RtcpReader(ReadOnlySpan<byte> compound)
 {
     private const int MaxPackets = 32;
@@ -60,7 +64,15 @@ internal ref struct RtcpReader(ReadOnlySpan<byte> compound)
 }
 
 /// <summary>One reception report (RFC 3550 section 6.4.1).</summary>
-internal readonly record struct ReportBlock(uint Ssrc, byte FractionLost, int CumulativeLost, uint HighestSequence, uint Jitter, uint LastReport, uint DelaySinceLastReport)
+internal readonly record struct ReportBlock(
+    uint Ssrc,
+    byte FractionLost,
+    int CumulativeLost,
+    uint HighestSequence,
+    uint Jitter,
+    uint LastReport,
+    uint DelaySinceLastReport
+)
 {
     public const int Length = 24;
 
@@ -77,8 +89,14 @@ internal readonly record struct ReportBlock(uint Ssrc, byte FractionLost, int Cu
         var bytes = packet.Body[at..];
         var lost = BinaryPrimitives.ReadInt32BigEndian(bytes[4..]) << 8 >> 8;
         block = new ReportBlock(
-            BinaryPrimitives.ReadUInt32BigEndian(bytes), bytes[4], lost, BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]),
-            BinaryPrimitives.ReadUInt32BigEndian(bytes[12..]), BinaryPrimitives.ReadUInt32BigEndian(bytes[16..]), BinaryPrimitives.ReadUInt32BigEndian(bytes[20..]));
+            BinaryPrimitives.ReadUInt32BigEndian(bytes),
+            bytes[4],
+            lost,
+            BinaryPrimitives.ReadUInt32BigEndian(bytes[8..]),
+            BinaryPrimitives.ReadUInt32BigEndian(bytes[12..]),
+            BinaryPrimitives.ReadUInt32BigEndian(bytes[16..]),
+            BinaryPrimitives.ReadUInt32BigEndian(bytes[20..])
+        );
         return true;
     }
 }

@@ -8,7 +8,15 @@ internal static class RtcpWriter
     private const int ReportLength = 28;
 
     /// <summary>Returns the length written.</summary>
-    public static int SenderReport(Span<byte> buffer, uint ssrc, ulong ntp, uint rtpTimestamp, uint packets, uint octets, ReadOnlySpan<byte> cname)
+    public static int SenderReport(
+        Span<byte> buffer,
+        uint ssrc,
+        ulong ntp,
+        uint rtpTimestamp,
+        uint packets,
+        uint octets,
+        ReadOnlySpan<byte> cname
+    )
     {
         Header(buffer, 0, RtcpType.SenderReport, ReportLength);
         BinaryPrimitives.WriteUInt32BigEndian(buffer[4..], ssrc);

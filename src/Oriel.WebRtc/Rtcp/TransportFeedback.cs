@@ -12,7 +12,9 @@ internal static class TransportFeedback
     private const int DeltaMicroseconds = 250;
     private const int ReferenceMicroseconds = 64_000;
 
-    /// <summary>Appends at most <paramref name="max"/> statuses. False when malformed; then <paramref name="arrivals"/> is as before.</summary>
+    /// <summary>
+    /// Appends at most <paramref name="max"/> statuses. False when malformed; then <paramref name="arrivals"/> is as before.
+    /// </summary>
     public static bool TryRead(in RtcpPacket packet, List<Arrival> arrivals, int max = 8192)
     {
         var body = packet.Body;
@@ -80,7 +82,10 @@ internal static class TransportFeedback
         return true;
     }
 
-    private static int SymbolCount(int chunk) => (chunk & 0x8000) == 0 ? chunk & 0x1FFF : (chunk & 0x4000) == 0 ? 14 : 7;
+    private static int SymbolCount(int chunk) =>
+        (chunk & 0x8000) == 0 ? chunk & 0x1FFF
+        : (chunk & 0x4000) == 0 ? 14
+        : 7;
 
     private static int Symbol(int chunk, int index)
     {

@@ -1,6 +1,8 @@
 namespace Oriel.WebRtc.Rtp;
 
-/// <summary>One packet of a frame before it has a header: a few bytes of payload descriptor and a slice of the frame, which is not copied.</summary>
+/// <summary>
+/// One packet of a frame before it has a header: a few bytes of payload descriptor and a slice of the frame, which is not copied.
+/// </summary>
 internal struct MediaPacket
 {
     /// <summary>Frame bytes behind the descriptor.</summary>

@@ -3,7 +3,17 @@ using System.Buffers.Binary;
 namespace Oriel.WebRtc.Rtp;
 
 /// <summary>RFC 3550 section 5.1, with the bounds of CSRCs, extension and padding checked.</summary>
-internal readonly record struct RtpHeader(byte PayloadType, bool Marker, ushort Sequence, uint Timestamp, uint Ssrc, int Length, int ExtensionAt, int ExtensionLength, ushort ExtensionProfile)
+internal readonly record struct RtpHeader(
+    byte PayloadType,
+    bool Marker,
+    ushort Sequence,
+    uint Timestamp,
+    uint Ssrc,
+    int Length,
+    int ExtensionAt,
+    int ExtensionLength,
+    ushort ExtensionProfile
+)
 {
     public const int MinLength = 12;
 
@@ -40,8 +50,16 @@ internal readonly record struct RtpHeader(byte PayloadType, bool Marker, ushort 
         }
 
         header = new RtpHeader(
-            (byte)(packet[1] & 0x7F), (packet[1] & 0x80) != 0, BinaryPrimitives.ReadUInt16BigEndian(packet[2..]),
-            BinaryPrimitives.ReadUInt32BigEndian(packet[4..]), BinaryPrimitives.ReadUInt32BigEndian(packet[8..]), length, extensionAt, extensionLength, profile);
+            (byte)(packet[1] & 0x7F),
+            (packet[1] & 0x80) != 0,
+            BinaryPrimitives.ReadUInt16BigEndian(packet[2..]),
+            BinaryPrimitives.ReadUInt32BigEndian(packet[4..]),
+            BinaryPrimitives.ReadUInt32BigEndian(packet[8..]),
+            length,
+            extensionAt,
+            extensionLength,
+            profile
+        );
         return true;
     }
 

@@ -1,6 +1,8 @@
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>When a SACK is due (RFC 9260 section 6.2): at once for every second packet, gap or wish of the peer, else after a while.</summary>
+/// <summary>
+/// When a SACK is due (RFC 9260 section 6.2): at once for every second packet, gap or wish of the peer, else after a while.
+/// </summary>
 internal sealed class Acknowledgement(SctpOptions options, InboundData inbound)
 {
     private int _packets;

@@ -27,7 +27,9 @@ internal sealed class AssociationClock : IDisposable
 
         _armed = deadline;
         // Rounded up to a whole millisecond: a timer that fires early would find nothing due and be set again at once.
-        var wait = double.IsPositiveInfinity(deadline) ? Timeout.InfiniteTimeSpan : TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(deadline - Now)));
+        var wait = double.IsPositiveInfinity(deadline)
+            ? Timeout.InfiniteTimeSpan
+            : TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(deadline - Now)));
         _timer.Change(wait, Timeout.InfiniteTimeSpan);
     }
 

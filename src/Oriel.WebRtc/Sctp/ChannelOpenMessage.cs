@@ -44,7 +44,8 @@ internal sealed record ChannelOpenMessage(string Label, string Protocol, bool Or
             Encoding.UTF8.GetString(message.Slice(FixedLength + labelLength, protocolLength)),
             (message[1] & UnorderedBit) == 0,
             kind == ByRetransmits ? (int)Math.Min(parameter, int.MaxValue) : null,
-            kind == ByLifetime ? TimeSpan.FromMilliseconds(parameter) : null);
+            kind == ByLifetime ? TimeSpan.FromMilliseconds(parameter) : null
+        );
     }
 
     public byte[] Write()
@@ -53,7 +54,14 @@ internal sealed record ChannelOpenMessage(string Label, string Protocol, bool Or
         var protocol = Encoding.UTF8.GetBytes(Protocol);
         var message = new byte[FixedLength + label.Length + protocol.Length];
         message[0] = OpenType;
-        message[1] = (byte)((Ordered ? 0 : UnorderedBit) | (MaxRetransmits is not null ? ByRetransmits : MaxLifetime is not null ? ByLifetime : 0));
+        message[1] = (byte)(
+            (Ordered ? 0 : UnorderedBit)
+            | (
+                MaxRetransmits is not null ? ByRetransmits
+                : MaxLifetime is not null ? ByLifetime
+                : 0
+            )
+        );
         var parameter = MaxRetransmits is { } retransmits ? (uint)retransmits : (uint)(MaxLifetime?.TotalMilliseconds ?? 0);
         BinaryPrimitives.WriteUInt32BigEndian(message.AsSpan(4), parameter);
         BinaryPrimitives.WriteUInt16BigEndian(message.AsSpan(8), (ushort)label.Length);

@@ -3,7 +3,13 @@ namespace Oriel.WebRtc.Sctp;
 /// <summary>
 /// The data channels of one association: DCEP (RFC 8832), ids, opening and closing (RFC 8831 section 6). Guarded by the association's lock.
 /// </summary>
-internal sealed class ChannelTable(SctpAssociation association, SctpOptions options, Transmitter transmitter, StreamReset reset, EffectQueue effects)
+internal sealed class ChannelTable(
+    SctpAssociation association,
+    SctpOptions options,
+    Transmitter transmitter,
+    StreamReset reset,
+    EffectQueue effects
+)
 {
     private sealed class Closing
     {
@@ -44,13 +50,15 @@ internal sealed class ChannelTable(SctpAssociation association, SctpOptions opti
         };
         byte[] payload = data.IsEmpty ? [0] : data.ToArray();
         channel.Buffer(payload.Length);
-        transmitter.Enqueue(new OutboundMessage(channel.Id, ppid, payload)
-        {
-            Channel = channel,
-            Unordered = !channel.Ordered && channel.Acknowledged,
-            MaxRetransmits = channel.MaxRetransmits ?? int.MaxValue,
-            ExpiresAt = channel.MaxLifetime is { } lifetime ? now + lifetime.TotalMilliseconds : double.PositiveInfinity,
-        });
+        transmitter.Enqueue(
+            new OutboundMessage(channel.Id, ppid, payload)
+            {
+                Channel = channel,
+                Unordered = !channel.Ordered && channel.Acknowledged,
+                MaxRetransmits = channel.MaxRetransmits ?? int.MaxValue,
+                ExpiresAt = channel.MaxLifetime is { } lifetime ? now + lifetime.TotalMilliseconds : double.PositiveInfinity,
+            }
+        );
         return true;
     }
 
@@ -158,7 +166,11 @@ internal sealed class ChannelTable(SctpAssociation association, SctpOptions opti
             return;
         }
 
-        if (ChannelOpenMessage.Parse(message.Payload) is not { } open || _channels.ContainsKey(message.Stream) || _closing.ContainsKey(message.Stream))
+        if (
+            ChannelOpenMessage.Parse(message.Payload) is not { } open
+            || _channels.ContainsKey(message.Stream)
+            || _closing.ContainsKey(message.Stream)
+        )
         {
             return;
         }
@@ -169,7 +181,15 @@ internal sealed class ChannelTable(SctpAssociation association, SctpOptions opti
             return;
         }
 
-        var channel = new DataChannel(association, message.Stream, open.Label, open.Protocol, open.Ordered, open.MaxRetransmits, open.MaxLifetime)
+        var channel = new DataChannel(
+            association,
+            message.Stream,
+            open.Label,
+            open.Protocol,
+            open.Ordered,
+            open.MaxRetransmits,
+            open.MaxLifetime
+        )
         {
             Acknowledged = true,
         };

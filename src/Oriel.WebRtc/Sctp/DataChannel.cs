@@ -9,7 +9,15 @@ public sealed class DataChannel
     private readonly SctpAssociation _association;
     private long _buffered;
 
-    internal DataChannel(SctpAssociation association, ushort id, string label, string protocol, bool ordered, int? maxRetransmits, TimeSpan? maxLifetime)
+    internal DataChannel(
+        SctpAssociation association,
+        ushort id,
+        string label,
+        string protocol,
+        bool ordered,
+        int? maxRetransmits,
+        TimeSpan? maxLifetime
+    )
     {
         _association = association;
         Id = id;
@@ -42,7 +50,9 @@ public sealed class DataChannel
     /// <summary>False until the peer has acknowledged the opening: until then all is sent in order (RFC 8832 section 6).</summary>
     internal bool Acknowledged { get; set; }
 
-    /// <summary>A whole message; the memory belongs to the handler. The flag is true for text, whose bytes are UTF-8 as sent, unchecked.</summary>
+    /// <summary>
+    /// A whole message; the memory belongs to the handler. The flag is true for text, whose bytes are UTF-8 as sent, unchecked.
+    /// </summary>
     public event Action<ReadOnlyMemory<byte>, bool>? MessageReceived;
 
     /// <summary>Raised once, when either side has closed the channel or the association has ended.</summary>

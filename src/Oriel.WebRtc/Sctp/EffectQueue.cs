@@ -11,7 +11,7 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
 {
     private readonly record struct Effect(byte[]? Packet, int Length, Action? Call);
 
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly Queue<Effect> _queue = new();
     private bool _draining;
 
@@ -22,7 +22,7 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
 
     public void Drain()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_draining)
             {
@@ -35,7 +35,7 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
         while (true)
         {
             Effect effect;
-            lock (_gate)
+            lock (_lock)
             {
                 if (!_queue.TryDequeue(out effect))
                 {
@@ -61,11 +61,10 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
                 effect.Call!();
             }
         }
-#pragma warning disable CA1031 // A handler's fault must not end the association's thread.
-        catch (Exception fault)
-#pragma warning restore CA1031
+        // A handler's fault must not end the association's thread.
+        catch (Exception e)
         {
-            logger.LogError(fault, "A handler of a data channel or the packet sender failed.");
+            logger.LogError(e, "A handler of a data channel or the packet sender failed.");
         }
         finally
         {
@@ -78,7 +77,7 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
 
     private void Add(Effect effect)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _queue.Enqueue(effect);
         }

@@ -86,7 +86,11 @@ internal sealed class Handshake(SctpOptions options, PacketWriter writer, Retran
     /// <returns>The peer's INIT ACK when it is good; COOKIE ECHO is then on its way.</returns>
     public InitChunk? OnInitAck(ReadOnlySpan<byte> value, double now)
     {
-        if (!InitChunk.TryParse(value, out var remote, out var cookie, null) || cookie.IsEmpty || cookie.Length > options.MaxPacketSize - 16)
+        if (
+            !InitChunk.TryParse(value, out var remote, out var cookie, null)
+            || cookie.IsEmpty
+            || cookie.Length > options.MaxPacketSize - 16
+        )
         {
             return null;
         }
@@ -139,7 +143,10 @@ internal sealed class Handshake(SctpOptions options, PacketWriter writer, Retran
         Span<byte> error = stackalloc byte[8];
         BinaryPrimitives.WriteUInt16BigEndian(error, ErrorCause.StaleCookie);
         BinaryPrimitives.WriteUInt16BigEndian(error[2..], 8);
-        BinaryPrimitives.WriteUInt32BigEndian(error[4..], (uint)Math.Min(uint.MaxValue, (ageMs - options.CookieLifetime.TotalMilliseconds) * 1000));
+        BinaryPrimitives.WriteUInt32BigEndian(
+            error[4..],
+            (uint)Math.Min(uint.MaxValue, (ageMs - options.CookieLifetime.TotalMilliseconds) * 1000)
+        );
         writer.AddAlone(remoteTag, ChunkType.Error, 0, error);
     }
 

@@ -94,7 +94,9 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
 
         var isNext = tsn == CumulativeTsn + 1;
         var cost = payload.Length + PieceOverhead;
-        if (!isNext && (_buffered + cost > options.ReceiveBuffer || tsn - CumulativeTsn > MaxAhead || _fragments.Count + _held >= MaxPieces))
+        if (
+            !isNext && (_buffered + cost > options.ReceiveBuffer || tsn - CumulativeTsn > MaxAhead || _fragments.Count + _held >= MaxPieces)
+        )
         {
             return Intake.Dropped;
         }
@@ -247,7 +249,10 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
     }
 
     private static bool Continues(Fragment previous, Fragment next) =>
-        !previous.IsLast && !next.IsFirst && previous.Stream == next.Stream && previous.Unordered == next.Unordered
+        !previous.IsLast
+        && !next.IsFirst
+        && previous.Stream == next.Stream
+        && previous.Unordered == next.Unordered
         && (previous.Unordered || previous.Ssn == next.Ssn);
 
     private Intake Complete(Fragment head, byte[] payload)
@@ -287,7 +292,9 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
             return;
         }
 
-        foreach (var held in stream.Held.Keys.Where(key => !Serial.Less16(ssn, key)).OrderBy(key => (ushort)(key - stream.NextSsn)).ToArray())
+        foreach (
+            var held in stream.Held.Keys.Where(key => !Serial.Less16(ssn, key)).OrderBy(key => (ushort)(key - stream.NextSsn)).ToArray()
+        )
         {
             Unhold(stream, held);
         }

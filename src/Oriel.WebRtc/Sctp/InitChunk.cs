@@ -31,7 +31,8 @@ internal readonly record struct InitChunk(uint Tag, uint Window, ushort Outbound
             BinaryPrimitives.ReadUInt32BigEndian(value[4..]),
             BinaryPrimitives.ReadUInt16BigEndian(value[8..]),
             BinaryPrimitives.ReadUInt16BigEndian(value[10..]),
-            BinaryPrimitives.ReadUInt32BigEndian(value[12..]));
+            BinaryPrimitives.ReadUInt32BigEndian(value[12..])
+        );
         if (init.Tag == 0 || init.OutboundStreams == 0 || init.InboundStreams == 0)
         {
             return false;

@@ -225,7 +225,8 @@ internal static class DataHeader
     public static void Write(PacketWriter writer, OutboundChunk chunk, bool immediate)
     {
         var message = chunk.Message;
-        var flags = (chunk.IsLast ? End : 0) | (chunk.IsFirst ? Begin : 0) | (message.Unordered ? Unordered : 0) | (immediate ? Immediate : 0);
+        var flags =
+            (chunk.IsLast ? End : 0) | (chunk.IsFirst ? Begin : 0) | (message.Unordered ? Unordered : 0) | (immediate ? Immediate : 0);
         var value = writer.Add(ChunkType.Data, (byte)flags, Length + chunk.Length);
         BinaryPrimitives.WriteUInt32BigEndian(value, chunk.Tsn);
         BinaryPrimitives.WriteUInt16BigEndian(value[4..], message.Stream);

@@ -25,7 +25,7 @@ internal enum AssociationState
 /// <param name="sendPacket">Takes one packet for DTLS; the memory is valid only during the call.</param>
 internal sealed class SctpAssociation : IDisposable
 {
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private readonly SctpOptions _options;
     private readonly EffectQueue _effects;
     private readonly PacketWriter _writer;
@@ -74,7 +74,7 @@ internal sealed class SctpAssociation : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _state;
             }
@@ -86,7 +86,7 @@ internal sealed class SctpAssociation : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 return _rto.RoundTrip;
             }
@@ -94,19 +94,20 @@ internal sealed class SctpAssociation : IDisposable
     }
 
     /// <summary>Sends INIT; does nothing when the association is under way or ended.</summary>
-    public void Start() => Locked(now =>
-    {
-        if (_state == AssociationState.Closed)
+    public void Start() =>
+        Locked(now =>
         {
-            _state = AssociationState.CookieWait;
-            _handshake.SendInit(now);
-        }
-    });
+            if (_state == AssociationState.Closed)
+            {
+                _state = AssociationState.CookieWait;
+                _handshake.SendInit(now);
+            }
+        });
 
     /// <summary>Takes one packet from DTLS. Whatever it holds, it never throws.</summary>
     public void Receive(ReadOnlySpan<byte> packet)
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_state != AssociationState.Ended && SctpWire.HasValidChecksum(packet))
             {
@@ -121,7 +122,13 @@ internal sealed class SctpAssociation : IDisposable
 
     /// <summary>Opens a channel; may be called before the association stands. At most one of the two limits may be given.</summary>
     /// <exception cref="InvalidOperationException">All channels are in use, or the association has ended.</exception>
-    public DataChannel OpenChannel(string label, bool ordered = true, int? maxRetransmits = null, TimeSpan? maxLifetime = null, string protocol = "")
+    public DataChannel OpenChannel(
+        string label,
+        bool ordered = true,
+        int? maxRetransmits = null,
+        TimeSpan? maxLifetime = null,
+        string protocol = ""
+    )
     {
         if (maxRetransmits is not null && maxLifetime is not null)
         {
@@ -142,34 +149,36 @@ internal sealed class SctpAssociation : IDisposable
     }
 
     /// <summary>Ends the association after all that is queued has been acknowledged.</summary>
-    public void Shutdown() => Locked(now =>
-    {
-        if (_state == AssociationState.Established)
+    public void Shutdown() =>
+        Locked(now =>
         {
-            _state = AssociationState.ShutdownPending;
-        }
-        else if (_state < AssociationState.Established)
-        {
-            End("shut down");
-        }
-    });
+            if (_state == AssociationState.Established)
+            {
+                _state = AssociationState.ShutdownPending;
+            }
+            else if (_state < AssociationState.Established)
+            {
+                End("shut down");
+            }
+        });
 
     /// <summary>Ends the association at once, telling the peer by ABORT.</summary>
-    public void Dispose() => Locked(_ =>
-    {
-        if (_state is not (AssociationState.Closed or AssociationState.CookieWait or AssociationState.Ended))
+    public void Dispose() =>
+        Locked(_ =>
         {
-            _writer.Flush();
-            _writer.AddAlone(_writer.Tag, ChunkType.Abort, 0, [0, (byte)ErrorCause.UserAbort, 0, 4]);
-        }
+            if (_state is not (AssociationState.Closed or AssociationState.CookieWait or AssociationState.Ended))
+            {
+                _writer.Flush();
+                _writer.AddAlone(_writer.Tag, ChunkType.Abort, 0, [0, (byte)ErrorCause.UserAbort, 0, 4]);
+            }
 
-        End("disposed");
-    });
+            End("disposed");
+        });
 
     internal bool TrySend(DataChannel channel, ReadOnlySpan<byte> data, bool text)
     {
         bool sent;
-        lock (_gate)
+        lock (_lock)
         {
             var now = _clock.Now;
             sent = _state <= AssociationState.Established && _channels.TrySend(channel, data, text, now);
@@ -184,7 +193,7 @@ internal sealed class SctpAssociation : IDisposable
 
     private void Locked(Action<double> action)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var now = _clock.Now;
             action(now);
@@ -281,7 +290,10 @@ internal sealed class SctpAssociation : IDisposable
             case ChunkType.ReConfig:
                 return _reset.Receive(value, now, _writer);
             case ChunkType.Error:
-                _options.Logger.LogDebug("The SCTP peer reports error cause {Cause}.", value.Length >= 2 ? BinaryPrimitives.ReadUInt16BigEndian(value) : 0);
+                _options.Logger.LogDebug(
+                    "The SCTP peer reports error cause {Cause}.",
+                    value.Length >= 2 ? BinaryPrimitives.ReadUInt16BigEndian(value) : 0
+                );
                 return true;
             case ChunkType.Shutdown or ChunkType.ShutdownAck or ChunkType.ShutdownComplete:
                 OnShutdown(type, value, now);
@@ -406,7 +418,7 @@ internal sealed class SctpAssociation : IDisposable
 
     private void OnTimer()
     {
-        lock (_gate)
+        lock (_lock)
         {
             if (_state == AssociationState.Ended)
             {
@@ -436,7 +448,10 @@ internal sealed class SctpAssociation : IDisposable
                 _heartbeat.Send(now, _writer);
             }
 
-            if (Math.Max(_transmitter.Errors, Math.Max(_shutdownErrors, Math.Max(_heartbeat.Errors, _reset.Errors))) > _options.MaxRetransmissions)
+            if (
+                Math.Max(_transmitter.Errors, Math.Max(_shutdownErrors, Math.Max(_heartbeat.Errors, _reset.Errors)))
+                > _options.MaxRetransmissions
+            )
             {
                 Abort(ErrorCause.ProtocolViolation, "too many retransmissions");
             }

@@ -62,7 +62,8 @@ internal static class SctpWire
     public static bool HasValidChecksum(ReadOnlySpan<byte> packet) =>
         packet.Length >= HeaderLength && BinaryPrimitives.ReadUInt32LittleEndian(packet[ChecksumOffset..]) == Checksum(packet);
 
-    public static void WriteChecksum(Span<byte> packet) => BinaryPrimitives.WriteUInt32LittleEndian(packet[ChecksumOffset..], Checksum(packet));
+    public static void WriteChecksum(Span<byte> packet) =>
+        BinaryPrimitives.WriteUInt32LittleEndian(packet[ChecksumOffset..], Checksum(packet));
 
     private static uint Update(uint crc, ReadOnlySpan<byte> data)
     {
@@ -127,7 +128,9 @@ internal ref struct TlvReader(ReadOnlySpan<byte> data)
     }
 }
 
-/// <summary>Bundles chunks into packets of bounded size and hands each finished one, in a pooled array, to <paramref name="emit"/>.</summary>
+/// <summary>
+/// Bundles chunks into packets of bounded size and hands each finished one, in a pooled array, to <paramref name="emit"/>.
+/// </summary>
 internal sealed class PacketWriter(SctpOptions options, Action<byte[], int> emit)
 {
     private byte[]? _buffer;

@@ -47,7 +47,8 @@ internal readonly record struct StateCookie(InitChunk Local, InitChunk Remote, u
             ReadInit(cookie[InitLength..]),
             BinaryPrimitives.ReadUInt32BigEndian(rest),
             BinaryPrimitives.ReadUInt32BigEndian(rest[4..]),
-            BinaryPrimitives.ReadDoubleBigEndian(rest[8..]));
+            BinaryPrimitives.ReadDoubleBigEndian(rest[8..])
+        );
         return true;
     }
 
@@ -62,14 +63,16 @@ internal readonly record struct StateCookie(InitChunk Local, InitChunk Remote, u
         to[17] = init.SupportsReset ? (byte)1 : (byte)0;
     }
 
-    private static InitChunk ReadInit(ReadOnlySpan<byte> from) => new(
-        BinaryPrimitives.ReadUInt32BigEndian(from),
-        BinaryPrimitives.ReadUInt32BigEndian(from[4..]),
-        BinaryPrimitives.ReadUInt16BigEndian(from[8..]),
-        BinaryPrimitives.ReadUInt16BigEndian(from[10..]),
-        BinaryPrimitives.ReadUInt32BigEndian(from[12..]))
-    {
-        SupportsForwardTsn = from[16] != 0,
-        SupportsReset = from[17] != 0,
-    };
+    private static InitChunk ReadInit(ReadOnlySpan<byte> from) =>
+        new(
+            BinaryPrimitives.ReadUInt32BigEndian(from),
+            BinaryPrimitives.ReadUInt32BigEndian(from[4..]),
+            BinaryPrimitives.ReadUInt16BigEndian(from[8..]),
+            BinaryPrimitives.ReadUInt16BigEndian(from[10..]),
+            BinaryPrimitives.ReadUInt32BigEndian(from[12..])
+        )
+        {
+            SupportsForwardTsn = from[16] != 0,
+            SupportsReset = from[17] != 0,
+        };
 }

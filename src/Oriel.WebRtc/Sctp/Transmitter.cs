@@ -310,7 +310,8 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         var lost = false;
         foreach (var chunk in _outstanding)
         {
-            var reported = Serial.Less(chunk.Tsn, highestNew) || (_window.InRecovery && advanced && _window.IsBeforeRecoveryExit(chunk.Tsn));
+            var reported =
+                Serial.Less(chunk.Tsn, highestNew) || (_window.InRecovery && advanced && _window.IsBeforeRecoveryExit(chunk.Tsn));
             if (!reported)
             {
                 break;

@@ -5,7 +5,12 @@ using Oriel.WebRtc.Video;
 namespace Oriel.WebRtc.Sdp;
 
 /// <summary>What both sides agreed on.</summary>
-internal sealed record Negotiated(IceCredentials RemoteIce, CertificateFingerprint Fingerprint, VideoParameters? Video, DataParameters? Data);
+internal sealed record Negotiated(
+    IceCredentials RemoteIce,
+    CertificateFingerprint Fingerprint,
+    VideoParameters? Video,
+    DataParameters? Data
+);
 
 /// <summary>The data channels' section (RFC 8841).</summary>
 internal sealed record DataParameters(string Mid, ushort SctpPort, long MaxMessageSize);

@@ -38,7 +38,10 @@ internal sealed class SdpMedia(string kind, int port, string protocol, string[] 
     public string Protocol => protocol;
     public IReadOnlyList<string> Formats => formats;
 
-    /// <summary>Port 0 refuses a section, unless it is one that shall only exist in the bundle (RFC 9143 section 6): so Firefox offers all but the first.</summary>
+    /// <summary>
+    /// Port 0 refuses a section, unless it is one that shall only exist in the bundle (RFC 9143 section 6): so Firefox offers all but the
+    /// first.
+    /// </summary>
     public bool IsActive => Port != 0 || Has("bundle-only");
 
     public string Mid => Find("mid") ?? "";
@@ -105,7 +108,9 @@ internal sealed class SdpDocument : SdpSection
             else if (line[0] == 'a')
             {
                 var colon = line.IndexOf(':');
-                section.Add(colon < 0 ? new(line[2..].ToString(), "") : new(line[2..colon].ToString(), line[(colon + 1)..].Trim().ToString()));
+                section.Add(
+                    colon < 0 ? new(line[2..].ToString(), "") : new(line[2..colon].ToString(), line[(colon + 1)..].Trim().ToString())
+                );
             }
         }
 

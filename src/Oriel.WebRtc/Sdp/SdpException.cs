@@ -1,4 +1,6 @@
 namespace Oriel.WebRtc.Sdp;
 
-/// <summary>The session description is malformed or asks for what this endpoint cannot do: the caller's fault, and the message says which.</summary>
+/// <summary>
+/// The session description is malformed or asks for what this endpoint cannot do: the caller's fault, and the message says which.
+/// </summary>
 public sealed class SdpException(string message) : Exception(message);

@@ -6,7 +6,9 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Sdp;
 
-/// <summary>Reads a peer's offer or answer into <see cref="Negotiated"/>, or throws <see cref="SdpException"/> saying what cannot work.</summary>
+/// <summary>
+/// Reads a peer's offer or answer into <see cref="Negotiated"/>, or throws <see cref="SdpException"/> saying what cannot work.
+/// </summary>
 internal static class SdpNegotiator
 {
     /// <summary>RFC 8841 section 6.1: without the attribute, 64 K.</summary>
@@ -61,12 +63,15 @@ internal static class SdpNegotiator
     {
         var ufrag = section?.Find("ice-ufrag") ?? document.Find("ice-ufrag");
         var password = section?.Find("ice-pwd") ?? document.Find("ice-pwd");
-        return ufrag is null || password is null ? null : new IceCredentials(Checked(ufrag, 4, "ice-ufrag"), Checked(password, 22, "ice-pwd"));
+        return ufrag is null || password is null
+            ? null
+            : new IceCredentials(Checked(ufrag, 4, "ice-ufrag"), Checked(password, 22, "ice-pwd"));
     }
 
     public static bool IsVideo(SdpMedia media) => media.Kind == "video" && media.IsActive;
 
-    public static bool IsData(SdpMedia media) => media.Kind == "application" && media.IsActive && media.Formats.Contains("webrtc-datachannel");
+    public static bool IsData(SdpMedia media) =>
+        media.Kind == "application" && media.IsActive && media.Formats.Contains("webrtc-datachannel");
 
     private static IceCredentials ReadIce(SdpDocument document, SdpMedia media) =>
         FindIce(document, media) ?? throw new SdpException("The session description has no ICE credentials (a=ice-ufrag and a=ice-pwd).");
@@ -74,7 +79,11 @@ internal static class SdpNegotiator
     // RFC 8839 section 5.4: ice-char, 4 to 256 of a ufrag, 22 to 256 of a password.
     private static string Checked(string value, int min, string name)
     {
-        if (value.Length < min || value.Length > 256 || value.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('+' or '/' or '-' or '_' or '=' or '#')))
+        if (
+            value.Length < min
+            || value.Length > 256
+            || value.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('+' or '/' or '-' or '_' or '=' or '#'))
+        )
         {
             throw new SdpException($"a={name} is malformed.");
         }
@@ -128,7 +137,9 @@ internal static class SdpNegotiator
             throw new SdpException("The data channel section has no valid a=sctp-port.");
         }
 
-        var size = long.TryParse(data.Find("max-message-size"), NumberStyles.None, CultureInfo.InvariantCulture, out var max) ? max : DefaultMaxMessageSize;
+        var size = long.TryParse(data.Find("max-message-size"), NumberStyles.None, CultureInfo.InvariantCulture, out var max)
+            ? max
+            : DefaultMaxMessageSize;
         return new DataParameters(data.Mid, port, size);
     }
 
@@ -140,10 +151,17 @@ internal static class SdpNegotiator
         }
 
         var formats = VideoFormat.ReadAll(video);
-        var chosen = codecs.Select(codec => VideoFormat.Choose(formats, codec)).FirstOrDefault(f => f is not null)
-            ?? throw new SdpException($"No video codec in common: this side sends {string.Join(" or ", codecs).ToUpperInvariant()} (H.264 with packetization-mode=1).");
+        var chosen =
+            codecs.Select(codec => VideoFormat.Choose(formats, codec)).FirstOrDefault(f => f is not null)
+            ?? throw new SdpException(
+                $"No video codec in common: this side sends {string.Join(" or ", codecs).ToUpperInvariant()} (H.264 with packetization-mode=1)."
+            );
         var rtx = formats.FirstOrDefault(f => f.IsRtxOf(chosen.PayloadType));
-        var feedback = video.All("rtcp-fb").Where(line => AppliesTo(line, chosen.PayloadType)).Select(line => line[(line.IndexOf(' ') + 1)..].Trim()).ToHashSet();
+        var feedback = video
+            .All("rtcp-fb")
+            .Where(line => AppliesTo(line, chosen.PayloadType))
+            .Select(line => line[(line.IndexOf(' ') + 1)..].Trim())
+            .ToHashSet();
         return new VideoParameters
         {
             Codec = chosen.Codec!.Value,
@@ -172,7 +190,11 @@ internal static class SdpNegotiator
         foreach (var line in video.All("extmap"))
         {
             var parts = line.Split(' ', 3);
-            if (parts.Length < 2 || !int.TryParse(parts[0].Split('/')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id) || id is < 1 or > 14)
+            if (
+                parts.Length < 2
+                || !int.TryParse(parts[0].Split('/')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var id)
+                || id is < 1 or > 14
+            )
             {
                 continue;
             }

@@ -8,7 +8,14 @@ namespace Oriel.WebRtc.Sdp;
 
 /// <summary>What this side says about itself in every description.</summary>
 internal sealed record LocalDescription(
-    ulong SessionId, IceCredentials Ice, string Fingerprint, IReadOnlyList<string> Candidates, uint Ssrc, uint RtxSsrc, int MaxMessageSize);
+    ulong SessionId,
+    IceCredentials Ice,
+    string Fingerprint,
+    IReadOnlyList<string> Candidates,
+    uint Ssrc,
+    uint RtxSsrc,
+    int MaxMessageSize
+);
 
 /// <summary>Writes this side's offers, answers and fragments.</summary>
 internal static class SdpWriter
@@ -83,20 +90,21 @@ internal static class SdpWriter
     private static bool IsTaken(SdpMedia media, Negotiated agreed) =>
         (SdpNegotiator.IsVideo(media) && agreed.Video?.Mid == media.Mid) || (SdpNegotiator.IsData(media) && agreed.Data?.Mid == media.Mid);
 
-    private static VideoParameters Offered(VideoCodec codec) => new()
-    {
-        Codec = codec,
-        PayloadType = codec == VideoCodec.Vp8 ? (byte)96 : (byte)102,
-        RtxPayloadType = codec == VideoCodec.Vp8 ? (byte)97 : (byte)103,
-        Mid = "0",
-        Format = codec == VideoCodec.Vp8 ? "" : H264Format,
-        Extensions = VideoExtensions.Offered,
-        Nack = true,
-        Pli = true,
-        Fir = true,
-        Remb = true,
-        TransportFeedback = true,
-    };
+    private static VideoParameters Offered(VideoCodec codec) =>
+        new()
+        {
+            Codec = codec,
+            PayloadType = codec == VideoCodec.Vp8 ? (byte)96 : (byte)102,
+            RtxPayloadType = codec == VideoCodec.Vp8 ? (byte)97 : (byte)103,
+            Mid = "0",
+            Format = codec == VideoCodec.Vp8 ? "" : H264Format,
+            Extensions = VideoExtensions.Offered,
+            Nack = true,
+            Pli = true,
+            Fir = true,
+            Remb = true,
+            TransportFeedback = true,
+        };
 
     private static void Session(StringBuilder text, LocalDescription local, IReadOnlyList<string> bundled)
     {
@@ -113,7 +121,14 @@ internal static class SdpWriter
         Line(text, "a=msid-semantic: WMS *");
     }
 
-    private static void Video(StringBuilder text, LocalDescription local, VideoParameters[] codecs, string setup, bool withCandidates, string protocol)
+    private static void Video(
+        StringBuilder text,
+        LocalDescription local,
+        VideoParameters[] codecs,
+        string setup,
+        bool withCandidates,
+        string protocol
+    )
     {
         var payloadTypes = codecs.SelectMany(c => c.RtxPayloadType is { } rtx ? new[] { c.PayloadType, rtx } : [c.PayloadType]);
         Line(text, $"m=video 9 {protocol} {string.Join(' ', payloadTypes)}");
@@ -154,7 +169,11 @@ internal static class SdpWriter
 
         (bool On, string Name)[] feedback =
         [
-            (codec.Remb, "goog-remb"), (codec.TransportFeedback, "transport-cc"), (codec.Fir, "ccm fir"), (codec.Nack, "nack"), (codec.Pli, "nack pli"),
+            (codec.Remb, "goog-remb"),
+            (codec.TransportFeedback, "transport-cc"),
+            (codec.Fir, "ccm fir"),
+            (codec.Nack, "nack"),
+            (codec.Pli, "nack pli"),
         ];
         foreach (var (_, name) in feedback.Where(f => f.On))
         {

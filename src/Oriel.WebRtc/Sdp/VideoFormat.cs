@@ -6,19 +6,23 @@ namespace Oriel.WebRtc.Sdp;
 /// <summary>One payload type of a video section: rtpmap and fmtp.</summary>
 internal sealed record VideoFormat(byte PayloadType, string Name, string Parameters)
 {
-    public VideoCodec? Codec => Name.ToUpperInvariant() switch
-    {
-        "VP8" => VideoCodec.Vp8,
-        "H264" => VideoCodec.H264,
-        _ => null,
-    };
+    public VideoCodec? Codec =>
+        Name.ToUpperInvariant() switch
+        {
+            "VP8" => VideoCodec.Vp8,
+            "H264" => VideoCodec.H264,
+            _ => null,
+        };
 
     public static IReadOnlyList<VideoFormat> ReadAll(SdpMedia video)
     {
         var formats = new List<VideoFormat>();
         foreach (var line in video.All("rtpmap"))
         {
-            if (!TrySplit(line, out var payloadType, out var rest) || !video.Formats.Contains(payloadType.ToString(CultureInfo.InvariantCulture)))
+            if (
+                !TrySplit(line, out var payloadType, out var rest)
+                || !video.Formats.Contains(payloadType.ToString(CultureInfo.InvariantCulture))
+            )
             {
                 continue;
             }
@@ -26,7 +30,10 @@ internal sealed record VideoFormat(byte PayloadType, string Name, string Paramet
             var parts = rest.Split('/');
             if (parts.Length >= 2 && parts[1] == "90000")
             {
-                var parameters = video.All("fmtp").Select(f => TrySplit(f, out var pt, out var value) && pt == payloadType ? value : null).FirstOrDefault(v => v is not null);
+                var parameters = video
+                    .All("fmtp")
+                    .Select(f => TrySplit(f, out var pt, out var value) && pt == payloadType ? value : null)
+                    .FirstOrDefault(v => v is not null);
                 formats.Add(new VideoFormat(payloadType, parts[0], parameters ?? ""));
             }
         }
@@ -35,8 +42,8 @@ internal sealed record VideoFormat(byte PayloadType, string Name, string Paramet
     }
 
     /// <summary>
-    /// VP8: the first. H.264: packetization-mode 1 is needed; constrained baseline (42e0xx) is best, then baseline, then any (a decoder of a higher
-    /// profile takes constrained baseline as well). The sender's level may be higher (level-asymmetry-allowed).
+    /// VP8: the first. H.264: packetization-mode 1 is needed; constrained baseline (42e0xx) is best, then baseline, then any (a decoder of
+    /// a higher profile takes constrained baseline as well). The sender's level may be higher (level-asymmetry-allowed).
     /// </summary>
     public static VideoFormat? Choose(IReadOnlyList<VideoFormat> formats, VideoCodec codec)
     {
@@ -52,7 +59,9 @@ internal sealed record VideoFormat(byte PayloadType, string Name, string Paramet
     private int ProfileDistance()
     {
         var profile = (Parameter("profile-level-id") ?? "420010").ToLowerInvariant();
-        return profile.StartsWith("42e0", StringComparison.Ordinal) ? 0 : profile.StartsWith("42", StringComparison.Ordinal) ? 1 : 2;
+        return profile.StartsWith("42e0", StringComparison.Ordinal) ? 0
+            : profile.StartsWith("42", StringComparison.Ordinal) ? 1
+            : 2;
     }
 
     private string? Parameter(string name)
@@ -73,6 +82,8 @@ internal sealed record VideoFormat(byte PayloadType, string Name, string Paramet
         var space = line.IndexOf(' ');
         rest = space < 0 ? "" : line[(space + 1)..].Trim();
         payloadType = 0;
-        return space > 0 && byte.TryParse(line.AsSpan(0, space), NumberStyles.None, CultureInfo.InvariantCulture, out payloadType) && payloadType < 128;
+        return space > 0
+            && byte.TryParse(line.AsSpan(0, space), NumberStyles.None, CultureInfo.InvariantCulture, out payloadType)
+            && payloadType < 128;
     }
 }

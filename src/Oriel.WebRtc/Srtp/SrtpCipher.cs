@@ -1,6 +1,9 @@
 namespace Oriel.WebRtc.Srtp;
 
-/// <summary>One direction's transform. Nothing is allocated per packet; not thread-safe. Buffers hold the packet at the front and room for tag and index behind.</summary>
+/// <summary>
+/// One direction's transform. Nothing is allocated per packet; not thread-safe. Buffers hold the packet at the front and room for tag and
+/// index behind.
+/// </summary>
 internal abstract class SrtpCipher : IDisposable
 {
     /// <summary>Most that a protected packet is longer than its plain text: tag, and in SRTCP the index.</summary>

@@ -3,7 +3,10 @@ using Oriel.WebRtc.Rtp;
 
 namespace Oriel.WebRtc.Srtp;
 
-/// <summary>Both directions of one peer: roll-over counters (RFC 3711 section 3.3.1), SRTCP indices and replay windows. Used by the peer's loop only.</summary>
+/// <summary>
+/// Both directions of one peer: roll-over counters (RFC 3711 section 3.3.1), SRTCP indices and replay windows. Used by the peer's loop
+/// only.
+/// </summary>
 internal sealed class SrtpContext(SrtpKeys outbound, SrtpKeys inbound) : IDisposable
 {
     private const int MaxStreams = 16;
@@ -16,8 +19,11 @@ internal sealed class SrtpContext(SrtpKeys outbound, SrtpKeys inbound) : IDispos
 
     public SrtpProfile Profile => outbound.Profile;
 
-    /// <summary>Protects in place. <paramref name="index"/> is the stream's 48-bit packet index: roll-over count and sequence number.</summary>
-    public int ProtectRtp(Span<byte> buffer, int headerLength, int length, ulong index) => _out.ProtectRtp(buffer, headerLength, length, (uint)(index >> 16));
+    /// <summary>
+    /// Protects in place. <paramref name="index"/> is the stream's 48-bit packet index: roll-over count and sequence number.
+    /// </summary>
+    public int ProtectRtp(Span<byte> buffer, int headerLength, int length, ulong index) =>
+        _out.ProtectRtp(buffer, headerLength, length, (uint)(index >> 16));
 
     public int ProtectRtcp(Span<byte> buffer, int length) => _out.ProtectRtcp(buffer, length, ++_rtcpIndex & 0x7FFF_FFFF);
 

@@ -78,7 +78,13 @@ internal sealed class SrtpGcm(SrtpKeys keys) : SrtpCipher
         _rtcp.Dispose();
     }
 
-    private static bool TryDecrypt(AesGcm aes, ReadOnlySpan<byte> nonce, Span<byte> payload, ReadOnlySpan<byte> tag, ReadOnlySpan<byte> associated)
+    private static bool TryDecrypt(
+        AesGcm aes,
+        ReadOnlySpan<byte> nonce,
+        Span<byte> payload,
+        ReadOnlySpan<byte> tag,
+        ReadOnlySpan<byte> associated
+    )
     {
         try
         {

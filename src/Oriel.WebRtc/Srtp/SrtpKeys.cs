@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Oriel.WebRtc.Srtp;
 
-/// <summary>Session keys of one direction, derived from its master key and salt with key derivation rate 0 (RFC 3711 section 4.3).</summary>
+/// <summary>
+/// Session keys of one direction, derived from its master key and salt with key derivation rate 0 (RFC 3711 section 4.3).
+/// </summary>
 internal sealed class SrtpKeys
 {
     private const int AuthKeyLength = 20;
@@ -16,11 +18,13 @@ internal sealed class SrtpKeys
     public SrtpKeys(SrtpProfile profile, ReadOnlySpan<byte> masterKey, ReadOnlySpan<byte> masterSalt)
         : this(
             profile,
-            Derive(masterKey, masterSalt, RtpEncryption, profile.KeyLength), Derive(masterKey, masterSalt, RtpAuthentication, AuthKeyLength),
-            Derive(masterKey, masterSalt, RtpSalt, profile.SaltLength), Derive(masterKey, masterSalt, RtcpEncryption, profile.KeyLength),
-            Derive(masterKey, masterSalt, RtcpAuthentication, AuthKeyLength), Derive(masterKey, masterSalt, RtcpSalt, profile.SaltLength))
-    {
-    }
+            Derive(masterKey, masterSalt, RtpEncryption, profile.KeyLength),
+            Derive(masterKey, masterSalt, RtpAuthentication, AuthKeyLength),
+            Derive(masterKey, masterSalt, RtpSalt, profile.SaltLength),
+            Derive(masterKey, masterSalt, RtcpEncryption, profile.KeyLength),
+            Derive(masterKey, masterSalt, RtcpAuthentication, AuthKeyLength),
+            Derive(masterKey, masterSalt, RtcpSalt, profile.SaltLength)
+        ) { }
 
     private SrtpKeys(SrtpProfile profile, byte[] rtpKey, byte[] rtpAuth, byte[] rtpSalt, byte[] rtcpKey, byte[] rtcpAuth, byte[] rtcpSalt)
     {
@@ -38,7 +42,8 @@ internal sealed class SrtpKeys
     public byte[] RtcpSaltKey { get; }
 
     /// <summary>Session keys as given, the same for RTP and RTCP: the RFCs' vectors begin there.</summary>
-    public static SrtpKeys FromSession(SrtpProfile profile, byte[] key, byte[] auth, byte[] salt) => new(profile, key, auth, salt, key, auth, salt);
+    public static SrtpKeys FromSession(SrtpProfile profile, byte[] key, byte[] auth, byte[] salt) =>
+        new(profile, key, auth, salt, key, auth, salt);
 
     /// <summary>Splits what DTLS exported (RFC 5764 section 4.2) into the client's and the server's keys.</summary>
     public static (SrtpKeys Client, SrtpKeys Server) FromDtls(SrtpProfile profile, ReadOnlySpan<byte> material)
@@ -46,7 +51,8 @@ internal sealed class SrtpKeys
         var (key, salt) = (profile.KeyLength, profile.SaltLength);
         return (
             new SrtpKeys(profile, material[..key], material.Slice(2 * key, salt)),
-            new SrtpKeys(profile, material.Slice(key, key), material.Slice((2 * key) + salt, salt)));
+            new SrtpKeys(profile, material.Slice(key, key), material.Slice((2 * key) + salt, salt))
+        );
     }
 
     private static byte[] Derive(ReadOnlySpan<byte> masterKey, ReadOnlySpan<byte> masterSalt, byte label, int length)

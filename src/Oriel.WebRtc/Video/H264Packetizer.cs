@@ -65,11 +65,20 @@ internal static class H264Packetizer
             var start = (int)((long)body.Length * i / count);
             var end = (int)((long)body.Length * (i + 1) / count);
             var fragment = (header & 0x1F) | (i == 0 ? 0x80 : 0) | (i == count - 1 ? 0x40 : 0);
-            packets.Add(new MediaPacket { Payload = body[start..end], Prefix = (ulong)(byte)((header & 0xE0) | FuA) | ((ulong)(byte)fragment << 8), PrefixLength = 2 });
+            packets.Add(
+                new MediaPacket
+                {
+                    Payload = body[start..end],
+                    Prefix = (ulong)(byte)((header & 0xE0) | FuA) | ((ulong)(byte)fragment << 8),
+                    PrefixLength = 2,
+                }
+            );
         }
     }
 
-    /// <summary>The grouped units, which stand together in the access unit: one as it is, several in a STAP-A (the only bytes that are copied).</summary>
+    /// <summary>
+    /// The grouped units, which stand together in the access unit: one as it is, several in a STAP-A (the only bytes that are copied).
+    /// </summary>
     private static void Flush(ReadOnlyMemory<byte> accessUnit, int groupAt, int groupLength, int groupCount, List<MediaPacket> packets)
     {
         if (groupCount == 0)
@@ -102,7 +111,14 @@ internal static class H264Packetizer
             seen++;
         }
 
-        packets.Add(new MediaPacket { Payload = aggregate.AsMemory(0, filled), Prefix = (byte)(references | StapA), PrefixLength = 1 });
+        packets.Add(
+            new MediaPacket
+            {
+                Payload = aggregate.AsMemory(0, filled),
+                Prefix = (byte)(references | StapA),
+                PrefixLength = 1,
+            }
+        );
     }
 }
 
@@ -137,7 +153,9 @@ internal ref struct AnnexBReader
         return false;
     }
 
-    /// <summary>Where the next unit begins, -1 when there is none; <paramref name="end"/> is where the one before it ends, without trailing zeros.</summary>
+    /// <summary>
+    /// Where the next unit begins, -1 when there is none; <paramref name="end"/> is where the one before it ends, without trailing zeros.
+    /// </summary>
     private static int NextUnit(ReadOnlySpan<byte> bytes, int from, out int end)
     {
         var found = bytes[from..].IndexOf((ReadOnlySpan<byte>)[0, 0, 1]);

@@ -1,6 +1,9 @@
 namespace Oriel.WebRtc.Video;
 
-/// <summary>Packets to send again, oldest request first; bounded, and limited to a share of the bitrate so that a slow link is not flooded with resends.</summary>
+/// <summary>
+/// Packets to send again, oldest request first; bounded, and limited to a share of the bitrate so that a slow link is not flooded with
+/// resends.
+/// </summary>
 internal sealed class ResendQueue
 {
     private const int Capacity = 512;

@@ -5,8 +5,8 @@ using Oriel.WebRtc.Rtp;
 namespace Oriel.WebRtc.Video;
 
 /// <summary>
-/// Writes RTP headers with this peer's extensions. The extension block is made once; per packet only the send time and the transport sequence number are
-/// filled in. Nothing is allocated per packet (measured by SendPathTests).
+/// Writes RTP headers with this peer's extensions. The extension block is made once; per packet only the send time and the transport
+/// sequence number are filled in. Nothing is allocated per packet (measured by SendPathTests).
 /// </summary>
 internal sealed class VideoPackets
 {
@@ -39,8 +39,19 @@ internal sealed class VideoPackets
 
     public bool HasTransportSequence => _sequenceAt >= 0;
 
-    /// <summary>Header, descriptor and payload of a media packet, or of its resend (<paramref name="originalSequence"/> not null; RFC 4588 section 4).</summary>
-    public int Write(Span<byte> buffer, in MediaPacket packet, ushort sequence, uint ssrc, ushort? originalSequence, ushort transportSequence, long microseconds)
+    /// <summary>
+    /// Header, descriptor and payload of a media packet, or of its resend (<paramref name="originalSequence"/> not null; RFC 4588 section
+    /// 4).
+    /// </summary>
+    public int Write(
+        Span<byte> buffer,
+        in MediaPacket packet,
+        ushort sequence,
+        uint ssrc,
+        ushort? originalSequence,
+        ushort transportSequence,
+        long microseconds
+    )
     {
         var payloadType = originalSequence is null ? _parameters.PayloadType : _parameters.RtxPayloadType!.Value;
         var at = Header(buffer, payloadType, packet.Marker, sequence, packet.Timestamp, ssrc, transportSequence, microseconds);
@@ -59,7 +70,16 @@ internal sealed class VideoPackets
         return at + packet.Payload.Length;
     }
 
-    private int Header(Span<byte> buffer, byte payloadType, bool marker, ushort sequence, uint timestamp, uint ssrc, ushort transportSequence, long microseconds)
+    private int Header(
+        Span<byte> buffer,
+        byte payloadType,
+        bool marker,
+        ushort sequence,
+        uint timestamp,
+        uint ssrc,
+        ushort transportSequence,
+        long microseconds
+    )
     {
         buffer[0] = (byte)(_extensions.Length == 0 ? 0x80 : 0x90);
         buffer[1] = (byte)(payloadType | (marker ? 0x80 : 0));

@@ -35,7 +35,10 @@ internal readonly record struct VideoExtensions(int AbsoluteSendTime, int Transp
     {
         (int Id, string Uri)[] all =
         [
-            (AbsoluteSendTime, AbsoluteSendTimeUri), (TransportSequence, TransportSequenceUri), (Mid, MidUri), (PlayoutDelay, PlayoutDelayUri),
+            (AbsoluteSendTime, AbsoluteSendTimeUri),
+            (TransportSequence, TransportSequenceUri),
+            (Mid, MidUri),
+            (PlayoutDelay, PlayoutDelayUri),
         ];
         return all.Where(line => line.Id != 0).OrderBy(line => line.Id);
     }

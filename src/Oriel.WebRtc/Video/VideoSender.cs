@@ -6,8 +6,9 @@ using Oriel.WebRtc.Srtp;
 namespace Oriel.WebRtc.Video;
 
 /// <summary>
-/// One peer's video stream: packetizes, paces, keeps a history for resends and reports. Owned by the peer's loop. Times are microseconds of the peer's clock.
-/// The history doubles as the pacer's queue: packets between <c>_next</c> and <c>_end</c> are not sent yet, those before are history.
+/// One peer's video stream: packetizes, paces, keeps a history for resends and reports. Owned by the peer's loop. Times are microseconds of
+/// the peer's clock. The history doubles as the pacer's queue: packets between <c>_next</c> and <c>_end</c> are not sent yet, those before
+/// are history.
 /// </summary>
 internal sealed class VideoSender
 {
@@ -18,7 +19,8 @@ internal sealed class VideoSender
     private const long HistoryTime = 3_000_000;
     private const long WindowWait = 20_000;
 
-    // On a lossy path a resend goes out twice: were it lost, the peer would ask again only after its own idea of a round trip (Chromium: 100 ms).
+    // On a lossy path a resend goes out twice: were it lost, the peer would ask again only after its own idea of a round trip (Chromium:
+    // 100 ms).
     private const int MostResentTwice = 16;
 
     // No more than this of what was sent last is sent again unasked: not the better part of a key frame.
@@ -49,7 +51,14 @@ internal sealed class VideoSender
     private ushort _pictureId = (ushort)Random.Shared.Next(0x8000);
     private bool _needsKeyFrame = true;
 
-    public VideoSender(VideoParameters parameters, uint ssrc, uint rtxSsrc, SrtpContext srtp, BandwidthEstimator bandwidth, Action<ReadOnlyMemory<byte>> send)
+    public VideoSender(
+        VideoParameters parameters,
+        uint ssrc,
+        uint rtxSsrc,
+        SrtpContext srtp,
+        BandwidthEstimator bandwidth,
+        Action<ReadOnlyMemory<byte>> send
+    )
     {
         _parameters = parameters;
         _srtp = srtp;
@@ -60,7 +69,8 @@ internal sealed class VideoSender
         _maxPayload = MaxPacket - _packets.HeaderLength - 2 - SrtpCipher.MaxOverhead;
         Ssrc = ssrc;
         RtxSsrc = rtxSsrc;
-        _next = _end = _oldest = (ulong)Random.Shared.Next(1, 0x7000); // below half, so that the first roll-over is unambiguous (RFC 3711 section 3.3.1)
+        // below half, so that the first roll-over is unambiguous (RFC 3711 section 3.3.1)
+        _next = _end = _oldest = (ulong)Random.Shared.Next(1, 0x7000);
     }
 
     public uint Ssrc { get; }
@@ -96,7 +106,11 @@ internal sealed class VideoSender
             H264Packetizer.Packetize(frame.Data, _maxPayload, _frame);
         }
 
-        if (_frame.Count > HistorySize / 2 || (int)(_end - _next) + _frame.Count > HistorySize / 2 || (!frame.IsKeyFrame && _pacer.IsOverfull(QueuedBytes, _bandwidth.PacingRate)))
+        if (
+            _frame.Count > HistorySize / 2
+            || (int)(_end - _next) + _frame.Count > HistorySize / 2
+            || (!frame.IsKeyFrame && _pacer.IsOverfull(QueuedBytes, _bandwidth.PacingRate))
+        )
         {
             _needsKeyFrame = true;
             Counters.FramesDropped++;
@@ -127,7 +141,9 @@ internal sealed class VideoSender
     /// <summary>True while frames are being dropped for want of a key frame and the queue is low enough to take one.</summary>
     public bool WantsKeyFrame => _needsKeyFrame && _pacer.IsNearlyEmpty(QueuedBytes, _bandwidth.PacingRate);
 
-    /// <summary>Sends what the pacer allows. Returns when to be called again, <see cref="long.MaxValue"/> for not before the next frame.</summary>
+    /// <summary>
+    /// Sends what the pacer allows. Returns when to be called again, <see cref="long.MaxValue"/> for not before the next frame.
+    /// </summary>
     public long Pump(long now)
     {
         _pacer.Refill(now, _bandwidth.PacingRate);
@@ -178,7 +194,12 @@ internal sealed class VideoSender
             ref var packet = ref _history[index & HistoryMask];
             var isKept = index >= _oldest && index < _next && _end - index <= HistorySize && now - packet.FirstSent < HistoryTime;
             // A request that crossed the last resend on its way is not a new loss.
-            if (!isKept || packet.Resends >= MaxResends || (packet.Resends > 0 && now - packet.LastSent < Math.Max(roundTrip / 2, 5_000)) || !_resends.TryAdd(index))
+            if (
+                !isKept
+                || packet.Resends >= MaxResends
+                || (packet.Resends > 0 && now - packet.LastSent < Math.Max(roundTrip / 2, 5_000))
+                || !_resends.TryAdd(index)
+            )
             {
                 Counters.ResendsRefused++;
                 continue;
@@ -212,7 +233,9 @@ internal sealed class VideoSender
         _repeat = Math.Max(_repeat, _oldest);
     }
 
-    /// <summary>Whether all that there was to send was sent longer ago than <paramref name="age"/>, up to the sequence number that the peer has.</summary>
+    /// <summary>
+    /// Whether all that there was to send was sent longer ago than <paramref name="age"/>, up to the sequence number that the peer has.
+    /// </summary>
     public bool IsAtRest(long now, long age, int highestReceived, long lastNack) =>
         _next == _end && _next > 0 && highestReceived == (ushort)(_next - 1) && now - Math.Max(_lastMedia, lastNack) > age;
 
@@ -236,7 +259,8 @@ internal sealed class VideoSender
         PlanRepeat(packet.Marker, now);
     }
 
-    // Where packets get lost and the path is wide, each goes out twice, the second after its frame: then hardly a frame waits for a round trip.
+    // Where packets get lost and the path is wide, each goes out twice, the second after its frame: then hardly a frame waits for a round
+    // trip.
     private void PlanRepeat(bool endsFrame, long now)
     {
         if (!endsFrame)
@@ -268,7 +292,8 @@ internal sealed class VideoSender
         Counters.PacketsResent++;
     }
 
-    private void Send(ulong index, long now) => Counters.BytesSent += Send(_history[index & HistoryMask], _rtxNext++, RtxSsrc, (ushort)index, now);
+    private void Send(ulong index, long now) =>
+        Counters.BytesSent += Send(_history[index & HistoryMask], _rtxNext++, RtxSsrc, (ushort)index, now);
 
     private int Send(in MediaPacket packet, ulong index, uint ssrc, ushort? original, long now)
     {

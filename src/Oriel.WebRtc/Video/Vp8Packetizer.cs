@@ -20,13 +20,19 @@ internal static class Vp8Packetizer
             var start = (int)((long)frame.Length * i / count);
             var end = (int)((long)frame.Length * (i + 1) / count);
             var first = (ulong)(Extended | (i == 0 ? StartOfPartition : 0));
-            packets.Add(new MediaPacket
-            {
-                Payload = frame[start..end],
-                Prefix = first | (HasPictureId << 8) | ((ulong)(LongPictureId | ((pictureId >> 8) & 0x7F)) << 16) | ((ulong)(pictureId & 0xFF) << 24),
-                PrefixLength = DescriptorLength,
-                Marker = i == count - 1,
-            });
+            packets.Add(
+                new MediaPacket
+                {
+                    Payload = frame[start..end],
+                    Prefix =
+                        first
+                        | (HasPictureId << 8)
+                        | ((ulong)(LongPictureId | ((pictureId >> 8) & 0x7F)) << 16)
+                        | ((ulong)(pictureId & 0xFF) << 24),
+                    PrefixLength = DescriptorLength,
+                    Marker = i == count - 1,
+                }
+            );
         }
     }
 }

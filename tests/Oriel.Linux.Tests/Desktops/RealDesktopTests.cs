@@ -30,7 +30,10 @@ public sealed class RealDesktopTests
             desktop = (await node.Service.CreateAsync(Spec())).Desktop!;
             await UntilAsync(desktop, DesktopState.Ready);
             Assert.NotNull(desktop.Attestation);
-            Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("from the test"u8)), Assert.Single(desktop.Attestation!.Files).Sha256);
+            Assert.Equal(
+                Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("from the test"u8)),
+                Assert.Single(desktop.Attestation!.Files).Sha256
+            );
         }
 
         Assert.NotEmpty(HostProcesses.Naming(data));
@@ -56,7 +59,10 @@ public sealed class RealDesktopTests
             await UntilAsync(desktop, DesktopState.Configuring);
             KeeperLiveness.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
             await UntilAsync(desktop, DesktopState.Destroyed);
-            Assert.Contains(desktop.Snapshot.Reason!.Code, (string[])[ReasonCodes.KeeperDied, "guest-killed", ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]);
+            Assert.Contains(
+                desktop.Snapshot.Reason!.Code,
+                (string[])[ReasonCodes.KeeperDied, "guest-killed", ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]
+            );
         }
 
         await AssertNothingLeftAsync(data);
@@ -92,7 +98,20 @@ public sealed class RealDesktopTests
         var agent = await node.Service.ConnectAgentAsync(desktop.Id, Token);
         using var exec = agent.Guest.Exec(cancellationToken: Token);
         await exec.RequestStream.WriteAsync(
-            new ExecInput { Start = new ExecStart { Command = "/bin/sh", Args = { "-c", "for p in /proc/[0-9]*; do read name <$p/comm && [ \"$name\" = xfce4-session ] && kill -9 ${p#/proc/}; done" } } }, Token);
+            new ExecInput
+            {
+                Start = new ExecStart
+                {
+                    Command = "/bin/sh",
+                    Args =
+                    {
+                        "-c",
+                        "for p in /proc/[0-9]*; do read name <$p/comm && [ \"$name\" = xfce4-session ] && kill -9 ${p#/proc/}; done",
+                    },
+                },
+            },
+            Token
+        );
         await UntilAsync(desktop, DesktopState.Destroyed);
         Assert.Equal(ReasonCodes.SessionDied, desktop.Snapshot.Reason!.Code);
         Assert.Contains("xfce4-session", desktop.Snapshot.Reason.Message, StringComparison.Ordinal);
@@ -119,21 +138,22 @@ public sealed class RealDesktopTests
         await AssertNothingLeftAsync(data);
     }
 
-    private static DesktopSpec Spec() => new()
-    {
-        Template = DesktopTemplate.DefaultName,
-        Name = "ring",
-        Image = "desktop",
-        Width = 1280,
-        Height = 720,
-        Hostname = "ring",
-        TimeZone = "Europe/Paris",
-        KeyboardLayout = "us",
-        Files = [new FileSpec("/home/user/from-the-test.txt", "from the test"u8.ToArray(), 0x180, "user")],
-        Environment = new Dictionary<string, string> { ["FROM_THE_TEST"] = "yes" },
-        Egress = EgressPolicy.None,
-        Limits = new DesktopLimits(0, 0, 0),
-    };
+    private static DesktopSpec Spec() =>
+        new()
+        {
+            Template = DesktopTemplate.DefaultName,
+            Name = "ring",
+            Image = "desktop",
+            Width = 1280,
+            Height = 720,
+            Hostname = "ring",
+            TimeZone = "Europe/Paris",
+            KeyboardLayout = "us",
+            Files = [new FileSpec("/home/user/from-the-test.txt", "from the test"u8.ToArray(), 0x180, "user")],
+            Environment = new Dictionary<string, string> { ["FROM_THE_TEST"] = "yes" },
+            Egress = EgressPolicy.None,
+            Limits = new DesktopLimits(0, 0, 0),
+        };
 
     /// <summary>Waits for the state's own event; the deadline tells where it stood.</summary>
     private static async Task UntilAsync(Desktop desktop, DesktopState state)
@@ -150,12 +170,17 @@ public sealed class RealDesktopTests
                     return;
                 }
 
-                Assert.True(state == DesktopState.Destroyed || now.State is not (DesktopState.Failed or DesktopState.Destroyed), $"{now.State}: {now.Reason}\n{string.Join('\n', now.Reason?.Log ?? [])}");
+                Assert.True(
+                    state == DesktopState.Destroyed || now.State is not (DesktopState.Failed or DesktopState.Destroyed),
+                    $"{now.State}: {now.Reason}\n{string.Join('\n', now.Reason?.Log ?? [])}"
+                );
             }
         }
         catch (OperationCanceledException) when (!Token.IsCancellationRequested)
         {
-            throw new TimeoutException($"The desktop is {desktop.Snapshot.State}, not {state}; last step: {desktop.Snapshot.Steps.LastOrDefault()}");
+            throw new TimeoutException(
+                $"The desktop is {desktop.Snapshot.State}, not {state}; last step: {desktop.Snapshot.Steps.LastOrDefault()}"
+            );
         }
 
         Assert.Equal(state, desktop.Snapshot.State);
@@ -182,11 +207,28 @@ public sealed class RealDesktopTests
         var run = Directory.CreateDirectory(Path.Combine(data, "run")).FullName;
         var database = new DesktopDbContextFactory(Path.Combine(data, "oriel.db"));
         await database.MigrateAsync(Token);
-        var egress = EgressGateway.Start(new EgressOptions { SocketPath = Path.Combine(run, "egress.sock") }, TimeProvider.System, NullLogger<EgressGateway>.Instance);
+        var egress = EgressGateway.Start(
+            new EgressOptions { SocketPath = Path.Combine(run, "egress.sock") },
+            TimeProvider.System,
+            NullLogger<EgressGateway>.Instance
+        );
         var images = new ImageStore(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"));
-        var keepers = new LocalKeeperHost(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!, "oriel-keeper"), TimeProvider.System);
+        var keepers = new LocalKeeperHost(
+            Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!, "oriel-keeper"),
+            TimeProvider.System
+        );
         var service = new DesktopService(
-            new DesktopOptions { DataDirectory = data }, new DesktopStore(database), keepers, egress, images, new TemplateCatalog([]), CgroupDelegation.Detect(NullLogger.Instance), new DesktopMetrics(), TimeProvider.System, NullLoggerFactory.Instance);
+            new DesktopOptions { DataDirectory = data },
+            new DesktopStore(database),
+            keepers,
+            egress,
+            images,
+            new TemplateCatalog([]),
+            CgroupDelegation.Detect(NullLogger.Instance),
+            new DesktopMetrics(),
+            TimeProvider.System,
+            NullLoggerFactory.Instance
+        );
         await service.StartAsync(Token);
         return new Node(service, egress);
     }

@@ -42,7 +42,10 @@ public sealed class ClipboardTests
     {
         await using var desk = await WatchTests.WatchDesk.StartAsync();
         using var program = new ClipboardProgram(desk.Server);
-        await desk.Client.SetClipboardAsync(new Clipboard { Text = "from the viewer" }, cancellationToken: TestContext.Current.CancellationToken);
+        await desk.Client.SetClipboardAsync(
+            new Clipboard { Text = "from the viewer" },
+            cancellationToken: TestContext.Current.CancellationToken
+        );
         Assert.Equal("from the viewer", program.WaitForText(Deadline));
         program.Copy("from the guest");
         // The first text that a watcher sees is the guest's own.
@@ -51,7 +54,10 @@ public sealed class ClipboardTests
         Assert.Equal("from the guest", seen.Clipboard.Text);
     }
 
-    /// <summary>A program copies, and the viewer's text comes before the loss of the clipboard has been noticed: the notice is of an ownership that is over.</summary>
+    /// <summary>
+    /// A program copies, and the viewer's text comes before the loss of the clipboard has been noticed: the notice is of an ownership that
+    /// is over.
+    /// </summary>
     [Fact]
     public async Task Clipboard_TakenAndTakenBackAtOnce_IsPasted()
     {
@@ -86,7 +92,7 @@ public sealed class ClipboardTests
     private static string Pasted(XClipboard owner, XClipboard program)
     {
         using var poller = new Poller();
-        for (var until = Poller.NowUs + (long)Deadline.TotalMicroseconds; Poller.NowUs < until;)
+        for (var until = Poller.NowUs + (long)Deadline.TotalMicroseconds; Poller.NowUs < until; )
         {
             owner.ReadEvents();
             program.ReadEvents();
@@ -106,7 +112,11 @@ public sealed class ClipboardTests
     {
         await using var desk = await WatchTests.WatchDesk.StartAsync();
         var error = await Assert.ThrowsAsync<RpcException>(async () =>
-            await desk.Client.SetClipboardAsync(new Clipboard { Text = new string('x', XClipboard.MaxBytes + 1) }, cancellationToken: TestContext.Current.CancellationToken));
+            await desk.Client.SetClipboardAsync(
+                new Clipboard { Text = new string('x', XClipboard.MaxBytes + 1) },
+                cancellationToken: TestContext.Current.CancellationToken
+            )
+        );
         Assert.Equal(StatusCode.InvalidArgument, error.StatusCode);
     }
 
@@ -134,24 +144,42 @@ public sealed class ClipboardTests
     }
 
     private static Process StartXclip(XServer server, string direction) =>
-        Process.Start(new ProcessStartInfo("/usr/bin/xclip", ["-selection", "clipboard", "-target", "UTF8_STRING", "-quiet", direction])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            Environment = { ["DISPLAY"] = server.Address.Name, ["XAUTHORITY"] = server.Address.AuthorityPath, ["LC_ALL"] = "C.UTF-8" },
-        })!;
+        Process.Start(
+            new ProcessStartInfo("/usr/bin/xclip", ["-selection", "clipboard", "-target", "UTF8_STRING", "-quiet", direction])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                Environment =
+                {
+                    ["DISPLAY"] = server.Address.Name,
+                    ["XAUTHORITY"] = server.Address.AuthorityPath,
+                    ["LC_ALL"] = "C.UTF-8",
+                },
+            }
+        )!;
 
     private static string MakeText(int length)
     {
         var random = new Random(length);
-        return string.Create(length / 3, random, static (span, random) =>
-        {
-            foreach (ref var c in span)
+        return string.Create(
+            length / 3,
+            random,
+            static (span, random) =>
             {
-                c = (char)(random.Next(3) switch { 0 => random.Next('a', 'z'), 1 => random.Next(0xC0, 0x17F), _ => random.Next(0x4E00, 0x4F00) });
+                foreach (ref var c in span)
+                {
+                    c = (char)(
+                        random.Next(3) switch
+                        {
+                            0 => random.Next('a', 'z'),
+                            1 => random.Next(0xC0, 0x17F),
+                            _ => random.Next(0x4E00, 0x4F00),
+                        }
+                    );
+                }
             }
-        });
+        );
     }
 
     /// <summary>A program of the guest with a clipboard, on a thread of its own as any program is.</summary>
@@ -177,7 +205,8 @@ public sealed class ClipboardTests
             _poller.Wake();
         }
 
-        internal string WaitForText(TimeSpan deadline) => _seen.Task.Wait(deadline) ? _seen.Task.Result : throw new TimeoutException($"no clipboard text within {deadline}");
+        internal string WaitForText(TimeSpan deadline) =>
+            _seen.Task.Wait(deadline) ? _seen.Task.Result : throw new TimeoutException($"no clipboard text within {deadline}");
 
         public void Dispose()
         {

@@ -6,19 +6,26 @@ namespace Oriel.Linux.Tests.Display;
 
 public sealed class ConnectionTests
 {
-    /// <summary>Without the gate around opening and closing, libXext's freed list corrupts the heap within the first hundred: the process dies.</summary>
+    /// <summary>
+    /// Without the gate around opening and closing, libXext's freed list corrupts the heap within the first hundred: the process dies.
+    /// </summary>
     [Fact]
     public async Task Connection_OpenedAndClosedByManyThreads_KeepsTheHeapWhole()
     {
-        const int Threads = 4, Rounds = 200;
+        const int Threads = 4,
+            Rounds = 200;
         await using var server = await XServer.StartAsync();
-        var done = await Task.WhenAll(Enumerable.Range(0, Threads).Select(thread => OnAThreadAsync(Rounds, _ => thread % 2 == 0 ? ReadSize(server) : OpenClipboard(server))));
+        var done = await Task.WhenAll(
+            Enumerable
+                .Range(0, Threads)
+                .Select(thread => OnAThreadAsync(Rounds, _ => thread % 2 == 0 ? ReadSize(server) : OpenClipboard(server)))
+        );
         Assert.Equal(Threads * Rounds, done.Sum());
     }
 
     /// <summary>
-    /// Who resizes has the server to itself for a moment, and Xlib has its global lock while it connects: without the gate around both, each waits
-    /// for the other for ever within the first thousand.
+    /// Who resizes has the server to itself for a moment, and Xlib has its global lock while it connects: without the gate around both,
+    /// each waits for the other for ever within the first thousand.
     /// </summary>
     [Fact(Timeout = 90_000)]
     public async Task Connection_OpenedWhileTheScreenIsResized_IsNotWaitedForByTheServer()
@@ -35,13 +42,16 @@ public sealed class ConnectionTests
     }
 
     /// <returns>How often it was done.</returns>
-    private static Task<int> OnAThreadAsync(int rounds, Func<int, bool> isDone) => Task.Factory.StartNew(
-        () => Enumerable.Range(0, rounds).Count(isDone),
-        TestContext.Current.CancellationToken,
-        TaskCreationOptions.LongRunning,
-        TaskScheduler.Default);
+    private static Task<int> OnAThreadAsync(int rounds, Func<int, bool> isDone) =>
+        Task.Factory.StartNew(
+            () => Enumerable.Range(0, rounds).Count(isDone),
+            TestContext.Current.CancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default
+        );
 
-    private static bool Resize(XServer server, int width) => XScreenSize.Resize(server.Address.Name, server.Address.AuthorityPath, width, 240).Width == width;
+    private static bool Resize(XServer server, int width) =>
+        XScreenSize.Resize(server.Address.Name, server.Address.AuthorityPath, width, 240).Width == width;
 
     private static bool ReadSize(XServer server) => XScreenSize.Read(server.Address.Name, server.Address.AuthorityPath).Width > 0;
 

@@ -18,7 +18,8 @@ internal sealed class DisplayHost : IAsyncDisposable
     private readonly GrpcChannel _channel;
     private readonly string _directory;
 
-    private DisplayHost(WebApplication app, GrpcChannel channel, string directory) => (_app, _channel, _directory) = (app, channel, directory);
+    private DisplayHost(WebApplication app, GrpcChannel channel, string directory) =>
+        (_app, _channel, _directory) = (app, channel, directory);
 
     internal Client Client => new(_channel);
 
@@ -44,7 +45,11 @@ internal sealed class DisplayHost : IAsyncDisposable
                 return new NetworkStream(socket, ownsSocket: true);
             },
         };
-        return new DisplayHost(app, GrpcChannel.ForAddress("http://agent", new GrpcChannelOptions { HttpHandler = handler, MaxReceiveMessageSize = 64 << 20 }), directory);
+        return new DisplayHost(
+            app,
+            GrpcChannel.ForAddress("http://agent", new GrpcChannelOptions { HttpHandler = handler, MaxReceiveMessageSize = 64 << 20 }),
+            directory
+        );
     }
 
     public async ValueTask DisposeAsync()

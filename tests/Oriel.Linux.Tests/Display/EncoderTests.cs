@@ -9,7 +9,9 @@ namespace Oriel.Linux.Tests.Display;
 /// <summary>The encoders by themselves: no X server, no clock.</summary>
 public sealed class EncoderTests
 {
-    private const int Width = 640, Height = 480, Fps = 30;
+    private const int Width = 640,
+        Height = 480,
+        Fps = 30;
 
     [Theory]
     [InlineData("vp8", 1_000_000)]
@@ -20,7 +22,8 @@ public sealed class EncoderTests
     {
         using var encoder = Create(codec, bitrate);
         using var scene = new Scene();
-        const int Settle = 60, Seconds = 4;
+        const int Settle = 60,
+            Seconds = 4;
         long bits = 0;
         for (var i = 0; i < Settle + (Seconds * Fps); i++)
         {
@@ -49,7 +52,10 @@ public sealed class EncoderTests
             }
 
             seen = [.. Directory.EnumerateDirectories("/proc/self/task").Select(NameOf).Where(name => name == Name)];
-        }) { Name = Name };
+        })
+        {
+            Name = Name,
+        };
         thread.Start();
         Assert.True(thread.Join(TimeSpan.FromSeconds(60)), "ten frames took a minute");
         Assert.Single(seen);
@@ -113,7 +119,8 @@ public sealed class EncoderTests
             {
                 for (var x = 0; x < Width; x++)
                 {
-                    var value = 128 + (60 * Math.Sin((x + (3 * _frame)) / 23.0)) + (50 * Math.Sin((y - (2 * _frame)) / 31.0)) + _random.Next(-6, 7);
+                    var value =
+                        128 + (60 * Math.Sin((x + (3 * _frame)) / 23.0)) + (50 * Math.Sin((y - (2 * _frame)) / 31.0)) + _random.Next(-6, 7);
                     _pixels.AsSpan(((y * Width) + x) * 4, 3).Fill((byte)value);
                 }
             }

@@ -12,16 +12,81 @@ public sealed class InputTests
     public async Task Input_ButtonsAndWheel_ArriveAsXButtons()
     {
         await using var desk = await InputDesk.StartAsync();
-        await desk.SendAsync(new InputEvent { Button = new PointerButton { X = 30, Y = 40, Button = 0, Down = true } });
-        await desk.SendAsync(new InputEvent { Button = new PointerButton { X = 31, Y = 41, Button = 0, Down = false } });
-        await desk.SendAsync(new InputEvent { Button = new PointerButton { X = 31, Y = 41, Button = 2, Down = true } });
-        await desk.SendAsync(new InputEvent { Button = new PointerButton { X = 31, Y = 41, Button = 2, Down = false } });
+        await desk.SendAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = 30,
+                    Y = 40,
+                    Button = 0,
+                    Down = true,
+                },
+            }
+        );
+        await desk.SendAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = 31,
+                    Y = 41,
+                    Button = 0,
+                    Down = false,
+                },
+            }
+        );
+        await desk.SendAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = 31,
+                    Y = 41,
+                    Button = 2,
+                    Down = true,
+                },
+            }
+        );
+        await desk.SendAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = 31,
+                    Y = 41,
+                    Button = 2,
+                    Down = false,
+                },
+            }
+        );
         for (var i = 0; i < 4; i++)
         {
-            await desk.SendAsync(new InputEvent { Wheel = new Wheel { X = 31, Y = 41, Dy = 60 } });
+            await desk.SendAsync(
+                new InputEvent
+                {
+                    Wheel = new Wheel
+                    {
+                        X = 31,
+                        Y = 41,
+                        Dy = 60,
+                    },
+                }
+            );
         }
 
-        await desk.SendAsync(new InputEvent { Wheel = new Wheel { X = 31, Y = 41, Dx = -240, Dy = -120 } });
+        await desk.SendAsync(
+            new InputEvent
+            {
+                Wheel = new Wheel
+                {
+                    X = 31,
+                    Y = 41,
+                    Dx = -240,
+                    Dy = -120,
+                },
+            }
+        );
 
         Assert.Equal((30, 40, 1u, true), desk.ReadButton());
         Assert.Equal((31, 41, 1u, false), desk.ReadButton());
@@ -40,7 +105,17 @@ public sealed class InputTests
         // What keyboards of these users send: the place of the key and the character on it.
         (string Code, string Key)[] keys =
         [
-            ("KeyA", "a"), ("KeyQ", "a"), ("KeyZ", "y"), ("Digit2", "é"), ("Semicolon", "ö"), ("BracketLeft", "["), ("Digit7", "/"), ("Minus", "ß"), ("KeyE", "€"), ("Backslash", "#"), ("KeyX", "x"),
+            ("KeyA", "a"),
+            ("KeyQ", "a"),
+            ("KeyZ", "y"),
+            ("Digit2", "é"),
+            ("Semicolon", "ö"),
+            ("BracketLeft", "["),
+            ("Digit7", "/"),
+            ("Minus", "ß"),
+            ("KeyE", "€"),
+            ("Backslash", "#"),
+            ("KeyX", "x"),
         ];
         foreach (var (code, key) in keys)
         {
@@ -87,7 +162,9 @@ public sealed class InputTests
         Assert.Equal(Text, typed);
     }
 
-    /// <summary>Both lend keycodes to characters that no layout has; each with keycodes of its own idea, one would change what the other types.</summary>
+    /// <summary>
+    /// Both lend keycodes to characters that no layout has; each with keycodes of its own idea, one would change what the other types.
+    /// </summary>
     [Fact]
     public async Task Input_TwoViewersTypeOtherScripts_NeitherLosesACharacter()
     {
@@ -125,7 +202,18 @@ public sealed class InputTests
         await using var desk = await InputDesk.StartAsync();
         await desk.SendKeyAsync("ShiftLeft", "Shift", true);
         await desk.SendKeyAsync("AltLeft", "Alt", true);
-        await desk.SendAsync(new InputEvent { Button = new PointerButton { X = 5, Y = 5, Button = 0, Down = true } });
+        await desk.SendAsync(
+            new InputEvent
+            {
+                Button = new PointerButton
+                {
+                    X = 5,
+                    Y = 5,
+                    Button = 0,
+                    Down = true,
+                },
+            }
+        );
         desk.ReadKeyDown(skip: 1);
         Assert.True(desk.ReadButton().Down);
         desk.Break();
@@ -178,7 +266,18 @@ public sealed class InputTests
         await desk.SendKeyAsync("KeyA", "A", true);
         for (var i = 0; i < 200; i++)
         {
-            await desk.SendAsync(new InputEvent { Button = new PointerButton { X = 5, Y = 5, Button = 0, Down = i % 2 == 0 } });
+            await desk.SendAsync(
+                new InputEvent
+                {
+                    Button = new PointerButton
+                    {
+                        X = 5,
+                        Y = 5,
+                        Button = 0,
+                        Down = i % 2 == 0,
+                    },
+                }
+            );
         }
 
         await desk.SendKeyAsync("KeyC", "C", true);
@@ -189,15 +288,20 @@ public sealed class InputTests
             {
                 keys.Add((e.Detail, e.Down));
             }
-        }
-        while (keys.Count == 0 || keys[^1] != (Keys.C, true));
+        } while (keys.Count == 0 || keys[^1] != (Keys.C, true));
 
-        Assert.Equal([(Keys.Shift, true), (Keys.A, true), (Keys.A, false), (Keys.A, true), (Keys.C, true)], keys.SkipWhile(key => key == (Keys.B, false)));
+        Assert.Equal(
+            [(Keys.Shift, true), (Keys.A, true), (Keys.A, false), (Keys.A, true), (Keys.C, true)],
+            keys.SkipWhile(key => key == (Keys.B, false))
+        );
     }
 
     private static class Keys
     {
-        internal const uint Shift = 50, A = 38, B = 56, C = 54;
+        internal const uint Shift = 50,
+            A = 38,
+            B = 56,
+            C = 54;
     }
 
     /// <summary>An X server of a layout, a window with the keyboard, and an Input call.</summary>
@@ -206,7 +310,9 @@ public sealed class InputTests
         private readonly XServer _server;
         private readonly DisplayHost _host;
         private readonly XPainter _painter;
-        private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(
+            TestContext.Current.CancellationToken
+        );
         private readonly AsyncClientStreamingCall<InputEvent, InputSummary> _call;
 
         private InputDesk(XServer server, DisplayHost host)
@@ -229,7 +335,18 @@ public sealed class InputTests
 
         internal Task SendAsync(InputEvent e) => _call.RequestStream.WriteAsync(e, _stop.Token);
 
-        internal Task SendKeyAsync(string code, string key, bool down) => SendAsync(new InputEvent { Key = new Key { Code = code, Key_ = key, Down = down } });
+        internal Task SendKeyAsync(string code, string key, bool down) =>
+            SendAsync(
+                new InputEvent
+                {
+                    Key = new Key
+                    {
+                        Code = code,
+                        Key_ = key,
+                        Down = down,
+                    },
+                }
+            );
 
         /// <summary>Types in a call of its own, a few characters an event, and ends it.</summary>
         internal async Task TypeAsAnotherAsync(string text)

@@ -12,7 +12,7 @@ internal static class PngReader
         var height = BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20));
         Assert.Equal([8, 2, 0, 0, 0], png[24..29]);
         var data = new MemoryStream();
-        for (var at = 8; at < png.Length;)
+        for (var at = 8; at < png.Length; )
         {
             var length = BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(at));
             if (png.AsSpan(at + 4, 4).SequenceEqual("IDAT"u8))
@@ -48,7 +48,9 @@ internal static class PngReader
     {
         for (var i = 0; i < row.Length; i++)
         {
-            int left = i >= 3 ? row[i - 3] : 0, up = previous[i], corner = i >= 3 ? previous[i - 3] : 0;
+            int left = i >= 3 ? row[i - 3] : 0,
+                up = previous[i],
+                corner = i >= 3 ? previous[i - 3] : 0;
             row[i] += filter switch
             {
                 0 => 0,
@@ -65,6 +67,8 @@ internal static class PngReader
     {
         var estimate = left + up - corner;
         var (a, b, c) = (Math.Abs(estimate - left), Math.Abs(estimate - up), Math.Abs(estimate - corner));
-        return a <= b && a <= c ? left : b <= c ? up : corner;
+        return a <= b && a <= c ? left
+            : b <= c ? up
+            : corner;
     }
 }

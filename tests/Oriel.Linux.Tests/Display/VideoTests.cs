@@ -78,7 +78,11 @@ public sealed class VideoTests
         await using var host = await DisplayHost.StartAsync(server.Address);
         await using var viewer = await VideoViewer.StartAsync(host, codec);
         await viewer.ReadAsync();
-        var size = await host.Client.ResizeAsync(new ResizeRequest { Width = 801, Height = 601 }, deadline: DateTime.UtcNow.AddSeconds(30), cancellationToken: TestContext.Current.CancellationToken);
+        var size = await host.Client.ResizeAsync(
+            new ResizeRequest { Width = 801, Height = 601 },
+            deadline: DateTime.UtcNow.AddSeconds(30),
+            cancellationToken: TestContext.Current.CancellationToken
+        );
         var (frame, picture) = await viewer.ReadUntilAsync(frame => frame.Width == 800);
 
         Assert.Equal((800u, 600u, 1280u, 720u), (size.Width, size.Height, size.MaxWidth, size.MaxHeight));
@@ -141,7 +145,9 @@ public sealed class VideoTests
 
         var error = await Assert.ThrowsAsync<RpcException>(async () => await viewer.ReadUntilAsync(_ => false));
         Assert.Equal(StatusCode.Unavailable, error.StatusCode);
-        error = await Assert.ThrowsAsync<RpcException>(async () => await host.Client.ScreenshotAsync(new ScreenshotRequest(), cancellationToken: TestContext.Current.CancellationToken));
+        error = await Assert.ThrowsAsync<RpcException>(async () =>
+            await host.Client.ScreenshotAsync(new ScreenshotRequest(), cancellationToken: TestContext.Current.CancellationToken)
+        );
         Assert.Equal(StatusCode.Unavailable, error.StatusCode);
     }
 
@@ -150,9 +156,14 @@ public sealed class VideoTests
     {
         await using var server = await XServer.StartAsync();
         await using var host = await DisplayHost.StartAsync(server.Address);
-        using var call = host.Client.Video(deadline: DateTime.UtcNow.AddSeconds(30), cancellationToken: TestContext.Current.CancellationToken);
+        using var call = host.Client.Video(
+            deadline: DateTime.UtcNow.AddSeconds(30),
+            cancellationToken: TestContext.Current.CancellationToken
+        );
         await call.RequestStream.WriteAsync(new VideoControl { KeyFrame = true }, TestContext.Current.CancellationToken);
-        var error = await Assert.ThrowsAsync<RpcException>(async () => await call.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<RpcException>(async () =>
+            await call.ResponseStream.MoveNext(TestContext.Current.CancellationToken)
+        );
         Assert.Equal(StatusCode.InvalidArgument, error.StatusCode);
     }
 
@@ -184,7 +195,10 @@ public sealed class VideoTests
 
     internal static void AssertColor(uint expected, (byte Red, byte Green, byte Blue) found)
     {
-        var distance = Math.Abs((int)(expected >> 16) - found.Red) + Math.Abs((int)(expected >> 8 & 255) - found.Green) + Math.Abs((int)(expected & 255) - found.Blue);
+        var distance =
+            Math.Abs((int)(expected >> 16) - found.Red)
+            + Math.Abs((int)(expected >> 8 & 255) - found.Green)
+            + Math.Abs((int)(expected & 255) - found.Blue);
         Assert.True(distance < 60, $"expected {expected:X6}, found {found}");
     }
 }
@@ -194,7 +208,9 @@ internal sealed class VideoViewer : IAsyncDisposable
 {
     private readonly AsyncDuplexStreamingCall<VideoControl, VideoFrame> _call;
     private readonly IVideoDecoder _decoder;
-    private readonly CancellationTokenSource _deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+    private readonly CancellationTokenSource _deadline = CancellationTokenSource.CreateLinkedTokenSource(
+        TestContext.Current.CancellationToken
+    );
     private Task<bool>? _next;
     private string _last = "nothing";
 
@@ -213,7 +229,17 @@ internal sealed class VideoViewer : IAsyncDisposable
         }
 
         var viewer = new VideoViewer(host, codec);
-        await viewer.SendAsync(new VideoControl { Start = new VideoStart { Codec = codec, Bitrate = bitrate, MaxFps = maxFps } });
+        await viewer.SendAsync(
+            new VideoControl
+            {
+                Start = new VideoStart
+                {
+                    Codec = codec,
+                    Bitrate = bitrate,
+                    MaxFps = maxFps,
+                },
+            }
+        );
         return viewer;
     }
 
@@ -231,7 +257,8 @@ internal sealed class VideoViewer : IAsyncDisposable
             _next = null;
             Assert.True(await next, $"the stream ended; last seen: {_last}");
             var frame = _call.ResponseStream.Current;
-            _last = $"frame {frame.Sequence}, {frame.Width}x{frame.Height}, key {frame.KeyFrame}, refinement {frame.Refinement}, quantizer {frame.Quantizer}, {frame.Data.Length} bytes";
+            _last =
+                $"frame {frame.Sequence}, {frame.Width}x{frame.Height}, key {frame.KeyFrame}, refinement {frame.Refinement}, quantizer {frame.Quantizer}, {frame.Data.Length} bytes";
             var picture = _decoder.Decode(frame.Data.Span);
             if (wanted(frame))
             {

@@ -12,7 +12,10 @@ public sealed class WatchTests
     {
         await using var desk = await WatchDesk.StartAsync();
         var first = await desk.ReadUntilAsync(e => e.Size is not null);
-        await desk.Client.ResizeAsync(new ResizeRequest { Width = 512, Height = 384 }, cancellationToken: TestContext.Current.CancellationToken);
+        await desk.Client.ResizeAsync(
+            new ResizeRequest { Width = 512, Height = 384 },
+            cancellationToken: TestContext.Current.CancellationToken
+        );
         var second = await desk.ReadUntilAsync(e => e.Size is { Width: 512 });
 
         Assert.Equal((640u, 480u), (first.Size.Width, first.Size.Height));
@@ -44,7 +47,10 @@ public sealed class WatchTests
         var windows = (await desk.ReadUntilAsync(e => e.Windows is { Windows.Count: > 0 })).Windows;
 
         var window = Assert.Single(windows.Windows);
-        Assert.Equal(("Größe 1", "Oriel-test", 320u, 200u, true), (window.Title, window.WindowClass, window.Width, window.Height, window.Mapped));
+        Assert.Equal(
+            ("Größe 1", "Oriel-test", 320u, 200u, true),
+            (window.Title, window.WindowClass, window.Width, window.Height, window.Mapped)
+        );
         painter.List("changed", "Oriel-test");
         await desk.ReadUntilAsync(e => e.Windows is { Windows: [{ Title: "changed" }] });
     }
@@ -69,7 +75,10 @@ public sealed class WatchTests
         painter.Sync();
         var shot = await desk.Client.ScreenshotAsync(new ScreenshotRequest(), cancellationToken: TestContext.Current.CancellationToken);
         Assert.Equal(expected, PngReader.ReadRgb(shot.Png.ToByteArray()));
-        var small = await desk.Client.ScreenshotAsync(new ScreenshotRequest { MaxWidth = 160 }, cancellationToken: TestContext.Current.CancellationToken);
+        var small = await desk.Client.ScreenshotAsync(
+            new ScreenshotRequest { MaxWidth = 160 },
+            cancellationToken: TestContext.Current.CancellationToken
+        );
         Assert.Equal((160u, 120u), (small.Width, small.Height));
         Assert.Equal(160 * 120, PngReader.ReadRgb(small.Png.ToByteArray()).Length);
     }
@@ -77,7 +86,9 @@ public sealed class WatchTests
     internal sealed class WatchDesk : IAsyncDisposable
     {
         private readonly DisplayHost _host;
-        private readonly CancellationTokenSource _deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        private readonly CancellationTokenSource _deadline = CancellationTokenSource.CreateLinkedTokenSource(
+            TestContext.Current.CancellationToken
+        );
         private readonly AsyncServerStreamingCall<DisplayEvent> _call;
         private string _last = "nothing";
 

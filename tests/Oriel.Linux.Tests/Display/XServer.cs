@@ -11,7 +11,8 @@ internal sealed class XServer : IAsyncDisposable
     private readonly Process _process;
     private readonly string _directory;
 
-    private XServer(Process process, string directory, XDisplayAddress address) => (_process, _directory, Address) = (process, directory, address);
+    private XServer(Process process, string directory, XDisplayAddress address) =>
+        (_process, _directory, Address) = (process, directory, address);
 
     internal XDisplayAddress Address { get; }
 
@@ -28,7 +29,10 @@ internal sealed class XServer : IAsyncDisposable
         var directory = Directory.CreateTempSubdirectory("oriel-x-").FullName;
         var authority = Path.Combine(directory, "Xauthority");
         await File.WriteAllBytesAsync(authority, XAuthority.FormatCookie(":0", RandomNumberGenerator.GetBytes(16)));
-        var start = new ProcessStartInfo("/usr/bin/Xvfb", ["-displayfd", "1", "-screen", "0", $"{width}x{height}x24", "-nolisten", "tcp", "-auth", authority, "-noreset"])
+        var start = new ProcessStartInfo(
+            "/usr/bin/Xvfb",
+            ["-displayfd", "1", "-screen", "0", $"{width}x{height}x24", "-nolisten", "tcp", "-auth", authority, "-noreset"]
+        )
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -43,7 +47,11 @@ internal sealed class XServer : IAsyncDisposable
         }
 
         // The cookie's entry holds for any display of this file.
-        await File.WriteAllBytesAsync(authority, ReplaceNumber(await File.ReadAllBytesAsync(authority, deadline.Token), number), deadline.Token);
+        await File.WriteAllBytesAsync(
+            authority,
+            ReplaceNumber(await File.ReadAllBytesAsync(authority, deadline.Token), number),
+            deadline.Token
+        );
         return new XServer(process, directory, new XDisplayAddress($":{number}", authority));
     }
 
@@ -54,10 +62,12 @@ internal sealed class XServer : IAsyncDisposable
             Assert.Skip("setxkbmap is not installed (package x11-xkb-utils)");
         }
 
-        using var process = Process.Start(new ProcessStartInfo("/usr/bin/setxkbmap", ["-layout", layout])
-        {
-            Environment = { ["DISPLAY"] = Address.Name, ["XAUTHORITY"] = Address.AuthorityPath },
-        })!;
+        using var process = Process.Start(
+            new ProcessStartInfo("/usr/bin/setxkbmap", ["-layout", layout])
+            {
+                Environment = { ["DISPLAY"] = Address.Name, ["XAUTHORITY"] = Address.AuthorityPath },
+            }
+        )!;
         await process.WaitForExitAsync();
         Assert.Equal(0, process.ExitCode);
     }
@@ -76,5 +86,6 @@ internal sealed class XServer : IAsyncDisposable
         Directory.Delete(_directory, recursive: true);
     }
 
-    private static byte[] ReplaceNumber(byte[] file, string number) => XAuthority.FormatCookie($":{number}", XAuthority.ParseCookie(file, "0"));
+    private static byte[] ReplaceNumber(byte[] file, string number) =>
+        XAuthority.FormatCookie($":{number}", XAuthority.ParseCookie(file, "0"));
 }

@@ -44,22 +44,50 @@ public sealed class StandInTests : IDisposable
         var exited = await keeper.WaitForAsync<KeeperExit>();
 
         Assert.Equal("start-failed", exited.Reason);
-        Assert.Contains("agent-link: the guest ended before its agent answered: guest-exited, the VMM was ended by its own system-call filter", exited.Detail);
-        var done = keeper.Seen.OfType<KeeperStep>().Where(seen => seen.State == KeeperStepState.Done).ToDictionary(seen => seen.Name, seen => seen.Detail);
+        Assert.Contains(
+            "agent-link: the guest ended before its agent answered: guest-exited, the VMM was ended by its own system-call filter",
+            exited.Detail
+        );
+        var done = keeper
+            .Seen.OfType<KeeperStep>()
+            .Where(seen => seen.State == KeeperStepState.Done)
+            .ToDictionary(seen => seen.Name, seen => seen.Detail);
         Assert.Equal(["namespaces", "network", "scratch", "vm-start", "vm-boot"], done.Keys);
         Assert.StartsWith("Firecracker 1.16.1", done["vm-start"]);
-        var console = await File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
+        var console = await File.ReadAllLinesAsync(
+            Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog),
+            TestContext.Current.CancellationToken
+        );
         string[] said =
         [
-            $"named {TestKeeper.DesktopId}", "status Uid 64000", "status CapEff 0000000000000000", "status CapPrm 0000000000000000", "status CapBnd 0000000000000000",
-            "status NoNewPrivs 1", "opened oriel0",
+            $"named {TestKeeper.DesktopId}",
+            "status Uid 64000",
+            "status CapEff 0000000000000000",
+            "status CapPrm 0000000000000000",
+            "status CapBnd 0000000000000000",
+            "status NoNewPrivs 1",
+            "opened oriel0",
         ];
         Assert.Empty(said.Except(console));
         Assert.DoesNotContain(console, line => line.StartsWith("writable", StringComparison.Ordinal));
-        Assert.Contains(console, line => line.StartsWith("asked PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib\":64,", StringComparison.Ordinal));
-        Assert.Contains(console, line => line.StartsWith("asked PUT /boot-source", StringComparison.Ordinal) && line.Contains("8250.nr_uarts=0\"", StringComparison.Ordinal));
-        Assert.Equal("the stand-in's log\n", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.VmmLog), TestContext.Current.CancellationToken));
-        Assert.Equal("{\"the stand-in\":1}", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.VmmMetrics), TestContext.Current.CancellationToken));
+        Assert.Contains(
+            console,
+            line => line.StartsWith("asked PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib\":64,", StringComparison.Ordinal)
+        );
+        Assert.Contains(
+            console,
+            line =>
+                line.StartsWith("asked PUT /boot-source", StringComparison.Ordinal)
+                && line.Contains("8250.nr_uarts=0\"", StringComparison.Ordinal)
+        );
+        Assert.Equal(
+            "the stand-in's log\n",
+            await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.VmmLog), TestContext.Current.CancellationToken)
+        );
+        Assert.Equal(
+            "{\"the stand-in\":1}",
+            await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.VmmMetrics), TestContext.Current.CancellationToken)
+        );
     }
 
     [Theory]
@@ -94,11 +122,30 @@ public sealed class StandInTests : IDisposable
     [InlineData("fork", "/snapshot/create", "kill", "Firecracker, PUT /snapshot/create", "signal 9", "guest-killed")]
     [InlineData("save", "/snapshot/create", "148", "Firecracker, PUT /snapshot/create", EndOfTheFilter, "guest-exited")]
     [InlineData("pause", "/vm", "148", "Firecracker, PATCH /vm", EndOfTheFilter, "guest-exited")]
-    public async Task Command_VmmThatEndsInIt_IsAnsweredBeforeTheEndIsTold(string command, string path, string exit, string request, string end, string reason)
+    public async Task Command_VmmThatEndsInIt_IsAnsweredBeforeTheEndIsTold(
+        string command,
+        string path,
+        string exit,
+        string request,
+        string end,
+        string reason
+    )
     {
         var kept = Directory.CreateDirectory(Path.Combine(_directory, "kept"), OwnerOnly).FullName;
-        await using var keeper = await StartAsync($"VMM_STAYS=1 VMM_DIES={path} VMM_EXIT={exit}", command == "save" ? new KeeperSnapshot(kept, IsRestore: false) : null);
-        var problem = await AskAsync(keeper, id => command switch { "fork" => new ForkGuest(id, kept), "save" => new SaveGuest(id), _ => new PauseGuest(id) });
+        await using var keeper = await StartAsync(
+            $"VMM_STAYS=1 VMM_DIES={path} VMM_EXIT={exit}",
+            command == "save" ? new KeeperSnapshot(kept, IsRestore: false) : null
+        );
+        var problem = await AskAsync(
+            keeper,
+            id =>
+                command switch
+                {
+                    "fork" => new ForkGuest(id, kept),
+                    "save" => new SaveGuest(id),
+                    _ => new PauseGuest(id),
+                }
+        );
         Assert.StartsWith(request + ": ", problem);
         Assert.EndsWith("; Firecracker has ended: " + end, problem);
         // Of a machine whose agent was never there this is the start's end.
@@ -133,10 +180,14 @@ public sealed class StandInTests : IDisposable
 
         await using var restored = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: true));
         await restored.WaitForStepAsync("agent-link");
-        Assert.Equal(["namespaces", "network", "scratch", "vm-start", "restore"], restored.Seen.OfType<KeeperStep>().Where(seen => seen.State == KeeperStepState.Done).Select(seen => seen.Name));
+        Assert.Equal(
+            ["namespaces", "network", "scratch", "vm-start", "restore"],
+            restored.Seen.OfType<KeeperStep>().Where(seen => seen.State == KeeperStepState.Done).Select(seen => seen.Name)
+        );
         string[] loaded =
         [
-            "PUT /snapshot/load {\"snapshot_path\":\"state\",\"mem_backend\":{\"backend_type\":\"File\",\"backend_path\":\"memory\"},\"resume_vm\":false,\"clock_realtime\":true}", Resumed,
+            "PUT /snapshot/load {\"snapshot_path\":\"state\",\"mem_backend\":{\"backend_type\":\"File\",\"backend_path\":\"memory\"},\"resume_vm\":false,\"clock_realtime\":true}",
+            Resumed,
         ];
         await HasAskedAsync(restored, loaded);
         var console = await ConsoleAsync(restored);
@@ -167,7 +218,10 @@ public sealed class StandInTests : IDisposable
         var fork = Directory.CreateDirectory(Path.Combine(_directory, "fork"), OwnerOnly).FullName;
         await using var keeper = await StartAsync("VMM_STAYS=1", before: $"mount -t tmpfs tmpfs {fork}");
         var problem = await AskAsync(keeper, id => new ForkGuest(id, fork));
-        Assert.StartsWith($"{fork} is on a file system in memory: the 64 MiB that Firecracker writes there would count as the desktop's own memory", problem);
+        Assert.StartsWith(
+            $"{fork} is on a file system in memory: the 64 MiB that Firecracker writes there would count as the desktop's own memory",
+            problem
+        );
         Assert.Null(await AskAsync(keeper, id => new PauseGuest(id), hasStarted: true));
         await HasAskedAsync(keeper, [Paused]);
     }
@@ -205,19 +259,32 @@ public sealed class StandInTests : IDisposable
         "the VMM was ended by its own system-call filter (exit code 148); its last words: Shutting down VM after intercepting a bad syscall (44).";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private static string Created(string type) => $"PUT /snapshot/create {{\"snapshot_path\":\"snapshots/state\",\"mem_file_path\":\"snapshots/memory\",\"snapshot_type\":\"{type}\"}}";
+    private static string Created(string type) =>
+        $"PUT /snapshot/create {{\"snapshot_path\":\"snapshots/state\",\"mem_file_path\":\"snapshots/memory\",\"snapshot_type\":\"{type}\"}}";
 
     private static string Read(string directory, string name) => File.ReadAllText(Path.Combine(directory, name));
 
-    private static Task<string[]> ConsoleAsync(TestKeeper keeper) => File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
+    private static Task<string[]> ConsoleAsync(TestKeeper keeper) =>
+        File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
 
-    /// <summary>What was asked of the VMM about a machine that is there, or to make it be there; the stand-in says it before it answers, and the keeper reads it when it can.</summary>
+    /// <summary>
+    /// What was asked of the VMM about a machine that is there, or to make it be there; the stand-in says it before it answers, and the
+    /// keeper reads it when it can.
+    /// </summary>
     private static async Task HasAskedAsync(TestKeeper keeper, string[] expected)
     {
         string[] asked = [];
         await Eventually.HoldsAsync(async () =>
         {
-            asked = [.. (await ConsoleAsync(keeper)).Where(line => line.StartsWith("asked PATCH", StringComparison.Ordinal) || line.StartsWith("asked PUT /snapshot", StringComparison.Ordinal)).Select(line => line["asked ".Length..])];
+            asked =
+            [
+                .. (await ConsoleAsync(keeper))
+                    .Where(line =>
+                        line.StartsWith("asked PATCH", StringComparison.Ordinal)
+                        || line.StartsWith("asked PUT /snapshot", StringComparison.Ordinal)
+                    )
+                    .Select(line => line["asked ".Length..]),
+            ];
             return asked.Length >= expected.Length ? null : $"asked was {string.Join("; ", asked)}";
         });
         Assert.Equal(expected, asked);
@@ -242,6 +309,7 @@ public sealed class StandInTests : IDisposable
             limits: new KeeperLimits(64L << 20, 1, 0, Cgroup, DiskBytes: 64L << 20),
             change: spec => spec with { Driver = "firecracker", ImagePath = Path.Combine(_directory, "image"), Snapshot = snapshot },
             environment: $"PATH={_directory}:$PATH {environment}",
-            before: before);
+            before: before
+        );
     }
 }

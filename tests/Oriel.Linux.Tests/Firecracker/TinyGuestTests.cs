@@ -23,11 +23,15 @@ internal static class TinyGuestRing
     /// <summary>As the drivers ask for it: the VMM's user has no power.</summary>
     public static void RequireTap()
     {
-        const string device = "/dev/net/tun";
-        Assert.SkipUnless(File.Exists(device) && File.GetUnixFileMode(device).HasFlag(UnixFileMode.OtherWrite), $"{device} is not there or not open to every user.");
+        const string Device = "/dev/net/tun";
+        Assert.SkipUnless(
+            File.Exists(Device) && File.GetUnixFileMode(Device).HasFlag(UnixFileMode.OtherWrite),
+            $"{Device} is not there or not open to every user."
+        );
     }
 
-    public static void RequireAsked() => Assert.SkipUnless(Environment.GetEnvironmentVariable(Variable) == "1", $"{Variable}=1 starts a tiny guest to prove the driver.");
+    public static void RequireAsked() =>
+        Assert.SkipUnless(Environment.GetEnvironmentVariable(Variable) == "1", $"{Variable}=1 starts a tiny guest to prove the driver.");
 
     /// <summary>The real Firecracker, and KVM that runs a guest's instructions.</summary>
     public static void RequireFirecracker()
@@ -40,11 +44,14 @@ internal static class TinyGuestRing
 
 /// <summary>
 /// A guest with a kernel of its own and nothing but the agent, by the real keeper, driver and egress: booted, configured, attested, made to
-/// run programs, paused, resumed, kept, gone on from by another one, ended. By Firecracker where there is KVM; the same by QEMU's emulation shows the guest itself anywhere.
+/// run programs, paused, resumed, kept, gone on from by another one, ended. By Firecracker where there is KVM; the same by QEMU's emulation
+/// shows the guest itself anywhere.
 /// </summary>
 public sealed class TinyGuestTests
 {
-    /// <summary>Of 64, Debian's kernel leaves its programs 10 before the first of them has started (docs/decisions/0052-firecracker.md).</summary>
+    /// <summary>
+    /// Of 64, Debian's kernel leaves its programs 10 before the first of them has started (docs/decisions/0052-firecracker.md).
+    /// </summary>
     private const long MemoryMib = 128;
 
     private const string Notes = "/home/user/notes.txt";
@@ -80,9 +87,14 @@ public sealed class TinyGuestTests
             untilRunning: false,
             limits: new KeeperLimits(MemoryMib << 20, 1, 0, null, DiskBytes: 256 * Mib),
             change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = 5, ImagePath = image.Path },
-            before: "mkdir -p \"$2/scratch\" && mount -t tmpfs -o size=32m,mode=755 tmpfs \"$2/scratch\"");
+            before: "mkdir -p \"$2/scratch\" && mount -t tmpfs -o size=32m,mode=755 tmpfs \"$2/scratch\""
+        );
         await keeper.WaitForAsync<GuestRunning>(patience: Patience);
-        using var agent = await AgentConnection.OpenAsync(Path.Combine(keeper.Bundle, BundleLayout.AgentSocket), keeper.Spec.AgentKey, Token);
+        using var agent = await AgentConnection.OpenAsync(
+            Path.Combine(keeper.Bundle, BundleLayout.AgentSocket),
+            keeper.Spec.AgentKey,
+            Token
+        );
         var content = RandomNumberGenerator.GetBytes(64 * Mib);
         var put = PutAsync(agent, "/home/user/large", content);
         await keeper.WaitForAsync<MachineReport>(seen => seen.State == MachineState.Halted, Patience);
@@ -102,7 +114,13 @@ public sealed class TinyGuestTests
     {
         const int Piece = 1 << 20;
         using var call = agent.Guest.PutFile(deadline: DateTime.UtcNow + (2 * Patience), cancellationToken: Token);
-        await call.RequestStream.WriteAsync(new PutFileChunk { Header = new PutFileHeader { Path = path, TotalSize = content.Length } }, Token);
+        await call.RequestStream.WriteAsync(
+            new PutFileChunk
+            {
+                Header = new PutFileHeader { Path = path, TotalSize = content.Length },
+            },
+            Token
+        );
         for (var at = 0; at < content.Length; at += Piece)
         {
             await call.RequestStream.WriteAsync(new PutFileChunk { Data = ByteString.CopyFrom(content, at, Piece) }, Token);
@@ -114,7 +132,11 @@ public sealed class TinyGuestTests
 
     private static async Task<byte[]> GetAsync(AgentConnection agent, string path)
     {
-        using var call = agent.Guest.GetFile(new GetFileRequest { Path = path }, deadline: DateTime.UtcNow + Patience, cancellationToken: Token);
+        using var call = agent.Guest.GetFile(
+            new GetFileRequest { Path = path },
+            deadline: DateTime.UtcNow + Patience,
+            cancellationToken: Token
+        );
         using var read = new MemoryStream();
         await foreach (var chunk in call.ResponseStream.ReadAllAsync(Token))
         {
@@ -132,13 +154,31 @@ public sealed class TinyGuestTests
         await using var keeper = await TestKeeper.StartAsync(
             untilRunning: false,
             limits: new KeeperLimits(MemoryMib << 20, 1, 0, null, DiskBytes: 64L << 20),
-            change: spec => change(spec with { Driver = driver, ImagePath = image.Path }));
-        await using var gateway = EgressGateway.Start(new EgressOptions { SocketPath = keeper.Spec.EgressSocket }, TimeProvider.System, NullLogger<EgressGateway>.Instance);
+            change: spec => change(spec with { Driver = driver, ImagePath = image.Path })
+        );
+        await using var gateway = EgressGateway.Start(
+            new EgressOptions { SocketPath = keeper.Spec.EgressSocket },
+            TimeProvider.System,
+            NullLogger<EgressGateway>.Instance
+        );
         using var egress = gateway.Register(keeper.Spec.DesktopId, keeper.Spec.EgressKey, new EgressPolicy());
         await keeper.WaitForAsync<GuestRunning>(patience: Patience);
-        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", keeper.Seen.OfType<KeeperStep>().Where(step => step.State == KeeperStepState.Done).Select(step => $"{step.Name} {step.ElapsedUs / 1000} ms")));
+        TestContext.Current.SendDiagnosticMessage(
+            "{0}",
+            string.Join(
+                ", ",
+                keeper
+                    .Seen.OfType<KeeperStep>()
+                    .Where(step => step.State == KeeperStepState.Done)
+                    .Select(step => $"{step.Name} {step.ElapsedUs / 1000} ms")
+            )
+        );
 
-        using var agent = await AgentConnection.OpenAsync(Path.Combine(keeper.Bundle, BundleLayout.AgentSocket), keeper.Spec.AgentKey, Token);
+        using var agent = await AgentConnection.OpenAsync(
+            Path.Combine(keeper.Bundle, BundleLayout.AgentSocket),
+            keeper.Spec.AgentKey,
+            Token
+        );
         await ConfigureAsync(agent);
         await AttestAsync(agent, keeper.Spec);
         var memory = await RunAsync(agent, "cat /proc/meminfo");
@@ -156,7 +196,15 @@ public sealed class TinyGuestTests
 
     private static async Task ConfigureAsync(AgentConnection agent)
     {
-        var request = new ConfigureRequest { Hostname = "tiny", TimeZone = "UTC", KeyboardLayout = "us", Width = 1280, Height = 720, WallClockUs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1000 };
+        var request = new ConfigureRequest
+        {
+            Hostname = "tiny",
+            TimeZone = "UTC",
+            KeyboardLayout = "us",
+            Width = 1280,
+            Height = 720,
+            WallClockUs = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() * 1000,
+        };
         request.Files.Add(new ConfiguredFile { Path = Notes, Content = ByteString.CopyFromUtf8("tiny\n") });
         request.Env["http_proxy"] = $"http://{GuestNetwork.GatewayAddress}:{GuestNetwork.ProxyPort}";
         await agent.Guest.ConfigureAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: Token);
@@ -199,17 +247,26 @@ public sealed class TinyGuestTests
             await using var other = await TestKeeper.StartAsync(
                 untilRunning: false,
                 limits: keeper.Spec.Limits,
-                change: spec => spec with
-                {
-                    Driver = keeper.Spec.Driver,
-                    Accelerator = keeper.Spec.Accelerator,
-                    TimeScale = keeper.Spec.TimeScale,
-                    ImagePath = image.Path,
-                    Snapshot = new KeeperSnapshot(kept.FullName, IsRestore: true),
-                });
+                change: spec =>
+                    spec with
+                    {
+                        Driver = keeper.Spec.Driver,
+                        Accelerator = keeper.Spec.Accelerator,
+                        TimeScale = keeper.Spec.TimeScale,
+                        ImagePath = image.Path,
+                        Snapshot = new KeeperSnapshot(kept.FullName, IsRestore: true),
+                    }
+            );
             await other.WaitForAsync<GuestRunning>(patience: Patience);
-            using var second = await AgentConnection.OpenAsync(Path.Combine(other.Bundle, BundleLayout.AgentSocket), other.Spec.AgentKey, Token);
-            Assert.Equal("tiny\nkept\nkept\n", await RunAsync(second, $"cat {Notes} /dev/shm/memory /home/user/disk; echo mine > /dev/shm/memory"));
+            using var second = await AgentConnection.OpenAsync(
+                Path.Combine(other.Bundle, BundleLayout.AgentSocket),
+                other.Spec.AgentKey,
+                Token
+            );
+            Assert.Equal(
+                "tiny\nkept\nkept\n",
+                await RunAsync(second, $"cat {Notes} /dev/shm/memory /home/user/disk; echo mine > /dev/shm/memory")
+            );
             Assert.Equal("later\nlater\n", await RunAsync(agent, "cat /dev/shm/memory /home/user/disk"));
             Assert.Equal(before, DigestsOf(kept));
         }
@@ -219,11 +276,17 @@ public sealed class TinyGuestTests
         }
     }
 
-    private static string[] DigestsOf(DirectoryInfo directory) => [.. directory.EnumerateFiles().OrderBy(file => file.Name, StringComparer.Ordinal).Select(file =>
-    {
-        using var stream = file.OpenRead();
-        return $"{file.Name} {Convert.ToHexString(SHA256.HashData(stream))}";
-    })];
+    private static string[] DigestsOf(DirectoryInfo directory) =>
+        [
+            .. directory
+                .EnumerateFiles()
+                .OrderBy(file => file.Name, StringComparer.Ordinal)
+                .Select(file =>
+                {
+                    using var stream = file.OpenRead();
+                    return $"{file.Name} {Convert.ToHexString(SHA256.HashData(stream))}";
+                }),
+        ];
 
     private static async Task<string> RunAsync(AgentConnection agent, string command)
     {

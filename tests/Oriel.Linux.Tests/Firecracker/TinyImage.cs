@@ -15,7 +15,17 @@ internal sealed class TinyImage : IDisposable
 
     /// <summary>What they, the agent and the runtime's cryptography load; not every release has each.</summary>
     private static readonly string[] Libraries =
-        ["libc.so.6", "libm.so.6", "libssl.so.3", "libcrypto.so.3", "libz.so.1", "libzstd.so.1", "libdl.so.2", "libpthread.so.0", "librt.so.1"];
+    [
+        "libc.so.6",
+        "libm.so.6",
+        "libssl.so.3",
+        "libcrypto.so.3",
+        "libz.so.1",
+        "libzstd.so.1",
+        "libdl.so.2",
+        "libpthread.so.0",
+        "librt.so.1",
+    ];
 
     private readonly string _tree;
 
@@ -31,7 +41,10 @@ internal sealed class TinyImage : IDisposable
     public static async Task<TinyImage> BuildAsync(CancellationToken cancellationToken)
     {
         var disks = System.IO.Path.Combine(KeeperRing.Image, "disks");
-        Assert.SkipUnless(File.Exists(System.IO.Path.Combine(disks, "vmlinux")), $"The image in {KeeperRing.Image} has no disks: its recipe names no kernel.");
+        Assert.SkipUnless(
+            File.Exists(System.IO.Path.Combine(disks, "vmlinux")),
+            $"The image in {KeeperRing.Image} has no disks: its recipe names no kernel."
+        );
         Assert.SkipWhen(Firecracker.Programs.Find("mkfs.erofs") is null, "Not installed: mkfs.erofs (Debian: erofs-utils).");
         var agent = System.IO.Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP") ?? "", "oriel-agent");
         Assert.SkipUnless(File.Exists(agent), "ORIEL_TEST_APP names no folder with an oriel-agent.");
@@ -52,7 +65,24 @@ internal sealed class TinyImage : IDisposable
     private void Plant(string agent)
     {
         var rootfs = System.IO.Path.Combine(KeeperRing.Image, "rootfs");
-        foreach (var directory in (string[])["dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/lib/oriel", "usr/lib/x86_64-linux-gnu", "usr/lib64", "var"])
+        foreach (
+            var directory in (string[])
+                [
+                    "dev",
+                    "etc",
+                    "home",
+                    "proc",
+                    "root",
+                    "run",
+                    "sys",
+                    "tmp",
+                    "usr/bin",
+                    "usr/lib/oriel",
+                    "usr/lib/x86_64-linux-gnu",
+                    "usr/lib64",
+                    "var",
+                ]
+        )
         {
             Directory.CreateDirectory(In(directory));
         }
@@ -67,7 +97,9 @@ internal sealed class TinyImage : IDisposable
             Copy(System.IO.Path.Combine(rootfs, "usr/bin", program), "usr/bin/" + program, Executable);
         }
 
-        foreach (var library in Libraries.Where(library => File.Exists(System.IO.Path.Combine(rootfs, "usr/lib/x86_64-linux-gnu", library))))
+        foreach (
+            var library in Libraries.Where(library => File.Exists(System.IO.Path.Combine(rootfs, "usr/lib/x86_64-linux-gnu", library)))
+        )
         {
             Copy(System.IO.Path.Combine(rootfs, "usr/lib/x86_64-linux-gnu", library), "usr/lib/x86_64-linux-gnu/" + library, Executable);
         }
@@ -90,7 +122,12 @@ internal sealed class TinyImage : IDisposable
     {
         // Owned by root in the guest, whoever built it.
         var start = new ProcessStartInfo(
-            Firecracker.Programs.Find("mkfs.erofs")!, ["--quiet", "--all-root", System.IO.Path.Combine(Path, "disks/root.erofs"), _tree]) { RedirectStandardError = true };
+            Firecracker.Programs.Find("mkfs.erofs")!,
+            ["--quiet", "--all-root", System.IO.Path.Combine(Path, "disks/root.erofs"), _tree]
+        )
+        {
+            RedirectStandardError = true,
+        };
         using var process = Process.Start(start)!;
         var said = await process.StandardError.ReadToEndAsync(cancellationToken);
         await process.WaitForExitAsync(cancellationToken);

@@ -10,14 +10,24 @@ internal sealed record CommandOutcome(string Stdout, string Stderr, ExecExit Exi
 /// <summary>Exec as a caller uses it.</summary>
 internal static class Commands
 {
-    public static Task<CommandOutcome> RunAsync(this AgentConnection agent, CancellationToken cancellationToken, string command, params string[] args)
+    public static Task<CommandOutcome> RunAsync(
+        this AgentConnection agent,
+        CancellationToken cancellationToken,
+        string command,
+        params string[] args
+    )
     {
         var start = new ExecStart { Command = command };
         start.Args.AddRange(args);
         return agent.RunAsync(start, "", cancellationToken);
     }
 
-    public static async Task<CommandOutcome> RunAsync(this AgentConnection agent, ExecStart start, string stdin, CancellationToken cancellationToken)
+    public static async Task<CommandOutcome> RunAsync(
+        this AgentConnection agent,
+        ExecStart start,
+        string stdin,
+        CancellationToken cancellationToken
+    )
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(GuestUnderTest.Deadline);
@@ -34,7 +44,12 @@ internal static class Commands
         return await CollectAsync(call, _ => Task.CompletedTask, deadline.Token);
     }
 
-    private static async Task FeedAsync(IClientStreamWriter<ExecInput> writer, ExecStart start, string stdin, CancellationToken cancellationToken)
+    private static async Task FeedAsync(
+        IClientStreamWriter<ExecInput> writer,
+        ExecStart start,
+        string stdin,
+        CancellationToken cancellationToken
+    )
     {
         await writer.WriteAsync(new ExecInput { Start = start }, cancellationToken);
         if (stdin.Length > 0)
@@ -48,14 +63,20 @@ internal static class Commands
         }
     }
 
-    /// <summary>The call to its exit; one that has none within <see cref="GuestUnderTest.Deadline"/> fails with what it had put out.</summary>
+    /// <summary>
+    /// The call to its exit; one that has none within <see cref="GuestUnderTest.Deadline"/> fails with what it had put out.
+    /// </summary>
     /// <param name="onOutput">Told all of standard output so far, after each piece.</param>
     public static async Task<CommandOutcome> CollectAsync(
-        AsyncDuplexStreamingCall<ExecInput, ExecOutput> call, Func<string, Task> onOutput, CancellationToken cancellationToken)
+        AsyncDuplexStreamingCall<ExecInput, ExecOutput> call,
+        Func<string, Task> onOutput,
+        CancellationToken cancellationToken
+    )
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(GuestUnderTest.Deadline);
-        using MemoryStream stdout = new(), stderr = new();
+        using MemoryStream stdout = new(),
+            stderr = new();
         var pid = 0;
         try
         {
@@ -78,9 +99,12 @@ internal static class Commands
                 }
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && deadline.IsCancellationRequested)
+        catch (Exception e)
+            when (e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && deadline.IsCancellationRequested)
         {
-            Assert.Fail($"The command had not ended when its call was cancelled (deadline {GuestUnderTest.Deadline}). Output: {Text(stdout)}; errors: {Text(stderr)}");
+            Assert.Fail(
+                $"The command had not ended when its call was cancelled (deadline {GuestUnderTest.Deadline}). Output: {Text(stdout)}; errors: {Text(stderr)}"
+            );
         }
 
         Assert.Fail($"The call ended without an exit. Output: {Text(stdout)}; errors: {Text(stderr)}");

@@ -15,7 +15,16 @@ public sealed class ConfigurationTests(ConfiguredGuest guest)
         var request = new AttestRequest();
         request.Paths.AddRange(ConfiguredGuest.Files.Select(file => file.Path));
         var reply = await agent.Guest.AttestAsync(request, cancellationToken: Token);
-        (uint Mode, uint Uid, uint Gid)[] expected = [(0x1a4, 1000, 1000), (0x180, 1000, 1000), (0x1a0, 0, 0), (0x1ed, 0, 1000), (0x1a4, 1000, 1000), (0x1a4, 1000, 1000), (0x1a4, 1000, 1000)];
+        (uint Mode, uint Uid, uint Gid)[] expected =
+        [
+            (0x1a4, 1000, 1000),
+            (0x180, 1000, 1000),
+            (0x1a0, 0, 0),
+            (0x1ed, 0, 1000),
+            (0x1a4, 1000, 1000),
+            (0x1a4, 1000, 1000),
+            (0x1a4, 1000, 1000),
+        ];
         Assert.Equal(guest.Configured.Files, reply.Files);
         for (var i = 0; i < expected.Length; i++)
         {
@@ -36,7 +45,15 @@ public sealed class ConfigurationTests(ConfiguredGuest guest)
         foreach (var observed in reply.Env.SkipLast(1))
         {
             var value = observed.Name == "TZ" ? "Asia/Kathmandu" : ConfiguredGuest.Variables[observed.Name];
-            Assert.Equal(new Dictionary<string, string> { ["exec"] = value, ["login"] = value, ["session"] = value }, observed.SeenBy.ToDictionary());
+            Assert.Equal(
+                new Dictionary<string, string>
+                {
+                    ["exec"] = value,
+                    ["login"] = value,
+                    ["session"] = value,
+                },
+                observed.SeenBy.ToDictionary()
+            );
         }
 
         Assert.Empty(reply.Env[^1].SeenBy);
@@ -51,7 +68,12 @@ public sealed class ConfigurationTests(ConfiguredGuest guest)
         Assert.Matches("^[0-9a-f]{32}$", reply.MachineId);
         Assert.Equal(0, reply.CanaryStatus);
         Assert.Contains("http://192.168.100.1:10001", reply.CanaryError);
-        var seen = await agent.RunAsync(Token, "sh", "-c", "hostname; cat /etc/hostname; getent hosts workbench | cut -d' ' -f1; date +%Z; cat /etc/timezone /var/lib/dbus/machine-id");
+        var seen = await agent.RunAsync(
+            Token,
+            "sh",
+            "-c",
+            "hostname; cat /etc/hostname; getent hosts workbench | cut -d' ' -f1; date +%Z; cat /etc/timezone /var/lib/dbus/machine-id"
+        );
         Assert.Equal($"workbench\nworkbench\n127.0.1.1\n+0545\nAsia/Kathmandu\n{reply.MachineId}\n", seen.Stdout);
     }
 
@@ -73,7 +95,9 @@ public sealed class ConfigurationTests(ConfiguredGuest guest)
     public async Task Configure_ASecondTime_IsRefused()
     {
         var agent = await guest.AgentAsync(Token);
-        var refused = await Assert.ThrowsAsync<RpcException>(() => agent.Guest.ConfigureAsync(new ConfigureRequest(), cancellationToken: Token).ResponseAsync);
+        var refused = await Assert.ThrowsAsync<RpcException>(() =>
+            agent.Guest.ConfigureAsync(new ConfigureRequest(), cancellationToken: Token).ResponseAsync
+        );
         Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
     }
 
@@ -81,7 +105,10 @@ public sealed class ConfigurationTests(ConfiguredGuest guest)
     public async Task Session_AfterConfigure_ShowsXfceAndATerminal()
     {
         var agent = await guest.AgentAsync(Token);
-        Assert.Equal(0, (await agent.RunAsync(Token, "sh", "-c", "setsid xfce4-terminal --title 'Guest test' >/dev/null 2>&1 &")).Exit.ExitCode);
+        Assert.Equal(
+            0,
+            (await agent.RunAsync(Token, "sh", "-c", "setsid xfce4-terminal --title 'Guest test' >/dev/null 2>&1 &")).Exit.ExitCode
+        );
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Token);
         deadline.CancelAfter(TimeSpan.FromSeconds(60));
         using var watch = agent.Display.Watch(new Protocol.Display.WatchRequest(), cancellationToken: deadline.Token);
@@ -92,7 +119,10 @@ public sealed class ConfigurationTests(ConfiguredGuest guest)
             await foreach (var change in watch.ResponseStream.ReadAllAsync(deadline.Token))
             {
                 seen = string.Join(", ", change.Windows?.Windows.Select(window => window.Title) ?? [seen]);
-                if (change.Windows?.Windows.Any(window => window.Mapped && window.Title.Contains("Guest test", StringComparison.Ordinal)) == true)
+                if (
+                    change.Windows?.Windows.Any(window => window.Mapped && window.Title.Contains("Guest test", StringComparison.Ordinal))
+                    == true
+                )
                 {
                     return;
                 }

@@ -21,7 +21,12 @@ public sealed class ExecTests(ConfiguredGuest guest)
     public async Task Exec_DefaultUser_IsUserInItsHome()
     {
         var agent = await guest.AgentAsync(Token);
-        var outcome = await agent.RunAsync(Token, "sh", "-c", "id -un; pwd; echo $DISPLAY; ulimit -n; umask; cat /proc/self/status | grep -E 'SigIgn|SigBlk|CapEff'");
+        var outcome = await agent.RunAsync(
+            Token,
+            "sh",
+            "-c",
+            "id -un; pwd; echo $DISPLAY; ulimit -n; umask; cat /proc/self/status | grep -E 'SigIgn|SigBlk|CapEff'"
+        );
         var lines = outcome.Stdout.Split('\n');
         Assert.Equal(["user", "/home/user", ":0", "1024", "0022"], lines[..5]);
         Assert.All(lines[5..8], line => Assert.EndsWith("0000000000000000", line));
@@ -31,7 +36,13 @@ public sealed class ExecTests(ConfiguredGuest guest)
     public async Task Exec_UserRootAndCwdAndEnv_AreObeyed()
     {
         var agent = await guest.AgentAsync(Token);
-        var start = new ExecStart { Command = "sh", User = "root", Cwd = "/etc", Env = { ["EXTRA"] = "e x" } };
+        var start = new ExecStart
+        {
+            Command = "sh",
+            User = "root",
+            Cwd = "/etc",
+            Env = { ["EXTRA"] = "e x" },
+        };
         start.Args.AddRange(["-c", "id -u; pwd; echo \"$EXTRA\"; echo $HOME"]);
         Assert.Equal("0\n/etc\ne x\n/root\n", (await agent.RunAsync(start, "", Token)).Stdout);
     }
@@ -99,14 +110,18 @@ public sealed class ExecTests(ConfiguredGuest guest)
         start.Args.AddRange(["-c", "trap 'echo got; exit 3' INT; echo ready; while :; do sleep 1; done"]);
         await call.RequestStream.WriteAsync(new ExecInput { Start = start }, Token);
         var sent = false;
-        var outcome = await Commands.CollectAsync(call, async output =>
-        {
-            if (!sent && output.Contains("ready"))
+        var outcome = await Commands.CollectAsync(
+            call,
+            async output =>
             {
-                sent = true;
-                await call.RequestStream.WriteAsync(new ExecInput { Signal = 2 }, Token);
-            }
-        }, Token);
+                if (!sent && output.Contains("ready"))
+                {
+                    sent = true;
+                    await call.RequestStream.WriteAsync(new ExecInput { Signal = 2 }, Token);
+                }
+            },
+            Token
+        );
         Assert.Equal(3, outcome.Exit.ExitCode);
         Assert.Contains("got", outcome.Stdout);
     }
@@ -115,7 +130,13 @@ public sealed class ExecTests(ConfiguredGuest guest)
     public async Task Exec_Pty_IsAControllingTerminalWithItsSize()
     {
         var agent = await guest.AgentAsync(Token);
-        var start = new ExecStart { Command = "bash", Pty = true, Columns = 91, Rows = 37 };
+        var start = new ExecStart
+        {
+            Command = "bash",
+            Pty = true,
+            Columns = 91,
+            Rows = 37,
+        };
         start.Args.AddRange(["-c", "tty; stty size; echo $TERM; test -t 0 -a -t 1 -a -t 2 && echo terminal; echo x >/dev/tty"]);
         var outcome = await agent.RunAsync(start, "", Token);
         Assert.Matches(@"^/dev/pts/\d+\r\n37 91\r\nxterm-256color\r\nterminal\r\nx\r\n$", outcome.Stdout);
@@ -132,23 +153,37 @@ public sealed class ExecTests(ConfiguredGuest guest)
         start.Env["PS1"] = "ready> ";
         await call.RequestStream.WriteAsync(new ExecInput { Start = start }, Token);
         var stage = 0;
-        var outcome = await Commands.CollectAsync(call, async output =>
-        {
-            if (stage == 0 && output.Contains("ready> "))
+        var outcome = await Commands.CollectAsync(
+            call,
+            async output =>
             {
-                stage = 1;
-                await call.RequestStream.WriteAsync(new ExecInput { Window = new ExecWindow { Columns = 132, Rows = 50 } }, Token);
-                await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("stty size\nsh -c 'echo fore''ground; exec sleep 1000'\n") }, Token);
-            }
-            else if (stage == 1 && output.Contains("foreground"))
-            {
-                stage = 2;
-                Assert.Contains("50 132", output);
-                // Ctrl-C ends the foreground job, not the shell. The job says itself that it is there: pressed before it has the terminal, Ctrl-C is the shell's.
-                await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("\x03") }, Token);
-                await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("exit 5\n") }, Token);
-            }
-        }, Token);
+                if (stage == 0 && output.Contains("ready> "))
+                {
+                    stage = 1;
+                    await call.RequestStream.WriteAsync(
+                        new ExecInput
+                        {
+                            Window = new ExecWindow { Columns = 132, Rows = 50 },
+                        },
+                        Token
+                    );
+                    await call.RequestStream.WriteAsync(
+                        new ExecInput { Stdin = ByteString.CopyFromUtf8("stty size\nsh -c 'echo fore''ground; exec sleep 1000'\n") },
+                        Token
+                    );
+                }
+                else if (stage == 1 && output.Contains("foreground"))
+                {
+                    stage = 2;
+                    Assert.Contains("50 132", output);
+                    // Ctrl-C ends the foreground job, not the shell. The job says itself that it is there: pressed before it has the
+                    // terminal, Ctrl-C is the shell's.
+                    await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("\x03") }, Token);
+                    await call.RequestStream.WriteAsync(new ExecInput { Stdin = ByteString.CopyFromUtf8("exit 5\n") }, Token);
+                }
+            },
+            Token
+        );
         Assert.Equal((2, 5), (stage, outcome.Exit.ExitCode));
     }
 
@@ -197,7 +232,11 @@ public sealed class ExecTests(ConfiguredGuest guest)
             pid = call.ResponseStream.Current.Pid;
         }
 
-        await Eventually.HoldsAsync(async () => (await agent.RunAsync(Token, "test", "-d", $"/proc/{pid}")).Exit.ExitCode == 1 ? null : $"process {pid} is still there", GuestUnderTest.Deadline);
+        await Eventually.HoldsAsync(
+            async () =>
+                (await agent.RunAsync(Token, "test", "-d", $"/proc/{pid}")).Exit.ExitCode == 1 ? null : $"process {pid} is still there",
+            GuestUnderTest.Deadline
+        );
     }
 
     [Fact]
@@ -206,22 +245,29 @@ public sealed class ExecTests(ConfiguredGuest guest)
         var agent = await guest.AgentAsync(Token);
         await agent.RunAsync(Token, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (sh -c 'exit 0' &) ; done");
         await Eventually.HoldsAsync(
-            async () => (await agent.RunAsync(Token, "sh", "-c", "grep -lE '^State:.Z' /proc/[0-9]*/status 2>/dev/null")).Stdout.Trim() is { Length: > 0 } zombies ? $"there are zombies: {zombies}" : null,
-            GuestUnderTest.Deadline);
+            async () =>
+                (await agent.RunAsync(Token, "sh", "-c", "grep -lE '^State:.Z' /proc/[0-9]*/status 2>/dev/null")).Stdout.Trim()
+                    is { Length: > 0 } zombies
+                    ? $"there are zombies: {zombies}"
+                    : null,
+            GuestUnderTest.Deadline
+        );
     }
 
     [Fact]
     public async Task Exec_Malformed_IsRefusedByName()
     {
         var agent = await guest.AgentAsync(Token);
-        foreach (var (start, field) in ((ExecStart, string)[])
-        [
-            (new ExecStart(), "command"),
-            (new ExecStart { Command = "true", User = "nobody-here" }, "user"),
-            (new ExecStart { Command = "true", Cwd = "relative" }, "cwd"),
-            (new ExecStart { Command = "true", Env = { ["1X"] = "" } }, "env"),
-            (new ExecStart { Command = "true", TimeoutMs = -1 }, "timeout_ms"),
-        ])
+        foreach (
+            var (start, field) in ((ExecStart, string)[])
+                [
+                    (new ExecStart(), "command"),
+                    (new ExecStart { Command = "true", User = "nobody-here" }, "user"),
+                    (new ExecStart { Command = "true", Cwd = "relative" }, "cwd"),
+                    (new ExecStart { Command = "true", Env = { ["1X"] = "" } }, "env"),
+                    (new ExecStart { Command = "true", TimeoutMs = -1 }, "timeout_ms"),
+                ]
+        )
         {
             var refused = await Assert.ThrowsAsync<RpcException>(() => agent.RunAsync(start, "", Token));
             Assert.Equal(StatusCode.InvalidArgument, refused.StatusCode);

@@ -16,7 +16,16 @@ public sealed class FileTests(ConfiguredGuest guest)
     {
         var agent = await guest.AgentAsync(Token);
         var content = RandomNumberGenerator.GetBytes(3_000_000);
-        var put = await PutAsync(agent, new PutFileHeader { Path = "/home/user/new/deep/a.bin", Mode = 0x1e8, TotalSize = content.Length }, content);
+        var put = await PutAsync(
+            agent,
+            new PutFileHeader
+            {
+                Path = "/home/user/new/deep/a.bin",
+                Mode = 0x1e8,
+                TotalSize = content.Length,
+            },
+            content
+        );
         Assert.Equal(SHA256.HashData(content), put.Sha256.ToByteArray());
         Assert.Equal((0x1e8u, 1000u, 1000u, (long)content.Length), (put.Mode, put.Uid, put.Gid, put.Size));
         var (info, read) = await GetAsync(agent, "/home/user/new/deep/a.bin", 0, 0);
@@ -29,17 +38,39 @@ public sealed class FileTests(ConfiguredGuest guest)
     public async Task PutFile_Interrupted_KeepsThePartAndGoesOnFromIt()
     {
         var agent = await guest.AgentAsync(Token);
-        const string path = "/home/user/resumed.bin";
+        const string PathValue = "/home/user/resumed.bin";
         var content = RandomNumberGenerator.GetBytes(500_000);
-        var interrupted = await Assert.ThrowsAsync<RpcException>(() => PutAsync(agent, new PutFileHeader { Path = path, TotalSize = content.Length }, content[..200_000]));
+        var interrupted = await Assert.ThrowsAsync<RpcException>(() =>
+            PutAsync(agent, new PutFileHeader { Path = PathValue, TotalSize = content.Length }, content[..200_000])
+        );
         Assert.Equal(StatusCode.FailedPrecondition, interrupted.StatusCode);
-        var kept = await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: Token);
+        var kept = await agent.Guest.StatFileAsync(new StatFileRequest { Path = PathValue }, cancellationToken: Token);
         Assert.Equal((-1L, 200_000L), (kept.Size, kept.PartialSize));
-        var tooFar = await Assert.ThrowsAsync<RpcException>(() => PutAsync(agent, new PutFileHeader { Path = path, Offset = 200_001, TotalSize = content.Length }, content));
+        var tooFar = await Assert.ThrowsAsync<RpcException>(() =>
+            PutAsync(
+                agent,
+                new PutFileHeader
+                {
+                    Path = PathValue,
+                    Offset = 200_001,
+                    TotalSize = content.Length,
+                },
+                content
+            )
+        );
         Assert.Equal(StatusCode.OutOfRange, tooFar.StatusCode);
-        var put = await PutAsync(agent, new PutFileHeader { Path = path, Offset = 150_000, TotalSize = content.Length }, content[150_000..]);
+        var put = await PutAsync(
+            agent,
+            new PutFileHeader
+            {
+                Path = PathValue,
+                Offset = 150_000,
+                TotalSize = content.Length,
+            },
+            content[150_000..]
+        );
         Assert.Equal(SHA256.HashData(content), put.Sha256.ToByteArray());
-        Assert.Equal(0, (await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: Token)).PartialSize);
+        Assert.Equal(0, (await agent.Guest.StatFileAsync(new StatFileRequest { Path = PathValue }, cancellationToken: Token)).PartialSize);
         Assert.Equal("", (await agent.RunAsync(Token, "sh", "-c", "ls -A /home/user | grep partial")).Stdout);
     }
 
@@ -61,15 +92,23 @@ public sealed class FileTests(ConfiguredGuest guest)
         await agent.RunAsync(Token, "sh", "-c", "mkdir -p ~/l; echo original >~/l/target; ln -sf target ~/l/link; ln -sfn l ~/linkdir");
         foreach (var path in (string[])["/home/user/l/link", "/home/user/linkdir/target"])
         {
-            Assert.Equal(StatusCode.FailedPrecondition, (await Assert.ThrowsAsync<RpcException>(() => GetAsync(agent, path, 0, 0))).StatusCode);
+            Assert.Equal(
+                StatusCode.FailedPrecondition,
+                (await Assert.ThrowsAsync<RpcException>(() => GetAsync(agent, path, 0, 0))).StatusCode
+            );
         }
 
-        var inside = await Assert.ThrowsAsync<RpcException>(() => PutAsync(agent, new PutFileHeader { Path = "/home/user/linkdir/new", TotalSize = -1 }, [1]));
+        var inside = await Assert.ThrowsAsync<RpcException>(() =>
+            PutAsync(agent, new PutFileHeader { Path = "/home/user/linkdir/new", TotalSize = -1 }, [1])
+        );
         Assert.Contains("/home/user/linkdir is a symbolic link", inside.Status.Detail);
 
         // A put to a link's own place replaces the link; what it pointed to stays.
         await PutAsync(agent, new PutFileHeader { Path = "/home/user/l/link", TotalSize = -1 }, "new\n"u8.ToArray());
-        Assert.Equal("regular file\noriginal\nnew\n", (await agent.RunAsync(Token, "sh", "-c", "cd ~/l; stat -c %F link; cat target link")).Stdout);
+        Assert.Equal(
+            "regular file\noriginal\nnew\n",
+            (await agent.RunAsync(Token, "sh", "-c", "cd ~/l; stat -c %F link; cat target link")).Stdout
+        );
     }
 
     [Theory]
@@ -90,7 +129,10 @@ public sealed class FileTests(ConfiguredGuest guest)
     {
         var agent = await guest.AgentAsync(Token);
         await agent.RunAsync(Token, "sh", "-c", "rm -f /tmp/fifo; mkfifo /tmp/fifo");
-        Assert.Equal(StatusCode.FailedPrecondition, (await Assert.ThrowsAsync<RpcException>(() => GetAsync(agent, "/tmp/fifo", 0, 0))).StatusCode);
+        Assert.Equal(
+            StatusCode.FailedPrecondition,
+            (await Assert.ThrowsAsync<RpcException>(() => GetAsync(agent, "/tmp/fifo", 0, 0))).StatusCode
+        );
     }
 
     private static async Task<FileInfo> PutAsync(AgentConnection agent, PutFileHeader header, byte[] content)
@@ -116,7 +158,15 @@ public sealed class FileTests(ConfiguredGuest guest)
 
     private static async Task<(FileInfo Info, byte[] Content)> GetAsync(AgentConnection agent, string path, long offset, long length)
     {
-        using var call = agent.Guest.GetFile(new GetFileRequest { Path = path, Offset = offset, Length = length }, cancellationToken: Token);
+        using var call = agent.Guest.GetFile(
+            new GetFileRequest
+            {
+                Path = path,
+                Offset = offset,
+                Length = length,
+            },
+            cancellationToken: Token
+        );
         FileInfo? info = null;
         using var all = new MemoryStream();
         await foreach (var chunk in call.ResponseStream.ReadAllAsync(Token))

@@ -17,7 +17,7 @@ internal sealed class GuestUnderTest : IAsyncDisposable
     /// <summary>A guest's start takes 2 s alone; this is for a machine that is busy with other tests.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(90);
 
-    private static readonly TimeSpan _lookAgain = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20);
 
     private readonly Process _process;
     private readonly string _directory;
@@ -45,7 +45,8 @@ internal sealed class GuestUnderTest : IAsyncDisposable
     public static GuestUnderTest Start()
     {
         var rootfs = Environment.GetEnvironmentVariable("ORIEL_TEST_ROOTFS");
-        var agent = Environment.GetEnvironmentVariable("ORIEL_TEST_AGENT")
+        var agent =
+            Environment.GetEnvironmentVariable("ORIEL_TEST_AGENT")
             ?? (Environment.GetEnvironmentVariable("ORIEL_TEST_APP") is { Length: > 0 } app ? Path.Combine(app, "oriel-agent") : null);
         Assert.SkipWhen(string.IsNullOrEmpty(rootfs), "ORIEL_TEST_ROOTFS names no image's root file system.");
         Assert.SkipWhen(agent is null || !File.Exists(agent), "ORIEL_TEST_APP has no published oriel-agent.");
@@ -57,10 +58,34 @@ internal sealed class GuestUnderTest : IAsyncDisposable
         var key = RandomNumberGenerator.GetBytes(32);
         File.WriteAllText(
             Path.Combine(directory, "run/boot.json"),
-            JsonSerializer.Serialize(new BootConfig("d-aaaaaaaaaa", key, "before"), BootJsonContext.Default.BootConfig));
-        var start = new ProcessStartInfo("unshare") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (var argument in (string[])["--user", "--map-root-user", "--map-auto", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child",
-            "sh", Path.Combine(AppContext.BaseDirectory, "Guest/guest.sh"), directory, rootfs!, agent!])
+            JsonSerializer.Serialize(new BootConfig("d-aaaaaaaaaa", key, "before"), BootJsonContext.Default.BootConfig)
+        );
+        var start = new ProcessStartInfo("unshare")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        foreach (
+            var argument in (string[])
+                [
+                    "--user",
+                    "--map-root-user",
+                    "--map-auto",
+                    "--net",
+                    "--mount",
+                    "--uts",
+                    "--ipc",
+                    "--pid",
+                    "--fork",
+                    "--kill-child",
+                    "sh",
+                    Path.Combine(AppContext.BaseDirectory, "Guest/guest.sh"),
+                    directory,
+                    rootfs!,
+                    agent!,
+                ]
+        )
         {
             start.ArgumentList.Add(argument);
         }
@@ -91,7 +116,11 @@ internal sealed class GuestUnderTest : IAsyncDisposable
             Assert.False(_process.HasExited, $"The guest ended:\n{Console}");
             try
             {
-                using var socket = new System.Net.Sockets.Socket(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, 0);
+                using var socket = new System.Net.Sockets.Socket(
+                    System.Net.Sockets.AddressFamily.Unix,
+                    System.Net.Sockets.SocketType.Stream,
+                    0
+                );
                 await socket.ConnectAsync(new System.Net.Sockets.UnixDomainSocketEndPoint(SocketPath), deadline.Token);
                 return;
             }
@@ -100,7 +129,7 @@ internal sealed class GuestUnderTest : IAsyncDisposable
                 try
                 {
                     // There is no event for "somebody listens"; each turn looks again until the deadline.
-                    await Task.Delay(_lookAgain, deadline.Token);
+                    await Task.Delay(LookAgain, deadline.Token);
                 }
                 catch (OperationCanceledException)
                 {

@@ -13,7 +13,8 @@ public sealed class GoldenImageTests
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public GoldenImageTests() => Assert.SkipWhen(Root is null, "ORIEL_TEST_ROOTFS is not set: ./oriel test linux builds an image and sets it");
+    public GoldenImageTests() =>
+        Assert.SkipWhen(Root is null, "ORIEL_TEST_ROOTFS is not set: ./oriel test linux builds an image and sets it");
 
     [Fact]
     public void Manifest_OfTheBuiltImage_NamesWhatItIs()
@@ -30,7 +31,10 @@ public sealed class GoldenImageTests
             Assert.Matches(@"^\S*\d\S*$", Assert.Single(image.Packages, package => package.Name == name).Version);
         }
 
-        Assert.True(image.BootTest is { Passed: true } || Environment.GetEnvironmentVariable("ORIEL_ALLOW_UNTESTED_IMAGE") == "1", $"boot test: {image.BootTest}");
+        Assert.True(
+            image.BootTest is { Passed: true } || Environment.GetEnvironmentVariable("ORIEL_ALLOW_UNTESTED_IMAGE") == "1",
+            $"boot test: {image.BootTest}"
+        );
     }
 
     [Fact]
@@ -66,7 +70,10 @@ public sealed class GoldenImageTests
     [Fact]
     public void Packages_OfTheImage_HaveNoGplCodec()
     {
-        Assert.DoesNotContain(Names(), name => name.Contains("x264", StringComparison.Ordinal) || name.Contains("x265", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Names(),
+            name => name.Contains("x264", StringComparison.Ordinal) || name.Contains("x265", StringComparison.Ordinal)
+        );
         Assert.Empty(Directory.EnumerateFiles(Inside("usr/lib"), "libx26*", new EnumerationOptions { RecurseSubdirectories = true }));
         Assert.Contains("libopenh264-8", Names());
     }
@@ -101,10 +108,15 @@ public sealed class GoldenImageTests
         Assert.Contains("NO_PROXY=localhost,127.0.0.1,192.168.100.0/24", environment);
         Assert.Contains("no_proxy=localhost,127.0.0.1,192.168.100.0/24", environment);
         var policy = JsonNode.Parse(File.ReadAllText(Inside("etc/chromium/policies/managed/oriel.json")))!["ProxySettings"]!;
-        Assert.Equal(("fixed_servers", "192.168.100.1:10001"), (policy["ProxyMode"]!.GetValue<string>(), policy["ProxyServer"]!.GetValue<string>()));
+        Assert.Equal(
+            ("fixed_servers", "192.168.100.1:10001"),
+            (policy["ProxyMode"]!.GetValue<string>(), policy["ProxyServer"]!.GetValue<string>())
+        );
     }
 
-    /// <summary>The same tree (linked, not copied), but its session ends at once: its boot test fails soon, and it is refused with the reason.</summary>
+    /// <summary>
+    /// The same tree (linked, not copied), but its session ends at once: its boot test fails soon, and it is refused with the reason.
+    /// </summary>
     [Fact]
     public async Task BootTest_SessionThatEndsAtOnce_FailsAndTheImageIsRefused()
     {
@@ -113,18 +125,33 @@ public sealed class GoldenImageTests
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "An image's tree belongs to an ordinary user; this runs as root.");
 
         // Beside the image, since links do not leave a file system.
-        var data = Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(Root!)!)!)!, $"bad-{Guid.NewGuid():n}"[..12]);
+        var data = Path.Combine(
+            Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(Root!)!)!)!,
+            $"bad-{Guid.NewGuid():n}"[..12]
+        );
         var image = Path.Combine(data, "images", new string('e', 64));
         try
         {
             Directory.CreateDirectory(image);
-            await RunAsync("unshare", "--map-root-user", "--map-auto", "--", "sh", "-ec", """
+            await RunAsync(
+                "unshare",
+                "--map-root-user",
+                "--map-auto",
+                "--",
+                "sh",
+                "-ec",
+                """
                 cp -al "$0" "$1"
                 rm "$1/usr/bin/xfce4-session"
                 printf '#!/bin/sh\necho this session is broken\nexit 7\n' > "$1/usr/bin/xfce4-session"
                 chmod 755 "$1/usr/bin/xfce4-session"
-                """, Root!, Path.Combine(image, "rootfs"));
-            var manifest = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Path.GetDirectoryName(Root!)!, "manifest.json"), Token))!;
+                """,
+                Root!,
+                Path.Combine(image, "rootfs")
+            );
+            var manifest = JsonNode.Parse(
+                await File.ReadAllTextAsync(Path.Combine(Path.GetDirectoryName(Root!)!, "manifest.json"), Token)
+            )!;
             (manifest["digest"], manifest["bootTest"]) = ("sha256:" + new string('e', 64), null);
             await File.WriteAllTextAsync(Path.Combine(image, "manifest.json"), manifest.ToJsonString(), Token);
 
@@ -162,7 +189,9 @@ public sealed class GoldenImageTests
 
     private static async Task<(int Code, string Output)> TryAsync(params string[] command)
     {
-        using var process = Process.Start(new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Token);
         deadline.CancelAfter(TimeSpan.FromMinutes(4));
         try

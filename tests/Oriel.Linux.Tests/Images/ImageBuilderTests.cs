@@ -14,7 +14,10 @@ public sealed class ImageBuilderTests : IDisposable
     {
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "Images are built by an ordinary user with subordinate ids; this runs as root.");
         Directory.CreateDirectory(Recipe);
-        File.WriteAllText(Path.Combine(Recipe, "image.json"), $$"""{"name":"broken","suite":"trixie","mirrors":["deb file://{{_path}}/nowhere trixie main"]}""");
+        File.WriteAllText(
+            Path.Combine(Recipe, "image.json"),
+            $$"""{"name":"broken","suite":"trixie","mirrors":["deb file://{{_path}}/nowhere trixie main"]}"""
+        );
         File.WriteAllText(Path.Combine(Recipe, "packages.txt"), "bash\n");
     }
 
@@ -89,22 +92,30 @@ public sealed class ImageBuilderTests : IDisposable
         File.WriteAllText(Path.Combine(root, "file"), "content");
         File.CreateSymbolicLink(Path.Combine(root, "link"), "file");
         var tree = await TreeDigest.OfDirectoryAsync(root, TestContext.Current.CancellationToken);
-        ImageStore.Write(building, new ImageManifest("small", tree.Digest, "none", "recipe", null, tree.Size, tree.Entries, DateTimeOffset.UnixEpoch, [], null));
+        ImageStore.Write(
+            building,
+            new ImageManifest("small", tree.Digest, "none", "recipe", null, tree.Size, tree.Entries, DateTimeOffset.UnixEpoch, [], null)
+        );
         Directory.Move(building, new ImageStore(Images).PathOf(tree.Digest));
         return tree.Digest;
     }
 
     private Task<ImageManifest> BuildAsync(CancellationToken cancellationToken, Action<string>? onReport = null)
     {
-        var builder = new ImageBuilder(new ImageStore(Images), Cache, TimeProvider.System, line =>
-        {
-            lock (_reported)
+        var builder = new ImageBuilder(
+            new ImageStore(Images),
+            Cache,
+            TimeProvider.System,
+            line =>
             {
-                _reported.Add(line);
-            }
+                lock (_reported)
+                {
+                    _reported.Add(line);
+                }
 
-            onReport?.Invoke(line);
-        });
+                onReport?.Invoke(line);
+            }
+        );
         return builder.BuildAsync(new ImageBuildRequest(ImageRecipe.Load(Recipe), null, "0"), cancellationToken);
     }
 

@@ -19,9 +19,24 @@ public sealed class UnreadableSnapshotsTests : IDisposable
     public async Task List_FolderThatCannotBeRead_SaysSoAndTouchesNothing()
     {
         var store = new ImageStore(_data.FullName);
-        var image = new ImageManifest("desktop", "sha256:" + new string('a', 64), "bookworm", "", null, 0, 0, DateTimeOffset.UnixEpoch, [], null);
+        var image = new ImageManifest(
+            "desktop",
+            "sha256:" + new string('a', 64),
+            "bookworm",
+            "",
+            null,
+            0,
+            0,
+            DateTimeOffset.UnixEpoch,
+            [],
+            null
+        );
         var folder = Directory.CreateDirectory(Path.Combine(store.PathOf(image.Digest), "snapshots"));
-        var snapshots = new GoldenSnapshots(new DesktopDriver("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true"), store, NullLogger<GoldenSnapshots>.Instance);
+        var snapshots = new GoldenSnapshots(
+            new DesktopDriver("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true"),
+            store,
+            NullLogger<GoldenSnapshots>.Instance
+        );
         File.SetUnixFileMode(folder.FullName, UnixFileMode.None);
         try
         {

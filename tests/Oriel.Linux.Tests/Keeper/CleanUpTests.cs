@@ -15,10 +15,15 @@ public sealed class CleanUpTests
     public async Task Kill9_OfAnyOfThem_LeavesNothing(string victim)
     {
         await using var keeper = await TestKeeper.StartAsync();
-        await keeper.RunAsync("echo kept > /root/file; mkdir -p /home/user/d; chown 1000:1000 /home/user/d; (setpriv --reuid 1000 --regid 1000 --clear-groups setsid sleep 600 >/dev/null 2>&1 &)");
+        await keeper.RunAsync(
+            "echo kept > /root/file; mkdir -p /home/user/d; chown 1000:1000 /home/user/d; (setpriv --reuid 1000 --regid 1000 --clear-groups setsid sleep 600 >/dev/null 2>&1 &)"
+        );
         var family = ProcessFamily.Of(keeper.Identity.Pid);
-        var networks = family[2..].Select(member => ProcessFamily.LinkOf($"/proc/{member.Pid}/ns/net"))
-            .Append(ProcessFamily.LinkOf($"/proc/{keeper.Identity.Pid}/ns/net")).OfType<string>().ToHashSet();
+        var networks = family[2..]
+            .Select(member => ProcessFamily.LinkOf($"/proc/{member.Pid}/ns/net"))
+            .Append(ProcessFamily.LinkOf($"/proc/{keeper.Identity.Pid}/ns/net"))
+            .OfType<string>()
+            .ToHashSet();
         var interfaces = Interfaces();
         Assert.Equal(2, networks.Count);
 
@@ -33,8 +38,16 @@ public sealed class CleanUpTests
             process.Kill();
         }
 
-        await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
-        await Eventually.HoldsAsync(() => !ProcessFamily.NetworkNamespaces().Overlaps(networks), () => $"there are {string.Join(", ", ProcessFamily.NetworkNamespaces())}, of those {string.Join(", ", networks)} must go", KeeperRing.Deadline);
+        await Eventually.HoldsAsync(
+            () => !family.Any(member => member.IsThere),
+            () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}",
+            KeeperRing.Deadline
+        );
+        await Eventually.HoldsAsync(
+            () => !ProcessFamily.NetworkNamespaces().Overlaps(networks),
+            () => $"there are {string.Join(", ", ProcessFamily.NetworkNamespaces())}, of those {string.Join(", ", networks)} must go",
+            KeeperRing.Deadline
+        );
         Assert.False(KeeperLiveness.IsAlive(keeper.Identity));
         Assert.Equal(interfaces, Interfaces());
         Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo"));
@@ -60,7 +73,11 @@ public sealed class CleanUpTests
 
         KeeperLiveness.Kill(keeper.Identity);
 
-        await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
+        await Eventually.HoldsAsync(
+            () => !family.Any(member => member.IsThere),
+            () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}",
+            KeeperRing.Deadline
+        );
     }
 
     [Fact]
@@ -88,7 +105,7 @@ public sealed class CleanUpTests
             {
                 lines = File.ReadAllLines(Path.Combine(directory, "mountinfo"));
             }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 continue;
             }

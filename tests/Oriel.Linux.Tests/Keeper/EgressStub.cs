@@ -6,7 +6,9 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Linux.Tests.Keeper;
 
-/// <summary>The server's end of the egress socket: reads the preamble, then all that the guest sends until its end, then answers and closes.</summary>
+/// <summary>
+/// The server's end of the egress socket: reads the preamble, then all that the guest sends until its end, then answers and closes.
+/// </summary>
 internal sealed class EgressStub : IDisposable
 {
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -60,7 +62,7 @@ internal sealed class EgressStub : IDisposable
                 }
             }
         }
-        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
             // The test is over.
         }

@@ -3,8 +3,8 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Linux.Tests.Keeper;
 
 /// <summary>
-/// A host on which a tool of the creation is missing, fails, or ends without an error and without having done anything, or whose disk is full:
-/// the real keeper fails in the step that needed it, says why, and leaves nothing running.
+/// A host on which a tool of the creation is missing, fails, or ends without an error and without having done anything, or whose disk is
+/// full: the real keeper fails in the step that needed it, says why, and leaves nothing running.
 /// </summary>
 public sealed class FaultyHostTests : IDisposable
 {
@@ -26,7 +26,10 @@ public sealed class FaultyHostTests : IDisposable
         _machine.Take(tool);
         // What is in /usr/sbin and not in the PATH is installed.
         var exited = await FailAsync(
-            driver, step, $"mkdir \"$2.sbin\" && mount --bind /usr/sbin \"$2.sbin\" && mount -t tmpfs tmpfs /usr/sbin && ln -s \"$2.sbin\"/* /usr/sbin && rm -f /usr/sbin/{tool}");
+            driver,
+            step,
+            $"mkdir \"$2.sbin\" && mount --bind /usr/sbin \"$2.sbin\" && mount -t tmpfs tmpfs /usr/sbin && ln -s \"$2.sbin\"/* /usr/sbin && rm -f /usr/sbin/{tool}"
+        );
         Assert.Contains($"{tool} is not installed: sudo apt-get install {package}", exited.Detail, StringComparison.Ordinal);
     }
 
@@ -101,7 +104,11 @@ public sealed class FaultyHostTests : IDisposable
         var family = ProcessFamily.Of(keeper.Identity.Pid);
         Oriel.Desktops.Keepers.KeeperLiveness.Kill(keeper.Identity);
 
-        await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
+        await Eventually.HoldsAsync(
+            () => !family.Any(member => member.IsThere),
+            () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}",
+            KeeperRing.Deadline
+        );
         Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken));
         await Oriel.Desktops.Keepers.ScratchRemover.RemoveAsync(keeper.Bundle, TestContext.Current.CancellationToken);
         Assert.False(Directory.Exists(keeper.Bundle));

@@ -8,8 +8,8 @@ internal static class KeeperRing
     private static readonly string[] Programs = ["unshare", "newuidmap", "setsid", "nsenter", "ip", "nft", "crun"];
 
     /// <summary>A directory with a rootfs in it that has perl.</summary>
-    public static string Image { get; } = Path.GetDirectoryName(
-        Environment.GetEnvironmentVariable("ORIEL_TEST_ROOTFS") ?? "/var/lib/oriel/dev/rootfs")!;
+    public static string Image { get; } =
+        Path.GetDirectoryName(Environment.GetEnvironmentVariable("ORIEL_TEST_ROOTFS") ?? "/var/lib/oriel/dev/rootfs")!;
 
     public static string GuestScript { get; } = Path.Combine(AppContext.BaseDirectory, "Keeper", "guest.pl");
 
@@ -27,7 +27,9 @@ internal static class KeeperRing
             Assert.Skip($"No guest file system in {Image}; ORIEL_TEST_ROOTFS names one.");
         }
 
-        var missing = Programs.Where(program => !((string[])["/usr/bin", "/usr/sbin", "/bin", "/sbin"]).Any(path => File.Exists(Path.Combine(path, program))));
+        var missing = Programs.Where(program =>
+            !((string[])["/usr/bin", "/usr/sbin", "/bin", "/sbin"]).Any(path => File.Exists(Path.Combine(path, program)))
+        );
         if (string.Join(", ", missing) is { Length: > 0 } names)
         {
             Assert.Skip($"Not installed: {names}.");

@@ -4,7 +4,10 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Linux.Tests.Keeper;
 
-/// <summary>A kernel that hangs, for real: the keeper, its QEMU driver and QEMU's emulation, with a kernel that stands still before it has said what it should.</summary>
+/// <summary>
+/// A kernel that hangs, for real: the keeper, its QEMU driver and QEMU's emulation, with a kernel that stands still before it has said what
+/// it should.
+/// </summary>
 public sealed class KernelWatchdogTests : IDisposable
 {
     private const string LastWords = "the last words before it hung";
@@ -33,7 +36,11 @@ public sealed class KernelWatchdogTests : IDisposable
         await using var keeper = await StartAsync();
         await keeper.WaitForConsoleAsync(LastWords);
         // The same file, so that the machine that is started next, in the same directory, has it.
-        await File.WriteAllBytesAsync(Kernel, TinyKernel.Saying("oriel-init: start 1.25\r\noriel-init: root 2.5\r\n"), TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(
+            Kernel,
+            TinyKernel.Saying("oriel-init: start 1.25\r\noriel-init: root 2.5\r\n"),
+            TestContext.Current.CancellationToken
+        );
         var kernel = await DoneAsync(keeper, "kernel");
         Assert.Equal("1.25 s in the guest, at the second start: the first hung for 3 s", kernel.Detail);
         await DoneAsync(keeper, "guest-disks");
@@ -43,10 +50,17 @@ public sealed class KernelWatchdogTests : IDisposable
     [Fact]
     public async Task Start_KernelThatPanics_IsStartedOnceMoreAndThenFails()
     {
-        await File.WriteAllBytesAsync(Kernel, TinyKernel.Saying(LastWords + "\r\n", thenPanics: true), TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(
+            Kernel,
+            TinyKernel.Saying(LastWords + "\r\n", thenPanics: true),
+            TestContext.Current.CancellationToken
+        );
         await using var keeper = await StartAsync();
         var exited = await keeper.WaitForAsync<KeeperExit>();
-        Assert.StartsWith("kernel: the kernel came up in neither of two starts: the first ended with a panic or a reset, the second ended with a panic or a reset\n", exited.Detail);
+        Assert.StartsWith(
+            "kernel: the kernel came up in neither of two starts: the first ended with a panic or a reset, the second ended with a panic or a reset\n",
+            exited.Detail
+        );
         Assert.Equal(2, exited.Detail!.Split('\n').Count(line => line.Contains(LastWords, StringComparison.Ordinal)));
         await keeper.WaitForEndAsync();
     }
@@ -57,13 +71,19 @@ public sealed class KernelWatchdogTests : IDisposable
         await using var keeper = await StartAsync();
         var exited = await keeper.WaitForAsync<KeeperExit>();
         Assert.Equal("start-failed", exited.Reason);
-        Assert.StartsWith("kernel: the kernel came up in neither of two starts: the first hung for 3 s, the second hung for 3 s\n", exited.Detail);
+        Assert.StartsWith(
+            "kernel: the kernel came up in neither of two starts: the first hung for 3 s, the second hung for 3 s\n",
+            exited.Detail
+        );
         Assert.Equal(2, exited.Detail!.Split('\n').Count(line => line.Contains(LastWords, StringComparison.Ordinal)));
         Assert.Equal(KeeperStepState.Failed, keeper.Seen.OfType<KeeperStep>().Last(seen => seen.Name == "kernel").State);
         await keeper.WaitForEndAsync();
     }
 
-    /// <summary>The desktop's keeper and its VMM, at each state that a machine's start goes through: what is not dead is taken along, and the reason names the step.</summary>
+    /// <summary>
+    /// The desktop's keeper and its VMM, at each state that a machine's start goes through: what is not dead is taken along, and the reason
+    /// names the step.
+    /// </summary>
     [Theory]
     [InlineData("kernel", LastWords + "\r\n", "QEMU ended with code 137")]
     [InlineData("guest-disks", "oriel-init: start 1.25\r\n", "QEMU ended with code 137")]
@@ -79,7 +99,9 @@ public sealed class KernelWatchdogTests : IDisposable
             var family = ProcessFamily.Of(keeper.Identity.Pid);
             if (isVmm)
             {
-                var vmm = family.Single(member => File.ReadAllText($"/proc/{member.Pid}/cmdline").StartsWith("qemu-system", StringComparison.Ordinal));
+                var vmm = family.Single(member =>
+                    File.ReadAllText($"/proc/{member.Pid}/cmdline").StartsWith("qemu-system", StringComparison.Ordinal)
+                );
                 await keeper.InNamespacesAsync($"kill -9 {vmm.Pid}");
                 var exited = await keeper.WaitForAsync<KeeperExit>();
                 Assert.StartsWith($"{state}: ", exited.Detail);
@@ -90,8 +112,15 @@ public sealed class KernelWatchdogTests : IDisposable
                 KeeperLiveness.Kill(keeper.Identity);
             }
 
-            await Eventually.HoldsAsync(() => !family.Any(member => member.IsThere), () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}", KeeperRing.Deadline);
-            Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken));
+            await Eventually.HoldsAsync(
+                () => !family.Any(member => member.IsThere),
+                () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}",
+                KeeperRing.Deadline
+            );
+            Assert.DoesNotContain(
+                keeper.Bundle,
+                await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken)
+            );
         }
     }
 
@@ -102,7 +131,8 @@ public sealed class KernelWatchdogTests : IDisposable
         return TestKeeper.StartAsync(
             untilRunning: false,
             limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
-            change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = timeScale, ImagePath = _image });
+            change: spec => spec with { Driver = "qemu", Accelerator = "tcg", TimeScale = timeScale, ImagePath = _image }
+        );
     }
 
     private static async Task<KeeperStep> DoneAsync(TestKeeper keeper, string step)

@@ -14,12 +14,15 @@ public sealed class LauncherTests : IDisposable
     public async Task StartAsync_OfASpecThatTheKeeperRefuses_SaysWhy()
     {
         KeeperRing.Require();
-        var fault = await Assert.ThrowsAsync<KeeperLaunchException>(
-            () => new KeeperLauncher("/nonexistent/oriel-keeper").StartAsync(SpecOf("b/../b"), CancellationToken.None));
+        var fault = await Assert.ThrowsAsync<KeeperLaunchException>(() =>
+            new KeeperLauncher("/nonexistent/oriel-keeper").StartAsync(SpecOf("b/../b"), CancellationToken.None)
+        );
         Assert.Contains("/nonexistent/oriel-keeper", fault.Message);
     }
 
-    /// <summary>A disk that takes neither the keeper's identity nor a line of its log: the words must reach the server without it.</summary>
+    /// <summary>
+    /// A disk that takes neither the keeper's identity nor a line of its log: the words must reach the server without it.
+    /// </summary>
     [Fact]
     public async Task StartAsync_KeeperThatCannotWrite_SaysWhyThoughItsLogIsFull()
     {
@@ -28,11 +31,15 @@ public sealed class LauncherTests : IDisposable
         Directory.CreateDirectory(spec.Bundle);
         File.CreateSymbolicLink(Path.Combine(spec.Bundle, BundleLayout.KeeperLog), "/dev/full");
         File.CreateSymbolicLink(Path.Combine(spec.Bundle, $".{BundleLayout.Identity}.new"), "/dev/full");
-        var fault = await Assert.ThrowsAsync<KeeperLaunchException>(() => new KeeperLauncher(KeeperRing.KeeperPath).StartAsync(spec, CancellationToken.None));
+        var fault = await Assert.ThrowsAsync<KeeperLaunchException>(() =>
+            new KeeperLauncher(KeeperRing.KeeperPath).StartAsync(spec, CancellationToken.None)
+        );
         Assert.Matches("^The keeper ended with code 1: No space left on device.*$", fault.Message);
     }
 
-    /// <summary>However far the start has come: unshare, while it makes the namespaces, has a helper that waits for it, for ever if it dies.</summary>
+    /// <summary>
+    /// However far the start has come: unshare, while it makes the namespaces, has a helper that waits for it, for ever if it dies.
+    /// </summary>
     [Fact]
     public async Task StartAsync_GivenUpAtAnyMoment_LeavesNoProcess()
     {
@@ -55,9 +62,21 @@ public sealed class LauncherTests : IDisposable
         await Eventually.HoldsAsync(
             () => HostProcesses.Naming(_directory).Count == 0,
             () => $"of {150 - begun} that were given up there are: {string.Join("; ", HostProcesses.Naming(_directory))}",
-            KeeperRing.Deadline);
+            KeeperRing.Deadline
+        );
     }
 
-    private KeeperSpec SpecOf(string name) => new(
-        "d-abcdefghij", Path.Combine(_directory, name), "container", "/nowhere", "sha256:x", "/nowhere", [], [], "h", new KeeperLimits(0, 0, 0, null));
+    private KeeperSpec SpecOf(string name) =>
+        new(
+            "d-abcdefghij",
+            Path.Combine(_directory, name),
+            "container",
+            "/nowhere",
+            "sha256:x",
+            "/nowhere",
+            [],
+            [],
+            "h",
+            new KeeperLimits(0, 0, 0, null)
+        );
 }

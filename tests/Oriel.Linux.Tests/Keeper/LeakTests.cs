@@ -64,11 +64,13 @@ public sealed class LeakTests
         using var listener = new UdpClient(new IPEndPoint(HostAddress(), 0));
         var received = listener.ReceiveAsync();
 
-        var (_, output) = await keeper.RunPerlAsync($$"""
+        var (_, output) = await keeper.RunPerlAsync(
+            $$"""
             for my $to ("{{listener.Client.LocalEndPoint}}", "192.168.100.1:123", "8.8.8.8:443", "192.168.100.1:10001", "192.168.100.255:137", "224.0.0.251:5353") {
               my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $to, Broadcast => 1) or do { print "$to $@"; next };
               print defined(send($s, "probe", 0)) ? "sent\n" : "$to $!\n"; }
-            """);
+            """
+        );
 
         Assert.Equal(string.Concat(Enumerable.Repeat("sent\n", 6)), output);
         Assert.InRange((await CountedAsync(keeper, "dropped-udp", 6))["dropped-udp"], 6, long.MaxValue);
@@ -81,13 +83,15 @@ public sealed class LeakTests
         await using var keeper = await TestKeeper.StartAsync();
 
         // The question for some.name.test, type A; over UDP to an address that nothing answers at, then over TCP.
-        var (_, output) = await keeper.RunPerlAsync("""
+        var (_, output) = await keeper.RunPerlAsync(
+            """
             my $q = pack("n6", 77, 256, 1, 0, 0, 0) . "\4some\4name\4test\0" . pack("n2", 1, 1);
             my $u = IO::Socket::INET->new(Proto => "udp", PeerAddr => "9.9.9.9:53"); send($u, $q, 0); $u->recv(my $a, 600);
             my $t = IO::Socket::INET->new(PeerAddr => "1.1.1.1:53"); print $t pack("n", length $q) . $q; $t->flush;
             read($t, my $n, 2); read($t, my $b, unpack("n", $n));
             print unpack("n", $a), " ", inet_ntoa(substr($a, -4)), " ", ($a eq $b ? "same" : "other"), "\n";
-            """);
+            """
+        );
 
         Assert.Matches(@"^77 198\.1[89]\.\d+\.\d+ same\n$", output);
     }
@@ -97,20 +101,23 @@ public sealed class LeakTests
     {
         await using var keeper = await TestKeeper.StartAsync();
 
-        var (_, output) = await keeper.RunPerlAsync("""
+        var (_, output) = await keeper.RunPerlAsync(
+            """
             socket(my $icmp, PF_INET, SOCK_RAW, 1) or print "icmp: $!\n";
             socket(my $raw, PF_INET, SOCK_RAW, 255) or print "raw: $!\n";
             socket(my $packet, 17, SOCK_RAW, 768) or print "packet: $!\n";
             socket(my $vsock, 40, SOCK_STREAM, 0) or print "vsock: $!\n";
             socket(my $netfilter, 16, SOCK_RAW, 12) or print "netfilter: $!\n";
             socket(my $alg, 38, SOCK_SEQPACKET, 0) or print "alg: $!\n";
-            """);
+            """
+        );
 
         Assert.Equal(
             "icmp: Operation not permitted\nraw: Operation not permitted\npacket: Address family not supported by protocol\n"
-            + "vsock: Address family not supported by protocol\nnetfilter: Address family not supported by protocol\n"
-            + "alg: Address family not supported by protocol\n",
-            output);
+                + "vsock: Address family not supported by protocol\nnetfilter: Address family not supported by protocol\n"
+                + "alg: Address family not supported by protocol\n",
+            output
+        );
     }
 
     [Fact]
@@ -120,10 +127,12 @@ public sealed class LeakTests
 
         // Raw sockets are not the guest's, so its kernel is made to send: a datagram to a closed port that the guest itself refuses
         // cannot come in; what can be sent is the datagram kind of ICMP, where the group range allows it.
-        var (_, output) = await keeper.RunPerlAsync("""
+        var (_, output) = await keeper.RunPerlAsync(
+            """
             socket(my $s, PF_INET, SOCK_DGRAM, 1) or do { print "none: $!\n"; exit };
             for my $to ("192.168.100.1", "8.8.8.8") { print defined(send($s, pack("C2n3", 8, 0, 63487, 0, 0), 0, sockaddr_in(0, inet_aton($to)))) ? "sent\n" : "$!\n" }
-            """);
+            """
+        );
 
         if (output.StartsWith("none: ", StringComparison.Ordinal))
         {
@@ -140,13 +149,18 @@ public sealed class LeakTests
         await using var keeper = await TestKeeper.StartAsync();
 
         var (_, addresses) = await keeper.RunAsync("cat /proc/net/if_inet6; cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6");
-        var (_, output) = await keeper.RunPerlAsync("""
+        var (_, output) = await keeper.RunPerlAsync(
+            """
             socket(my $s, PF_INET6, SOCK_STREAM, 6) or do { print "socket: $!\n"; exit };
             connect($s, pack_sockaddr_in6(80, Socket::inet_pton(PF_INET6, "2001:db8::1"))) or print "connect: $!\n";
-            """);
+            """
+        );
 
         Assert.Equal("1\n", addresses);
-        Assert.Matches("^(socket|connect): (Network is unreachable|Cannot assign requested address|Address family not supported by protocol)\n$", output);
+        Assert.Matches(
+            "^(socket|connect): (Network is unreachable|Cannot assign requested address|Address family not supported by protocol)\n$",
+            output
+        );
     }
 
     [Fact]
@@ -154,16 +168,20 @@ public sealed class LeakTests
     {
         await using var keeper = await TestKeeper.StartAsync();
 
-        foreach (var command in (string[])[
-            "echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
-            "echo 1 > /proc/sys/net/ipv4/ip_forward",
-            "ip link set eth0 down",
-            "ip address add 10.1.1.1/24 dev eth0",
-            "ip route add 10.2.0.0/16 dev eth0",
-            "ip link add type dummy",
-            "nsenter --net=/proc/1/ns/net true",
-            "mount -t tmpfs none /mnt",
-            "mount -o remount,rw /proc/sys"])
+        foreach (
+            var command in (string[])
+                [
+                    "echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
+                    "echo 1 > /proc/sys/net/ipv4/ip_forward",
+                    "ip link set eth0 down",
+                    "ip address add 10.1.1.1/24 dev eth0",
+                    "ip route add 10.2.0.0/16 dev eth0",
+                    "ip link add type dummy",
+                    "nsenter --net=/proc/1/ns/net true",
+                    "mount -t tmpfs none /mnt",
+                    "mount -o remount,rw /proc/sys",
+                ]
+        )
         {
             var (code, output) = await keeper.RunAsync($"({command})");
             Assert.True(code != 0, $"{command} succeeded: {output}");
@@ -195,7 +213,9 @@ public sealed class LeakTests
         await using var one = await TestKeeper.StartAsync();
         await using var other = await TestKeeper.StartAsync();
         using var egress = new EgressStub(other.Spec.EgressSocket);
-        await one.RunAsync("(perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(LocalPort => 7777, Listen => 5); print STDERR qq(listening\\n); print STDERR qq(reached\\n) while $l->accept' >/proc/1/fd/1 2>&1 &)");
+        await one.RunAsync(
+            "(perl -MIO::Socket::INET -e 'my $l = IO::Socket::INET->new(LocalPort => 7777, Listen => 5); print STDERR qq(listening\\n); print STDERR qq(reached\\n) while $l->accept' >/proc/1/fd/1 2>&1 &)"
+        );
         await one.WaitForConsoleAsync("listening");
 
         // The other's own address is its own, and no other on the link answers.
@@ -220,7 +240,8 @@ public sealed class LeakTests
 
     /// <summary>The first address of this machine that is not loopback, or loopback's second where there is no other.</summary>
     private static IPAddress HostAddress() =>
-        System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces()
+        System
+            .Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces()
             .SelectMany(link => link.GetIPProperties().UnicastAddresses)
             .Select(unicast => unicast.Address)
             .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address))
@@ -232,10 +253,11 @@ public sealed class LeakTests
         return IPAddress.None;
     }
 
-    private static string Connect(string peer) => $$"""
-        my $s = IO::Socket::INET->new(PeerAddr => "{{peer}}", Timeout => 5);
-        print $s ? "connected\n" : "connect: ".($@ =~ s/.*: //sr)."\n";
-        """;
+    private static string Connect(string peer) =>
+        $$"""
+            my $s = IO::Socket::INET->new(PeerAddr => "{{peer}}", Timeout => 5);
+            print $s ? "connected\n" : "connect: ".($@ =~ s/.*: //sr)."\n";
+            """;
 
     private static async Task<(string Kind, string? Address, int Port)> OriginOfNextAsync(EgressStub egress)
     {

@@ -13,9 +13,18 @@ public sealed class LifecycleTests
 
         var steps = keeper.Seen.OfType<KeeperStep>().ToList();
         string[] names = ["namespaces", "network", "scratch", "container-create", "container-start", "agent-link"];
-        Assert.Equal(names.SelectMany(name => (string[])[$"{name} running", $"{name} done"]), steps.Select(step => $"{step.Name} {step.State}".ToLowerInvariant()));
+        Assert.Equal(
+            names.SelectMany(name => (string[])[$"{name} running", $"{name} done"]),
+            steps.Select(step => $"{step.Name} {step.State}".ToLowerInvariant())
+        );
         Assert.All(steps.Where(step => step.State == KeeperStepState.Done), step => Assert.InRange(step.ElapsedUs, 1, 60_000_000));
-        TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps.Where(step => step.State == KeeperStepState.Done).Select(step => $"{step.Name} {step.ElapsedUs / 1000.0:0.0} ms")));
+        TestContext.Current.SendDiagnosticMessage(
+            "{0}",
+            string.Join(
+                ", ",
+                steps.Where(step => step.State == KeeperStepState.Done).Select(step => $"{step.Name} {step.ElapsedUs / 1000.0:0.0} ms")
+            )
+        );
     }
 
     [Fact]
@@ -50,7 +59,10 @@ public sealed class LifecycleTests
         await keeper.WaitForEndAsync();
 
         Assert.Equal(("guest-exited", "exit code 7"), (exited.Reason, exited.Detail));
-        var kept = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit)), KeeperMessageContext.Default.KeeperMessage);
+        var kept = JsonSerializer.Deserialize(
+            await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit)),
+            KeeperMessageContext.Default.KeeperMessage
+        );
         Assert.Equal(exited, kept);
         Assert.False(File.Exists(Path.Combine(keeper.Bundle, BundleLayout.KeeperSocket)));
         Assert.Contains("terminated", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog)));
@@ -106,7 +118,11 @@ public sealed class LifecycleTests
         await keeper.RunAsync("head -c 6000000 /dev/zero | tr \"\\0\" x | fold -w 99 > /proc/1/fd/1; echo the-end > /proc/1/fd/1");
 
         var log = Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog);
-        await Eventually.HoldsAsync(() => File.ReadAllText(log).Contains("the-end", StringComparison.Ordinal), () => "the flood's end is not in console.log", KeeperRing.Deadline);
+        await Eventually.HoldsAsync(
+            () => File.ReadAllText(log).Contains("the-end", StringComparison.Ordinal),
+            () => "the flood's end is not in console.log",
+            KeeperRing.Deadline
+        );
         Assert.InRange(new FileInfo(log).Length, 1, 1024 * 1024);
         Assert.InRange(new FileInfo(log + ".1").Length, 1, 1024 * 1024);
         await keeper.ConnectAsync();

@@ -14,8 +14,11 @@ internal sealed record Member(int Pid, ulong StartTicks)
     {
         try
         {
-            return File.ReadLines($"/proc/{Pid}/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal))
-                .Split('\t')[1..].Select(uid => int.Parse(uid, CultureInfo.InvariantCulture)).ToList();
+            return File.ReadLines($"/proc/{Pid}/status")
+                .First(line => line.StartsWith("Uid:", StringComparison.Ordinal))
+                .Split('\t')[1..]
+                .Select(uid => int.Parse(uid, CultureInfo.InvariantCulture))
+                .ToList();
         }
         catch (IOException)
         {
@@ -34,7 +37,10 @@ internal static class ProcessFamily
         var parents = new Dictionary<int, (int Parent, ulong Start)>();
         foreach (var directory in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out var id) && TryRead(id, out var parent, out var start))
+            if (
+                int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out var id)
+                && TryRead(id, out var parent, out var start)
+            )
             {
                 parents[id] = (parent, start);
             }
@@ -43,7 +49,9 @@ internal static class ProcessFamily
         var family = new List<Member> { new(pid, parents[pid].Start) };
         for (var i = 0; i < family.Count; i++)
         {
-            family.AddRange(parents.Where(entry => entry.Value.Parent == family[i].Pid).Select(entry => new Member(entry.Key, entry.Value.Start)));
+            family.AddRange(
+                parents.Where(entry => entry.Value.Parent == family[i].Pid).Select(entry => new Member(entry.Key, entry.Value.Start))
+            );
         }
 
         var unshare = parents[pid].Parent;
@@ -52,11 +60,13 @@ internal static class ProcessFamily
     }
 
     /// <summary>The network namespaces that some process of this machine, as far as visible, is in.</summary>
-    public static HashSet<string> NetworkNamespaces() => Directory.EnumerateDirectories("/proc")
-        .Where(directory => int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out _))
-        .Select(directory => LinkOf(Path.Combine(directory, "ns/net")))
-        .OfType<string>()
-        .ToHashSet();
+    public static HashSet<string> NetworkNamespaces() =>
+        Directory
+            .EnumerateDirectories("/proc")
+            .Where(directory => int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out _))
+            .Select(directory => LinkOf(Path.Combine(directory, "ns/net")))
+            .OfType<string>()
+            .ToHashSet();
 
     public static string? LinkOf(string path)
     {
@@ -64,7 +74,7 @@ internal static class ProcessFamily
         {
             return new FileInfo(path).LinkTarget;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
@@ -80,7 +90,7 @@ internal static class ProcessFamily
             start = ulong.Parse(fields[19], CultureInfo.InvariantCulture);
             return true;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             (parent, start) = (0, 0);
             return false;

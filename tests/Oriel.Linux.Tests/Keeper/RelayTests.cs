@@ -112,12 +112,14 @@ public sealed class RelayTests
         await using var keeper = await TestKeeper.StartAsync();
         using var egress = new EgressStub(keeper.Spec.EgressSocket, hold: true);
 
-        var (_, output) = await keeper.RunPerlAsync($$"""
+        var (_, output) = await keeper.RunPerlAsync(
+            $$"""
             my @all; my $lost = 0;
             for (1..1100) { my $s = IO::Socket::INET->new(PeerAddr => "{{Proxy}}"); push @all, $s if $s }
             for my $s (@all[1024..$#all]) { $lost++ if !defined sysread($s, my $b, 1) }
             print "opened ".@all." lost $lost\n";
-            """);
+            """
+        );
 
         Assert.Equal("opened 1100 lost 76\n", output);
         Assert.Equal(76, (await keeper.CountersAsync())["connections-over-limit"]);
@@ -141,11 +143,12 @@ public sealed class RelayTests
     }
 
     /// <summary>Perl that connects, sends, closes its sending half, and prints all that comes back, or the error.</summary>
-    private static string Talk(string peer, string text) => $$"""
-        my $s = IO::Socket::INET->new(PeerAddr => "{{peer}}", Timeout => 20) or do { print "connect: $@"; exit 1 };
-        syswrite($s, "{{text}}"); shutdown($s, 1);
-        while (1) { my $n = sysread($s, my $b, 4096); if (!defined $n) { print "read: $!\n"; last } last if !$n; print $b }
-        """;
+    private static string Talk(string peer, string text) =>
+        $$"""
+            my $s = IO::Socket::INET->new(PeerAddr => "{{peer}}", Timeout => 20) or do { print "connect: $@"; exit 1 };
+            syswrite($s, "{{text}}"); shutdown($s, 1);
+            while (1) { my $n = sysread($s, my $b, 4096); if (!defined $n) { print "read: $!\n"; last } last if !$n; print $b }
+            """;
 
     private static long PssKilobytes(int pid)
     {

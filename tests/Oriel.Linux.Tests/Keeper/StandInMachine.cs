@@ -10,7 +10,20 @@ namespace Oriel.Linux.Tests.Keeper;
 internal sealed class StandInMachine : IDisposable
 {
     public const UnixFileMode EveryoneRuns = (UnixFileMode)0b111_101_101;
-    private static readonly string[] Tools = ["ip", "nft", "nsenter", "crun", "mke2fs", "setpriv", "cp", "perl", "sh", "qemu-system-x86_64", "cat"];
+    private static readonly string[] Tools =
+    [
+        "ip",
+        "nft",
+        "nsenter",
+        "crun",
+        "mke2fs",
+        "setpriv",
+        "cp",
+        "perl",
+        "sh",
+        "qemu-system-x86_64",
+        "cat",
+    ];
 
     private readonly string _directory = Directory.CreateTempSubdirectory("oriel-vm-").FullName;
 
@@ -29,7 +42,12 @@ internal sealed class StandInMachine : IDisposable
         Directory.CreateDirectory(Path.Combine(_directory, "bin"));
         foreach (var tool in Tools)
         {
-            if (((string[])["/usr/sbin", "/usr/bin", "/sbin", "/bin"]).Select(folder => Path.Combine(folder, tool)).FirstOrDefault(File.Exists) is { } real)
+            if (
+                ((string[])["/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+                    .Select(folder => Path.Combine(folder, tool))
+                    .FirstOrDefault(File.Exists) is
+                { } real
+            )
             {
                 File.CreateSymbolicLink(ProgramOf(tool), real);
             }
@@ -53,7 +71,8 @@ internal sealed class StandInMachine : IDisposable
         File.SetUnixFileMode(ProgramOf(tool), EveryoneRuns);
     }
 
-    /// <param name="driver"><c>container</c> starts guest.pl over the ring's root file system; the others start their VMM with this image.</param>
+    /// <param name="driver"><c>container</c> starts guest.pl over the ring's root file system; the others start their VMM with this
+    /// image.</param>
     /// <param name="before">As <see cref="TestKeeper.StartAsync"/> has it, and so <paramref name="environment"/>.</param>
     public Task<TestKeeper> StartAsync(string driver, string before = "true", string environment = "")
     {
@@ -67,7 +86,8 @@ internal sealed class StandInMachine : IDisposable
             limits: new KeeperLimits(64L << 20, 1, 0, null, DiskBytes: 64L << 20),
             change: spec => driver == "container" ? spec : spec with { Driver = driver, Accelerator = "tcg", ImagePath = Image },
             environment: $"PATH={Path.Combine(_directory, "bin")} {environment}",
-            before: before);
+            before: before
+        );
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);

@@ -36,8 +36,13 @@ internal sealed class TestKeeper : IAsyncDisposable
     /// <param name="before">A command of the shell, in the keeper's namespaces and as their root; <c>$2</c> is the bundle.</param>
     /// <param name="environment">Of the keeper alone, as the shell's assignments before a command.</param>
     public static async Task<TestKeeper> StartAsync(
-        string? agent = null, bool untilRunning = true, KeeperLimits? limits = null, Func<KeeperSpec, KeeperSpec>? change = null, string environment = "",
-        string before = "true")
+        string? agent = null,
+        bool untilRunning = true,
+        KeeperLimits? limits = null,
+        Func<KeeperSpec, KeeperSpec>? change = null,
+        string environment = "",
+        string before = "true"
+    )
     {
         KeeperRing.Require();
         var directory = Directory.CreateTempSubdirectory("oriel-keeper-").FullName;
@@ -48,11 +53,23 @@ internal sealed class TestKeeper : IAsyncDisposable
         File.SetUnixFileMode(copy, (UnixFileMode)0b111_101_101);
         var bundle = Path.Combine(directory, "desktop");
         var spec = new KeeperSpec(
-            DesktopId, bundle, "container", KeeperRing.Image, "sha256:test", Path.Combine(directory, "egress.sock"),
-            Enumerable.Repeat((byte)7, 32).ToArray(), Enumerable.Repeat((byte)9, 32).ToArray(), "testing", limits ?? new KeeperLimits(0, 0, 0, null));
+            DesktopId,
+            bundle,
+            "container",
+            KeeperRing.Image,
+            "sha256:test",
+            Path.Combine(directory, "egress.sock"),
+            Enumerable.Repeat((byte)7, 32).ToArray(),
+            Enumerable.Repeat((byte)9, 32).ToArray(),
+            "testing",
+            limits ?? new KeeperLimits(0, 0, 0, null)
+        );
         spec = change?.Invoke(spec) ?? spec;
         var keeper = new TestKeeper(directory, spec);
-        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy, environment, before)).StartAsync(spec, TestContext.Current.CancellationToken);
+        keeper.Identity = await new KeeperLauncher(await WrapperAsync(directory, copy, environment, before)).StartAsync(
+            spec,
+            TestContext.Current.CancellationToken
+        );
         await keeper.ConnectAsync();
         if (untilRunning)
         {
@@ -77,7 +94,9 @@ internal sealed class TestKeeper : IAsyncDisposable
     public async Task<string?> AskAsync(Func<long, KeeperCommand> command, TimeSpan? patience = null)
     {
         var id = ++_lastId;
-        await _control!.SendAsync(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(command(id), KeeperMessageContext.Default.KeeperCommand) + "\n"));
+        await _control!.SendAsync(
+            Encoding.UTF8.GetBytes(JsonSerializer.Serialize(command(id), KeeperMessageContext.Default.KeeperCommand) + "\n")
+        );
         return (await WaitForAsync<KeeperReply>(reply => reply.Id == id, patience)).Problem;
     }
 
@@ -121,7 +140,10 @@ internal sealed class TestKeeper : IAsyncDisposable
             await WaitForAsync<ConsoleLine>(Fits);
         }
 
-        bool Fits(KeeperEvent seen) => seen is ConsoleLine { Line: var line } && line.Contains(text, StringComparison.Ordinal) && !line.StartsWith("command:", StringComparison.Ordinal);
+        bool Fits(KeeperEvent seen) =>
+            seen is ConsoleLine { Line: var line }
+            && line.Contains(text, StringComparison.Ordinal)
+            && !line.StartsWith("command:", StringComparison.Ordinal);
     }
 
     public async Task<IReadOnlyDictionary<string, long>> CountersAsync()
@@ -167,14 +189,20 @@ internal sealed class TestKeeper : IAsyncDisposable
     public async Task InNamespacesAsync(string command)
     {
         var start = new System.Diagnostics.ProcessStartInfo(
-            "nsenter", ["--target", $"{Identity.Pid}", "--user", "--mount", "--preserve-credentials", "--", "sh", "-c", command]) { RedirectStandardError = true };
+            "nsenter",
+            ["--target", $"{Identity.Pid}", "--user", "--mount", "--preserve-credentials", "--", "sh", "-c", command]
+        )
+        {
+            RedirectStandardError = true,
+        };
         using var process = System.Diagnostics.Process.Start(start)!;
         var said = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, said);
     }
 
-    public Task WaitForEndAsync() => Eventually.HoldsAsync(() => !KeeperLiveness.IsAlive(Identity), () => "the keeper is there", KeeperRing.Deadline);
+    public Task WaitForEndAsync() =>
+        Eventually.HoldsAsync(() => !KeeperLiveness.IsAlive(Identity), () => "the keeper is there", KeeperRing.Deadline);
 
     public async ValueTask DisposeAsync()
     {
@@ -197,7 +225,10 @@ internal sealed class TestKeeper : IAsyncDisposable
     private static async Task<string> WrapperAsync(string directory, string agent, string environment, string before)
     {
         var path = Path.Combine(directory, "keeper");
-        await File.WriteAllTextAsync(path, $"#!/bin/sh\n{before} || exit\nORIEL_AGENT_BINARY={agent} {environment} exec {KeeperRing.KeeperPath} \"$@\"\n");
+        await File.WriteAllTextAsync(
+            path,
+            $"#!/bin/sh\n{before} || exit\nORIEL_AGENT_BINARY={agent} {environment} exec {KeeperRing.KeeperPath} \"$@\"\n"
+        );
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         return path;
     }

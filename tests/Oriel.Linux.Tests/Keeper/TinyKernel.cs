@@ -4,13 +4,19 @@ using System.Text;
 namespace Oriel.Linux.Tests.Keeper;
 
 /// <summary>
-/// A kernel of two dozen instructions, an ELF64 file that a VMM starts by PVH: it writes words to the serial port and then stands still for good, as one
-/// that hangs does. (Sources: elf(5); Xen's docs/misc/pvh.pandoc, for the note that names the 32-bit entry point.)
+/// A kernel of two dozen instructions, an ELF64 file that a VMM starts by PVH: it writes words to the serial port and then stands still for
+/// good, as one that hangs does. (Sources: elf(5); Xen's docs/misc/pvh.pandoc, for the note that names the 32-bit entry point.)
 /// </summary>
 internal static class TinyKernel
 {
-    private const int HeaderSize = 64, ProgramHeaderSize = 56, NoteAt = HeaderSize + (2 * ProgramHeaderSize), NoteSize = 24, CodeAt = NoteAt + NoteSize;
-    private const uint Base = 0x100000, Load = 1, Note = 4;
+    private const int HeaderSize = 64,
+        ProgramHeaderSize = 56,
+        NoteAt = HeaderSize + (2 * ProgramHeaderSize),
+        NoteSize = 24,
+        CodeAt = NoteAt + NoteSize;
+    private const uint Base = 0x100000,
+        Load = 1,
+        Note = 4;
 
     /// <param name="thenPanics">It ends as one that panics does: the machine is reset.</param>
     public static byte[] Saying(string words, bool thenPanics = false)
@@ -21,10 +27,40 @@ internal static class TinyKernel
         // end: hlt; jmp end, or ud2, for which there is no handler: a triple fault
         byte[] code =
         [
-            0xFA, 0xFC, 0xBE, 0, 0, 0, 0,
-            0xAC, 0x84, 0xC0, 0x74, 0x13, 0x88, 0xC4, 0xBA, 0xFD, 0x03, 0, 0,
-            0xEC, 0xA8, 0x20, 0x74, 0xFB, 0xB2, 0xF8, 0x88, 0xE0, 0xEE, 0xEB, 0xE8,
-            0xF4, 0xEB, 0xFD,
+            0xFA,
+            0xFC,
+            0xBE,
+            0,
+            0,
+            0,
+            0,
+            0xAC,
+            0x84,
+            0xC0,
+            0x74,
+            0x13,
+            0x88,
+            0xC4,
+            0xBA,
+            0xFD,
+            0x03,
+            0,
+            0,
+            0xEC,
+            0xA8,
+            0x20,
+            0x74,
+            0xFB,
+            0xB2,
+            0xF8,
+            0x88,
+            0xE0,
+            0xEE,
+            0xEB,
+            0xE8,
+            0xF4,
+            0xEB,
+            0xFD,
         ];
         if (thenPanics)
         {

@@ -26,7 +26,10 @@ public sealed class BeyondLoopbackTests
             var fingerprint = string.Join(':', shown()!.GetCertHash(HashAlgorithmName.SHA256).Select(b => $"{b:X2}"));
             Assert.Contains($"Certificate (SHA-256): {fingerprint}", server.Output);
             Assert.True(shown()!.MatchesHostname(address), shown()!.ToString());
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(server.Data, "certificate.pem")));
+            Assert.Equal(
+                UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                File.GetUnixFileMode(Path.Combine(server.Data, "certificate.pem"))
+            );
         }
     }
 
@@ -34,14 +37,23 @@ public sealed class BeyondLoopbackTests
     public async Task Serve_WithACertificate_ServesThatOne()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var given = new CertificateRequest("CN=desk.example", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using var given = new CertificateRequest("CN=desk.example", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+            DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddDays(1)
+        );
         var place = Directory.CreateTempSubdirectory("oriel-cert-").FullName;
         try
         {
             await File.WriteAllTextAsync(Path.Combine(place, "cert.pem"), given.ExportCertificatePem(), Token);
             await File.WriteAllTextAsync(Path.Combine(place, "key.pem"), key.ExportPkcs8PrivateKeyPem(), Token);
             await using var server = await ServerInNamespace.StartAsync(
-                "--bind", ServerInNamespace.Address4, "--cert", Path.Combine(place, "cert.pem"), "--key", Path.Combine(place, "key.pem"));
+                "--bind",
+                ServerInNamespace.Address4,
+                "--cert",
+                Path.Combine(place, "cert.pem"),
+                "--key",
+                Path.Combine(place, "key.pem")
+            );
             var (client, shown) = server.Client(ServerInNamespace.Address4);
             using (client)
             {
@@ -74,8 +86,20 @@ public sealed class BeyondLoopbackTests
         var (client, _) = server.Client(ServerInNamespace.Address4);
         using (client)
         {
-            foreach (var (path, status) in ((string, int)[])
-                [("/", 302), ("/signin", 200), ("/desktops/d-aaaaaaaaaa", 302), ("/api/session", 401), ("/api/desktops", 401), ("/openapi/v1.json", 401), ("/health/live", 401), ("/health/ready", 401), ("/metrics", 401)])
+            foreach (
+                var (path, status) in ((string, int)[])
+                    [
+                        ("/", 302),
+                        ("/signin", 200),
+                        ("/desktops/d-aaaaaaaaaa", 302),
+                        ("/api/session", 401),
+                        ("/api/desktops", 401),
+                        ("/openapi/v1.json", 401),
+                        ("/health/live", 401),
+                        ("/health/ready", 401),
+                        ("/metrics", 401),
+                    ]
+            )
             {
                 using var response = await client.GetAsync(path, Token);
                 Assert.True(status == (int)response.StatusCode, $"{path}: {(int)response.StatusCode}");

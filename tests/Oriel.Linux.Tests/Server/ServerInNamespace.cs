@@ -7,8 +7,8 @@ using System.Text.RegularExpressions;
 namespace Oriel.Linux.Tests.Server;
 
 /// <summary>
-/// The published server as <c>oriel serve</c> runs it, in a network namespace of its own with addresses that nobody else has, as an ordinary
-/// user of a namespace within. Its clients reach it from inside.
+/// The published server as <c>oriel serve</c> runs it, in a network namespace of its own with addresses that nobody else has, as an
+/// ordinary user of a namespace within. Its clients reach it from inside.
 /// </summary>
 internal sealed partial class ServerInNamespace : IAsyncDisposable
 {
@@ -58,8 +58,19 @@ internal sealed partial class ServerInNamespace : IAsyncDisposable
     public Stream Connect(string host, int port)
     {
         // bash speaks TCP by itself; what it is told on its standard input goes there, what comes from there it tells.
-        var client = Start("nsenter", "--preserve-credentials", "--user", "--net", "--target", $"{_process!.Id}", "bash", "-c",
-            "exec 4<&0 3<>\"/dev/tcp/$0/$1\" && { cat <&4 >&3 & cat <&3; kill $!; }", host, $"{port}");
+        var client = Start(
+            "nsenter",
+            "--preserve-credentials",
+            "--user",
+            "--net",
+            "--target",
+            $"{_process!.Id}",
+            "bash",
+            "-c",
+            "exec 4<&0 3<>\"/dev/tcp/$0/$1\" && { cat <&4 >&3 & cat <&3; kill $!; }",
+            host,
+            $"{port}"
+        );
         return new ProcessStream(client);
     }
 
@@ -98,12 +109,15 @@ internal sealed partial class ServerInNamespace : IAsyncDisposable
         Directory.Delete(_data, recursive: true);
     }
 
-    private static Process Start(string program, params string[] arguments) => Process.Start(new ProcessStartInfo(program, arguments)
-    {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-    })!;
+    private static Process Start(string program, params string[] arguments) =>
+        Process.Start(
+            new ProcessStartInfo(program, arguments)
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
 
     private async Task LaunchAsync(string dll, string[] options)
     {
@@ -177,7 +191,8 @@ internal sealed partial class ServerInNamespace : IAsyncDisposable
 
         public override int Read(byte[] buffer, int offset, int count) => _out.Read(buffer, offset, count);
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => _out.ReadAsync(buffer, cancellationToken);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _out.ReadAsync(buffer, cancellationToken);
 
         public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

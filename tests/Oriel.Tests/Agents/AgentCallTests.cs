@@ -22,15 +22,18 @@ public sealed class AgentCallTests
     [Fact]
     public async Task Call_WorkedBeforeItBroke_PausesBeginAnew()
     {
-        await RunAsync(works =>
-        {
-            if (_attempts == 3)
+        await RunAsync(
+            works =>
             {
-                works();
-            }
+                if (_attempts == 3)
+                {
+                    works();
+                }
 
-            throw Unavailable();
-        }, _ => _attempts < 5);
+                throw Unavailable();
+            },
+            _ => _attempts < 5
+        );
         Assert.Equal([100, 200, 100, 200], _clock.Pauses);
     }
 
@@ -38,11 +41,14 @@ public sealed class AgentCallTests
     public async Task Call_EndedByTheAgent_IsReportedWithoutAFault()
     {
         List<Exception?> faults = [];
-        await RunAsync(_ => Task.CompletedTask, fault =>
-        {
-            faults.Add(fault);
-            return faults.Count < 2;
-        });
+        await RunAsync(
+            _ => Task.CompletedTask,
+            fault =>
+            {
+                faults.Add(fault);
+                return faults.Count < 2;
+            }
+        );
         Assert.Equal([null, null], faults);
     }
 
@@ -50,11 +56,17 @@ public sealed class AgentCallTests
     public async Task Connection_CannotBeOpened_IsABreakToo()
     {
         Exception? seen = null;
-        await AgentCall.RunAsync(_ => throw Unavailable(), Retry, (_, _, _) => Task.CompletedTask, fault =>
-        {
-            seen = fault;
-            return false;
-        }, Token);
+        await AgentCall.RunAsync(
+            _ => throw Unavailable(),
+            Retry,
+            (_, _, _) => Task.CompletedTask,
+            fault =>
+            {
+                seen = fault;
+                return false;
+            },
+            Token
+        );
         Assert.Equal("Unavailable: gone", AgentCall.Describe(seen!));
     }
 
@@ -70,29 +82,34 @@ public sealed class AgentCallTests
     {
         using var stop = new CancellationTokenSource();
         var asked = false;
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => RunAsync(
-            async _ =>
-            {
-                await stop.CancelAsync();
-                throw new RpcException(new Status(StatusCode.Cancelled, ""));
-            },
-            _ => asked = true,
-            stop.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            RunAsync(
+                async _ =>
+                {
+                    await stop.CancelAsync();
+                    throw new RpcException(new Status(StatusCode.Cancelled, ""));
+                },
+                _ => asked = true,
+                stop.Token
+            )
+        );
         Assert.False(asked);
     }
 
     private static RpcException Unavailable() => new(new Status(StatusCode.Unavailable, "gone"));
 
-    private Task RunAsync(Func<Action, Task> call, Func<Exception?, bool> goesOn, CancellationToken? stop = null) => AgentCall.RunAsync(
-        _ => ValueTask.FromResult<AgentConnection>(null!),
-        Retry,
-        (_, works, _) =>
-        {
-            _attempts++;
-            return call(works);
-        },
-        goesOn,
-        stop ?? Token);
+    private Task RunAsync(Func<Action, Task> call, Func<Exception?, bool> goesOn, CancellationToken? stop = null) =>
+        AgentCall.RunAsync(
+            _ => ValueTask.FromResult<AgentConnection>(null!),
+            Retry,
+            (_, works, _) =>
+            {
+                _attempts++;
+                return call(works);
+            },
+            goesOn,
+            stop ?? Token
+        );
 
     /// <summary>Each pause passes in no time, and is noted.</summary>
     private sealed class PauseClock : TimeProvider

@@ -23,7 +23,10 @@ public sealed class CommandLineTests
     [InlineData("serve --port 1 --port 2", "--port is given twice: it takes one value.")]
     [InlineData("serve --driver docker", "--driver: there is no driver 'docker': take auto, firecracker, qemu or container.")]
     [InlineData("serve --bind localhost", "--bind: 'localhost' is not an IP address, such as 127.0.0.1.")]
-    [InlineData("serve --public-address 10.0.0.1 --public-address here", "--public-address: 'here' is not an IP address, such as 127.0.0.1.")]
+    [InlineData(
+        "serve --public-address 10.0.0.1 --public-address here",
+        "--public-address: 'here' is not an IP address, such as 127.0.0.1."
+    )]
     [InlineData("serve --max-desktops 0", "--max-desktops: '0' is not a number from 1 to 1000.")]
     [InlineData("serve --warm 33", "--warm: '33' is not a number from 0 to 32.")]
     [InlineData("serve --egress-allow 10", "--egress-allow: '10' is not a network, such as 10.0.0.0/8.")]
@@ -56,7 +59,9 @@ public sealed class CommandLineTests
     [InlineData("serve")]
     [InlineData("serve --port 0 --media-port 0")]
     [InlineData("serve --port=4730 --bind ::1 --driver qemu --max-desktops 1000 --warm 0")]
-    [InlineData("serve --public-address 10.0.0.1 --public-address fe80::1 --host a --host b --egress-allow 10.0.0.0/8 --egress-host a=10.0.0.1 --egress-host b=10.0.0.2")]
+    [InlineData(
+        "serve --public-address 10.0.0.1 --public-address fe80::1 --host a --host b --egress-allow 10.0.0.0/8 --egress-host a=10.0.0.1 --egress-host b=10.0.0.2"
+    )]
     [InlineData("serve --cert /etc/hostname --key /etc/hostname --data /nowhere/yet --images /nowhere/images --web /tmp")]
     [InlineData("image list --data /nowhere/yet --json")]
     [InlineData("image verify")]
@@ -64,5 +69,6 @@ public sealed class CommandLineTests
     [InlineData("image warm --template a --template b --data /nowhere/yet")]
     [InlineData("serve --help --prot")]
     [InlineData("--version")]
-    public void Problem_RightCommandLine_IsNone(string line) => Assert.Null(OrielCommands.Problem(OrielCommands.Create().Parse(line.Split(' '))));
+    public void Problem_RightCommandLine_IsNone(string line) =>
+        Assert.Null(OrielCommands.Problem(OrielCommands.Create().Parse(line.Split(' '))));
 }

@@ -7,7 +7,10 @@ using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;
 
-/// <summary>An image that is being copied, replaced or was changed: what is made of it is proven as any other, or fails before anything of it is used.</summary>
+/// <summary>
+/// An image that is being copied, replaced or was changed: what is made of it is proven as any other, or fails before anything of it is
+/// used.
+/// </summary>
 public sealed class BrokenImageTests : IAsyncDisposable
 {
     private const string Root = "root.erofs";
@@ -17,11 +20,12 @@ public sealed class BrokenImageTests : IAsyncDisposable
     private readonly PlayedKeepers _keepers = new();
     private readonly ConcurrentDictionary<string, string> _imageOf = new();
 
-    public BrokenImageTests() => _keepers.GuestFor = spec =>
-    {
-        _imageOf[spec.DesktopId] = spec.ImagePath;
-        return new PlayedGuest();
-    };
+    public BrokenImageTests() =>
+        _keepers.GuestFor = spec =>
+        {
+            _imageOf[spec.DesktopId] = spec.ImagePath;
+            return new PlayedGuest();
+        };
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -69,24 +73,31 @@ public sealed class BrokenImageTests : IAsyncDisposable
         Add('a', at: 1);
         await using var server = await StartAsync();
         var ids = new ConcurrentBag<string>();
-        await Parallel.ForAsync(0, 40, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (number, _) =>
-        {
-            if (number == 20)
+        await Parallel.ForAsync(
+            0,
+            40,
+            new ParallelOptions { MaxDegreeOfParallelism = 4 },
+            async (number, _) =>
             {
-                // As the build does: whole, by a rename.
-                var whole = Path.GetDirectoryName(Add('b', at: 2, ".building-b"))!;
-                Directory.Move(whole, Path.Combine(Images, new string('b', 64)));
-            }
+                if (number == 20)
+                {
+                    // As the build does: whole, by a rename.
+                    var whole = Path.GetDirectoryName(Add('b', at: 2, ".building-b"))!;
+                    Directory.Move(whole, Path.Combine(Images, new string('b', 64)));
+                }
 
-            var id = await CreateAsync(server);
-            ids.Add(id);
-            Assert.True(await IsReadyAsync(server, id));
-        });
+                var id = await CreateAsync(server);
+                ids.Add(id);
+                Assert.True(await IsReadyAsync(server, id));
+            }
+        );
 
         var digests = new HashSet<string>();
         foreach (var id in ids)
         {
-            var digest = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["image"]!["digest"]!.GetValue<string>();
+            var digest = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["image"]![
+                "digest"
+            ]!.GetValue<string>();
             Assert.Equal($"sha256:{Path.GetFileName(_imageOf[id])}", digest);
             digests.Add(digest);
         }
@@ -138,7 +149,8 @@ public sealed class BrokenImageTests : IAsyncDisposable
         }
     }
 
-    private Task<TestServer> StartAsync() => TestServer.StartAsync(_data, _keepers, image: false, change: options => options with { Driver = Machine });
+    private Task<TestServer> StartAsync() =>
+        TestServer.StartAsync(_data, _keepers, image: false, change: options => options with { Driver = Machine });
 
     private static async Task<string> CreateAsync(TestServer server) => (await server.CreateAsync(Plan.Request))["id"]!.GetValue<string>();
 
@@ -146,7 +158,8 @@ public sealed class BrokenImageTests : IAsyncDisposable
     private static async Task<bool> IsReadyAsync(TestServer server, string id)
     {
         var states = new List<string>();
-        JsonNode? reason = null, attestation = null;
+        JsonNode? reason = null,
+            attestation = null;
         await foreach (var (_, kind, data) in server.EventsAsync(id, null, Token))
         {
             if (kind == "state")
@@ -177,11 +190,16 @@ public sealed class BrokenImageTests : IAsyncDisposable
             return $$"""{"name":"{{name}}","sha256":"{{Convert.ToHexStringLower(SHA256.HashData(content))}}","size":{{content.Length}}}""";
         }
 
-        File.WriteAllText(Path.Combine(image, "manifest.json"), $$"""
+        File.WriteAllText(
+            Path.Combine(image, "manifest.json"),
+            $$"""
             {"name":"desktop","digest":"sha256:{{hex}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-0{{at}}T00:00:00+00:00",
              "packages":[{"name":"bash","version":"5"}],"bootTest":{"passed":true,"at":"2026-01-01T00:00:00+00:00","steps":[],"reason":null},
-             "disks":{"kernelRelease":"6.12","kernel":{{Disk("vmlinux")}},"initramfs":{{Disk("initramfs")}},"root":{{Disk(Root)}},"rootFormat":"erofs"} }
-            """);
+             "disks":{"kernelRelease":"6.12","kernel":{{Disk("vmlinux")}},"initramfs":{{Disk("initramfs")}},"root":{{Disk(
+                Root
+            )}},"rootFormat":"erofs"} }
+            """
+        );
         return disks;
     }
 

@@ -8,8 +8,8 @@ using Oriel.Tests.Server;
 namespace Oriel.Tests.Creation;
 
 /// <summary>
-/// The earlier system said that its files were there, and they were not. Here: whatever goes wrong on the guest's side while a desktop is created,
-/// it is ready with every file proven, or it failed and names the step.
+/// The earlier system said that its files were there, and they were not. Here: whatever goes wrong on the guest's side while a desktop is
+/// created, it is ready with every file proven, or it failed and names the step.
 /// </summary>
 public sealed class CreationProofTests
 {
@@ -39,18 +39,25 @@ public sealed class CreationProofTests
         var outcomes = new ConcurrentDictionary<string, int>();
         await using var keepers = new PlayedKeepers();
         await using var server = await StartAsync(keepers, spec => plans[spec.Hostname].Fault.Guest(keepers, spec), AtOnce);
-        await Parallel.ForEachAsync(plans.Values, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = Token }, async (plan, _) =>
-        {
-            var isReady = await CreateAsync(server, plan);
-            outcomes.AddOrUpdate($"{plan.Fault}: {(isReady ? "ready" : "failed")}", 1, (_, count) => count + 1);
-        });
+        await Parallel.ForEachAsync(
+            plans.Values,
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = Token },
+            async (plan, _) =>
+            {
+                var isReady = await CreateAsync(server, plan);
+                outcomes.AddOrUpdate($"{plan.Fault}: {(isReady ? "ready" : "failed")}", 1, (_, count) => count + 1);
+            }
+        );
 
         Assert.Equal(Faultless, outcomes[$"{CreationFault.None}: ready"]);
         Assert.Equal(1 + CreationFault.All.Count, outcomes.Count);
         Assert.Equal(0, keepers.Running);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
-        TestContext.Current.SendDiagnosticMessage("{0}", string.Join("; ", outcomes.OrderBy(outcome => outcome.Key).Select(outcome => $"{outcome.Key} {outcome.Value}")));
+        TestContext.Current.SendDiagnosticMessage(
+            "{0}",
+            string.Join("; ", outcomes.OrderBy(outcome => outcome.Key).Select(outcome => $"{outcome.Key} {outcome.Value}"))
+        );
     }
 
     /// <summary>Never answered, and the deadline of that step passes.</summary>
@@ -66,7 +73,12 @@ public sealed class CreationProofTests
     {
         var clock = new PressedClock();
         var deadline = DeadlineOf(step);
-        var fault = CreationFault.At((call, step), "held", (_, _, context) => CreationFault.HeldAsync(() => Task.Run(() => clock.Pass(deadline)), context), "step-deadline");
+        var fault = CreationFault.At(
+            (call, step),
+            "held",
+            (_, _, context) => CreationFault.HeldAsync(() => Task.Run(() => clock.Pass(deadline)), context),
+            "step-deadline"
+        );
         await CreateAsync(fault, clock);
     }
 
@@ -82,20 +94,29 @@ public sealed class CreationProofTests
     public async Task Create_AgentThatVanishesInACall_FailsNamingTheStep(string call)
     {
         var clock = new PressedClock();
-        var fault = new CreationFault($"{call} vanished", null, null, (_, _) =>
-        {
-            PlayedGuest? guest = null;
-            return guest = new PlayedGuest
+        var fault = new CreationFault(
+            $"{call} vanished",
+            null,
+            null,
+            (_, _) =>
             {
-                Calling = (name, context) => name != call ? Task.CompletedTask : CreationFault.HeldAsync(
-                    async () =>
-                    {
-                        await guest!.DisposeAsync();
-                        clock.Pass(Told.Agent);
-                    },
-                    context),
-            };
-        });
+                PlayedGuest? guest = null;
+                return guest = new PlayedGuest
+                {
+                    Calling = (name, context) =>
+                        name != call
+                            ? Task.CompletedTask
+                            : CreationFault.HeldAsync(
+                                async () =>
+                                {
+                                    await guest!.DisposeAsync();
+                                    clock.Pass(Told.Agent);
+                                },
+                                context
+                            ),
+                };
+            }
+        );
         await CreateAsync(fault, clock);
     }
 
@@ -111,25 +132,34 @@ public sealed class CreationProofTests
         Assert.True(await CreateAsync(server, CreationPlan.Of(1, CreationFault.None, new Random(Seed))));
     }
 
-    private static TimeSpan DeadlineOf(string step) => step switch
-    {
-        "agent" => Told.Agent,
-        "screen-size" or "configure" => Told.Configure,
-        "terminal-window" => Told.TerminalWindow,
-        "first-frame" => Told.FirstFrame,
-        _ => Told.Attest,
-    };
+    private static TimeSpan DeadlineOf(string step) =>
+        step switch
+        {
+            "agent" => Told.Agent,
+            "screen-size" or "configure" => Told.Configure,
+            "terminal-window" => Told.TerminalWindow,
+            "first-frame" => Told.FirstFrame,
+            _ => Told.Attest,
+        };
 
     /// <summary>Every fault about as often as the others, in an order that is the same for each run.</summary>
     private static Dictionary<string, CreationPlan> Plans()
     {
         var random = new Random(Seed);
-        var faults = Enumerable.Range(0, Creates).Select(i => i < Faultless ? CreationFault.None : CreationFault.All[i % CreationFault.All.Count]).ToArray();
+        var faults = Enumerable
+            .Range(0, Creates)
+            .Select(i => i < Faultless ? CreationFault.None : CreationFault.All[i % CreationFault.All.Count])
+            .ToArray();
         random.Shuffle(faults);
         return faults.Select((fault, number) => CreationPlan.Of(number, fault, random)).ToDictionary(plan => plan.Hostname);
     }
 
-    private static Task<TestServer> StartAsync(PlayedKeepers keepers, Func<Oriel.Protocol.Keeper.KeeperSpec, PlayedGuest> guest, int atOnce, TimeProvider? clock = null)
+    private static Task<TestServer> StartAsync(
+        PlayedKeepers keepers,
+        Func<Oriel.Protocol.Keeper.KeeperSpec, PlayedGuest> guest,
+        int atOnce,
+        TimeProvider? clock = null
+    )
     {
         keepers.GuestFor = guest;
         return TestServer.StartAsync(keepers: keepers, maxDesktops: atOnce, deadlines: Told, logged: LogLevel.Error, clock: clock);
@@ -140,7 +170,8 @@ public sealed class CreationProofTests
     {
         var id = (await server.CreateAsync(plan.Request))["id"]!.GetValue<string>();
         var states = new List<string>();
-        JsonNode? reason = null, attestation = null;
+        JsonNode? reason = null,
+            attestation = null;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
         limit.CancelAfter(Patience);
         try
@@ -164,14 +195,22 @@ public sealed class CreationProofTests
         }
         catch (OperationCanceledException) when (!Token.IsCancellationRequested)
         {
-            Assert.Fail($"{plan.Fault}: {string.Join(" ", states)}, and no end: {await server.Api.GetStringAsync($"/api/desktops/{id}", Token)}\n{server.Log.Text}");
+            Assert.Fail(
+                $"{plan.Fault}: {string.Join(" ", states)}, and no end: {await server.Api.GetStringAsync($"/api/desktops/{id}", Token)}\n{server.Log.Text}"
+            );
         }
 
         Assert.Equal("destroyed", states[^1]);
         var isReady = ProvenOrFailed.Check(states, attestation, reason, plan.Files, plan.Fault.Name);
         Assert.True(isReady == (plan.Fault == CreationFault.None), $"{plan.Fault}: {string.Join(" ", states)}; {reason?.ToJsonString()}");
-        Assert.True(plan.Fault.Code is null || plan.Fault.Code == reason!["code"]!.GetValue<string>(), $"{plan.Fault}: {reason?.ToJsonString()}");
-        Assert.True(plan.Fault.Step is null || plan.Fault.Step == reason!["step"]!.GetValue<string>(), $"{plan.Fault}: {reason?.ToJsonString()}");
+        Assert.True(
+            plan.Fault.Code is null || plan.Fault.Code == reason!["code"]!.GetValue<string>(),
+            $"{plan.Fault}: {reason?.ToJsonString()}"
+        );
+        Assert.True(
+            plan.Fault.Step is null || plan.Fault.Step == reason!["step"]!.GetValue<string>(),
+            $"{plan.Fault}: {reason?.ToJsonString()}"
+        );
         return isReady;
     }
 }

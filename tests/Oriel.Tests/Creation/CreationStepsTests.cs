@@ -12,10 +12,14 @@ public sealed class CreationStepsTests
     [InlineData("guest-start", "namespaces", "namespaces")]
     [InlineData("session", "terminal-window", "session")]
     public void Running_TwoAtOnce_IsTheFirstInTheOrderAndANestedOneBeforeItsWaiter(string one, string other, string named) =>
-        Assert.Equal(named, CreationSteps.Running([Step("prepare", StepState.Done), Step(one, StepState.Running), Step(other, StepState.Running)]));
+        Assert.Equal(
+            named,
+            CreationSteps.Running([Step("prepare", StepState.Done), Step(one, StepState.Running), Step(other, StepState.Running)])
+        );
 
     [Fact]
-    public void Running_None_IsNull() => Assert.Null(CreationSteps.Running([Step("prepare", StepState.Done), Step("keeper", StepState.Failed)]));
+    public void Running_None_IsNull() =>
+        Assert.Null(CreationSteps.Running([Step("prepare", StepState.Done), Step("keeper", StepState.Failed)]));
 
     [Theory]
     [InlineData("agent", "screen-size")]

@@ -25,12 +25,19 @@ public sealed class DeadlineTests
     [Fact]
     public void Size_OfAnImagesDisks_IsThatOfAllThatIsRead()
     {
-        var disks = new ImageDisks("6.12", new ImageFile("vmlinux", "", 58 * Mb), new ImageFile("initramfs", "", 2 * Mb), new ImageFile("root.erofs", "", 1000 * Mb), "erofs");
+        var disks = new ImageDisks(
+            "6.12",
+            new ImageFile("vmlinux", "", 58 * Mb),
+            new ImageFile("initramfs", "", 2 * Mb),
+            new ImageFile("root.erofs", "", 1000 * Mb),
+            "erofs"
+        );
         Assert.Equal(1060 * Mb, disks.Size);
     }
 
     [Theory]
     [InlineData(0, 2L << 30)]
     [InlineData(3L << 30, 3L << 30)]
-    public void MachineMemory_OfLimits_IsWhatTheMachineHasInTheEnd(long limit, long bytes) => Assert.Equal(bytes, new KeeperLimits(limit, 0, 0, null).MachineMemory());
+    public void MachineMemory_OfLimits_IsWhatTheMachineHasInTheEnd(long limit, long bytes) =>
+        Assert.Equal(bytes, new KeeperLimits(limit, 0, 0, null).MachineMemory());
 }

@@ -6,14 +6,19 @@ using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;
 
-/// <summary>The server goes away at each step of a creation, or cannot store it: the next one has adopted the desktop, or failed it and says in which step.</summary>
+/// <summary>
+/// The server goes away at each step of a creation, or cannot store it: the next one has adopted the desktop, or failed it and says in
+/// which step.
+/// </summary>
 public sealed class InterruptionTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    /// <summary>What a server holds of a creation when it goes is what one that is killed leaves: nothing is stored on the way out.</summary>
+    /// <summary>
+    /// What a server holds of a creation when it goes is what one that is killed leaves: nothing is stored on the way out.
+    /// </summary>
     /// <param name="others">What goes on beside the held call is waited for, so that the rest is the call's alone.</param>
     [Theory]
     [InlineData("Hello", "booting", "agent")]
@@ -26,22 +31,37 @@ public sealed class InterruptionTests
     public async Task Server_GoneInEachCall_TheNextFailsItNamingTheStep(string call, string state, string step, params string[] others)
     {
         var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var fault = CreationFault.At((call, null), "held", (_, _, context) => CreationFault.HeldAsync(() => Task.Run(reached.TrySetResult), context));
+        var fault = CreationFault.At(
+            (call, null),
+            "held",
+            (_, _, context) => CreationFault.HeldAsync(() => Task.Run(reached.TrySetResult), context)
+        );
         await using var keepers = new PlayedKeepers();
         keepers.GuestFor = spec => fault.Guest(keepers, spec);
-        await GoneAndBackAsync(keepers, async server =>
-        {
-            await reached.Task;
-            foreach (var other in others)
+        await GoneAndBackAsync(
+            keepers,
+            async server =>
             {
-                await server.WaitForAsync(server.LastId, "step", e => e["name"]!.GetValue<string>() == other && e["state"]!.GetValue<string>() == "done");
+                await reached.Task;
+                foreach (var other in others)
+                {
+                    await server.WaitForAsync(
+                        server.LastId,
+                        "step",
+                        e => e["name"]!.GetValue<string>() == other && e["state"]!.GetValue<string>() == "done"
+                    );
+                }
+            },
+            async (server, id) =>
+            {
+                var reason = await FailedAsync(server, id);
+                Assert.Equal(
+                    ("server-restarted", step, state),
+                    (reason["code"]!.GetValue<string>(), reason["step"]!.GetValue<string>(), reason["lastSeen"]!.GetValue<string>())
+                );
+                Assert.Equal(0, keepers.Running);
             }
-        }, async (server, id) =>
-        {
-            var reason = await FailedAsync(server, id);
-            Assert.Equal(("server-restarted", step, state), (reason["code"]!.GetValue<string>(), reason["step"]!.GetValue<string>(), reason["lastSeen"]!.GetValue<string>()));
-            Assert.Equal(0, keepers.Running);
-        });
+        );
     }
 
     /// <summary>With a keeper that is in one of its own steps, and with one between two of them.</summary>
@@ -52,12 +72,19 @@ public sealed class InterruptionTests
     [InlineData("container-start", "running", "container-start")]
     public async Task Server_GoneWhileTheKeeperStarts_TheNextFailsItNamingTheKeepersStep(string step, string state, string named)
     {
-        await using var keepers = new PlayedKeepers { Script = [new KeeperStep(1, step, Enum.Parse<KeeperStepState>(state, ignoreCase: true), 500)] };
-        await GoneAndBackAsync(keepers, server => server.WaitForAsync(server.LastId, "step", e => e["name"]!.GetValue<string>() == step), async (server, id) =>
+        await using var keepers = new PlayedKeepers
         {
-            Assert.Equal(named, (await FailedAsync(server, id))["step"]!.GetValue<string>());
-            Assert.Equal(0, keepers.Running);
-        });
+            Script = [new KeeperStep(1, step, Enum.Parse<KeeperStepState>(state, ignoreCase: true), 500)],
+        };
+        await GoneAndBackAsync(
+            keepers,
+            server => server.WaitForAsync(server.LastId, "step", e => e["name"]!.GetValue<string>() == step),
+            async (server, id) =>
+            {
+                Assert.Equal(named, (await FailedAsync(server, id))["step"]!.GetValue<string>());
+                Assert.Equal(0, keepers.Running);
+            }
+        );
     }
 
     [Theory]
@@ -67,24 +94,31 @@ public sealed class InterruptionTests
     {
         await using var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
         string proof = "";
-        await GoneAndBackAsync(keepers, async server =>
-        {
-            await server.WaitForStateAsync(server.LastId, "ready");
-            if (state == "paused")
+        await GoneAndBackAsync(
+            keepers,
+            async server =>
             {
-                using var paused = await server.Api.PostAsync($"/api/desktops/{server.LastId}/pause", null, Token);
-                await server.WaitForStateAsync(server.LastId, state);
-            }
+                await server.WaitForStateAsync(server.LastId, "ready");
+                if (state == "paused")
+                {
+                    using var paused = await server.Api.PostAsync($"/api/desktops/{server.LastId}/pause", null, Token);
+                    await server.WaitForStateAsync(server.LastId, state);
+                }
 
-            proof = await server.Api.GetStringAsync($"/api/desktops/{server.LastId}/attestation", Token);
-        }, async (server, id) =>
-        {
-            await Eventually.HoldsAsync(async () => await StateAsync(server, id) is var now && now == state ? null : $"it is {now}", Patience);
-            Assert.Equal(proof, await server.Api.GetStringAsync($"/api/desktops/{id}/attestation", Token));
-            using var gone = await server.Api.DeleteAsync($"/api/desktops/{id}", Token);
-            await server.WaitForAsync(id, "end", _ => true);
-            Assert.Equal(0, keepers.Running);
-        });
+                proof = await server.Api.GetStringAsync($"/api/desktops/{server.LastId}/attestation", Token);
+            },
+            async (server, id) =>
+            {
+                await Eventually.HoldsAsync(
+                    async () => await StateAsync(server, id) is var now && now == state ? null : $"it is {now}",
+                    Patience
+                );
+                Assert.Equal(proof, await server.Api.GetStringAsync($"/api/desktops/{id}/attestation", Token));
+                using var gone = await server.Api.DeleteAsync($"/api/desktops/{id}", Token);
+                await server.WaitForAsync(id, "end", _ => true);
+                Assert.Equal(0, keepers.Running);
+            }
+        );
     }
 
     /// <summary>It was proven, its keeper is killed while no server is there.</summary>
@@ -94,22 +128,29 @@ public sealed class InterruptionTests
     public async Task KeeperKilled_WhileNoServerIsThere_TheNextFailsTheDesktop(string state)
     {
         await using var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
-        await GoneAndBackAsync(keepers, async server =>
-        {
-            await server.WaitForStateAsync(server.LastId, "ready");
-            if (state == "paused")
+        await GoneAndBackAsync(
+            keepers,
+            async server =>
             {
-                using var paused = await server.Api.PostAsync($"/api/desktops/{server.LastId}/pause", null, Token);
-                await server.WaitForStateAsync(server.LastId, state);
-            }
-        }, async (server, id) =>
-        {
-            Assert.Equal("keeper-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
-            await server.WaitForAsync(id, "end", _ => true);
-        }, between: keepers.DieAsync);
+                await server.WaitForStateAsync(server.LastId, "ready");
+                if (state == "paused")
+                {
+                    using var paused = await server.Api.PostAsync($"/api/desktops/{server.LastId}/pause", null, Token);
+                    await server.WaitForStateAsync(server.LastId, state);
+                }
+            },
+            async (server, id) =>
+            {
+                Assert.Equal("keeper-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
+                await server.WaitForAsync(id, "end", _ => true);
+            },
+            between: keepers.DieAsync
+        );
     }
 
-    /// <summary>Whichever of its changes cannot be stored, the desktop does not hang: it fails, and the server makes the next one.</summary>
+    /// <summary>
+    /// Whichever of its changes cannot be stored, the desktop does not hang: it fails, and the server makes the next one.
+    /// </summary>
     [Theory]
     [InlineData("INSERT", "creating")]
     [InlineData("UPDATE", "booting")]
@@ -118,7 +159,10 @@ public sealed class InterruptionTests
     {
         await using var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
         await using var server = await TestServer.StartAsync(keepers: keepers);
-        Execute(server, $"CREATE TRIGGER refuse BEFORE {change} ON Desktops WHEN NEW.State = '{state}' BEGIN SELECT RAISE(ABORT, 'as told'); END");
+        Execute(
+            server,
+            $"CREATE TRIGGER refuse BEFORE {change} ON Desktops WHEN NEW.State = '{state}' BEGIN SELECT RAISE(ABORT, 'as told'); END"
+        );
         var id = (await server.CreateAsync(Plan.Request))["id"]!.GetValue<string>();
         var reason = await FailedAsync(server, id);
         Assert.Equal("internal", reason["code"]!.GetValue<string>());
@@ -132,7 +176,8 @@ public sealed class InterruptionTests
 
     private static CreationPlan Plan { get; } = CreationPlan.Of(0, CreationFault.None, new Random(1));
 
-    private static async Task<string> StateAsync(TestServer server, string id) => (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>();
+    private static async Task<string> StateAsync(TestServer server, string id) =>
+        (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>();
 
     private static async Task<JsonNode> FailedAsync(TestServer server, string id)
     {
@@ -145,7 +190,12 @@ public sealed class InterruptionTests
         return reason;
     }
 
-    private static async Task GoneAndBackAsync(PlayedKeepers keepers, Func<TestServer, Task> until, Func<TestServer, string, Task> then, Func<string, Task>? between = null)
+    private static async Task GoneAndBackAsync(
+        PlayedKeepers keepers,
+        Func<TestServer, Task> until,
+        Func<TestServer, string, Task> then,
+        Func<string, Task>? between = null
+    )
     {
         var data = Directory.CreateTempSubdirectory("oriel-gone-").FullName;
         try

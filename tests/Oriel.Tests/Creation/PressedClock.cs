@@ -6,12 +6,12 @@ namespace Oriel.Tests.Creation;
 internal sealed class PressedClock : TimeProvider
 {
     private readonly ConcurrentDictionary<Pressed, byte> _timers = new();
-    private readonly Lock _gate = new();
+    private readonly Lock _lock = new();
     private TimeSpan? _passed;
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        lock (_gate)
+        lock (_lock)
         {
             var timer = new Pressed(this, base.CreateTimer(callback, state, dueTime == _passed ? TimeSpan.Zero : dueTime, period), dueTime);
             _timers[timer] = 0;
@@ -22,7 +22,7 @@ internal sealed class PressedClock : TimeProvider
     /// <summary>Deadlines of this length have passed, those that begin from now on too, until <see cref="Rest"/>.</summary>
     public void Pass(TimeSpan deadline)
     {
-        lock (_gate)
+        lock (_lock)
         {
             _passed = deadline;
             foreach (var timer in _timers.Keys.Where(timer => timer.Due == deadline))
@@ -34,7 +34,7 @@ internal sealed class PressedClock : TimeProvider
 
     public void Rest()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _passed = null;
         }

@@ -49,13 +49,19 @@ public sealed class DatabaseTests : IDisposable
                 INSERT INTO Desktops (Id, Name, Template, State, ImageName, ImageDigest, Driver, Width, Height, Hostname, CreatedAt, IdleTimeoutMs, EgressPolicyJson, StepsJson, EventCeiling)
                 VALUES ('d-aaaaaaaaaa', 'old', 'default', 'ready', 'desktop', 'sha256:aa', 'container', 1280, 720, 'old', 1, 5000, '{{"mode":"internet"}}', '[]', 1000)
                 """,
-                Token);
+                Token
+            );
         }
 
         await new DesktopDbContextFactory(Path).MigrateAsync(Token);
 
-        var (desktop, _) = Assert.Single(await new DesktopStore(new DesktopDbContextFactory(Path)).LoadAsync(DateTimeOffset.UnixEpoch, Token));
-        Assert.Equal(("old", TimeSpan.FromSeconds(5), null), (desktop.Snapshot.Name, desktop.Snapshot.IdleTimeout, desktop.Snapshot.IdlePause));
+        var (desktop, _) = Assert.Single(
+            await new DesktopStore(new DesktopDbContextFactory(Path)).LoadAsync(DateTimeOffset.UnixEpoch, Token)
+        );
+        Assert.Equal(
+            ("old", TimeSpan.FromSeconds(5), null),
+            (desktop.Snapshot.Name, desktop.Snapshot.IdleTimeout, desktop.Snapshot.IdlePause)
+        );
         await using var now = new DesktopDbContextFactory(Path).CreateDbContext();
         Assert.Equal(now.Database.GetMigrations(), await now.Database.GetAppliedMigrationsAsync(Token));
         Assert.False(now.Database.HasPendingModelChanges());

@@ -11,7 +11,14 @@ internal static class DnsMessages
     public const ushort Aaaa = 28;
     public const ushort Https = 65;
 
-    public static byte[] Question(string name, ushort type = A, ushort @class = 1, ushort flags = 0x0100, bool edns = false, byte ednsVersion = 0)
+    public static byte[] Question(
+        string name,
+        ushort type = A,
+        ushort @class = 1,
+        ushort flags = 0x0100,
+        bool edns = false,
+        byte ednsVersion = 0
+    )
     {
         var message = new List<byte>();
         Add(message, 0x1234, flags, 1, 0, 0, (ushort)(edns ? 1 : 0));

@@ -67,7 +67,8 @@ public sealed class DnsResponderTests
     [InlineData("_dmarc.example.com")]
     [InlineData("xn--caf-dma.example.com")]
     [InlineData("1.2.3.example")]
-    public void Answer_ToAnUnusualNameOfTheNetwork_IsAnAddress(string name) => Assert.Equal(1, DnsMessages.Answers(Answer(DnsMessages.Question(name))));
+    public void Answer_ToAnUnusualNameOfTheNetwork_IsAnAddress(string name) =>
+        Assert.Equal(1, DnsMessages.Answers(Answer(DnsMessages.Question(name))));
 
     [Fact]
     public void Answer_ToALabelWithADotInIt_IsNoSuchName()
@@ -162,7 +163,8 @@ public sealed class DnsResponderTests
                 Assert.True(length is 0 or >= 12);
                 Assert.True(length == 0 || (buffer.AsSpan(0, 2).SequenceEqual(message[..2]) && buffer[2] >= 0x80 && buffer[7] <= 1));
             },
-            ShortRun);
+            ShortRun
+        );
     }
 
     private byte[] Answer(byte[] question)

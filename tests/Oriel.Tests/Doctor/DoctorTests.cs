@@ -38,7 +38,13 @@ public sealed class DoctorTests
     [Fact]
     public async Task RunAsync_ProgramThatHangs_EndsAtTheDeadline()
     {
-        var result = await HostProgram.RunAsync(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken, "tail", "-f", "/dev/null");
+        var result = await HostProgram.RunAsync(
+            TimeSpan.FromMilliseconds(200),
+            TestContext.Current.CancellationToken,
+            "tail",
+            "-f",
+            "/dev/null"
+        );
         Assert.Equal(-1, result.ExitCode);
         Assert.Contains("did not end", result.Output);
     }

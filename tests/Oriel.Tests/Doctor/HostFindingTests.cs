@@ -24,7 +24,13 @@ public sealed class HostFindingTests : IDisposable
         Write("kernel/unprivileged_userns_clone", clone);
         Write("kernel/apparmor_restrict_unprivileged_userns", apparmor);
         Write("user/max_user_namespaces", most);
-        var finding = await NamespaceChecks.UserNamespacesAsync(Token, _root, "sh", "-c", "echo 'unshare failed: Operation not permitted' >&2; exit 1");
+        var finding = await NamespaceChecks.UserNamespacesAsync(
+            Token,
+            _root,
+            "sh",
+            "-c",
+            "echo 'unshare failed: Operation not permitted' >&2; exit 1"
+        );
 
         Assert.Equal((DoctorOutcome.Fail, "unshare failed: Operation not permitted"), (finding.Outcome, finding.Seen));
         Assert.Contains(mend, finding.Mend);
@@ -43,8 +49,13 @@ public sealed class HostFindingTests : IDisposable
     {
         var finding = HostChecks.Tools(DesktopDriver.Container, DoctorOutcome.Fail, _root, []);
         Assert.Equal(
-            (DoctorOutcome.Fail, "setsid, unshare, newuidmap, newgidmap, ip, nft, nsenter and crun are not installed", "sudo apt-get install crun iproute2 nftables uidmap util-linux"),
-            (finding.Outcome, finding.Seen, finding.Mend));
+            (
+                DoctorOutcome.Fail,
+                "setsid, unshare, newuidmap, newgidmap, ip, nft, nsenter and crun are not installed",
+                "sudo apt-get install crun iproute2 nftables uidmap util-linux"
+            ),
+            (finding.Outcome, finding.Seen, finding.Mend)
+        );
     }
 
     [Fact]
@@ -96,7 +107,9 @@ public sealed class HostFindingTests : IDisposable
         Assert.Equal(DoctorOutcome.Ok, HostChecks.Cgroup(_root).Outcome);
     }
 
-    /// <summary>Where ./oriel, started as root, has put it: what counts is the group that holds the desktops' groups, not the server's leaf in it.</summary>
+    /// <summary>
+    /// Where ./oriel, started as root, has put it: what counts is the group that holds the desktops' groups, not the server's leaf in it.
+    /// </summary>
     [Fact]
     public void Cgroup_InTheServersLeaf_IsJudgedByTheGroupAboveIt()
     {
@@ -174,7 +187,10 @@ public sealed class HostFindingTests : IDisposable
     {
         var finding = await DataChecks.OverlayAsync(Path.Combine(_root, "not", "yet"), Token);
 
-        Assert.Contains(finding.Outcome == DoctorOutcome.Ok ? $"works in {_root}" : "--data", finding.Outcome == DoctorOutcome.Ok ? finding.Seen : finding.Mend);
+        Assert.Contains(
+            finding.Outcome == DoctorOutcome.Ok ? $"works in {_root}" : "--data",
+            finding.Outcome == DoctorOutcome.Ok ? finding.Seen : finding.Mend
+        );
         Assert.Empty(Directory.EnumerateFileSystemEntries(_root));
     }
 
@@ -194,7 +210,10 @@ public sealed class HostFindingTests : IDisposable
         AddImage(failed: "namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy");
         var finding = DataChecks.Image(_root);
 
-        Assert.Equal((DoctorOutcome.Fail, "failed its boot test: namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy"), (finding.Outcome, finding.Seen));
+        Assert.Equal(
+            (DoctorOutcome.Fail, "failed its boot test: namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy"),
+            (finding.Outcome, finding.Seen)
+        );
         Assert.Contains("./oriel image test desktop", finding.Mend);
         Assert.DoesNotContain("image build", finding.Mend);
     }
@@ -202,10 +221,18 @@ public sealed class HostFindingTests : IDisposable
     [Fact]
     public async Task Mounts_OneIsRefused_FailAndNameIt()
     {
-        var refused = await NamespaceChecks.MountsAsync(Token, "sh", "-c", "echo 'cgroup2 on /sys/fs/cgroup: mount: /sys/fs/cgroup: cgroup2 already mounted.'; echo '  dmesg(1) may have more'; exit 1");
+        var refused = await NamespaceChecks.MountsAsync(
+            Token,
+            "sh",
+            "-c",
+            "echo 'cgroup2 on /sys/fs/cgroup: mount: /sys/fs/cgroup: cgroup2 already mounted.'; echo '  dmesg(1) may have more'; exit 1"
+        );
         var done = await NamespaceChecks.MountsAsync(Token, "true");
 
-        Assert.Equal((DoctorOutcome.Fail, "cgroup2 on /sys/fs/cgroup: mount: /sys/fs/cgroup: cgroup2 already mounted."), (refused.Outcome, refused.Seen));
+        Assert.Equal(
+            (DoctorOutcome.Fail, "cgroup2 on /sys/fs/cgroup: mount: /sys/fs/cgroup: cgroup2 already mounted."),
+            (refused.Outcome, refused.Seen)
+        );
         Assert.DoesNotContain("apt-get", refused.Mend);
         Assert.Equal((DoctorOutcome.Ok, null), (done.Outcome, done.Mend));
     }
@@ -213,18 +240,61 @@ public sealed class HostFindingTests : IDisposable
     /// <summary>One id is the user's own, the others come from /etc/subuid; the range that is advised is nobody's yet.</summary>
     [Theory]
     [InlineData("0 1000 1\n1 100000 65535\n", "ann:100000:65536", "ann:100000:65536", (int)DoctorOutcome.Ok, "65536 of the 65536", null)]
-    [InlineData("0 1000 1\n1 100000 999\n", "ann:100000:1000", "ann:100000:1000", (int)DoctorOutcome.Fail, "1000 of the 65536", "--add-subuids 200000-265535 --add-subgids 200000-265535 ann")]
+    [InlineData(
+        "0 1000 1\n1 100000 999\n",
+        "ann:100000:1000",
+        "ann:100000:1000",
+        (int)DoctorOutcome.Fail,
+        "1000 of the 65536",
+        "--add-subuids 200000-265535 --add-subgids 200000-265535 ann"
+    )]
     [InlineData(null, "", "", (int)DoctorOutcome.Fail, "unshare failed", "--add-subuids 200000-265535 --add-subgids 200000-265535 ann")]
-    [InlineData(null, "oriel:200000:65536", "oriel:200000:65536", (int)DoctorOutcome.Fail, "unshare failed", "--add-subuids 265536-331071 --add-subgids 265536-331071 ann")]
-    [InlineData(null, "oriel:200000:65536", "bob:265536:65536", (int)DoctorOutcome.Fail, "unshare failed", "--add-subuids 331072-396607 --add-subgids 331072-396607 ann")]
-    [InlineData(null, "1000:200000:65536", "oriel:200000:65536", (int)DoctorOutcome.Fail, "unshare failed", "usermod --add-subgids 265536-331071 ann")]
+    [InlineData(
+        null,
+        "oriel:200000:65536",
+        "oriel:200000:65536",
+        (int)DoctorOutcome.Fail,
+        "unshare failed",
+        "--add-subuids 265536-331071 --add-subgids 265536-331071 ann"
+    )]
+    [InlineData(
+        null,
+        "oriel:200000:65536",
+        "bob:265536:65536",
+        (int)DoctorOutcome.Fail,
+        "unshare failed",
+        "--add-subuids 331072-396607 --add-subgids 331072-396607 ann"
+    )]
+    [InlineData(
+        null,
+        "1000:200000:65536",
+        "oriel:200000:65536",
+        (int)DoctorOutcome.Fail,
+        "unshare failed",
+        "usermod --add-subgids 265536-331071 ann"
+    )]
     [InlineData(null, "ann:200000:65536", "ann:200000:65536", (int)DoctorOutcome.Fail, "unshare failed", "setuid root")]
-    public void SubordinateIds_AsTheyAre_AreCountedAndAFreeRangeIsAdvised(string? map, string subuid, string subgid, int outcome, string seen, string? mend)
+    public void SubordinateIds_AsTheyAre_AreCountedAndAFreeRangeIsAdvised(
+        string? map,
+        string subuid,
+        string subgid,
+        int outcome,
+        string seen,
+        string? mend
+    )
     {
-        Assert.SkipWhen(Oriel.Linux.Processes.Programs.Problem(Oriel.Linux.Processes.Programs.SearchPath, "newuidmap", "newgidmap") is not null, "newuidmap is not installed, which comes first.");
+        Assert.SkipWhen(
+            Oriel.Linux.Processes.Programs.Problem(Oriel.Linux.Processes.Programs.SearchPath, "newuidmap", "newgidmap") is not null,
+            "newuidmap is not installed, which comes first."
+        );
         Write("subuid", subuid);
         Write("subgid", subgid);
-        var finding = NamespaceChecks.JudgeIds(map is null ? new HostProgramResult(1, "unshare failed") : new HostProgramResult(0, map), "ann", "1000", _root);
+        var finding = NamespaceChecks.JudgeIds(
+            map is null ? new HostProgramResult(1, "unshare failed") : new HostProgramResult(0, map),
+            "ann",
+            "1000",
+            _root
+        );
 
         Assert.Equal((DoctorOutcome)outcome, finding.Outcome);
         Assert.Contains(seen, finding.Seen);
@@ -236,7 +306,13 @@ public sealed class HostFindingTests : IDisposable
     [InlineData("open of /dev/kvm: Permission denied", "oriel", "usermod -aG kvm oriel, then start Oriel again")]
     [InlineData("open of /dev/kvm: Permission denied", "ann", "usermod -aG kvm ann, then sign in again")]
     [InlineData("KVM_RUN: Invalid argument", "ann", "runs no guest")]
-    public void Kvm_ThatDoesNotWork_IsMendedOnlyByWhatHelps(string seen, string user, string mend) => Assert.EndsWith(mend, HostChecks.KvmMend(seen, user).Replace(" (it may be a guest itself, whose host allows no nested virtualisation)", "", StringComparison.Ordinal));
+    public void Kvm_ThatDoesNotWork_IsMendedOnlyByWhatHelps(string seen, string user, string mend) =>
+        Assert.EndsWith(
+            mend,
+            HostChecks
+                .KvmMend(seen, user)
+                .Replace(" (it may be a guest itself, whose host allows no nested virtualisation)", "", StringComparison.Ordinal)
+        );
 
     [Fact]
     public void Qemu_WithoutItsFirmware_WarnsAndNamesThePackage()
@@ -277,18 +353,27 @@ public sealed class HostFindingTests : IDisposable
     {
         var hex = new string('b', 64);
         Directory.CreateDirectory(Path.Combine(DataDirectory.Images(_root), hex, "rootfs"));
-        File.WriteAllText(Path.Combine(DataDirectory.Images(_root), hex, "manifest.json"), new JsonObject
-        {
-            ["name"] = "desktop",
-            ["digest"] = "sha256:" + hex,
-            ["suite"] = "trixie",
-            ["recipeHash"] = "",
-            ["size"] = 1,
-            ["entries"] = 1,
-            ["createdAt"] = "2026-01-01T00:00:00+00:00",
-            ["packages"] = new JsonArray([.. (packages ?? []).Select(name => new JsonObject { ["name"] = name, ["version"] = "1" })]),
-            ["bootTest"] = new JsonObject { ["passed"] = failed is null, ["reason"] = failed, ["at"] = "2026-01-01T00:00:00+00:00", ["steps"] = new JsonArray() },
-        }.ToJsonString());
+        File.WriteAllText(
+            Path.Combine(DataDirectory.Images(_root), hex, "manifest.json"),
+            new JsonObject
+            {
+                ["name"] = "desktop",
+                ["digest"] = "sha256:" + hex,
+                ["suite"] = "trixie",
+                ["recipeHash"] = "",
+                ["size"] = 1,
+                ["entries"] = 1,
+                ["createdAt"] = "2026-01-01T00:00:00+00:00",
+                ["packages"] = new JsonArray([.. (packages ?? []).Select(name => new JsonObject { ["name"] = name, ["version"] = "1" })]),
+                ["bootTest"] = new JsonObject
+                {
+                    ["passed"] = failed is null,
+                    ["reason"] = failed,
+                    ["at"] = "2026-01-01T00:00:00+00:00",
+                    ["steps"] = new JsonArray(),
+                },
+            }.ToJsonString()
+        );
     }
 
     private void Write(string path, string content)

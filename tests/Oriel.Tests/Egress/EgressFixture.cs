@@ -19,7 +19,9 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Egress;
 
-/// <summary>A gateway on a unix socket of its own, a Kestrel site on loopback as the target, and connections as a keeper makes them.</summary>
+/// <summary>
+/// A gateway on a unix socket of its own, a Kestrel site on loopback as the target, and connections as a keeper makes them.
+/// </summary>
 public sealed class EgressFixture : IAsyncDisposable
 {
     public const string Desktop = "d-aaaaaaaaaa";
@@ -35,35 +37,48 @@ public sealed class EgressFixture : IAsyncDisposable
         _site = builder.Build();
         _site.UseWebSockets();
         _site.MapGet("/hello", (HttpContext context) => $"hello {context.Connection.Id}");
-        _site.MapGet("/fields", (HttpContext context) => string.Join("\n", context.Request.Headers.Select(field => $"{field.Key}: {field.Value}")));
+        _site.MapGet(
+            "/fields",
+            (HttpContext context) => string.Join("\n", context.Request.Headers.Select(field => $"{field.Key}: {field.Value}"))
+        );
         _site.MapGet("/empty", () => Results.NoContent());
-        _site.MapPost("/upload", async (HttpContext context) =>
-        {
-            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            var buffer = new byte[65536];
-            int read;
-            while ((read = await context.Request.Body.ReadAsync(buffer)) > 0)
+        _site.MapPost(
+            "/upload",
+            async (HttpContext context) =>
             {
-                hash.AppendData(buffer, 0, read);
-            }
+                using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+                var buffer = new byte[65536];
+                int read;
+                while ((read = await context.Request.Body.ReadAsync(buffer)) > 0)
+                {
+                    hash.AppendData(buffer, 0, read);
+                }
 
-            return Convert.ToHexStringLower(hash.GetHashAndReset());
-        });
-        _site.Map("/ws", async (HttpContext context) =>
-        {
-            using var socket = await context.WebSockets.AcceptWebSocketAsync();
-            var buffer = new byte[1024];
-            var message = await socket.ReceiveAsync(buffer, default(CancellationToken));
-            await socket.SendAsync(buffer.AsMemory(0, message.Count), message.MessageType, true, default);
-            await socket.CloseAsync(System.Net.WebSockets.WebSocketCloseStatus.NormalClosure, null, default);
-        });
+                return Convert.ToHexStringLower(hash.GetHashAndReset());
+            }
+        );
+        _site.Map(
+            "/ws",
+            async (HttpContext context) =>
+            {
+                using var socket = await context.WebSockets.AcceptWebSocketAsync();
+                var buffer = new byte[1024];
+                var message = await socket.ReceiveAsync(buffer, default(CancellationToken));
+                await socket.SendAsync(buffer.AsMemory(0, message.Count), message.MessageType, true, default);
+                await socket.CloseAsync(System.Net.WebSockets.WebSocketCloseStatus.NormalClosure, null, default);
+            }
+        );
         _site.StartAsync().GetAwaiter().GetResult();
         Port = new Uri(_site.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()).Port;
         Options = new EgressOptions
         {
             SocketPath = Path.Combine(_directory.FullName, "egress.sock"),
             AllowedPrivate = openLoopback ? [IPNetwork.Parse("127.0.0.0/8")] : [],
-            Hosts = new Dictionary<string, IPAddress> { ["site.test"] = IPAddress.Loopback, ["rebound.test"] = IPAddress.Parse("169.254.169.254") },
+            Hosts = new Dictionary<string, IPAddress>
+            {
+                ["site.test"] = IPAddress.Loopback,
+                ["rebound.test"] = IPAddress.Parse("169.254.169.254"),
+            },
             OwnPorts = () => [OwnPort],
             MaxConnectionsPerDesktop = maxConnections,
             ConnectTimeout = TimeSpan.FromSeconds(20),

@@ -25,7 +25,12 @@ public sealed class EgressPolicyTests
     [Fact]
     public void Evaluate_DenyAndAllow_DenyWins()
     {
-        var policy = new EgressPolicy { Mode = EgressMode.List, Allow = [new("*.example.org")], Deny = [new("bad.example.org")] };
+        var policy = new EgressPolicy
+        {
+            Mode = EgressMode.List,
+            Allow = [new("*.example.org")],
+            Deny = [new("bad.example.org")],
+        };
         Assert.True(policy.Evaluate("good.example.org", 443).Allowed);
         Assert.Equal(EgressReason.PolicyDenied, policy.Evaluate("BAD.example.org.", 443).Reason);
     }
@@ -36,7 +41,12 @@ public sealed class EgressPolicyTests
         var policy = new EgressPolicy { Mode = EgressMode.List, Allow = [new("example.org", [443])] };
         Assert.True(policy.Evaluate("example.org", 443).Allowed);
         Assert.Equal(EgressReason.PolicyNotListed, policy.Evaluate("example.org", 80).Reason);
-        Assert.Equal(EgressReason.PolicyDenied, new EgressPolicy { Deny = [new("*", [25])] }.Evaluate("example.org", 25).Reason);
+        Assert.Equal(
+            EgressReason.PolicyDenied,
+            new EgressPolicy { Deny = [new("*", [25])] }
+                .Evaluate("example.org", 25)
+                .Reason
+        );
     }
 
     [Fact]
@@ -57,7 +67,10 @@ public sealed class EgressPolicyTests
     {
         Assert.Contains("ports", new EgressPolicy { Deny = [new("a.example", [0])] }.Validate());
         Assert.Contains("upstream's port", new EgressPolicy { Upstream = new(UpstreamType.Http, "p.example", 0) }.Validate());
-        Assert.Contains("credentials", new EgressPolicy { Upstream = new(UpstreamType.Http, "p.example", 80, "a\r\nX: y", "b") }.Validate());
+        Assert.Contains(
+            "credentials",
+            new EgressPolicy { Upstream = new(UpstreamType.Http, "p.example", 80, "a\r\nX: y", "b") }.Validate()
+        );
         Assert.Contains("1000", new EgressPolicy { Allow = [.. Enumerable.Repeat(new EgressRule("*"), 1001)] }.Validate());
         Assert.Null(EgressPolicy.Internet.Validate());
     }
@@ -71,16 +84,51 @@ public sealed class EgressPolicyTests
     }
 
     [Theory]
-    [InlineData("127.0.0.1"), InlineData("127.8.9.1"), InlineData("10.0.0.1"), InlineData("172.16.0.1"), InlineData("172.31.255.255"), InlineData("192.168.100.1")]
-    [InlineData("169.254.169.254"), InlineData("100.64.0.1"), InlineData("0.0.0.0"), InlineData("224.0.0.251"), InlineData("255.255.255.255"), InlineData("198.18.0.7")]
+    [
+        InlineData("127.0.0.1"),
+        InlineData("127.8.9.1"),
+        InlineData("10.0.0.1"),
+        InlineData("172.16.0.1"),
+        InlineData("172.31.255.255"),
+        InlineData("192.168.100.1")
+    ]
+    [
+        InlineData("169.254.169.254"),
+        InlineData("100.64.0.1"),
+        InlineData("0.0.0.0"),
+        InlineData("224.0.0.251"),
+        InlineData("255.255.255.255"),
+        InlineData("198.18.0.7")
+    ]
     [InlineData("192.0.2.1"), InlineData("198.51.100.1"), InlineData("203.0.113.9"), InlineData("240.0.0.1")]
-    [InlineData("::1"), InlineData("::"), InlineData("fe80::1"), InlineData("fc00::1"), InlineData("fd12::1"), InlineData("ff02::1"), InlineData("::ffff:127.0.0.1"), InlineData("::ffff:10.1.1.1")]
-    [InlineData("64:ff9b::a00:1"), InlineData("2002:7f00:1::1"), InlineData("2001::1"), InlineData("2001:db8::1"), InlineData("::127.0.0.1")]
+    [
+        InlineData("::1"),
+        InlineData("::"),
+        InlineData("fe80::1"),
+        InlineData("fc00::1"),
+        InlineData("fd12::1"),
+        InlineData("ff02::1"),
+        InlineData("::ffff:127.0.0.1"),
+        InlineData("::ffff:10.1.1.1")
+    ]
+    [
+        InlineData("64:ff9b::a00:1"),
+        InlineData("2002:7f00:1::1"),
+        InlineData("2001::1"),
+        InlineData("2001:db8::1"),
+        InlineData("::127.0.0.1")
+    ]
     public void Judge_NotGlobalAddress_IsRefused(string address) =>
         Assert.Equal(EgressReason.PrivateAddress, Guard().Judge(IPAddress.Parse(address), 443).Reason);
 
     [Theory]
-    [InlineData("93.184.216.34"), InlineData("1.1.1.1"), InlineData("172.32.0.1"), InlineData("2606:4700::1111"), InlineData("::ffff:1.1.1.1")]
+    [
+        InlineData("93.184.216.34"),
+        InlineData("1.1.1.1"),
+        InlineData("172.32.0.1"),
+        InlineData("2606:4700::1111"),
+        InlineData("::ffff:1.1.1.1")
+    ]
     public void Judge_GlobalAddress_IsAllowed(string address) => Assert.True(Guard().Judge(IPAddress.Parse(address), 443).Allowed);
 
     [Fact]
@@ -93,5 +141,13 @@ public sealed class EgressPolicyTests
     }
 
     private static AddressGuard Guard(params IPNetwork[] allowed) =>
-        new(new EgressOptions { SocketPath = "/nowhere", AllowedPrivate = allowed, OwnPorts = () => [4000] }, TimeProvider.System);
+        new(
+            new EgressOptions
+            {
+                SocketPath = "/nowhere",
+                AllowedPrivate = allowed,
+                OwnPorts = () => [4000],
+            },
+            TimeProvider.System
+        );
 }

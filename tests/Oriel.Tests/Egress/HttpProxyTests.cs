@@ -21,7 +21,12 @@ public sealed class HttpProxyTests
         var second = await client.GetStringAsync("/hello", Token);
         Assert.StartsWith("hello ", first);
         Assert.Equal(first, second);
-        Assert.Equal(2, egress.Session.Log.Snapshot().Count(entry => entry is { Kind: EgressKind.Http, Verdict: EgressVerdict.Allowed, Host: "site.test" }));
+        Assert.Equal(
+            2,
+            egress
+                .Session.Log.Snapshot()
+                .Count(entry => entry is { Kind: EgressKind.Http, Verdict: EgressVerdict.Allowed, Host: "site.test" })
+        );
     }
 
     [Fact]
@@ -29,7 +34,10 @@ public sealed class HttpProxyTests
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"GET http://site.test:{egress.Port}/fields HTTP/1.1\r\nHost: site.test\r\nProxy-Authorization: Basic c2VjcmV0\r\nX-Mine: hop\r\nX-Kept: yes\r\nConnection: close, X-Mine\r\n\r\n");
+        await EgressFixture.SendAsync(
+            proxy,
+            $"GET http://site.test:{egress.Port}/fields HTTP/1.1\r\nHost: site.test\r\nProxy-Authorization: Basic c2VjcmV0\r\nX-Mine: hop\r\nX-Kept: yes\r\nConnection: close, X-Mine\r\n\r\n"
+        );
         var answer = await EgressFixture.ReadToEndAsync(proxy);
         Assert.Contains("X-Kept: yes", answer);
         Assert.DoesNotContain("c2VjcmV0", answer);
@@ -69,7 +77,10 @@ public sealed class HttpProxyTests
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"GET http://site.test:{egress.Port}/ws HTTP/1.1\r\nHost: site.test:{egress.Port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+        await EgressFixture.SendAsync(
+            proxy,
+            $"GET http://site.test:{egress.Port}/ws HTTP/1.1\r\nHost: site.test:{egress.Port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
         var head = await ReadHeadAsync(proxy);
         Assert.StartsWith("HTTP/1.1 101", head);
         using var socket = WebSocket.CreateFromStream(proxy, new WebSocketCreationOptions { IsServer = false });
@@ -188,15 +199,21 @@ public sealed class HttpProxyTests
     {
         var target = new TcpListener(IPAddress.Loopback, 0);
         target.Start();
-        return (((IPEndPoint)target.LocalEndpoint).Port, Task.Run(async () =>
-        {
-            using (target)
-            {
-                using var socket = await target.AcceptSocketAsync(Token);
-                using var stream = new NetworkStream(socket);
-                await stream.WriteAsync(Encoding.ASCII.GetBytes(await answer(stream)), Token);
-            }
-        }, Token));
+        return (
+            ((IPEndPoint)target.LocalEndpoint).Port,
+            Task.Run(
+                async () =>
+                {
+                    using (target)
+                    {
+                        using var socket = await target.AcceptSocketAsync(Token);
+                        using var stream = new NetworkStream(socket);
+                        await stream.WriteAsync(Encoding.ASCII.GetBytes(await answer(stream)), Token);
+                    }
+                },
+                Token
+            )
+        );
     }
 
     internal static async Task<string> ReadHeadAsync(Stream stream)

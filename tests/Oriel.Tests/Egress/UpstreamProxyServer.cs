@@ -5,7 +5,9 @@ using Oriel.Egress.Policy;
 
 namespace Oriel.Tests.Egress;
 
-/// <summary>The server's side of HTTP CONNECT and SOCKS5 with credentials; instead of dialling it tells the target that it was asked for.</summary>
+/// <summary>
+/// The server's side of HTTP CONNECT and SOCKS5 with credentials; instead of dialling it tells the target that it was asked for.
+/// </summary>
 internal sealed class UpstreamProxyServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -44,8 +46,14 @@ internal sealed class UpstreamProxyServer : IAsyncDisposable
     private static async Task HttpAsync(Stream stream, string user, string password)
     {
         var head = await HttpProxyTests.ReadHeadAsync(stream);
-        var right = head.Contains("Proxy-Authorization: Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")) + "\r\n", StringComparison.Ordinal);
-        await EgressFixture.SendAsync(stream, right ? "HTTP/1.1 200 OK\r\n\r\n" + head.Split(' ')[1] : "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+        var right = head.Contains(
+            "Proxy-Authorization: Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")) + "\r\n",
+            StringComparison.Ordinal
+        );
+        await EgressFixture.SendAsync(
+            stream,
+            right ? "HTTP/1.1 200 OK\r\n\r\n" + head.Split(' ')[1] : "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+        );
     }
 
     private static async Task Socks5Async(Stream stream, string user, string password)

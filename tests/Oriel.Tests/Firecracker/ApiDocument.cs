@@ -47,7 +47,8 @@ internal sealed class ApiDocument
 
     public IEnumerable<ApiOperation> Operations => _operations.Values;
 
-    /// <returns>Null: the document has no such request. A parameter in the path has the value that the body gives it, else the fault says so.</returns>
+    /// <returns>Null: the document has no such request. A parameter in the path has the value that the body gives it, else the fault says
+    /// so.</returns>
     public ApiOperation? Find(string method, string path, JsonNode? body, out string? fault)
     {
         fault = null;
@@ -57,7 +58,9 @@ internal sealed class ApiDocument
         }
 
         var slash = path.LastIndexOf('/');
-        var found = _operations.Values.FirstOrDefault(operation => operation.Method == method && operation.Path.EndsWith('}') && operation.Path[..operation.Path.LastIndexOf('/')] == path[..slash]);
+        var found = _operations.Values.FirstOrDefault(operation =>
+            operation.Method == method && operation.Path.EndsWith('}') && operation.Path[..operation.Path.LastIndexOf('/')] == path[..slash]
+        );
         if (found is not null && body is not null)
         {
             var parameter = found.Path[(slash + 2)..^1];
@@ -72,7 +75,9 @@ internal sealed class ApiDocument
         var body = operation["parameters"]?.AsArray().FirstOrDefault(parameter => parameter!["in"]!.GetValue<string>() == "body");
         var words = $"{operation["summary"]} {operation["description"]}";
         // The balloon, logger and metrics say it in other words or not at all.
-        var before = words.Contains("Pre-boot only", StringComparison.Ordinal) || words.Contains("before machine startup.", StringComparison.Ordinal)
+        var before =
+            words.Contains("Pre-boot only", StringComparison.Ordinal)
+            || words.Contains("before machine startup.", StringComparison.Ordinal)
             || (method == "PUT" && path is "/logger" or "/metrics" or "/serial" or "/hotplug/memory");
         var after = words.Contains("Post-boot only", StringComparison.Ordinal) || (path, method) is ("/vm", "PATCH");
         return new ApiOperation(
@@ -81,7 +86,10 @@ internal sealed class ApiDocument
             body?["schema"],
             body?["required"]?.GetValue<bool>() ?? false,
             operation["responses"]!["200"]?["schema"],
-            before ? ApiStage.BeforeStart : after ? ApiStage.AfterStart : ApiStage.Any);
+            before ? ApiStage.BeforeStart
+                : after ? ApiStage.AfterStart
+                : ApiStage.Any
+        );
     }
 
     private static ApiDocument Load(string path)
@@ -92,13 +100,18 @@ internal sealed class ApiDocument
         return new ApiDocument(ToJson(yaml.Documents[0].RootNode)!.AsObject());
     }
 
-    private static JsonNode? ToJson(YamlNode node) => node switch
-    {
-        YamlMappingNode map => new JsonObject(map.Children.Select(pair => KeyValuePair.Create(((YamlScalarNode)pair.Key).Value!, ToJson(pair.Value)))),
-        YamlSequenceNode list => new JsonArray([.. list.Children.Select(ToJson)]),
-        YamlScalarNode { Style: ScalarStyle.Plain, Value: "true" or "false" } scalar => JsonValue.Create(scalar.Value == "true"),
-        YamlScalarNode { Style: ScalarStyle.Plain } scalar when decimal.TryParse(scalar.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) => JsonValue.Create(number),
-        YamlScalarNode scalar => JsonValue.Create(scalar.Value),
-        _ => throw new InvalidOperationException($"{node.NodeType} at {node.Start}"),
-    };
+    private static JsonNode? ToJson(YamlNode node) =>
+        node switch
+        {
+            YamlMappingNode map => new JsonObject(
+                map.Children.Select(pair => KeyValuePair.Create(((YamlScalarNode)pair.Key).Value!, ToJson(pair.Value)))
+            ),
+            YamlSequenceNode list => new JsonArray([.. list.Children.Select(ToJson)]),
+            YamlScalarNode { Style: ScalarStyle.Plain, Value: "true" or "false" } scalar => JsonValue.Create(scalar.Value == "true"),
+            YamlScalarNode { Style: ScalarStyle.Plain } scalar
+                when decimal.TryParse(scalar.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) =>
+                JsonValue.Create(number),
+            YamlScalarNode scalar => JsonValue.Create(scalar.Value),
+            _ => throw new InvalidOperationException($"{node.NodeType} at {node.Start}"),
+        };
 }

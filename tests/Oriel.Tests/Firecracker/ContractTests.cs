@@ -10,15 +10,21 @@ public sealed class ContractTests
     private static readonly MachineSpec Whole = new(
         VcpuCount: 2,
         MemoryMib: 1024,
-        [new MachineDrive("root", ReadOnly: true), new MachineDrive("scratch", ReadOnly: false), new MachineDrive("config", ReadOnly: true)],
+        [
+            new MachineDrive("root", ReadOnly: true),
+            new MachineDrive("scratch", ReadOnly: false),
+            new MachineDrive("config", ReadOnly: true),
+        ],
         KernelArguments.Compose("oriel.test=1", serial: false),
         "oriel0",
         "02:6f:72:69:65:02",
         CpuTemplate: new CpuConfig(
             ["!56"],
             [new CpuidLeafModifier("0x1", "0x0", 0, [new CpuidRegisterModifier(CpuidRegister.Ecx, "0bxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx0")])],
-            [new MsrModifier("0x10a", "0b" + new string('x', 64))]),
-        Vsock: new Vsock(3, "vsock.sock"));
+            [new MsrModifier("0x10a", "0b" + new string('x', 64))]
+        ),
+        Vsock: new Vsock(3, "vsock.sock")
+    );
 
     private static readonly FirecrackerCapabilities Newest = FirecrackerCapabilities.Of(new FirecrackerVersion(1, 17, 0));
     private static readonly FirecrackerCapabilities Oldest = FirecrackerCapabilities.Of(FirecrackerVersion.Oldest);
@@ -36,10 +42,21 @@ public sealed class ContractTests
         Assert.Equal("Running", vmm.State);
         Assert.Equal(
             [
-                "PUT /logger", "PUT /metrics", "PUT /machine-config", "PUT /cpu-config", "PUT /boot-source", "PUT /drives/root", "PUT /drives/scratch", "PUT /drives/config",
-                "PUT /network-interfaces/eth0", "PUT /vsock", "PUT /entropy", "PUT /actions",
+                "PUT /logger",
+                "PUT /metrics",
+                "PUT /machine-config",
+                "PUT /cpu-config",
+                "PUT /boot-source",
+                "PUT /drives/root",
+                "PUT /drives/scratch",
+                "PUT /drives/config",
+                "PUT /network-interfaces/eth0",
+                "PUT /vsock",
+                "PUT /entropy",
+                "PUT /actions",
             ],
-            vmm.Requests);
+            vmm.Requests
+        );
     }
 
     [Fact]
@@ -47,9 +64,15 @@ public sealed class ContractTests
     {
         await using var vmm = new PlayedFirecracker();
         await MachineSequence.BootAsync(Client(vmm), Whole with { CpuTemplate = null, Vsock = null }, Token);
-        var paths = vmm.Bodies.SelectMany(body => body!.AsObject()).Where(field => field.Key.EndsWith("_path", StringComparison.Ordinal) || field.Key is "path_on_host").Select(field => field.Value!.ToString());
+        var paths = vmm
+            .Bodies.SelectMany(body => body!.AsObject())
+            .Where(field => field.Key.EndsWith("_path", StringComparison.Ordinal) || field.Key is "path_on_host")
+            .Select(field => field.Value!.ToString());
         Assert.Equal(["vmm.log", "vmm.metrics", "kernel", "initramfs", "root", "scratch", "config"], paths);
-        Assert.Equal([true, false, true], vmm.Bodies.Where(body => body!["drive_id"] is not null).Select(body => body!["is_read_only"]!.GetValue<bool>()));
+        Assert.Equal(
+            [true, false, true],
+            vmm.Bodies.Where(body => body!["drive_id"] is not null).Select(body => body!["is_read_only"]!.GetValue<bool>())
+        );
     }
 
     [Fact]
@@ -88,7 +111,14 @@ public sealed class ContractTests
         await using var vmm = new PlayedFirecracker { Version = version };
         await MachineSequence.BootAsync(Client(vmm), Whole, Token);
         Assert.True(FirecrackerVersion.TryParse(await Client(vmm).VersionAsync(Token), out var parsed));
-        var policy = new SnapshotPolicy(1L << 30, isBooted: true, isLimited: true, FirecrackerCapabilities.Of(parsed), canSwap: () => false, timeScale: 1);
+        var policy = new SnapshotPolicy(
+            1L << 30,
+            isBooted: true,
+            isLimited: true,
+            FirecrackerCapabilities.Of(parsed),
+            canSwap: () => false,
+            timeScale: 1
+        );
         vmm.Requests.Clear();
         for (var i = 0; i < 2; i++)
         {
@@ -117,7 +147,9 @@ public sealed class ContractTests
     {
         await using var vmm = new PlayedFirecracker { Misbehave = (request, _) => Task.FromResult(request == "PUT /snapshot/create") };
         await MachineSequence.BootAsync(Client(vmm), Whole, Token);
-        var failed = await Assert.ThrowsAsync<FirecrackerException>(() => MachineSequence.SnapshotAsync(Client(vmm), SnapshotType.Diff, Deadline, Token));
+        var failed = await Assert.ThrowsAsync<FirecrackerException>(() =>
+            MachineSequence.SnapshotAsync(Client(vmm), SnapshotType.Diff, Deadline, Token)
+        );
         Assert.Equal(FirecrackerFault.BrokenAnswer, failed.Fault);
     }
 
@@ -130,7 +162,8 @@ public sealed class ContractTests
         Assert.Equal("Paused", vmm.State);
         Assert.Equal(
             """{"snapshot_path":"state","mem_backend":{"backend_type":"File","backend_path":"memory"},"resume_vm":false,"network_overrides":[{"iface_id":"eth0","host_dev_name":"tap7"}],"vsock_override":{"uds_path":"v7.sock"},"clock_realtime":true}""",
-            vmm.Bodies[2]!.ToJsonString());
+            vmm.Bodies[2]!.ToJsonString()
+        );
     }
 
     [Theory]
@@ -139,7 +172,9 @@ public sealed class ContractTests
     public async Task Restore_WithWhatTheVersionLacks_IsRefusedBeforeAnyRequest(string? tap, string? vsock, string since)
     {
         await using var vmm = new PlayedFirecracker();
-        var refused = await Assert.ThrowsAsync<NotSupportedException>(() => MachineSequence.RestoreAsync(Client(vmm), new RestoreSpec(true, tap, vsock), Oldest, Token));
+        var refused = await Assert.ThrowsAsync<NotSupportedException>(() =>
+            MachineSequence.RestoreAsync(Client(vmm), new RestoreSpec(true, tap, vsock), Oldest, Token)
+        );
         Assert.Contains(since, refused.Message);
         Assert.Empty(vmm.Requests);
     }
@@ -177,7 +212,10 @@ public sealed class ContractTests
         await api.PutMachineConfigurationAsync(new MachineConfiguration(32, 128, Smt: true, TrackDirtyPages: true), Token);
         foreach (var register in Enum.GetValues<CpuidRegister>())
         {
-            await api.PutCpuConfigAsync(new CpuConfig(CpuidModifiers: [new CpuidLeafModifier("0", "0", 1, [new CpuidRegisterModifier(register, "0b1")])]), Token);
+            await api.PutCpuConfigAsync(
+                new CpuConfig(CpuidModifiers: [new CpuidLeafModifier("0", "0", 1, [new CpuidRegisterModifier(register, "0b1")])]),
+                Token
+            );
         }
 
         await api.PutBootSourceAsync(new BootSource("k", null, ""), Token);
@@ -188,8 +226,18 @@ public sealed class ContractTests
         Assert.Empty(vmm.Violations);
 
         await using var other = new PlayedFirecracker();
-        await Client(other).LoadSnapshotAsync(
-            new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.Uffd, "u.sock"), true, [new NetworkOverride("eth0", "tap1")], new VsockOverride("v"), false), Token);
+        await Client(other)
+            .LoadSnapshotAsync(
+                new SnapshotLoad(
+                    "s",
+                    new MemoryBackend(MemoryBackendType.Uffd, "u.sock"),
+                    true,
+                    [new NetworkOverride("eth0", "tap1")],
+                    new VsockOverride("v"),
+                    false
+                ),
+                Token
+            );
         Assert.Empty(other.Violations);
     }
 
@@ -200,10 +248,25 @@ public sealed class ContractTests
     [InlineData("PUT", "/machine-config", """{"vcpu_count":33,"mem_size_mib":64}""", "$.vcpu_count is above 32")]
     [InlineData("PUT", "/machine-config", """{"vcpu_count":1,"mem_size_mib":64,"memory":1}""", "$.memory is not in the schema")]
     [InlineData("PUT", "/machine-config", """{"vcpu_count":1,"mem_size_mib":64,"huge_pages":"1G"}""", "$.huge_pages is none of")]
-    [InlineData("PUT", "/drives/a", """{"drive_id":"b","path_on_host":"p","is_root_device":false,"is_read_only":true}""", "drive_id in the body is not that of the path")]
-    [InlineData("PUT", "/drives/a", """{"drive_id":"a","path_on_host":"p","is_root_device":false,"rate_limiter":{"ops":{"size":1}}}""", "$.rate_limiter.ops.refill_time is missing")]
+    [InlineData(
+        "PUT",
+        "/drives/a",
+        """{"drive_id":"b","path_on_host":"p","is_root_device":false,"is_read_only":true}""",
+        "drive_id in the body is not that of the path"
+    )]
+    [InlineData(
+        "PUT",
+        "/drives/a",
+        """{"drive_id":"a","path_on_host":"p","is_root_device":false,"rate_limiter":{"ops":{"size":1}}}""",
+        "$.rate_limiter.ops.refill_time is missing"
+    )]
     [InlineData("PUT", "/vsock", """{"guest_cid":2,"uds_path":"v"}""", "$.guest_cid is below 3")]
-    [InlineData("PUT", "/snapshot/load", """{"snapshot_path":"s","network_overrides":[{"iface_id":"eth0"}]}""", "$.network_overrides[0].host_dev_name is missing")]
+    [InlineData(
+        "PUT",
+        "/snapshot/load",
+        """{"snapshot_path":"s","network_overrides":[{"iface_id":"eth0"}]}""",
+        "$.network_overrides[0].host_dev_name is missing"
+    )]
     [InlineData("PUT", "/actions", """{"action_type":"InstanceStop"}""", "$.action_type is none of")]
     [InlineData("PUT", "/actions", """{"action_type":"InstanceStart"}""", "without kernel configuration")]
     [InlineData("PATCH", "/vm", """{"state":"Paused"}""", "not supported before starting")]
@@ -213,7 +276,13 @@ public sealed class ContractTests
     public async Task Played_RequestAgainstTheDocument_IsRefused(string method, string path, string body, string why)
     {
         await using var vmm = new PlayedFirecracker();
-        var answer = await new ApiTransport(vmm.SocketPath).SendAsync(method, path, Encoding.UTF8.GetBytes(body), FirecrackerApi.UsualDeadline, Token);
+        var answer = await new ApiTransport(vmm.SocketPath).SendAsync(
+            method,
+            path,
+            Encoding.UTF8.GetBytes(body),
+            FirecrackerApi.UsualDeadline,
+            Token
+        );
         Assert.Equal(400, answer.Status);
         Assert.Contains(why, Assert.Single(vmm.Violations));
     }
@@ -228,7 +297,10 @@ public sealed class ContractTests
         await RefusedAsync(() => api.PutEntropyAsync(new EntropyDevice(), Token), "after starting");
         await RefusedAsync(() => api.ActAsync(InstanceActionType.InstanceStart, Token), "already running");
         await RefusedAsync(() => api.CreateSnapshotAsync(new SnapshotCreate("s", "m"), Deadline, Token), "not paused");
-        await RefusedAsync(() => api.LoadSnapshotAsync(new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.File, "m")), Token), "after starting");
+        await RefusedAsync(
+            () => api.LoadSnapshotAsync(new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.File, "m")), Token),
+            "after starting"
+        );
         Assert.Equal(5, vmm.Violations.Count);
 
         await using var configured = new PlayedFirecracker();
@@ -241,8 +313,14 @@ public sealed class ContractTests
     {
         Assert.True(FirecrackerVersion.TryParse(ApiDocument.Published.Version, out var version));
         Assert.Null(version.Refusal());
-        Assert.Contains(ApiDocument.Published.Operations, operation => operation is { Method: "PUT", Path: "/drives/{drive_id}", Stage: ApiStage.BeforeStart, BodyRequired: true });
-        Assert.Contains(ApiDocument.Published.Operations, operation => operation is { Method: "PUT", Path: "/snapshot/create", Stage: ApiStage.AfterStart });
+        Assert.Contains(
+            ApiDocument.Published.Operations,
+            operation => operation is { Method: "PUT", Path: "/drives/{drive_id}", Stage: ApiStage.BeforeStart, BodyRequired: true }
+        );
+        Assert.Contains(
+            ApiDocument.Published.Operations,
+            operation => operation is { Method: "PUT", Path: "/snapshot/create", Stage: ApiStage.AfterStart }
+        );
     }
 
     private static IEnumerable<string> TypesOf(PlayedFirecracker vmm) =>

@@ -13,7 +13,8 @@ public sealed class FaultTests
         [nameof(FirecrackerApi.VersionAsync)] = api => api.VersionAsync(Token),
         [nameof(FirecrackerApi.PutLoggerAsync)] = api => api.PutLoggerAsync(new Logger("log", LogLevel.Error), Token),
         [nameof(FirecrackerApi.PutMetricsAsync)] = api => api.PutMetricsAsync(new Metrics("metrics"), Token),
-        [nameof(FirecrackerApi.PutMachineConfigurationAsync)] = api => api.PutMachineConfigurationAsync(new MachineConfiguration(1, 64), Token),
+        [nameof(FirecrackerApi.PutMachineConfigurationAsync)] = api =>
+            api.PutMachineConfigurationAsync(new MachineConfiguration(1, 64), Token),
         [nameof(FirecrackerApi.PutCpuConfigAsync)] = api => api.PutCpuConfigAsync(new CpuConfig(), Token),
         [nameof(FirecrackerApi.PutBootSourceAsync)] = api => api.PutBootSourceAsync(new BootSource("k", null, ""), Token),
         [nameof(FirecrackerApi.PutDriveAsync)] = api => api.PutDriveAsync(new Drive("a", "p", false, true), Token),
@@ -23,7 +24,8 @@ public sealed class FaultTests
         [nameof(FirecrackerApi.ActAsync)] = api => api.ActAsync(InstanceActionType.InstanceStart, Token),
         [nameof(FirecrackerApi.PatchVmAsync)] = api => api.PatchVmAsync(VmState.Paused, Token),
         [nameof(FirecrackerApi.CreateSnapshotAsync)] = api => api.CreateSnapshotAsync(new SnapshotCreate("s", "m"), Short, Token),
-        [nameof(FirecrackerApi.LoadSnapshotAsync)] = api => api.LoadSnapshotAsync(new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.File, "m")), Token),
+        [nameof(FirecrackerApi.LoadSnapshotAsync)] = api =>
+            api.LoadSnapshotAsync(new SnapshotLoad("s", new MemoryBackend(MemoryBackendType.File, "m")), Token),
     };
 
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(300);
@@ -86,7 +88,9 @@ public sealed class FaultTests
                 return true;
             },
         };
-        var failed = await Assert.ThrowsAsync<FirecrackerException>(() => new ApiTransport(vmm.SocketPath).SendAsync("GET", "/version", default, Short, Token));
+        var failed = await Assert.ThrowsAsync<FirecrackerException>(() =>
+            new ApiTransport(vmm.SocketPath).SendAsync("GET", "/version", default, Short, Token)
+        );
         Assert.Equal(FirecrackerFault.NoAnswer, failed.Fault);
         Assert.Contains("no answer within 0.3 s", failed.Message);
         Assert.Contains(lastSeen, failed.Message);
@@ -114,13 +118,22 @@ public sealed class FaultTests
         await using var vmm = new PlayedFirecracker { Misbehave = (_, _) => Task.FromResult(true) };
         var api = new FirecrackerApi(
             new ApiTransport(vmm.SocketPath),
-            failed => Task.FromResult(new FirecrackerException(failed.Fault, failed.Request, $"{failed.Why}; it has ended of itself", inner: failed)));
+            failed =>
+                Task.FromResult(
+                    new FirecrackerException(failed.Fault, failed.Request, $"{failed.Why}; it has ended of itself", inner: failed)
+                )
+        );
         var failed = await Assert.ThrowsAsync<FirecrackerException>(() => Requests[request](api));
         Assert.True(failed.IsOfTheConnection);
         Assert.EndsWith("it has ended of itself", failed.Message);
         Assert.Equal(
             Requests.Keys.Order(StringComparer.Ordinal),
-            typeof(FirecrackerApi).GetMethods().Where(method => method.ReturnType.IsAssignableTo(typeof(Task))).Select(method => method.Name).Order(StringComparer.Ordinal));
+            typeof(FirecrackerApi)
+                .GetMethods()
+                .Where(method => method.ReturnType.IsAssignableTo(typeof(Task)))
+                .Select(method => method.Name)
+                .Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -136,34 +149,40 @@ public sealed class FaultTests
                 return true;
             },
         };
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new FirecrackerApi(new ApiTransport(vmm.SocketPath)).VersionAsync(cancel.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            new FirecrackerApi(new ApiTransport(vmm.SocketPath)).VersionAsync(cancel.Token)
+        );
     }
 
     [Fact]
     public async Task Socket_ThatIsNotThere_IsUnreachable()
     {
-        var failed = await Assert.ThrowsAsync<FirecrackerException>(() => new FirecrackerApi(new ApiTransport("/nowhere/api.sock")).VersionAsync(Token));
+        var failed = await Assert.ThrowsAsync<FirecrackerException>(() =>
+            new FirecrackerApi(new ApiTransport("/nowhere/api.sock")).VersionAsync(Token)
+        );
         Assert.Equal(FirecrackerFault.Unreachable, failed.Fault);
         Assert.Contains("no connection", failed.Message);
     }
 
     [Fact]
-    public void ResponseHead_Mutated_IsParsedOrRefused() => Fuzzer.Run(
-        "firecracker-answer",
-        static input =>
-        {
-            try
+    public void ResponseHead_Mutated_IsParsedOrRefused() =>
+        Fuzzer.Run(
+            "firecracker-answer",
+            static input =>
             {
-                var head = ResponseHead.Parse(input);
-                Assert.InRange(head.Status, 100, 599);
-                Assert.True(head.ContentLength is null or >= 0);
-            }
-            catch (FormatException)
-            {
-                // Its documented refusal.
-            }
-        },
-        form: FuzzForm.Text);
+                try
+                {
+                    var head = ResponseHead.Parse(input);
+                    Assert.InRange(head.Status, 100, 599);
+                    Assert.True(head.ContentLength is null or >= 0);
+                }
+                catch (FormatException)
+                {
+                    // Its documented refusal.
+                }
+            },
+            form: FuzzForm.Text
+        );
 
     private static async Task<FirecrackerException> FailAsync(string answer)
     {
@@ -181,6 +200,8 @@ public sealed class FaultTests
                 return true;
             },
         };
-        return await Assert.ThrowsAsync<FirecrackerException>(() => new FirecrackerApi(new ApiTransport(vmm.SocketPath)).VersionAsync(Token));
+        return await Assert.ThrowsAsync<FirecrackerException>(() =>
+            new FirecrackerApi(new ApiTransport(vmm.SocketPath)).VersionAsync(Token)
+        );
     }
 }

@@ -27,7 +27,9 @@ public sealed class MachineTests : IDisposable
         Assert.Equal("8250.nr_uarts=1", looking.Last(word => word.StartsWith("8250.", StringComparison.Ordinal)));
     }
 
-    /// <summary>The guest's keyboard has no interrupt without its PNP device, and the VMM can ask a guest to end by its keys alone.</summary>
+    /// <summary>
+    /// The guest's keyboard has no interrupt without its PNP device, and the VMM can ask a guest to end by its keys alone.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -64,7 +66,10 @@ public sealed class MachineTests : IDisposable
         Assert.Equal(detail, FirecrackerExit.Judge(code, outOfMemory: false, "a bad syscall (44)").Detail);
 
     [Theory]
-    [InlineData("2026-11-28T10:00:00.123456789 [d-abcdefghij:fc_api:ERROR] Shutting down VM after intercepting a bad syscall (44).", "Shutting down VM after intercepting a bad syscall (44).")]
+    [InlineData(
+        "2026-11-28T10:00:00.123456789 [d-abcdefghij:fc_api:ERROR] Shutting down VM after intercepting a bad syscall (44).",
+        "Shutting down VM after intercepting a bad syscall (44)."
+    )]
     [InlineData("2026-11-28T10:00:00.123456789 [anonymous-instance:main] Firecracker exiting with error. exit_code=1", "before")]
     [InlineData("Error: RunWithApi(FailedToBindSocket)", "Error: RunWithApi(FailedToBindSocket)")]
     [InlineData("  ", "before")]
@@ -112,7 +117,12 @@ public sealed class MachineTests : IDisposable
         await using (new VmmOutput(_directory, Path.Combine(_directory, "log"), metrics))
         {
             await using var pipe = Open(MachineFiles.Metrics);
-            await pipe.WriteAsync(Encoding.ASCII.GetBytes("{\"first\":1}\n{\"second\":2}\n" + new string('y', 2 * VmmOutput.MaxMetricsBytes) + "\n\n{\"unfinished\":"), TestContext.Current.CancellationToken);
+            await pipe.WriteAsync(
+                Encoding.ASCII.GetBytes(
+                    "{\"first\":1}\n{\"second\":2}\n" + new string('y', 2 * VmmOutput.MaxMetricsBytes) + "\n\n{\"unfinished\":"
+                ),
+                TestContext.Current.CancellationToken
+            );
         }
 
         Assert.Equal("{\"second\":2}", await File.ReadAllTextAsync(metrics, TestContext.Current.CancellationToken));

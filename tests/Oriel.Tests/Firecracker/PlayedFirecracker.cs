@@ -37,7 +37,8 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
     /// <summary>What it says of itself.</summary>
     public string Version { get; init; } = "1.16.1";
 
-    private bool CanDiffUntracked => FirecrackerVersion.TryParse(Version, out var version) && FirecrackerCapabilities.Of(version).SparseFirstSnapshot;
+    private bool CanDiffUntracked =>
+        FirecrackerVersion.TryParse(Version, out var version) && FirecrackerCapabilities.Of(version).SparseFirstSnapshot;
 
     /// <summary>Method and path, in order.</summary>
     public List<string> Requests { get; } = [];
@@ -77,7 +78,7 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
                 }
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException or SocketException)
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException)
         {
             // The end.
         }
@@ -128,7 +129,9 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
         }
 
         var lines = head.ToString().Split("\r\n");
-        var length = lines.FirstOrDefault(line => line.StartsWith("Content-Length: ", StringComparison.Ordinal)) is { } header ? int.Parse(header["Content-Length: ".Length..]) : 0;
+        var length = lines.FirstOrDefault(line => line.StartsWith("Content-Length: ", StringComparison.Ordinal)) is { } header
+            ? int.Parse(header["Content-Length: ".Length..])
+            : 0;
         var body = new byte[length];
         await stream.ReadExactlyAsync(body, _stop.Token);
         return (lines[0].Split(' ')[0], lines[0].Split(' ')[1], Encoding.UTF8.GetString(body));
@@ -157,16 +160,21 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
         var action = body?["action_type"]?.GetValue<string>();
         return path switch
         {
-            _ when operation.Stage == ApiStage.BeforeStart && started => "The requested operation is not supported after starting the microVM.",
-            _ when operation.Stage == ApiStage.AfterStart && !started => "The requested operation is not supported before starting the microVM.",
+            _ when operation.Stage == ApiStage.BeforeStart && started =>
+                "The requested operation is not supported after starting the microVM.",
+            _ when operation.Stage == ApiStage.AfterStart && !started =>
+                "The requested operation is not supported before starting the microVM.",
             "/actions" when action == "InstanceStart" && started => "The microVM is already running.",
-            "/actions" when action == "InstanceStart" && !_configured.Contains("/boot-source") => "Cannot start microvm without kernel configuration.",
-            "/actions" when action != "InstanceStart" && !started => "The requested operation is not supported before starting the microVM.",
+            "/actions" when action == "InstanceStart" && !_configured.Contains("/boot-source") =>
+                "Cannot start microvm without kernel configuration.",
+            "/actions" when action != "InstanceStart" && !started =>
+                "The requested operation is not supported before starting the microVM.",
             "/snapshot/create" when State != "Paused" => "Cannot take a snapshot of a microVM that is not paused.",
             // In the words of 1.10.1.
             "/snapshot/create" when body?["snapshot_type"]?.GetValue<string>() == "Diff" && !CanDiffUntracked =>
                 "The requested operation is not supported: Diff snapshots are not allowed on uVMs with dirty page tracking disabled.",
-            "/snapshot/load" when _configured.Any(configured => configured is not ("/logger" or "/metrics")) => "Loading a microVM snapshot not allowed after configuring boot-specific resources.",
+            "/snapshot/load" when _configured.Any(configured => configured is not ("/logger" or "/metrics")) =>
+                "Loading a microVM snapshot not allowed after configuring boot-specific resources.",
             _ => null,
         };
     }
@@ -178,7 +186,12 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
             _configured.Add(path);
         }
 
-        State = (path, body?["action_type"]?.GetValue<string>(), body?["state"]?.GetValue<string>(), body?["resume_vm"]?.GetValue<bool>()) switch
+        State = (
+            path,
+            body?["action_type"]?.GetValue<string>(),
+            body?["state"]?.GetValue<string>(),
+            body?["resume_vm"]?.GetValue<bool>()
+        ) switch
         {
             ("/actions", "InstanceStart", _, _) => "Running",
             ("/vm", _, "Paused", _) => "Paused",
@@ -189,18 +202,31 @@ internal sealed class PlayedFirecracker : IAsyncDisposable
         };
     }
 
-    private JsonNode Compose(string path) => JsonNode.Parse((path switch
-    {
-        "/" => new JsonObject { ["app_name"] = "Firecracker", ["id"] = "anonymous-instance", ["state"] = State, ["vmm_version"] = Version },
-        "/version" => new JsonObject { ["firecracker_version"] = Version },
-        _ => throw new InvalidOperationException($"nothing of Oriel asks for {path}"),
-    }).ToJsonString())!;
+    private JsonNode Compose(string path) =>
+        JsonNode.Parse(
+            (
+                path switch
+                {
+                    "/" => new JsonObject
+                    {
+                        ["app_name"] = "Firecracker",
+                        ["id"] = "anonymous-instance",
+                        ["state"] = State,
+                        ["vmm_version"] = Version,
+                    },
+                    "/version" => new JsonObject { ["firecracker_version"] = Version },
+                    _ => throw new InvalidOperationException($"nothing of Oriel asks for {path}"),
+                }
+            ).ToJsonString()
+        )!;
 
     // As micro_http writes it.
     private static async Task WriteAsync(NetworkStream stream, int status, JsonNode? body)
     {
         var content = body?.ToJsonString() ?? "";
         var headers = body is null ? "" : $"Content-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(content)}\r\n";
-        await stream.WriteAsync(Encoding.UTF8.GetBytes($"HTTP/1.1 {status} \r\nServer: Firecracker API\r\nConnection: keep-alive\r\n{headers}\r\n{content}"));
+        await stream.WriteAsync(
+            Encoding.UTF8.GetBytes($"HTTP/1.1 {status} \r\nServer: Firecracker API\r\nConnection: keep-alive\r\n{headers}\r\n{content}")
+        );
     }
 }

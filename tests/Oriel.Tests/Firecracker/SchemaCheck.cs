@@ -37,16 +37,34 @@ internal sealed class SchemaCheck(JsonObject definitions)
                     Require(IsOfType(value, constraint!.GetValue<string>()), $"{at} is no {constraint}", faults);
                     break;
                 case "enum":
-                    Require(constraint!.AsArray().Any(choice => JsonNode.DeepEquals(choice, value)), $"{at} is none of {constraint.ToJsonString()}", faults);
+                    Require(
+                        constraint!.AsArray().Any(choice => JsonNode.DeepEquals(choice, value)),
+                        $"{at} is none of {constraint.ToJsonString()}",
+                        faults
+                    );
                     break;
                 case "minimum":
-                    Require(!IsNumber(value) || value!.GetValue<decimal>() >= constraint!.GetValue<decimal>(), $"{at} is below {constraint}", faults);
+                    Require(
+                        !IsNumber(value) || value!.GetValue<decimal>() >= constraint!.GetValue<decimal>(),
+                        $"{at} is below {constraint}",
+                        faults
+                    );
                     break;
                 case "maximum":
-                    Require(!IsNumber(value) || value!.GetValue<decimal>() <= constraint!.GetValue<decimal>(), $"{at} is above {constraint}", faults);
+                    Require(
+                        !IsNumber(value) || value!.GetValue<decimal>() <= constraint!.GetValue<decimal>(),
+                        $"{at} is above {constraint}",
+                        faults
+                    );
                     break;
                 case "required":
-                    faults.AddRange(constraint!.AsArray().Select(name => name!.GetValue<string>()).Where(name => value is JsonObject given && !given.ContainsKey(name)).Select(name => $"{at}.{name} is missing"));
+                    faults.AddRange(
+                        constraint!
+                            .AsArray()
+                            .Select(name => name!.GetValue<string>())
+                            .Where(name => value is JsonObject given && !given.ContainsKey(name))
+                            .Select(name => $"{at}.{name} is missing")
+                    );
                     break;
                 case "items":
                     CheckItems(value, constraint!.AsObject(), at, faults);
@@ -98,16 +116,17 @@ internal sealed class SchemaCheck(JsonObject definitions)
 
     private static bool IsNumber(JsonNode? value) => value?.GetValueKind() == JsonValueKind.Number;
 
-    private static bool IsOfType(JsonNode? value, string type) => type switch
-    {
-        "object" => value is JsonObject,
-        "array" => value is JsonArray,
-        "string" => value?.GetValueKind() == JsonValueKind.String,
-        "boolean" => value?.GetValueKind() is JsonValueKind.True or JsonValueKind.False,
-        "integer" => IsNumber(value) && value!.GetValue<decimal>() % 1 == 0,
-        "number" => IsNumber(value),
-        _ => throw new InvalidOperationException($"type {type}"),
-    };
+    private static bool IsOfType(JsonNode? value, string type) =>
+        type switch
+        {
+            "object" => value is JsonObject,
+            "array" => value is JsonArray,
+            "string" => value?.GetValueKind() == JsonValueKind.String,
+            "boolean" => value?.GetValueKind() is JsonValueKind.True or JsonValueKind.False,
+            "integer" => IsNumber(value) && value!.GetValue<decimal>() % 1 == 0,
+            "number" => IsNumber(value),
+            _ => throw new InvalidOperationException($"type {type}"),
+        };
 
     private static void Require(bool holds, string fault, List<string> faults)
     {

@@ -22,8 +22,18 @@ public sealed class SnapshotPolicyTests : IDisposable
     [InlineData(false, 13, false, false)]
     public void Next_FirstOfAMachine_IsSparseWhereNothingIsLostByIt(bool isBooted, int minor, bool canSwap, bool isSparse)
     {
-        var policy = new SnapshotPolicy(Gib, isBooted, isLimited: true, FirecrackerCapabilities.Of(new FirecrackerVersion(1, minor, 0)), () => canSwap, timeScale: 1);
-        Assert.Equal([isSparse ? SnapshotType.Diff : SnapshotType.Full, SnapshotType.Full, SnapshotType.Full], [policy.Next(), policy.Next(), policy.Next()]);
+        var policy = new SnapshotPolicy(
+            Gib,
+            isBooted,
+            isLimited: true,
+            FirecrackerCapabilities.Of(new FirecrackerVersion(1, minor, 0)),
+            () => canSwap,
+            timeScale: 1
+        );
+        Assert.Equal(
+            [isSparse ? SnapshotType.Diff : SnapshotType.Full, SnapshotType.Full, SnapshotType.Full],
+            [policy.Next(), policy.Next(), policy.Next()]
+        );
     }
 
     [Fact]
@@ -45,8 +55,11 @@ public sealed class SnapshotPolicyTests : IDisposable
         var refused = Record.Exception(() => policy.Admit(directory, FileSystemType.Of(directory)));
         Assert.Equal(isRefused, refused is IOException);
         Assert.Equal(
-            isRefused ? "/dev/shm is on a file system in memory: the 3072 MiB that Firecracker writes there would count as the desktop's own memory, and end it at its limit. Take a data directory on a disk (--data)." : null,
-            refused?.Message);
+            isRefused
+                ? "/dev/shm is on a file system in memory: the 3072 MiB that Firecracker writes there would count as the desktop's own memory, and end it at its limit. Take a data directory on a disk (--data)."
+                : null,
+            refused?.Message
+        );
     }
 
     [Fact]
@@ -58,7 +71,8 @@ public sealed class SnapshotPolicyTests : IDisposable
     }
 
     [Fact]
-    public void FileSystemType_OfWhatIsNotThere_NamesIt() => Assert.Contains("/nowhere", Assert.Throws<Oriel.Linux.LinuxException>(() => FileSystemType.Of("/nowhere")).Message);
+    public void FileSystemType_OfWhatIsNotThere_NamesIt() =>
+        Assert.Contains("/nowhere", Assert.Throws<Oriel.Linux.LinuxException>(() => FileSystemType.Of("/nowhere")).Message);
 
     [Theory]
     [InlineData(0, 1, 30)]

@@ -33,12 +33,17 @@ public sealed class VersionTests
     [InlineData("Firecracker v1.99999999999.0\n", 0)]
     [InlineData("Firecracker v1.10.1\n", 1)]
     public void Judge_WhatIsNoVersion_IsRefused(string output, int exitCode) =>
-        Assert.Contains("named no version", Assert.Throws<InvalidOperationException>(() => FirecrackerProbe.Judge("firecracker", output, exitCode)).Message);
+        Assert.Contains(
+            "named no version",
+            Assert.Throws<InvalidOperationException>(() => FirecrackerProbe.Judge("firecracker", output, exitCode)).Message
+        );
 
     [Fact]
     public async Task RunAsync_NoSuchProgram_SaysWhatToInstall()
     {
-        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => FirecrackerProbe.RunAsync("/nowhere/firecracker", TestContext.Current.CancellationToken));
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            FirecrackerProbe.RunAsync("/nowhere/firecracker", TestContext.Current.CancellationToken)
+        );
         Assert.Contains("install Firecracker 1.10.0 or later", refused.Message);
     }
 
@@ -48,7 +53,9 @@ public sealed class VersionTests
         var script = Path.Combine(Directory.CreateTempSubdirectory("fc").FullName, "firecracker");
         await File.WriteAllTextAsync(script, "#!/bin/sh\nexec yes 2>/dev/null\n", TestContext.Current.CancellationToken);
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => FirecrackerProbe.RunAsync(script, TestContext.Current.CancellationToken));
+        var refused = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            FirecrackerProbe.RunAsync(script, TestContext.Current.CancellationToken)
+        );
         Directory.Delete(Path.GetDirectoryName(script)!, recursive: true);
         Assert.Contains("named no version of Firecracker: \"y\"", refused.Message);
     }
@@ -62,5 +69,8 @@ public sealed class VersionTests
     [InlineData(16, true, true, true)]
     [InlineData(17, true, true, true)]
     public void Capabilities_OfAVersion_AreThoseOfItsChangelog(int minor, bool network, bool sparse, bool vsockAndClock) =>
-        Assert.Equal(new FirecrackerCapabilities(network, sparse, vsockAndClock, vsockAndClock), FirecrackerCapabilities.Of(new FirecrackerVersion(1, minor, 3)));
+        Assert.Equal(
+            new FirecrackerCapabilities(network, sparse, vsockAndClock, vsockAndClock),
+            FirecrackerCapabilities.Of(new FirecrackerVersion(1, minor, 3))
+        );
 }

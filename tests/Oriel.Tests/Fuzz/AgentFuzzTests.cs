@@ -21,7 +21,10 @@ public sealed class AgentFuzzTests : IDisposable
         Directory.CreateDirectory(Path.Combine(_folder, "zones/Europe"));
         File.WriteAllText(Path.Combine(_folder, "zones/UTC"), "TZif2");
         File.WriteAllText(Path.Combine(_folder, "zones/Europe/Paris"), "TZif2");
-        File.WriteAllText(Path.Combine(_folder, "evdev.lst"), "! layout\n  us  English (US)\n  de  German\n! variant\n  nodeadkeys  de: German (no dead keys)\n");
+        File.WriteAllText(
+            Path.Combine(_folder, "evdev.lst"),
+            "! layout\n  us  English (US)\n  de  German\n! variant\n  nodeadkeys  de: German (no dead keys)\n"
+        );
         _catalog = new SystemCatalog(Path.Combine(_folder, "zones"), Path.Combine(_folder, "evdev.lst"));
     }
 
@@ -50,7 +53,12 @@ public sealed class AgentFuzzTests : IDisposable
                     _catalog.HasLayout(layout);
                 }
 
-                Assert.True(FileOwner.TryParse(text, _user) is null || text is "" or "user" or "root" || text.All(c => char.IsAsciiDigit(c) || c == ':'), text);
+                Assert.True(
+                    FileOwner.TryParse(text, _user) is null
+                        || text is "" or "user" or "root"
+                        || text.All(c => char.IsAsciiDigit(c) || c == ':'),
+                    text
+                );
                 UserAccounts.Find("user", text.Split('\n'), text.Split('\n'));
                 Assert.True(GuestRules.PathProblem(text) is not null || Path.GetFullPath(text) == text, text);
                 Assert.True(!_catalog.HasTimeZone(text) || text is "UTC" or "Europe/Paris", text);
@@ -59,30 +67,37 @@ public sealed class AgentFuzzTests : IDisposable
                 Assert.True(!DesktopId.TryParse(text, null, out var id) || id.ToString() == text);
             },
             iterations: 5_000,
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
     }
 
     [Fact]
-    public void ConfigureRequest_Mutated_IsAPlanOrFaults() => Fuzzer.Run(
-        "configure",
-        input =>
-        {
-            if (Read(input.ToArray()) is { } request)
+    public void ConfigureRequest_Mutated_IsAPlanOrFaults() =>
+        Fuzzer.Run(
+            "configure",
+            input =>
             {
-                Judge(request);
-            }
-        },
-        iterations: 4_000,
-        form: FuzzForm.Json);
+                if (Read(input.ToArray()) is { } request)
+                {
+                    Judge(request);
+                }
+            },
+            iterations: 4_000,
+            form: FuzzForm.Json
+        );
 
     /// <summary>From the wire's form, or from the readable one, whose values can be hostile while its frame stays whole.</summary>
     private static ConfigureRequest? Read(byte[] input)
     {
         try
         {
-            return input is [(byte)'{', ..] ? JsonParser.Default.Parse<ConfigureRequest>(Encoding.UTF8.GetString(input)) : ConfigureRequest.Parser.ParseFrom(input);
+            return input is [(byte)'{', ..]
+                ? JsonParser.Default.Parse<ConfigureRequest>(Encoding.UTF8.GetString(input))
+                : ConfigureRequest.Parser.ParseFrom(input);
         }
-        catch (Exception e) when (e is InvalidProtocolBufferException or InvalidJsonException || (input is [(byte)'{', ..] && e is not OutOfMemoryException))
+        catch (Exception e)
+            when (e is InvalidProtocolBufferException or InvalidJsonException || (input is [(byte)'{', ..] && e is not OutOfMemoryException)
+            )
         {
             // The readable form is the test's own; only what the wire's parser throws is the agent's matter.
             return null;
@@ -115,7 +130,10 @@ public sealed class AgentFuzzTests : IDisposable
         var folder = Path.Combine(Structure.SourceTree.Root, "tests", "fuzz-seeds", "configure");
         foreach (var file in Directory.GetFiles(folder, "*.json"))
         {
-            File.WriteAllBytes(Path.ChangeExtension(file, ".bin"), JsonParser.Default.Parse<ConfigureRequest>(File.ReadAllText(file)).ToByteArray());
+            File.WriteAllBytes(
+                Path.ChangeExtension(file, ".bin"),
+                JsonParser.Default.Parse<ConfigureRequest>(File.ReadAllText(file)).ToByteArray()
+            );
         }
     }
 }

@@ -11,86 +11,96 @@ public sealed class EgressFuzzTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void RequestHead_Mutated_IsReadOrRefusedPlainly() => Fuzzer.Run(
-        "http-request",
-        input =>
-        {
-            try
+    public void RequestHead_Mutated_IsReadOrRefusedPlainly() =>
+        Fuzzer.Run(
+            "http-request",
+            input =>
             {
-                var request = HttpRequestHead.Parse(input);
-                Assert.True(HostPattern.IsHostName(request.Host), request.Host);
-                Assert.InRange(request.Port, 1, 65535);
-                _ = request.WantsClose;
-                var framing = request.Head.Framing(BodyKind.None);
-                if (request.IsConnect)
+                try
                 {
-                    return;
-                }
+                    var request = HttpRequestHead.Parse(input);
+                    Assert.True(HostPattern.IsHostName(request.Host), request.Host);
+                    Assert.InRange(request.Port, 1, 65535);
+                    _ = request.WantsClose;
+                    var framing = request.Head.Framing(BodyKind.None);
+                    if (request.IsConnect)
+                    {
+                        return;
+                    }
 
-                // What goes on to the target is one head, framed as it was judged to be.
-                var sent = request.Head.Rewrite($"{request.Method} {request.OriginForm} HTTP/1.1", request.IsUpgrade ? "Upgrade" : null, request.IsUpgrade);
-                Assert.Equal(sent.Length - 4, sent.AsSpan().IndexOf("\r\n\r\n"u8));
-                Assert.Equal(framing, HttpHead.Parse(sent).Framing(BodyKind.None));
-            }
-            catch (HttpFormatException)
-            {
-                // Answered 400.
-            }
-        },
-        iterations: 10_000,
-        form: FuzzForm.Text);
+                    // What goes on to the target is one head, framed as it was judged to be.
+                    var sent = request.Head.Rewrite(
+                        $"{request.Method} {request.OriginForm} HTTP/1.1",
+                        request.IsUpgrade ? "Upgrade" : null,
+                        request.IsUpgrade
+                    );
+                    Assert.Equal(sent.Length - 4, sent.AsSpan().IndexOf("\r\n\r\n"u8));
+                    Assert.Equal(framing, HttpHead.Parse(sent).Framing(BodyKind.None));
+                }
+                catch (HttpFormatException)
+                {
+                    // Answered 400.
+                }
+            },
+            iterations: 10_000,
+            form: FuzzForm.Text
+        );
 
     [Fact]
-    public void Response_Mutated_IsCopiedOrRefusedPlainly() => Fuzzer.Run(
-        "http-response",
-        input =>
-        {
-            var reader = new HttpReader(new Scripted(input.ToArray(), piece: (input.Length % 7) + 1));
-            var copied = new MemoryStream();
-            long counted = 0;
-            try
+    public void Response_Mutated_IsCopiedOrRefusedPlainly() =>
+        Fuzzer.Run(
+            "http-response",
+            input =>
             {
-                while (Await(reader.ReadHeadAsync(Stop)) is { } bytes)
+                var reader = new HttpReader(new Scripted(input.ToArray(), piece: (input.Length % 7) + 1));
+                var copied = new MemoryStream();
+                long counted = 0;
+                try
                 {
-                    Assert.InRange(bytes.Length, 1, HttpReader.MaxHeadBytes);
-                    var head = HttpHead.Parse(bytes);
-                    head.Rewrite(head.StartLine, "keep-alive", upgrade: false);
-                    Await(HttpBody.CopyAsync(reader, copied, head.Framing(BodyKind.UntilClose), count => counted += count, Stop));
+                    while (Await(reader.ReadHeadAsync(Stop)) is { } bytes)
+                    {
+                        Assert.InRange(bytes.Length, 1, HttpReader.MaxHeadBytes);
+                        var head = HttpHead.Parse(bytes);
+                        head.Rewrite(head.StartLine, "keep-alive", upgrade: false);
+                        Await(HttpBody.CopyAsync(reader, copied, head.Framing(BodyKind.UntilClose), count => counted += count, Stop));
+                    }
                 }
-            }
-            catch (HttpFormatException)
-            {
-                // Answered 502, or the connection is cut.
-            }
+                catch (HttpFormatException)
+                {
+                    // Answered 502, or the connection is cut.
+                }
 
-            Assert.Equal(counted, copied.Length);
-            Assert.InRange(copied.Length, 0, input.Length);
-        },
-        iterations: 5_000,
-        form: FuzzForm.Text);
+                Assert.Equal(counted, copied.Length);
+                Assert.InRange(copied.Length, 0, input.Length);
+            },
+            iterations: 5_000,
+            form: FuzzForm.Text
+        );
 
     [Fact]
-    public void Preamble_Mutated_IsReadOrRefusedPlainly() => Fuzzer.Run(
-        "preamble",
-        input =>
-        {
-            try
+    public void Preamble_Mutated_IsReadOrRefusedPlainly() =>
+        Fuzzer.Run(
+            "preamble",
+            input =>
             {
-                var reader = new HttpReader(new Scripted(input.ToArray(), piece: 512));
-                if (Await(PreambleReader.ReadAsync(reader, TimeSpan.FromSeconds(30), Stop)) is { } preamble)
+                try
                 {
-                    Assert.NotEmpty(preamble.DesktopId);
-                    Assert.InRange(preamble.Port, 0, 65535);
-                    HostPattern.IsHostName(HostPattern.Normalize(preamble.Host ?? preamble.Address ?? ""));
+                    var reader = new HttpReader(new Scripted(input.ToArray(), piece: 512));
+                    if (Await(PreambleReader.ReadAsync(reader, TimeSpan.FromSeconds(30), Stop)) is { } preamble)
+                    {
+                        Assert.NotEmpty(preamble.DesktopId);
+                        Assert.InRange(preamble.Port, 0, 65535);
+                        HostPattern.IsHostName(HostPattern.Normalize(preamble.Host ?? preamble.Address ?? ""));
+                    }
                 }
-            }
-            catch (HttpFormatException)
-            {
-                // Closed without a word.
-            }
-        },
-        iterations: 10_000,
-        form: FuzzForm.Json);
+                catch (HttpFormatException)
+                {
+                    // Closed without a word.
+                }
+            },
+            iterations: 10_000,
+            form: FuzzForm.Json
+        );
 
     [Theory]
     [InlineData("upstream-http", UpstreamType.Http)]
@@ -107,9 +117,11 @@ public sealed class EgressFuzzTests
                 var stream = new Scripted(input.ToArray(), piece: (input.Length % 3) + 1);
                 try
                 {
-                    Await(type == UpstreamType.Http
-                        ? UpstreamHandshake.ConnectAsync(stream, host, 443, proxy, Stop)
-                        : UpstreamHandshake.Socks5Async(stream, host, 443, proxy, Stop));
+                    Await(
+                        type == UpstreamType.Http
+                            ? UpstreamHandshake.ConnectAsync(stream, host, 443, proxy, Stop)
+                            : UpstreamHandshake.Socks5Async(stream, host, 443, proxy, Stop)
+                    );
                 }
                 catch (IOException)
                 {
@@ -119,7 +131,8 @@ public sealed class EgressFuzzTests
                 Assert.InRange(stream.Taken, 0, 16 * 1024);
             },
             iterations: 10_000,
-            form: type == UpstreamType.Http ? FuzzForm.Text : FuzzForm.Bytes);
+            form: type == UpstreamType.Http ? FuzzForm.Text : FuzzForm.Bytes
+        );
     }
 
     [Theory]
@@ -132,7 +145,9 @@ public sealed class EgressFuzzTests
     public void ParseChunkSize_WhatIsNoHexNumber_IsRefused(string line) =>
         Assert.Throws<HttpFormatException>(() => HttpBody.ParseChunkSize(System.Text.Encoding.Latin1.GetBytes(line)));
 
-    /// <summary>Writes the seeds of the DNS parser, which DnsResponderTests fuzzes; run it by name after a change of the questions.</summary>
+    /// <summary>
+    /// Writes the seeds of the DNS parser, which DnsResponderTests fuzzes; run it by name after a change of the questions.
+    /// </summary>
     [Fact(Explicit = true)]
     public void DnsSeeds_Write()
     {
@@ -140,7 +155,10 @@ public sealed class EgressFuzzTests
         Directory.CreateDirectory(folder);
         File.WriteAllBytes(Path.Combine(folder, "edns"), DnsMessages.Question("www.example.com", edns: true));
         File.WriteAllBytes(Path.Combine(folder, "reverse"), DnsMessages.Question("1.0.18.198.in-addr.arpa", DnsMessages.Ptr));
-        File.WriteAllBytes(Path.Combine(folder, "longest"), DnsMessages.Question(string.Join('.', Enumerable.Repeat(new string('a', 61), 4))));
+        File.WriteAllBytes(
+            Path.Combine(folder, "longest"),
+            DnsMessages.Question(string.Join('.', Enumerable.Repeat(new string('a', 61), 4)))
+        );
         File.WriteAllBytes(Path.Combine(folder, "aaaa"), DnsMessages.Question("example.org", DnsMessages.Aaaa));
     }
 
@@ -186,17 +204,15 @@ public sealed class EgressFuzzTests
             return count;
         }
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(Read(buffer.Span));
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(Read(buffer.Span));
 
-        public override void Write(byte[] buffer, int offset, int count)
-        {
-        }
+        public override void Write(byte[] buffer, int offset, int count) { }
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.CompletedTask;
 
-        public override void Flush()
-        {
-        }
+        public override void Flush() { }
 
         public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

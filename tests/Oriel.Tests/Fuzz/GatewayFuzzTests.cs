@@ -20,7 +20,9 @@ public sealed class GatewayFuzzTests
     public async Task Connection_Mutated_IsAnsweredOrClosedAndTheNextIsServed()
     {
         // Names of the seeds alone are resolved: a mutated one is not in the list.
-        await using var egress = new EgressFixture(new EgressPolicy { Mode = EgressMode.List, Allow = [new EgressRule("site.test"), new EgressRule("127.0.0.1")] });
+        await using var egress = new EgressFixture(
+            new EgressPolicy { Mode = EgressMode.List, Allow = [new EgressRule("site.test"), new EgressRule("127.0.0.1")] }
+        );
         var rounds = 0;
         var before = GC.GetTotalMemory(forceFullCollection: true);
         await Fuzzer.RunAsync(
@@ -38,7 +40,8 @@ public sealed class GatewayFuzzTests
                 }
             },
             iterations: 300,
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
         await RequireAliveAsync(egress);
         await RequireNothingKeptAsync(egress, before);
     }
@@ -63,7 +66,8 @@ public sealed class GatewayFuzzTests
                 Assert.StartsWith("HTTP/1.", answer, StringComparison.Ordinal);
             },
             iterations: 200,
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
         await RequireAliveAsync(egress);
         await RequireNothingKeptAsync(egress, before);
     }
@@ -112,7 +116,10 @@ public sealed class GatewayFuzzTests
     private static async Task RequireAliveAsync(EgressFixture egress)
     {
         await using var guest = await egress.ProxyAsync();
-        var answer = await SayAsync(guest, Encoding.ASCII.GetBytes($"GET http://{GuestNetwork.CanaryHost}/alive HTTP/1.1\r\nConnection: close\r\n\r\n"));
+        var answer = await SayAsync(
+            guest,
+            Encoding.ASCII.GetBytes($"GET http://{GuestNetwork.CanaryHost}/alive HTTP/1.1\r\nConnection: close\r\n\r\n")
+        );
         Assert.EndsWith(egress.ExpectedCanary("alive"), answer, StringComparison.Ordinal);
     }
 
@@ -123,5 +130,9 @@ public sealed class GatewayFuzzTests
     }
 
     private static byte[] Replace(byte[] input, string from, int to) =>
-        Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(input).Replace(from, to.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal));
+        Encoding.Latin1.GetBytes(
+            Encoding
+                .Latin1.GetString(input)
+                .Replace(from, to.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        );
 }

@@ -6,8 +6,8 @@ using Oriel.Tests.Server;
 namespace Oriel.Tests.Fuzz;
 
 /// <summary>
-/// The guest's root may put another in the agent's place while the desktop starts: whatever it says then, the desktop becomes ready or fails with a
-/// reason, and the server has no fault of its own.
+/// The guest's root may put another in the agent's place while the desktop starts: whatever it says then, the desktop becomes ready or
+/// fails with a reason, and the server has no fault of its own.
 /// </summary>
 public sealed class GuestFuzzTests
 {
@@ -19,7 +19,11 @@ public sealed class GuestFuzzTests
     {
         var steps = new List<GuestStep>();
         PlayedGuest? guest = null;
-        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => guest! }, logged: Microsoft.Extensions.Logging.LogLevel.Error, ownsData: true);
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => guest! },
+            logged: Microsoft.Extensions.Logging.LogLevel.Error,
+            ownsData: true
+        );
         await Fuzzer.RunAsync(
             "guest-step",
             async input =>
@@ -39,7 +43,8 @@ public sealed class GuestFuzzTests
                 }
             },
             iterations: 120,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
     }
 
@@ -48,7 +53,11 @@ public sealed class GuestFuzzTests
     {
         AttestReply? said = null;
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest { Attesting = reply => reply.MergeFrom(said) } };
-        await using var server = await TestServer.StartAsync(keepers: keepers, logged: Microsoft.Extensions.Logging.LogLevel.Error, ownsData: true);
+        await using var server = await TestServer.StartAsync(
+            keepers: keepers,
+            logged: Microsoft.Extensions.Logging.LogLevel.Error,
+            ownsData: true
+        );
         await Fuzzer.RunAsync(
             "attest-reply",
             async input =>
@@ -60,7 +69,8 @@ public sealed class GuestFuzzTests
                 }
             },
             iterations: 12,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
     }
 
@@ -68,7 +78,10 @@ public sealed class GuestFuzzTests
     public async Task GuestSteps_WithoutEnd_FailTheDesktop()
     {
         var flood = Enumerable.Range(0, 2000).Select(i => new GuestStep { Name = $"step-{i}", State = StepState.Done }).ToArray();
-        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest { FirstSteps = flood } }, ownsData: true);
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => new PlayedGuest { FirstSteps = flood } },
+            ownsData: true
+        );
         var id = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>();
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
         Assert.Equal("step-failed", reason["code"]!.GetValue<string>());
@@ -89,7 +102,9 @@ public sealed class GuestFuzzTests
     {
         try
         {
-            return input is [(byte)'{', ..] ? Lenient.Parse<T>(Encoding.UTF8.GetString(input)) : new MessageParser<T>(() => new T()).ParseFrom(input);
+            return input is [(byte)'{', ..]
+                ? Lenient.Parse<T>(Encoding.UTF8.GetString(input))
+                : new MessageParser<T>(() => new T()).ParseFrom(input);
         }
         catch (Exception e) when (e is InvalidProtocolBufferException or InvalidJsonException || input is [(byte)'{', ..])
         {

@@ -17,7 +17,6 @@ public sealed class HttpBorderFuzzTests
     /// <summary>A request that is not whole by now is taken for one that never will be.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(50);
 
-
     [Fact]
     public async Task Request_Mutated_IsAnsweredWithoutAFault()
     {
@@ -43,7 +42,8 @@ public sealed class HttpBorderFuzzTests
                 }
             },
             iterations: 120,
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
     }
 
@@ -72,16 +72,22 @@ public sealed class HttpBorderFuzzTests
                 }
             },
             iterations: 150,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
     }
 
-    private static byte[] Fill(byte[] input, string token, string id, int port) => Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(input)
-        .Replace("{TOKEN}", token, StringComparison.Ordinal)
-        .Replace("{ID}", id, StringComparison.Ordinal)
-        .Replace("{PORT}", port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal));
+    private static byte[] Fill(byte[] input, string token, string id, int port) =>
+        Encoding.Latin1.GetBytes(
+            Encoding
+                .Latin1.GetString(input)
+                .Replace("{TOKEN}", token, StringComparison.Ordinal)
+                .Replace("{ID}", id, StringComparison.Ordinal)
+                .Replace("{PORT}", port.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        );
 
-    /// <returns>The answer, and whether it ended only because we closed our side: the request was not whole then, or not the last.</returns>
+    /// <returns>The answer, and whether it ended only because we closed our side: the request was not whole then, or not the
+    /// last.</returns>
     private static async Task<(string Text, bool Closed)> AskAsync(Uri url, byte[] request)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -159,7 +165,8 @@ public sealed class HttpBorderFuzzTests
             return;
         }
 
-        // What Kestrel itself refuses (another version of HTTP with 505) has no security headers and no body; all else is a problem with a reason.
+        // What Kestrel itself refuses (another version of HTTP with 505) has no security headers and no body; all else is a problem with a
+        // reason.
         var body = answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
         if (own && !asked.StartsWith("HEAD", StringComparison.Ordinal))
         {

@@ -43,7 +43,8 @@ public sealed class KeeperEventFuzzTests
                 }
             },
             iterations: 300,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
     }
 

@@ -9,7 +9,9 @@ using Oriel.Tests.Streaming;
 
 namespace Oriel.Tests.Fuzz;
 
-/// <summary>The real signalling endpoints and a real WebSocket, over a played agent; and what an agent that was taken over may say.</summary>
+/// <summary>
+/// The real signalling endpoints and a real WebSocket, over a played agent; and what an agent that was taken over may say.
+/// </summary>
 public sealed class MediaBorderFuzzTests
 {
     private const int Batch = 20;
@@ -45,7 +47,8 @@ public sealed class MediaBorderFuzzTests
                 Assert.Contains("\"reason\":\"", text, StringComparison.Ordinal);
             },
             iterations: 120,
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
         await RequireAliveAsync(server);
     }
 
@@ -72,7 +75,8 @@ public sealed class MediaBorderFuzzTests
                 Assert.True(response.IsSuccessStatusCode || (int)response.StatusCode is >= 400 and < 500, response.StatusCode.ToString());
             },
             iterations: 200,
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
         await RequireAliveAsync(server);
     }
 
@@ -96,7 +100,10 @@ public sealed class MediaBorderFuzzTests
                 var text = await response.Content.ReadAsStringAsync(Stop);
                 if (response.StatusCode == HttpStatusCode.OK)
                 {
-                    using var ended = await server.Http.DeleteAsync($"{server.DesktopPath}/whep/{JsonDocument.Parse(text).RootElement.GetProperty("viewer").GetString()}", Stop);
+                    using var ended = await server.Http.DeleteAsync(
+                        $"{server.DesktopPath}/whep/{JsonDocument.Parse(text).RootElement.GetProperty("viewer").GetString()}",
+                        Stop
+                    );
                     return;
                 }
 
@@ -104,7 +111,8 @@ public sealed class MediaBorderFuzzTests
                 Assert.Contains("\"reason\":\"", text, StringComparison.Ordinal);
             },
             iterations: 200,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         await RequireAliveAsync(server);
     }
 
@@ -132,11 +140,14 @@ public sealed class MediaBorderFuzzTests
                 }
             },
             iterations: 500,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         await RequirePongAsync(page, 1);
     }
 
-    /// <summary>The guest's root may put another in the agent's place: what it then says of its screen ends no viewer and no server.</summary>
+    /// <summary>
+    /// The guest's root may put another in the agent's place: what it then says of its screen ends no viewer and no server.
+    /// </summary>
     [Fact]
     public async Task DisplayEvent_Mutated_IsPassedOnOrIgnoredAndTheViewerStays()
     {
@@ -151,7 +162,9 @@ public sealed class MediaBorderFuzzTests
                 DisplayEvent change;
                 try
                 {
-                    change = input is [(byte)'{', ..] ? JsonParser.Default.Parse<DisplayEvent>(Encoding.UTF8.GetString(input)) : DisplayEvent.Parser.ParseFrom(input);
+                    change = input is [(byte)'{', ..]
+                        ? JsonParser.Default.Parse<DisplayEvent>(Encoding.UTF8.GetString(input))
+                        : DisplayEvent.Parser.ParseFrom(input);
                 }
                 catch (Exception e) when (e is InvalidProtocolBufferException or InvalidJsonException || input is [(byte)'{', ..])
                 {
@@ -165,7 +178,8 @@ public sealed class MediaBorderFuzzTests
                 }
             },
             iterations: 400,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
         await RequirePongAsync(page, int.MaxValue);
         Assert.Equal(1, server.Agent.Display.Watches);
     }
@@ -173,9 +187,7 @@ public sealed class MediaBorderFuzzTests
     private static async Task RequirePongAsync(SocketPage page, long id)
     {
         await page.SendAsync($$$"""{"c":"control","m":{"t":"ping","id":{{{id}}}}}""");
-        while ((await page.NextTextAsync("pong")).GetProperty("id").GetInt64() != id)
-        {
-        }
+        while ((await page.NextTextAsync("pong")).GetProperty("id").GetInt64() != id) { }
     }
 
     private static async Task RequireAliveAsync(StreamingServer server)

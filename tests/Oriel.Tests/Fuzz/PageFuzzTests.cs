@@ -20,7 +20,8 @@ public sealed class PageFuzzTests
                 Judge(SocketMessage.Parse(input)?.M, pieces);
             },
             iterations: 10_000,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
     }
 
     private static void Judge(PageMessage? message, ClipboardPieces pieces)

@@ -43,7 +43,8 @@ public sealed class ServerFuzzTests : IDisposable
                 }
             },
             iterations: 2_000,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
     }
 
     [Fact]
@@ -71,7 +72,8 @@ public sealed class ServerFuzzTests : IDisposable
                 }
             },
             iterations: 4_000,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
     }
 
     [Fact]
@@ -103,10 +105,18 @@ public sealed class ServerFuzzTests : IDisposable
                 }
 
                 Assert.Null(policy.WithoutSecrets().Upstream?.Password);
-                Assert.Null(JsonSerializer.Deserialize(JsonSerializer.SerializeToUtf8Bytes(policy, DesktopsApiJsonContext.Default.EgressPolicy), DesktopsApiJsonContext.Default.EgressPolicy)!.Validate());
+                Assert.Null(
+                    JsonSerializer
+                        .Deserialize(
+                            JsonSerializer.SerializeToUtf8Bytes(policy, DesktopsApiJsonContext.Default.EgressPolicy),
+                            DesktopsApiJsonContext.Default.EgressPolicy
+                        )!
+                        .Validate()
+                );
             },
             iterations: 10_000,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
     }
 
     [Fact]
@@ -142,7 +152,8 @@ public sealed class ServerFuzzTests : IDisposable
                 Assert.InRange(BundleFiles.Tail(Path.Combine(_folder, BundleLayout.ConsoleLog), 1024).Sum(line => line.Length), 0, 1024);
             },
             iterations: 2_000,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
     }
 
     [Fact]
@@ -176,7 +187,8 @@ public sealed class ServerFuzzTests : IDisposable
                 RequireSound(spec);
             },
             iterations: 4_000,
-            form: FuzzForm.Json);
+            form: FuzzForm.Json
+        );
     }
 
     [Fact]
@@ -194,7 +206,8 @@ public sealed class ServerFuzzTests : IDisposable
                     Assert.InRange(length, 0, size - from);
                 }
             },
-            form: FuzzForm.Text);
+            form: FuzzForm.Text
+        );
     }
 
     /// <summary>What the validator lets through keeps to the documented bounds.</summary>

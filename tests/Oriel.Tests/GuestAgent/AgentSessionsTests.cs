@@ -7,13 +7,13 @@ namespace Oriel.Tests.GuestAgent;
 
 public sealed class AgentSessionsTests
 {
-    private static readonly byte[] _key = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
-    private static readonly byte[] _nonce = new byte[32];
+    private static readonly byte[] Key = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
+    private static readonly byte[] Nonce = new byte[32];
 
     [Fact]
     public void Verify_ProofOfTheSession_Passes()
     {
-        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
+        var sessions = new AgentSessions(Key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         Assert.True(sessions.Verify(session, proof));
         Assert.True(sessions.Verify(session, proof));
@@ -23,12 +23,13 @@ public sealed class AgentSessionsTests
     [InlineData(null, null)]
     [InlineData("", "")]
     [InlineData("zz", "zz")]
-    public void Verify_Malformed_IsRefused(string? session, string? proof) => Assert.False(new AgentSessions(_key, "d-aaaaaaaaaa").Verify(session, proof));
+    public void Verify_Malformed_IsRefused(string? session, string? proof) =>
+        Assert.False(new AgentSessions(Key, "d-aaaaaaaaaa").Verify(session, proof));
 
     [Fact]
     public void Verify_OtherProof_IsRefused()
     {
-        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
+        var sessions = new AgentSessions(Key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         var (other, otherProof) = Open(sessions);
         Assert.False(sessions.Verify(session, otherProof));
@@ -41,24 +42,24 @@ public sealed class AgentSessionsTests
     [Fact]
     public void Rekey_OldKeyAndSessions_AreStrangers()
     {
-        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
+        var sessions = new AgentSessions(Key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         Assert.True(sessions.Verify(session, proof));
-        var key = _key.Reverse().ToArray();
+        var key = Key.Reverse().ToArray();
         sessions.Rekey(key, "d-bbbbbbbbbb");
 
         Assert.False(sessions.Verify(session, proof));
-        var (fresh, ownProof) = sessions.Open(_nonce);
-        Assert.Equal(AgentProof.OfAgent(key, _nonce, fresh), ownProof);
-        Assert.False(sessions.Verify(Convert.ToHexStringLower(fresh), Convert.ToHexStringLower(AgentProof.OfServer(_key, _nonce, fresh))));
-        Assert.True(sessions.Verify(Convert.ToHexStringLower(fresh), Convert.ToHexStringLower(AgentProof.OfServer(key, _nonce, fresh))));
+        var (fresh, ownProof) = sessions.Open(Nonce);
+        Assert.Equal(AgentProof.OfAgent(key, Nonce, fresh), ownProof);
+        Assert.False(sessions.Verify(Convert.ToHexStringLower(fresh), Convert.ToHexStringLower(AgentProof.OfServer(Key, Nonce, fresh))));
+        Assert.True(sessions.Verify(Convert.ToHexStringLower(fresh), Convert.ToHexStringLower(AgentProof.OfServer(key, Nonce, fresh))));
         Assert.Equal("d-bbbbbbbbbb", sessions.DesktopId);
     }
 
     [Fact]
     public void Open_ByManyStrangers_DoesNotDisplaceTheProven()
     {
-        var sessions = new AgentSessions(_key, "d-aaaaaaaaaa");
+        var sessions = new AgentSessions(Key, "d-aaaaaaaaaa");
         var (session, proof) = Open(sessions);
         Assert.True(sessions.Verify(session, proof));
         var unproven = Open(sessions);
@@ -101,7 +102,7 @@ public sealed class AgentSessionsTests
 
     private static (string Session, string Proof) Open(AgentSessions sessions)
     {
-        var (session, _) = sessions.Open(_nonce);
-        return (Convert.ToHexStringLower(session), Convert.ToHexStringLower(AgentProof.OfServer(_key, _nonce, session)));
+        var (session, _) = sessions.Open(Nonce);
+        return (Convert.ToHexStringLower(session), Convert.ToHexStringLower(AgentProof.OfServer(Key, Nonce, session)));
     }
 }

@@ -18,7 +18,10 @@ public sealed class ConfigurationPlanTests : IDisposable
         File.WriteAllText(Path.Combine(_root, "zones/UTC"), "TZif2");
         File.WriteAllText(Path.Combine(_root, "zones/Europe/Paris"), "TZif2");
         File.WriteAllText(Path.Combine(_root, "zones/tzdata.zi"), "# text");
-        File.WriteAllText(Path.Combine(_root, "evdev.lst"), "! model\n  pc105  Generic\n! layout\n  us  English (US)\n  de  German\n! variant\n  nodeadkeys  de: German (no dead keys)\n  intl  us: English\n");
+        File.WriteAllText(
+            Path.Combine(_root, "evdev.lst"),
+            "! model\n  pc105  Generic\n! layout\n  us  English (US)\n  de  German\n! variant\n  nodeadkeys  de: German (no dead keys)\n  intl  us: English\n"
+        );
         _catalog = new SystemCatalog(Path.Combine(_root, "zones"), Path.Combine(_root, "evdev.lst"));
     }
 
@@ -62,7 +65,10 @@ public sealed class ConfigurationPlanTests : IDisposable
     {
         var (plan, faults) = Create(new ConfigureRequest());
         Assert.Empty(faults);
-        Assert.Equal(("boot-name", "UTC", "us", 1280, 720), (plan!.Hostname, plan.TimeZone, plan.Layout.ToString(), plan.Width, plan.Height));
+        Assert.Equal(
+            ("boot-name", "UTC", "us", 1280, 720),
+            (plan!.Hostname, plan.TimeZone, plan.Layout.ToString(), plan.Width, plan.Height)
+        );
     }
 
     [Theory]
@@ -73,7 +79,8 @@ public sealed class ConfigurationPlanTests : IDisposable
     [InlineData("/etc/passwd", false)]
     [InlineData("Europe/", false)]
     [InlineData("Mars/Base", false)]
-    public void Create_TimeZone_MustBeOneOfTheGuest(string zone, bool good) => Check(new ConfigureRequest { TimeZone = zone }, "time_zone", good);
+    public void Create_TimeZone_MustBeOneOfTheGuest(string zone, bool good) =>
+        Check(new ConfigureRequest { TimeZone = zone }, "time_zone", good);
 
     [Theory]
     [InlineData("de", true)]
@@ -86,7 +93,8 @@ public sealed class ConfigurationPlanTests : IDisposable
     [InlineData("(intl)", false)]
     [InlineData("de;reboot", false)]
     [InlineData("-option", false)]
-    public void Create_Layout_MustBeOneOfTheGuest(string layout, bool good) => Check(new ConfigureRequest { KeyboardLayout = layout }, "keyboard_layout", good);
+    public void Create_Layout_MustBeOneOfTheGuest(string layout, bool good) =>
+        Check(new ConfigureRequest { KeyboardLayout = layout }, "keyboard_layout", good);
 
     [Theory]
     [InlineData("box", true)]
@@ -110,7 +118,8 @@ public sealed class ConfigurationPlanTests : IDisposable
     [InlineData("A", "nul\0", false)]
     [InlineData("DISPLAY", ":9", false)]
     [InlineData("HOME", "/", false)]
-    public void Create_Variable_MustBeTrueEverywhere(string name, string value, bool good) => Check(new ConfigureRequest { Env = { [name] = value } }, "env", good);
+    public void Create_Variable_MustBeTrueEverywhere(string name, string value, bool good) =>
+        Check(new ConfigureRequest { Env = { [name] = value } }, "env", good);
 
     [Theory]
     [InlineData("", "user", true)]
@@ -122,7 +131,17 @@ public sealed class ConfigurationPlanTests : IDisposable
     [InlineData("4294967295:0", "", false)]
     [InlineData("1:2:3", "", false)]
     public void Create_Owner_IsUserRootOrIds(string owner, string _, bool good) =>
-        Check(new ConfigureRequest { Files = { new ConfiguredFile { Path = "/a", Owner = owner } } }, "files[0]", good);
+        Check(
+            new ConfigureRequest
+            {
+                Files =
+                {
+                    new ConfiguredFile { Path = "/a", Owner = owner },
+                },
+            },
+            "files[0]",
+            good
+        );
 
     [Fact]
     public void Create_FilesInConflict_AreRefused()
@@ -130,7 +149,17 @@ public sealed class ConfigurationPlanTests : IDisposable
         Check(new ConfigureRequest { Files = { File_("/a"), File_("/a") } }, "files[1]", false);
         Check(new ConfigureRequest { Files = { File_("/a/b/c"), File_("/a") } }, "files: /a/b/c", false);
         Check(new ConfigureRequest { Files = { File_("/etc/environment") } }, "files[0]", false);
-        Check(new ConfigureRequest { Files = { new ConfiguredFile { Path = "/a", Mode = 0x1000 } } }, "files[0]", false);
+        Check(
+            new ConfigureRequest
+            {
+                Files =
+                {
+                    new ConfiguredFile { Path = "/a", Mode = 0x1000 },
+                },
+            },
+            "files[0]",
+            false
+        );
         Check(new ConfigureRequest { Files = { File_("/a/b"), File_("/a/bc") } }, "files", true);
     }
 
@@ -141,15 +170,31 @@ public sealed class ConfigurationPlanTests : IDisposable
         many.Files.AddRange(Enumerable.Range(0, GuestRules.MaxFiles + 1).Select(i => File_($"/f{i}")));
         Check(many, "files", false);
         var large = ByteString.CopyFrom(new byte[(GuestRules.MaxFileBytes / 2) + 1]);
-        Check(new ConfigureRequest { Files = { new ConfiguredFile { Path = "/a", Content = large }, new ConfiguredFile { Path = "/b", Content = large } } }, "files", false);
+        Check(
+            new ConfigureRequest
+            {
+                Files =
+                {
+                    new ConfiguredFile { Path = "/a", Content = large },
+                    new ConfiguredFile { Path = "/b", Content = large },
+                },
+            },
+            "files",
+            false
+        );
         Check(new ConfigureRequest { Width = 5000, Height = 100 }, "width", false);
         Check(new ConfigureRequest { StartUrl = "javascript:alert(1)" }, "start_url", false);
-        Check(new ConfigureRequest { Trust = { ByteString.CopyFromUtf8("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") } }, "trust[0]", false);
+        Check(
+            new ConfigureRequest { Trust = { ByteString.CopyFromUtf8("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") } },
+            "trust[0]",
+            false
+        );
     }
 
     private static ConfiguredFile File_(string path) => new() { Path = path };
 
-    private (ConfigurationPlan? Plan, IReadOnlyList<string> Faults) Create(ConfigureRequest request) => ConfigurationPlan.Create(request, _user, _catalog, "boot-name");
+    private (ConfigurationPlan? Plan, IReadOnlyList<string> Faults) Create(ConfigureRequest request) =>
+        ConfigurationPlan.Create(request, _user, _catalog, "boot-name");
 
     private void Check(ConfigureRequest request, string field, bool good)
     {

@@ -57,10 +57,10 @@ public sealed class EnvironmentFileTests
     public void Parse_RandomText_NeverFails()
     {
         var random = new Random(20261123);
-        const string alphabet = "A=\"'# \t\\\nexport $x1_é\0";
+        const string Alphabet = "A=\"'# \t\\\nexport $x1_é\0";
         for (var i = 0; i < 20_000; i++)
         {
-            var text = new string(random.GetItems<char>(alphabet, random.Next(40)));
+            var text = new string(random.GetItems<char>(Alphabet, random.Next(40)));
             Assert.All(EnvironmentFile.Parse(text), variable => Assert.True(GuestRules.IsVariableName(variable.Key)));
         }
     }

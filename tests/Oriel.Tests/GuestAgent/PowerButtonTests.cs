@@ -11,7 +11,13 @@ public sealed class PowerButtonTests
     [InlineData(0, 0, 0, false)]
     public void IsPress_AnEvent_OnlyThePowerKeyGoingDown(short type, short code, int value, bool press)
     {
-        byte[] happened = [.. new byte[16], .. BitConverter.GetBytes(type), .. BitConverter.GetBytes(code), .. BitConverter.GetBytes(value)];
+        byte[] happened =
+        [
+            .. new byte[16],
+            .. BitConverter.GetBytes(type),
+            .. BitConverter.GetBytes(code),
+            .. BitConverter.GetBytes(value),
+        ];
         Assert.Equal(press, PowerButton.IsPress(happened));
     }
 }

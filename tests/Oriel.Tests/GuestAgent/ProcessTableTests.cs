@@ -11,8 +11,8 @@ public sealed class ProcessTableTests
     public async Task TryReadEnvironment_OfAProcessThatBecomesAnother_IsWholeOrNothing()
     {
         // It becomes itself a hundred times, with an environment of some 40 KiB.
-        const string script = "[ \"$1\" = 0 ] || exec sh -c \"$0\" \"$0\" $(($1 - 1))";
-        var start = new ProcessStartInfo("sh", ["-c", script, script, "100"]) { RedirectStandardOutput = true };
+        const string Script = "[ \"$1\" = 0 ] || exec sh -c \"$0\" \"$0\" $(($1 - 1))";
+        var start = new ProcessStartInfo("sh", ["-c", Script, Script, "100"]) { RedirectStandardOutput = true };
         start.Environment.Clear();
         start.Environment["PATH"] = "/usr/bin:/bin";
         for (var i = 0; i < 400; i++)

@@ -30,7 +30,10 @@ public sealed class DiskTests
 
     [Fact]
     public void Payload_PackedByAnotherFormat_NamesIt() =>
-        Assert.Contains("but by gzip", Assert.Throws<ImageBuildException>(() => VmLinux.Payload(BzImage([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0, 0])).ToArray()).Message);
+        Assert.Contains(
+            "but by gzip",
+            Assert.Throws<ImageBuildException>(() => VmLinux.Payload(BzImage([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0, 0])).ToArray()).Message
+        );
 
     [Fact]
     public void UnpackedSize_OfMoreThanAnyKernelTakes_IsRefused()
@@ -41,25 +44,30 @@ public sealed class DiskTests
 
     /// <summary>A whole header with a few bytes of payload is the seed: what matters is where it says that things are.</summary>
     [Fact]
-    public void BzImage_Mutated_IsReadOrRefused() => Fuzzer.Run(
-        "bzimage",
-        static input =>
-        {
-            try
+    public void BzImage_Mutated_IsReadOrRefused() =>
+        Fuzzer.Run(
+            "bzimage",
+            static input =>
             {
-                Assert.True(VmLinux.Payload(input).Length < input.Length);
-                Assert.InRange(VmLinux.UnpackedSize(input), 0u, VmLinux.MaxUnpackedBytes);
-            }
-            catch (ImageBuildException)
-            {
-                // Its documented refusal.
-            }
-        },
-        iterations: 5_000);
+                try
+                {
+                    Assert.True(VmLinux.Payload(input).Length < input.Length);
+                    Assert.InRange(VmLinux.UnpackedSize(input), 0u, VmLinux.MaxUnpackedBytes);
+                }
+                catch (ImageBuildException)
+                {
+                    // Its documented refusal.
+                }
+            },
+            iterations: 5_000
+        );
 
     [Fact]
     public void DependenciesOf_AModule_AreItsNamesInNormalForm() =>
-        Assert.Equal(["net_failover", "virtio_ring"], KernelPackage.DependenciesOf("\0alias=x\0depends=net_failover,virtio-ring\0name=y\0"u8));
+        Assert.Equal(
+            ["net_failover", "virtio_ring"],
+            KernelPackage.DependenciesOf("\0alias=x\0depends=net_failover,virtio-ring\0name=y\0"u8)
+        );
 
     [Fact]
     public void DependenciesOf_AModuleWithout_AreNone() => Assert.Empty(KernelPackage.DependenciesOf("\0depends=\0"u8));
@@ -78,14 +86,14 @@ public sealed class DiskTests
 
     private static byte[] BzImage(byte[] payload)
     {
-        const int setup = 8 * 512;
-        var image = new byte[setup + 1024 + payload.Length];
+        const int Setup = 8 * 512;
+        var image = new byte[Setup + 1024 + payload.Length];
         image[0x1F1] = 7;
         "HdrS"u8.CopyTo(image.AsSpan(0x202));
         BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(0x206), 0x20F);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x248), 1024);
         BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x24C), (uint)payload.Length);
-        payload.CopyTo(image.AsSpan(setup + 1024));
+        payload.CopyTo(image.AsSpan(Setup + 1024));
         return image;
     }
 
@@ -93,11 +101,16 @@ public sealed class DiskTests
     private static List<(string Name, int Mode, string Content)> Parse(byte[] archive)
     {
         var found = new List<(string, int, string)>();
-        for (var at = 0; at < archive.Length;)
+        for (var at = 0; at < archive.Length; )
         {
             Assert.Equal("070701", Encoding.ASCII.GetString(archive, at, 6));
             var start = at;
-            int Field(int index) => int.Parse(Encoding.ASCII.GetString(archive, start + 6 + (8 * index), 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            int Field(int index) =>
+                int.Parse(
+                    Encoding.ASCII.GetString(archive, start + 6 + (8 * index), 8),
+                    NumberStyles.HexNumber,
+                    CultureInfo.InvariantCulture
+                );
             var name = Encoding.ASCII.GetString(archive, at + 110, Field(11) - 1);
             var content = (at + 110 + Field(11) + 3) / 4 * 4;
             found.Add((name, Field(1), Encoding.ASCII.GetString(archive, content, Field(6))));

@@ -8,7 +8,10 @@ public sealed class ImageRecipeTests : IDisposable
 
     public ImageRecipeTests()
     {
-        File.WriteAllText(Path.Combine(_path, "image.json"), """{"name":"desktop","suite":"trixie","mirrors":["deb http://deb.debian.org/debian trixie main"]}""");
+        File.WriteAllText(
+            Path.Combine(_path, "image.json"),
+            """{"name":"desktop","suite":"trixie","mirrors":["deb http://deb.debian.org/debian trixie main"]}"""
+        );
         File.WriteAllText(Path.Combine(_path, "packages.txt"), "# comment\nbash\n\n  curl\n");
         File.WriteAllText(Path.Combine(_path, "customise"), "#!/bin/sh\n");
     }

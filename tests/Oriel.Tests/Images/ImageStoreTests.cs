@@ -92,20 +92,23 @@ public sealed class ImageStoreTests : IDisposable
     [InlineData("")]
     [InlineData("sha256:../../etc")]
     [InlineData("sha256:ABCD")]
-    public void PathOf_NotADigest_Throws(string digest) =>
-        Assert.Throws<FormatException>(() => new ImageStore(_path).PathOf(digest));
+    public void PathOf_NotADigest_Throws(string digest) => Assert.Throws<FormatException>(() => new ImageStore(_path).PathOf(digest));
 
     [Fact]
     public async Task RemoveAsync_InUse_KeepsIt()
     {
         Add('a', day: 1);
         var store = new ImageStore(_path);
-        Assert.Equal(ImageRemoval.InUse, await store.RemoveAsync("desktop", digest => digest == Digest('a'), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            ImageRemoval.InUse,
+            await store.RemoveAsync("desktop", digest => digest == Digest('a'), TestContext.Current.CancellationToken)
+        );
         Assert.Equal(ImageRemoval.NotFound, await store.RemoveAsync("none", _ => false, TestContext.Current.CancellationToken));
         Assert.Single(store.List());
     }
 
-    private static ImageBootTest Passed => new(true, new DateTimeOffset(2026, 1, 9, 0, 0, 0, TimeSpan.Zero), [new ImageBootStep("drawn", true, 1.5, null)], null);
+    private static ImageBootTest Passed =>
+        new(true, new DateTimeOffset(2026, 1, 9, 0, 0, 0, TimeSpan.Zero), [new ImageBootStep("drawn", true, 1.5, null)], null);
 
     private static ImageBootTest Failed => new(false, DateTimeOffset.UnixEpoch, [], "the terminal was not drawn");
 
@@ -115,8 +118,20 @@ public sealed class ImageStoreTests : IDisposable
     {
         var directory = Path.Combine(_path, new string(digit, 64));
         Directory.CreateDirectory(directory);
-        ImageStore.Write(directory, new ImageManifest(
-            name, Digest(digit), "trixie", "recipe", null, 1, 1, new DateTimeOffset(2026, 1, day, 0, 0, 0, TimeSpan.Zero),
-            [new ImagePackage("bash", "5")], bootTest));
+        ImageStore.Write(
+            directory,
+            new ImageManifest(
+                name,
+                Digest(digit),
+                "trixie",
+                "recipe",
+                null,
+                1,
+                1,
+                new DateTimeOffset(2026, 1, day, 0, 0, 0, TimeSpan.Zero),
+                [new ImagePackage("bash", "5")],
+                bootTest
+            )
+        );
     }
 }

@@ -12,7 +12,10 @@ using Spectre.Console;
 
 namespace Oriel.Tests.Images;
 
-/// <summary><c>oriel image warm</c> and what <c>oriel image list</c> shows afterwards, over machines that are played; the commands themselves are run as processes.</summary>
+/// <summary>
+/// <c>oriel image warm</c> and what <c>oriel image list</c> shows afterwards, over machines that are played; the commands themselves are
+/// run as processes.
+/// </summary>
 public sealed class SnapshotWarmingTests : IDisposable
 {
     private static readonly DesktopDriver Played = PlayedKeepers.Driver with { Accelerator = "kvm" };
@@ -23,13 +26,36 @@ public sealed class SnapshotWarmingTests : IDisposable
     public SnapshotWarmingTests()
     {
         TestServer.AddImage(Path.Combine(_data, "images"));
-        File.WriteAllText(Path.Combine(_data, "templates.json"), JsonSerializer.Serialize(new object[]
-        {
-            new { name = "default", warm = 3, width = PlayedGuest.Width, height = PlayedGuest.Height },
-            new { name = "large", width = PlayedGuest.Width, height = PlayedGuest.Height, memoryBytes = 8L << 30 },
-            new { name = "same", width = PlayedGuest.Width, height = PlayedGuest.Height, egress = new { mode = "none" } },
-            new { name = "unbuilt", image = "kiosk" },
-        }));
+        File.WriteAllText(
+            Path.Combine(_data, "templates.json"),
+            JsonSerializer.Serialize(
+                new object[]
+                {
+                    new
+                    {
+                        name = "default",
+                        warm = 3,
+                        width = PlayedGuest.Width,
+                        height = PlayedGuest.Height,
+                    },
+                    new
+                    {
+                        name = "large",
+                        width = PlayedGuest.Width,
+                        height = PlayedGuest.Height,
+                        memoryBytes = 8L << 30,
+                    },
+                    new
+                    {
+                        name = "same",
+                        width = PlayedGuest.Width,
+                        height = PlayedGuest.Height,
+                        egress = new { mode = "none" },
+                    },
+                    new { name = "unbuilt", image = "kiosk" },
+                }
+            )
+        );
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -48,7 +74,10 @@ public sealed class SnapshotWarmingTests : IDisposable
         Assert.Contains("large: the snapshot is there, and a machine has gone on from it", _reported);
         Assert.Equal([8L << 30, 3L << 30], (await ListAsync()).Select(one => one.Machine!.MemoryBytes));
         Assert.Equal(0, keepers.Played.Running);
-        Assert.Equal(["images", "templates.json"], Directory.EnumerateFileSystemEntries(_data).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["images", "templates.json"],
+            Directory.EnumerateFileSystemEntries(_data).Select(Path.GetFileName).Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -94,7 +123,10 @@ public sealed class SnapshotWarmingTests : IDisposable
     public async Task WarmCommand_DriverWithoutSnapshots_SaysWhatToDo()
     {
         var (code, _, errors) = await RunAsync("image", "warm", "--template", "large", "--driver", "container", "--data", _data);
-        Assert.Equal((1, "There is no snapshot: desktops of the driver container cannot be saved and restored; --driver qemu can"), (code, errors.Trim()));
+        Assert.Equal(
+            (1, "There is no snapshot: desktops of the driver container cannot be saved and restored; --driver qemu can"),
+            (code, errors.Trim())
+        );
     }
 
     [Fact]
@@ -124,7 +156,11 @@ public sealed class SnapshotWarmingTests : IDisposable
 
     private async Task<string> TableAsync(DesktopDriver driver)
     {
-        var (images, problem) = await ImageList.ReadAsync(new ImageStore(Path.Combine(_data, "images")), () => Task.FromResult<(DesktopDriver?, string?)>((driver, null)), Token);
+        var (images, problem) = await ImageList.ReadAsync(
+            new ImageStore(Path.Combine(_data, "images")),
+            () => Task.FromResult<(DesktopDriver?, string?)>((driver, null)),
+            Token
+        );
         Assert.Null(problem);
         var output = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output), Ansi = AnsiSupport.No });
@@ -135,7 +171,13 @@ public sealed class SnapshotWarmingTests : IDisposable
 
     private static async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "oriel"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "oriel"), arguments)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         var output = process.StandardOutput.ReadToEndAsync(Token);
         var errors = await process.StandardError.ReadToEndAsync(Token);
         await process.WaitForExitAsync(Token);

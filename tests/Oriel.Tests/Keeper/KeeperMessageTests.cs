@@ -25,7 +25,13 @@ public sealed class KeeperMessageTests
 
     private static readonly KeeperCommand[] Commands =
     [
-        new StopGuest(1), new StopGuest(1, 2000), new PauseGuest(2), new ResumeGuest(3), new SaveGuest(4), new ForkGuest(5, "/a/b"), new ReadCounters(long.MaxValue),
+        new StopGuest(1),
+        new StopGuest(1, 2000),
+        new PauseGuest(2),
+        new ResumeGuest(3),
+        new SaveGuest(4),
+        new ForkGuest(5, "/a/b"),
+        new ReadCounters(long.MaxValue),
     ];
 
     [Fact]
@@ -61,9 +67,13 @@ public sealed class KeeperMessageTests
     {
         Assert.Equal(
             """{"type":"step","atUs":1,"name":"network","state":"done","elapsedUs":5,"detail":"made"}""",
-            Line(new KeeperStep(1, "network", KeeperStepState.Done, 5, "made")));
+            Line(new KeeperStep(1, "network", KeeperStepState.Done, 5, "made"))
+        );
         Assert.Equal("""{"type":"machine","atUs":3,"state":"halted"}""", Line(new MachineReport(3, MachineState.Halted)));
-        Assert.Equal("""{"type":"counters","atUs":5,"values":{"dropped-udp":17}}""", Line(new KeeperCounters(5, new Dictionary<string, long> { ["dropped-udp"] = 17 })));
+        Assert.Equal(
+            """{"type":"counters","atUs":5,"values":{"dropped-udp":17}}""",
+            Line(new KeeperCounters(5, new Dictionary<string, long> { ["dropped-udp"] = 17 }))
+        );
         Assert.Equal("""{"type":"reply","id":7}""", Line(new KeeperReply(7)));
 
         static string Line(KeeperMessage message) => JsonSerializer.Serialize(message, KeeperMessageContext.Default.KeeperMessage);
@@ -99,7 +109,10 @@ public sealed class KeeperMessageTests
 
     [Fact]
     public void Message_WithAFieldOfALaterKeeper_IsRead() =>
-        Assert.Equal(new GuestRunning(1), JsonSerializer.Deserialize("""{"type":"running","atUs":1,"new":{"a":[1]}}""", KeeperMessageContext.Default.KeeperMessage));
+        Assert.Equal(
+            new GuestRunning(1),
+            JsonSerializer.Deserialize("""{"type":"running","atUs":1,"new":{"a":[1]}}""", KeeperMessageContext.Default.KeeperMessage)
+        );
 
     private static IEnumerable<string> KindsOf<T>() =>
         typeof(T).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(T)) && !type.IsAbstract).Select(type => type.Name).Order();

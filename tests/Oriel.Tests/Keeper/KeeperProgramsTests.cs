@@ -10,7 +10,10 @@ using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Keeper;
 
-/// <summary>A host without one of the programs that a keeper is started with: whoever asks for a desktop, or starts the server, reads which and what to install.</summary>
+/// <summary>
+/// A host without one of the programs that a keeper is started with: whoever asks for a desktop, or starts the server, reads which and what
+/// to install.
+/// </summary>
 public sealed class KeeperProgramsTests : IDisposable
 {
     private const UnixFileMode Executable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -32,7 +35,10 @@ public sealed class KeeperProgramsTests : IDisposable
     {
         PutPrograms(but: program);
         TestServer.AddImage(Path.Combine(_data, "images"));
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "oriel"), ["image", "test", "desktop", "--data", _data]) { RedirectStandardError = true };
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "oriel"), ["image", "test", "desktop", "--data", _data])
+        {
+            RedirectStandardError = true,
+        };
         start.Environment["PATH"] = SearchPath;
         using var process = Process.Start(start)!;
         var told = await process.StandardError.ReadToEndAsync(Token);
@@ -53,8 +59,24 @@ public sealed class KeeperProgramsTests : IDisposable
         File.Delete(Path.Combine(SearchPath, "crun"));
         await using var keepers = new PlayedKeepers();
         var log = new TestServer.Lines();
-        var parts = new HostParts { Logging = logging => logging.AddProvider(log), Keepers = keepers, SearchPath = SearchPath };
-        await using (await OrielHost.StartAsync(new ServeOptions { DataDirectory = _data, Port = 0, MediaPort = 0 }, parts, Token))
+        var parts = new HostParts
+        {
+            Logging = logging => logging.AddProvider(log),
+            Keepers = keepers,
+            SearchPath = SearchPath,
+        };
+        await using (
+            await OrielHost.StartAsync(
+                new ServeOptions
+                {
+                    DataDirectory = _data,
+                    Port = 0,
+                    MediaPort = 0,
+                },
+                parts,
+                Token
+            )
+        )
         {
             Assert.Contains("No desktop can start: newuidmap and crun are not installed: sudo apt-get install crun uidmap", log.Text);
         }
@@ -65,30 +87,42 @@ public sealed class KeeperProgramsTests : IDisposable
     {
         PutPrograms(but: null);
         Assert.Null(KeeperPrograms.Problem(DesktopDriver.Container, SearchPath));
-        Assert.Equal("mke2fs, setpriv and cp are not installed: sudo apt-get install coreutils e2fsprogs util-linux", KeeperPrograms.Problem(DesktopDriver.Qemu("qemu", kvm: true), SearchPath, []));
+        Assert.Equal(
+            "mke2fs, setpriv and cp are not installed: sudo apt-get install coreutils e2fsprogs util-linux",
+            KeeperPrograms.Problem(DesktopDriver.Qemu("qemu", kvm: true), SearchPath, [])
+        );
     }
 
     [Theory]
     [InlineData("/nowhere/vmm", "/nowhere/vmm is not installed")]
     [InlineData("/bin/sh", null)]
-    public void Problem_ProgramWithItsPath_IsLookedForThere(string program, string? problem) => Assert.Equal(problem, Programs.Problem("", program));
+    public void Problem_ProgramWithItsPath_IsLookedForThere(string program, string? problem) =>
+        Assert.Equal(problem, Programs.Problem("", program));
 
     /// <summary>An ordinary user's PATH on Debian: what is installed is not to be installed.</summary>
     [Fact]
     public void Problem_InAFolderThatPathLacks_SaysWhere()
     {
         PutPrograms(but: null);
-        Assert.Equal($"nft is in {SearchPath}, which PATH lacks: export PATH=$PATH:{SearchPath}", Programs.Problem("/nowhere", [SearchPath], ["nft"]));
+        Assert.Equal(
+            $"nft is in {SearchPath}, which PATH lacks: export PATH=$PATH:{SearchPath}",
+            Programs.Problem("/nowhere", [SearchPath], ["nft"])
+        );
         Assert.Equal(
             $"mke2fs is not installed; ip and nft are in {SearchPath}, which PATH lacks: sudo apt-get install e2fsprogs; export PATH=$PATH:{SearchPath}",
-            Programs.Problem("/nowhere", [SearchPath], ["ip", "mke2fs", "nft"]));
+            Programs.Problem("/nowhere", [SearchPath], ["ip", "mke2fs", "nft"])
+        );
     }
 
     /// <summary>What a container needs; unshare runs its command as it is, as only the removal of a directory comes so far.</summary>
     private void PutPrograms(string? but)
     {
         Directory.CreateDirectory(SearchPath);
-        foreach (var name in ((string[])["setsid", "unshare", "newuidmap", "newgidmap", "ip", "nft", "nsenter", "crun"]).Where(name => name != but))
+        foreach (
+            var name in ((string[])["setsid", "unshare", "newuidmap", "newgidmap", "ip", "nft", "nsenter", "crun"]).Where(name =>
+                name != but
+            )
+        )
         {
             var file = Path.Combine(SearchPath, name);
             File.WriteAllText(file, "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"/bin/$@\"\n");

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using Oriel.Keeper.Logs;
 using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Drivers.Container;
 using Oriel.Keeper.Events;
+using Oriel.Keeper.Logs;
 using Oriel.Keeper.Network;
 using Oriel.Keeper.Relays;
 using Oriel.Protocol.Keeper;
@@ -17,14 +17,27 @@ public sealed class KeeperTests
     public void Spec_AsJson_ComesBackTheSame()
     {
         var spec = new KeeperSpec(
-            "d-abcdefghij", "/data/desktops/d-abcdefghij", "container", "/data/images/x", "sha256:ab", "/data/run/egress.sock", [1, 2], [3], "host",
-            new KeeperLimits(1L << 32, 1.5, 4096, "/sys/fs/cgroup/oriel/x"));
+            "d-abcdefghij",
+            "/data/desktops/d-abcdefghij",
+            "container",
+            "/data/images/x",
+            "sha256:ab",
+            "/data/run/egress.sock",
+            [1, 2],
+            [3],
+            "host",
+            new KeeperLimits(1L << 32, 1.5, 4096, "/sys/fs/cgroup/oriel/x")
+        );
 
         var json = JsonSerializer.Serialize(spec, KeeperJsonContext.Default.KeeperSpec);
         var back = JsonSerializer.Deserialize(json, KeeperJsonContext.Default.KeeperSpec)!;
 
         Assert.Equal(spec with { EgressKey = back.EgressKey, AgentKey = back.AgentKey }, back);
-        Assert.Equal((spec.EgressKey, spec.AgentKey), (back.EgressKey, back.AgentKey), (one, other) => one.Item1.SequenceEqual(other.Item1) && one.Item2.SequenceEqual(other.Item2));
+        Assert.Equal(
+            (spec.EgressKey, spec.AgentKey),
+            (back.EgressKey, back.AgentKey),
+            (one, other) => one.Item1.SequenceEqual(other.Item1) && one.Item2.SequenceEqual(other.Item2)
+        );
     }
 
     [Fact]
@@ -33,14 +46,19 @@ public sealed class KeeperTests
         var paths = new ContainerPaths("/b/scratch/run/rootfs", "/proc/1/fd/9", "/b/scratch/run/sys", "/b/scratch/run/boot.json", null);
         var config = OciConfigBuilder.Build(paths, "desk", 65536);
 
-        var actual = JsonSerializer.Serialize(config, new OciJsonContext(new JsonSerializerOptions(OciJsonContext.Default.Options) { WriteIndented = true }).OciConfig);
+        var actual = JsonSerializer.Serialize(
+            config,
+            new OciJsonContext(new JsonSerializerOptions(OciJsonContext.Default.Options) { WriteIndented = true }).OciConfig
+        );
         var reviewed = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Keeper", "oci-config.json"));
 
         if (actual != reviewed.Trim())
         {
             var path = Path.Combine(Path.GetTempPath(), "oci-config.json");
             File.WriteAllText(path, actual + "\n");
-            Assert.Fail($"A change of the configuration is a change of what a guest may do: review {path}, then put it in place of tests/Oriel.Tests/Keeper/oci-config.json.");
+            Assert.Fail(
+                $"A change of the configuration is a change of what a guest may do: review {path}, then put it in place of tests/Oriel.Tests/Keeper/oci-config.json."
+            );
         }
     }
 
@@ -58,14 +76,18 @@ public sealed class KeeperTests
     [Fact]
     public void Firewall_CountersOfNft_AreRead()
     {
-        const string json = """{"nftables":[{"metainfo":{"version":"1.0.6"}},{"counter":{"family":"ip","name":"dropped-udp","table":"oriel","handle":2,"packets":3,"bytes":90}}]}""";
+        const string Json =
+            """{"nftables":[{"metainfo":{"version":"1.0.6"}},{"counter":{"family":"ip","name":"dropped-udp","table":"oriel","handle":2,"packets":3,"bytes":90}}]}""";
 
-        Assert.Equal([new("dropped-udp", 3)], Firewall.ParseCounters(json));
+        Assert.Equal([new("dropped-udp", 3)], Firewall.ParseCounters(Json));
     }
 
     [Fact]
     public void EgressRelay_SocketAddressOfTheKernel_IsRead() =>
-        Assert.Equal(new IPEndPoint(IPAddress.Parse("203.0.113.9"), 8443), EgressRelay.ParseSocketAddress([2, 0, 0x20, 0xFB, 203, 0, 113, 9, 0, 0, 0, 0, 0, 0, 0, 0]));
+        Assert.Equal(
+            new IPEndPoint(IPAddress.Parse("203.0.113.9"), 8443),
+            EgressRelay.ParseSocketAddress([2, 0, 0x20, 0xFB, 203, 0, 113, 9, 0, 0, 0, 0, 0, 0, 0, 0])
+        );
 
     [Fact]
     public void Console_OfBytesOfAnyKind_BecomesBoundedPrintableLines()

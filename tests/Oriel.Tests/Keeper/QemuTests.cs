@@ -26,7 +26,10 @@ public sealed class QemuTests : IDisposable
     [Fact]
     public void Arguments_WithoutKvm_TellTheClocksRateAndKeepTheSandboxOn()
     {
-        var arguments = string.Join(' ', QemuMachine.Arguments(new QemuMachineSpec(Kvm: false, Vcpus: 2, MemoryMib: 1536, TscKilohertz: 2_596_122)));
+        var arguments = string.Join(
+            ' ',
+            QemuMachine.Arguments(new QemuMachineSpec(Kvm: false, Vcpus: 2, MemoryMib: 1536, TscKilohertz: 2_596_122))
+        );
         Assert.Contains("-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", arguments);
         Assert.Contains("tsc=reliable tsc_early_khz=2596122", arguments);
         Assert.Contains("-accel tcg,thread=multi", arguments);
@@ -36,7 +39,10 @@ public sealed class QemuTests : IDisposable
     [Fact]
     public void Arguments_WithKvm_LeaveTheGuestsDefencesOn()
     {
-        var arguments = string.Join(' ', QemuMachine.Arguments(new QemuMachineSpec(Kvm: true, Vcpus: 4, MemoryMib: 3072, TscKilohertz: null)));
+        var arguments = string.Join(
+            ' ',
+            QemuMachine.Arguments(new QemuMachineSpec(Kvm: true, Vcpus: 4, MemoryMib: 3072, TscKilohertz: null))
+        );
         Assert.Contains("-accel kvm", arguments);
         Assert.DoesNotContain("mitigations=off", arguments);
         Assert.DoesNotContain("init_on_alloc=0", arguments);
@@ -57,7 +63,9 @@ public sealed class QemuTests : IDisposable
     [InlineData("Shared", "memory-backend-file,mem-path=/proc/self/fd/9,share=off,id=memory,size=512M")]
     public void Arguments_OfMemory_WriteToAFileOnlyWhereItIsToBeKept(string memory, string expected)
     {
-        var arguments = QemuMachine.Arguments(new QemuMachineSpec(Kvm: true, Vcpus: 1, MemoryMib: 512, TscKilohertz: null, Memory: Enum.Parse<QemuMemory>(memory)));
+        var arguments = QemuMachine.Arguments(
+            new QemuMachineSpec(Kvm: true, Vcpus: 1, MemoryMib: 512, TscKilohertz: null, Memory: Enum.Parse<QemuMemory>(memory))
+        );
         Assert.Single(arguments, argument => argument == expected);
     }
 
@@ -86,9 +94,13 @@ public sealed class QemuTests : IDisposable
     [Fact]
     public async Task Execute_AnsweredBetweenEvents_CompletesOrSaysQemusWords()
     {
-        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line => line.Contains("cont")
-            ? """{"event":"RESUME"}""" + "\n" + """{"error":{"class":"GenericError","desc":"no such thing"}}"""
-            : """{"event":"SHUTDOWN","data":{"guest":true,"reason":"guest-reset"}}""" + "\n" + """{"return":{}}""");
+        using var qemu = new PlayedQemu(
+            Path.Combine(_path, "qmp"),
+            line =>
+                line.Contains("cont")
+                    ? """{"event":"RESUME"}""" + "\n" + """{"error":{"class":"GenericError","desc":"no such thing"}}"""
+                    : """{"event":"SHUTDOWN","data":{"guest":true,"reason":"guest-reset"}}""" + "\n" + """{"return":{}}"""
+        );
         await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
         Assert.Equal("7.2.22", client.Version);
         await client.ExecuteAsync("stop", Token);
@@ -103,7 +115,10 @@ public sealed class QemuTests : IDisposable
         var (rooms, conts, told) = (new Queue<long>([0, QemuHalts.LeastRoom - 1, QemuHalts.LeastRoom]), 0, new List<(bool, int)>());
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         // Going on for the first time it is stopped again at once.
-        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line => line.Contains("query-status") || (line.Contains("cont") && ++conts == 1) ? Stopped + "\n" + Done : Done);
+        using var qemu = new PlayedQemu(
+            Path.Combine(_path, "qmp"),
+            line => line.Contains("query-status") || (line.Contains("cont") && ++conts == 1) ? Stopped + "\n" + Done : Done
+        );
         await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
         var halts = new QemuHalts(client, () => rooms.TryDequeue(out var room) ? room : long.MaxValue, TimeSpan.FromMilliseconds(20));
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
@@ -131,11 +146,14 @@ public sealed class QemuTests : IDisposable
     {
         var conts = 0;
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line =>
-        {
-            conts += line.Contains("cont") ? 1 : 0;
-            return line.Contains("query-status") ? Stopped + "\n" + Done : Done;
-        });
+        using var qemu = new PlayedQemu(
+            Path.Combine(_path, "qmp"),
+            line =>
+            {
+                conts += line.Contains("cont") ? 1 : 0;
+                return line.Contains("query-status") ? Stopped + "\n" + Done : Done;
+            }
+        );
         await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var following = new QemuHalts(client, () => long.MaxValue, TimeSpan.FromMilliseconds(1)) { IsPaused = true }.FollowAsync(
@@ -146,7 +164,8 @@ public sealed class QemuTests : IDisposable
                     done.TrySetResult();
                 }
             },
-            stop.Token);
+            stop.Token
+        );
         await client.ExecuteAsync("query-status", Token);
         await done.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
         Assert.Equal(0, conts);
@@ -207,7 +226,8 @@ public sealed class QemuTests : IDisposable
     /// <summary>Greets as QEMU 7.2 does and answers each line; null hangs up.</summary>
     private sealed class PlayedQemu : IDisposable
     {
-        private const string Greeting = """{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}""";
+        private const string Greeting =
+            """{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}""";
         private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         private readonly Func<string, string?> _answer;
         private readonly string _greeting;

@@ -153,11 +153,24 @@ public sealed class AccessTests
         var oneTime = await server.Host.NewSignInAsync(Token);
         using var signIn = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = oneTime }, Token);
         var session = signIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0].Split('=')[1];
-        var desktop = await server.CreateAsync(new
-        {
-            env = new Dictionary<string, string> { ["API_KEY"] = "very-secret-value" },
-            egress = new { mode = "internet", upstream = new { type = "http", host = "proxy.example", port = 3128, username = "u", password = "upstream-password" } },
-        });
+        var desktop = await server.CreateAsync(
+            new
+            {
+                env = new Dictionary<string, string> { ["API_KEY"] = "very-secret-value" },
+                egress = new
+                {
+                    mode = "internet",
+                    upstream = new
+                    {
+                        type = "http",
+                        host = "proxy.example",
+                        port = 3128,
+                        username = "u",
+                        password = "upstream-password",
+                    },
+                },
+            }
+        );
         await server.WaitForStateAsync(desktop["id"]!.GetValue<string>(), "destroyed");
 
         Assert.DoesNotContain("upstream-password", desktop.ToJsonString());
@@ -176,7 +189,14 @@ public sealed class AccessTests
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(server.Data, "oriel.db")));
     }
 
-    private static async Task<int> SendAsync(TestServer server, string method, string path, string cookie, string? origin = null, string? header = null)
+    private static async Task<int> SendAsync(
+        TestServer server,
+        string method,
+        string path,
+        string cookie,
+        string? origin = null,
+        string? header = null
+    )
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         request.Headers.Add("Cookie", cookie);

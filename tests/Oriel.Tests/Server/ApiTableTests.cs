@@ -127,7 +127,11 @@ public sealed class ApiTableTests
     public async Task Create_OfAnotherMediaType_Is415()
     {
         await using var server = await TestServer.StartAsync();
-        using var response = await server.Api.PostAsync("/api/desktops", new StringContent("a=b", Encoding.UTF8, "application/x-www-form-urlencoded"), Token);
+        using var response = await server.Api.PostAsync(
+            "/api/desktops",
+            new StringContent("a=b", Encoding.UTF8, "application/x-www-form-urlencoded"),
+            Token
+        );
 
         Assert.Equal((HttpStatusCode.UnsupportedMediaType, "bad-request"), await ReasonAsync(response));
     }

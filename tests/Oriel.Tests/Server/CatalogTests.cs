@@ -68,9 +68,20 @@ public sealed class CatalogTests
 
         Assert.Equal(["default", "offline", "research"], templates.Select(t => t!["name"]!.GetValue<string>()));
         var (standard, research) = (templates[0]!, templates[2]!);
-        Assert.Equal((1280, 720, "internet"), (standard["width"]!.GetValue<int>(), standard["height"]!.GetValue<int>(), standard["egress"]!["mode"]!.GetValue<string>()));
+        Assert.Equal(
+            (1280, 720, "internet"),
+            (standard["width"]!.GetValue<int>(), standard["height"]!.GetValue<int>(), standard["egress"]!["mode"]!.GetValue<string>())
+        );
         Assert.Null(standard["ttl"]);
-        Assert.Equal((1024, 768, 3600, 600), (research["width"]!.GetValue<int>(), research["height"]!.GetValue<int>(), research["ttl"]!.GetValue<int>(), research["idleTimeout"]!.GetValue<int>()));
+        Assert.Equal(
+            (1024, 768, 3600, 600),
+            (
+                research["width"]!.GetValue<int>(),
+                research["height"]!.GetValue<int>(),
+                research["ttl"]!.GetValue<int>(),
+                research["idleTimeout"]!.GetValue<int>()
+            )
+        );
         Assert.Equal("*.example.org", research["egress"]!["allow"]![0]!["host"]!.GetValue<string>());
         Assert.DoesNotContain("upstream-password", text);
     }
@@ -81,11 +92,17 @@ public sealed class CatalogTests
     public async Task Templates_LimitOfTheDisk_IsToldWhereItHolds(string isolation, long? ofTheTemplate, long? unsaid)
     {
         var driver = isolation == DesktopDriver.MicroVm ? DesktopDriver.Firecracker("firecracker") : DesktopDriver.Container;
-        await using var server = await StartAsync("""[{"name":"a","diskBytes":268435456},{"name":"b"}]""", options => options with { Driver = driver });
+        await using var server = await StartAsync(
+            """[{"name":"a","diskBytes":268435456},{"name":"b"}]""",
+            options => options with { Driver = driver }
+        );
         var templates = (await server.Api.GetFromJsonAsync<JsonNode>("/api/templates", Token))!["templates"]!.AsArray();
 
         Assert.Equal([ofTheTemplate, unsaid], templates.Take(2).Select(template => template!["diskBytes"]?.GetValue<long>()));
-        Assert.Equal(ofTheTemplate is null, server.Log.Text.Contains("The template 'a' has diskBytes, which do not hold here", StringComparison.Ordinal));
+        Assert.Equal(
+            ofTheTemplate is null,
+            server.Log.Text.Contains("The template 'a' has diskBytes, which do not hold here", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -95,11 +112,23 @@ public sealed class CatalogTests
         var desktop = await server.CreateAsync(new { template = "research" });
         var egress = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{desktop["id"]}/egress", Token))!["policy"]!;
 
-        Assert.Equal(("research", 1024, 768), (desktop["template"]!.GetValue<string>(), desktop["width"]!.GetValue<int>(), desktop["height"]!.GetValue<int>()));
-        Assert.Equal(TimeSpan.FromHours(1), desktop["expiresAt"]!.GetValue<DateTimeOffset>() - desktop["createdAt"]!.GetValue<DateTimeOffset>());
+        Assert.Equal(
+            ("research", 1024, 768),
+            (desktop["template"]!.GetValue<string>(), desktop["width"]!.GetValue<int>(), desktop["height"]!.GetValue<int>())
+        );
+        Assert.Equal(
+            TimeSpan.FromHours(1),
+            desktop["expiresAt"]!.GetValue<DateTimeOffset>() - desktop["createdAt"]!.GetValue<DateTimeOffset>()
+        );
         Assert.Equal(
             ("list", "*.example.org", 443, "secret.example.org"),
-            (egress["mode"]!.GetValue<string>(), egress["allow"]![0]!["host"]!.GetValue<string>(), egress["allow"]![0]!["ports"]![0]!.GetValue<int>(), egress["deny"]![0]!["host"]!.GetValue<string>()));
+            (
+                egress["mode"]!.GetValue<string>(),
+                egress["allow"]![0]!["host"]!.GetValue<string>(),
+                egress["allow"]![0]!["ports"]![0]!.GetValue<int>(),
+                egress["deny"]![0]!["host"]!.GetValue<string>()
+            )
+        );
     }
 
     [Theory]
@@ -123,9 +152,20 @@ public sealed class CatalogTests
     public async Task Create_WithWhatTheRequestSays_GoesBeforeTheTemplate()
     {
         await using var server = await StartAsync(Templates);
-        var desktop = await server.CreateAsync(new { template = "offline", width = 800, ttl = 60, egress = new { mode = "internet" } });
+        var desktop = await server.CreateAsync(
+            new
+            {
+                template = "offline",
+                width = 800,
+                ttl = 60,
+                egress = new { mode = "internet" },
+            }
+        );
 
-        Assert.Equal((800, 720, "internet"), (desktop["width"]!.GetValue<int>(), desktop["height"]!.GetValue<int>(), desktop["egress"]!["mode"]!.GetValue<string>()));
+        Assert.Equal(
+            (800, 720, "internet"),
+            (desktop["width"]!.GetValue<int>(), desktop["height"]!.GetValue<int>(), desktop["egress"]!["mode"]!.GetValue<string>())
+        );
         Assert.NotNull(desktop["expiresAt"]);
     }
 
@@ -152,7 +192,10 @@ public sealed class CatalogTests
         try
         {
             File.WriteAllText(path, json);
-            Assert.Contains(named.Replace("templates.json", path, StringComparison.Ordinal), Assert.Throws<IOException>(() => TemplateFile.Read(path)).Message);
+            Assert.Contains(
+                named.Replace("templates.json", path, StringComparison.Ordinal),
+                Assert.Throws<IOException>(() => TemplateFile.Read(path)).Message
+            );
         }
         finally
         {
@@ -168,7 +211,10 @@ public sealed class CatalogTests
         await server.Host.Services.GetRequiredService<StreamingService>().DisposeAsync();
         using var after = await server.Anonymous.GetAsync("/health/ready", Token);
 
-        Assert.Contains(before["checks"]!.AsArray(), check => check!["name"]!.GetValue<string>() == "media" && check["ok"]!.GetValue<bool>());
+        Assert.Contains(
+            before["checks"]!.AsArray(),
+            check => check!["name"]!.GetValue<string>() == "media" && check["ok"]!.GetValue<bool>()
+        );
         Assert.Equal(HttpStatusCode.ServiceUnavailable, after.StatusCode);
         Assert.Contains("media port is not bound", await after.Content.ReadAsStringAsync(Token));
     }

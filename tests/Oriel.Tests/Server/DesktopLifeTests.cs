@@ -34,7 +34,11 @@ public sealed class DesktopLifeTests
     public async Task Create_GuestThatNeverStarts_FailsNamingTheStepAndWhatWasLastSeen()
     {
         await using var server = await TestServer.StartAsync(deadlines: TestServer.Short);
-        server.Keepers.Script = [new KeeperStep(1, "scratch", KeeperStepState.Running, 0, "mounting"), new ConsoleLine(2, "kernel says hello")];
+        server.Keepers.Script =
+        [
+            new KeeperStep(1, "scratch", KeeperStepState.Running, 0, "mounting"),
+            new ConsoleLine(2, "kernel says hello"),
+        ];
         var desktop = await server.CreateAsync();
         var id = desktop["id"]!.GetValue<string>();
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
@@ -78,7 +82,11 @@ public sealed class DesktopLifeTests
     public async Task Keeper_ThatSaysWhyItEnds_PassesItsReasonOn()
     {
         await using var server = await TestServer.StartAsync();
-        server.Keepers.Script = [new KeeperStep(1, "container-start", KeeperStepState.Failed, 1, "no such file"), new KeeperExit(2, "guest-exited", "crun: no such file")];
+        server.Keepers.Script =
+        [
+            new KeeperStep(1, "container-start", KeeperStepState.Failed, 1, "no such file"),
+            new KeeperExit(2, "guest-exited", "crun: no such file"),
+        ];
         var id = (await server.CreateAsync())["id"]!.GetValue<string>();
         await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "container-start");
         await server.Keepers.DieAsync(id);
@@ -189,7 +197,8 @@ public sealed class DesktopLifeTests
         Assert.Equal(0, server.Keepers.Running);
     }
 
-    private static async Task<JsonNode> GetAsync(TestServer server, string id) => (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
+    private static async Task<JsonNode> GetAsync(TestServer server, string id) =>
+        (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
 
     private static async Task<List<(string Id, string Kind, string Data)>> ReadAsync(TestServer server, string id, string? lastId)
     {

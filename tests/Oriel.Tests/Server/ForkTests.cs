@@ -38,7 +38,10 @@ public sealed class ForkTests
         Assert.Equal(former["files"]!.ToJsonString(), proofs["files"]!.ToJsonString());
         Assert.Equal(former["environment"]!.ToJsonString(), proofs["environment"]!.ToJsonString());
         Assert.NotEqual(former["canary"]!["body"]!.GetValue<string>(), proofs["canary"]!["body"]!.GetValue<string>());
-        Assert.Equal("ready", (await forks.Server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{first}", Token))!["state"]!.GetValue<string>());
+        Assert.Equal(
+            "ready",
+            (await forks.Server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{first}", Token))!["state"]!.GetValue<string>()
+        );
     }
 
     [Fact]
@@ -51,7 +54,10 @@ public sealed class ForkTests
 
         Assert.Equal("fork", reason["step"]!.GetValue<string>());
         Assert.Contains("No space left", reason["message"]!.GetValue<string>());
-        Assert.Equal("ready", (await forks.Server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{first}", Token))!["state"]!.GetValue<string>());
+        Assert.Equal(
+            "ready",
+            (await forks.Server.Api.GetFromJsonAsync<JsonObject>($"/api/desktops/{first}", Token))!["state"]!.GetValue<string>()
+        );
     }
 
     [Fact]
@@ -84,7 +90,10 @@ public sealed class ForkTests
         public static async Task<Forks> StartAsync(Action<AttestReply>? attesting = null)
         {
             var first = new PlayedGuest();
-            var keepers = new PlayedKeepers { GuestFor = spec => spec.Snapshot is { IsRestore: true, IsOwn: true } ? first.Copy(attesting) : first };
+            var keepers = new PlayedKeepers
+            {
+                GuestFor = spec => spec.Snapshot is { IsRestore: true, IsOwn: true } ? first.Copy(attesting) : first,
+            };
             return new Forks(await TestServer.StartAsync(keepers: keepers, change: o => o with { Driver = PlayedKeepers.Driver }), keepers);
         }
 

@@ -8,7 +8,10 @@ using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
 
-/// <summary>Which snapshot is found and which is given up, over guests that are played; that a real machine goes on from one is for the desktop ring.</summary>
+/// <summary>
+/// Which snapshot is found and which is given up, over guests that are played; that a real machine goes on from one is for the desktop
+/// ring.
+/// </summary>
 public sealed class GoldenSnapshotTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -42,15 +45,22 @@ public sealed class GoldenSnapshotTests
             var (snapshots, template, image) = Store(server);
             var found = (await snapshots.FindAsync(template, image, Token)).Snapshot!;
             using var barrier = new Barrier(4);
-            await Task.WhenAll(Enumerable.Range(0, barrier.ParticipantCount).Select(_ => Task.Factory.StartNew(
-                () =>
-                {
-                    barrier.SignalAndWait(Token);
-                    GoldenSnapshots.Discard(found);
-                },
-                Token,
-                TaskCreationOptions.LongRunning,
-                TaskScheduler.Default)));
+            await Task.WhenAll(
+                Enumerable
+                    .Range(0, barrier.ParticipantCount)
+                    .Select(_ =>
+                        Task.Factory.StartNew(
+                            () =>
+                            {
+                                barrier.SignalAndWait(Token);
+                                GoldenSnapshots.Discard(found);
+                            },
+                            Token,
+                            TaskCreationOptions.LongRunning,
+                            TaskScheduler.Default
+                        )
+                    )
+            );
             Assert.Empty(Left(kept));
         }
     }
@@ -79,9 +89,11 @@ public sealed class GoldenSnapshotTests
     /// <summary>Under whatever name.</summary>
     private static IEnumerable<string> Left(string kept) => Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(kept)!);
 
-    private static Task<JsonNode> CreateAsync(TestServer server) => server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height });
+    private static Task<JsonNode> CreateAsync(TestServer server) =>
+        server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height });
 
-    private static List<string> Steps(JsonNode desktop) => [.. desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>())];
+    private static List<string> Steps(JsonNode desktop) =>
+        [.. desktop["steps"]!.AsArray().Select(step => step!["name"]!.GetValue<string>())];
 
     /// <summary>A snapshot with files in it, as far as the store tells.</summary>
     /// <returns>Its directory.</returns>
@@ -100,6 +112,10 @@ public sealed class GoldenSnapshotTests
     private static (GoldenSnapshots Snapshots, DesktopTemplate Template, ImageManifest Image) Store(TestServer server)
     {
         var images = new ImageStore(Path.Combine(server.Data, "images"));
-        return (new GoldenSnapshots(PlayedKeepers.Driver, images, NullLogger<GoldenSnapshots>.Instance), DesktopTemplate.Default, images.FindUsable(DesktopTemplate.Default.Image)!);
+        return (
+            new GoldenSnapshots(PlayedKeepers.Driver, images, NullLogger<GoldenSnapshots>.Instance),
+            DesktopTemplate.Default,
+            images.FindUsable(DesktopTemplate.Default.Image)!
+        );
     }
 }

@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 
 namespace Oriel.Tests.Server;
 
-/// <summary>A keeper that ends while something is asked of it, on a clock on which no deadline passes: what waits for one would wait for good.</summary>
+/// <summary>
+/// A keeper that ends while something is asked of it, on a clock on which no deadline passes: what waits for one would wait for good.
+/// </summary>
 public sealed class KeeperEndTests
 {
     private static readonly PlayedEnd Killed = new("oom", "the kernel killed the VMM for want of memory");
@@ -46,7 +48,10 @@ public sealed class KeeperEndTests
             var fork = (await answer.Content.ReadFromJsonAsync<JsonNode>(Token))!["id"]!.GetValue<string>();
             // One that was copied before the other's end is whole.
             var state = await server.WaitForStateAsync(fork, isAnswered ? "ready" : "failed");
-            Assert.Equal(isAnswered ? null : $"The desktop {id} could not be copied: the keeper ended: {Killed.Detail}", state["reason"]?["message"]?.GetValue<string>());
+            Assert.Equal(
+                isAnswered ? null : $"The desktop {id} could not be copied: the keeper ended: {Killed.Detail}",
+                state["reason"]?["message"]?.GetValue<string>()
+            );
         }
     }
 
@@ -94,12 +99,13 @@ public sealed class KeeperEndTests
         Assert.Equal("requested", (await server.WaitForStateAsync(id, "destroyed"))["reason"]!["code"]!.GetValue<string>());
     }
 
-    private static Task<HttpResponseMessage> AskAsync(TestServer server, string id, string command) => command switch
-    {
-        "counters" => server.Api.GetAsync($"/api/desktops/{id}/egress", Token),
-        "fork" => server.Api.PostAsJsonAsync($"/api/desktops/{id}/fork", new { }, Token),
-        _ => server.Api.PostAsync($"/api/desktops/{id}/{command}", null, Token),
-    };
+    private static Task<HttpResponseMessage> AskAsync(TestServer server, string id, string command) =>
+        command switch
+        {
+            "counters" => server.Api.GetAsync($"/api/desktops/{id}/egress", Token),
+            "fork" => server.Api.PostAsJsonAsync($"/api/desktops/{id}/fork", new { }, Token),
+            _ => server.Api.PostAsync($"/api/desktops/{id}/{command}", null, Token),
+        };
 
     private static async Task<TestServer> StartAsync()
     {
@@ -107,7 +113,8 @@ public sealed class KeeperEndTests
         return await TestServer.StartAsync(
             keepers: new PlayedKeepers { GuestFor = spec => spec.Snapshot is { IsRestore: true, IsOwn: true } ? first.Copy(null) : first },
             change: options => options with { Driver = PlayedKeepers.Driver },
-            clock: new PatientClock());
+            clock: new PatientClock()
+        );
     }
 
     private static async Task<string> ReadyAsync(TestServer server)

@@ -5,7 +5,10 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Tests.Server;
 
-/// <summary>What a person is told of a desktop whose programs the kernel ended for want of memory, and of one whose machine was restarted. Files stand for its cgroup's.</summary>
+/// <summary>
+/// What a person is told of a desktop whose programs the kernel ended for want of memory, and of one whose machine was restarted. Files
+/// stand for its cgroup's.
+/// </summary>
 public sealed class MemoryTests : IDisposable
 {
     private static readonly object Small = new { width = PlayedGuest.Width, height = PlayedGuest.Height };
@@ -45,7 +48,11 @@ public sealed class MemoryTests : IDisposable
         await using var server = await TestServer.StartAsync(_data, keepers);
         await server.WaitForStateAsync(id, "ready");
         Kill(1);
-        await server.WaitForAsync(id, "warnings", e => e["warnings"]!.AsArray().Any(warning => warning!["code"]!.GetValue<string>() == "oom"));
+        await server.WaitForAsync(
+            id,
+            "warnings",
+            e => e["warnings"]!.AsArray().Any(warning => warning!["code"]!.GetValue<string>() == "oom")
+        );
         guest.EndSession();
         var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
 
@@ -59,7 +66,17 @@ public sealed class MemoryTests : IDisposable
         var id = await ReadyInAnEarlierServerAsync(keepers, spec => spec);
         var path = Path.Combine(_data, "desktops", id, BundleLayout.Identity);
         var identity = KeeperLiveness.ReadIdentity(Path.GetDirectoryName(path)!)!;
-        await File.WriteAllBytesAsync(path, JsonSerializer.SerializeToUtf8Bytes(identity with { BootId = "00000000-0000-0000-0000-000000000000" }, KeeperJsonContext.Default.KeeperIdentity), TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(
+            path,
+            JsonSerializer.SerializeToUtf8Bytes(
+                identity with
+                {
+                    BootId = "00000000-0000-0000-0000-000000000000",
+                },
+                KeeperJsonContext.Default.KeeperIdentity
+            ),
+            TestContext.Current.CancellationToken
+        );
         await using var server = await TestServer.StartAsync(_data, keepers);
         var reason = (await server.WaitForStateAsync(id, "destroyed"))["reason"]!;
 
@@ -76,11 +93,13 @@ public sealed class MemoryTests : IDisposable
         await File.WriteAllBytesAsync(
             Path.Combine(bundle, BundleLayout.Spec),
             JsonSerializer.SerializeToUtf8Bytes(change(KeeperLiveness.ReadSpec(bundle)!), KeeperJsonContext.Default.KeeperSpec),
-            TestContext.Current.CancellationToken);
+            TestContext.Current.CancellationToken
+        );
         return id;
     }
 
-    private void Kill(int count) => File.WriteAllText(Path.Combine(_cgroup, "memory.events"), $"low 0\nhigh 0\nmax 9\noom 1\noom_kill {count}\noom_group_kill 0\n");
+    private void Kill(int count) =>
+        File.WriteAllText(Path.Combine(_cgroup, "memory.events"), $"low 0\nhigh 0\nmax 9\noom 1\noom_kill {count}\noom_group_kill 0\n");
 
     private sealed class SteppedClock : TimeProvider
     {

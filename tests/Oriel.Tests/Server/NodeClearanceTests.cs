@@ -19,10 +19,13 @@ public sealed class NodeClearanceTests
         await using var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
         try
         {
-            string ready, creating;
+            string ready,
+                creating;
             await using (var server = await TestServer.StartAsync(data, keepers))
             {
-                ready = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>();
+                ready = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height }))[
+                    "id"
+                ]!.GetValue<string>();
                 await server.WaitForStateAsync(ready, "ready");
                 creating = (await server.CreateAsync())["id"]!.GetValue<string>();
                 await server.WaitForStateAsync(creating, "booting");
@@ -31,10 +34,17 @@ public sealed class NodeClearanceTests
             var orphan = Directory.CreateDirectory(Path.Combine(data, "desktops", "d-zzzzzzzzzz")).FullName;
             Assert.Equal(2, keepers.Running);
             var clearance = new NodeClearance(
-                new DesktopStore(new DesktopDbContextFactory(Path.Combine(data, "oriel.db"))), keepers, Path.Combine(data, "desktops"), TimeProvider.System);
+                new DesktopStore(new DesktopDbContextFactory(Path.Combine(data, "oriel.db"))),
+                keepers,
+                Path.Combine(data, "desktops"),
+                TimeProvider.System
+            );
             var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "down"), Token);
 
-            Assert.Equal(new[] { ready, creating, Path.GetFileName(orphan) }.Order(StringComparer.Ordinal), ended.Select(e => e.Id).Order(StringComparer.Ordinal));
+            Assert.Equal(
+                new[] { ready, creating, Path.GetFileName(orphan) }.Order(StringComparer.Ordinal),
+                ended.Select(e => e.Id).Order(StringComparer.Ordinal)
+            );
             Assert.All(ended, e => Assert.Null(e.Problem));
             Assert.Equal(0, keepers.Running);
             Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(data, "desktops")));
@@ -45,7 +55,14 @@ public sealed class NodeClearanceTests
                 foreach (var id in (string[])[ready, creating])
                 {
                     var desktop = (await next.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
-                    Assert.Equal(("destroyed", "requested", "down"), (desktop["state"]!.GetValue<string>(), desktop["reason"]!["code"]!.GetValue<string>(), desktop["reason"]!["message"]!.GetValue<string>()));
+                    Assert.Equal(
+                        ("destroyed", "requested", "down"),
+                        (
+                            desktop["state"]!.GetValue<string>(),
+                            desktop["reason"]!["code"]!.GetValue<string>(),
+                            desktop["reason"]!["message"]!.GetValue<string>()
+                        )
+                    );
                     await next.WaitForAsync(id, "end", _ => true);
                 }
             }

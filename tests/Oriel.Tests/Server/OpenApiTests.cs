@@ -13,7 +13,15 @@ public sealed class OpenApiTests
         await using var server = await TestServer.StartAsync();
         var served = JsonNode.Parse(await server.Api.GetStringAsync("/openapi/v1.json", TestContext.Current.CancellationToken))!;
         var path = Path.Combine(RepositoryRoot(), "docs", "openapi.json");
-        var text = served.ToJsonString(new JsonSerializerOptions { WriteIndented = true, IndentSize = 2, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
+        var text =
+            served.ToJsonString(
+                new JsonSerializerOptions
+                {
+                    WriteIndented = true,
+                    IndentSize = 2,
+                    Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                }
+            ) + "\n";
         if (Environment.GetEnvironmentVariable("ORIEL_ACCEPT_OPENAPI") == "1")
         {
             await File.WriteAllTextAsync(path, text, TestContext.Current.CancellationToken);
@@ -24,5 +32,6 @@ public sealed class OpenApiTests
         Assert.Equal(await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken), text);
     }
 
-    private static string RepositoryRoot([CallerFilePath] string file = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", "..", ".."));
+    private static string RepositoryRoot([CallerFilePath] string file = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", "..", ".."));
 }

@@ -33,14 +33,31 @@ internal sealed class PlayedGuest : IAsyncDisposable
     private ConfigureRequest _configured = new();
     private byte[]? _key;
 
-    public PlayedDisplay Display { get; init; } = new()
-    {
-        Windows =
-        [
-            new Window { Id = 1, Title = "CLI Terminal", WindowClass = "xfce4-terminal", Width = 100, Height = 100, Mapped = true },
-            new Window { Id = 2, Title = "New Tab", WindowClass = "chromium", Width = 100, Height = 100, Mapped = true },
-        ],
-    };
+    public PlayedDisplay Display { get; init; } =
+        new()
+        {
+            Windows =
+            [
+                new Window
+                {
+                    Id = 1,
+                    Title = "CLI Terminal",
+                    WindowClass = "xfce4-terminal",
+                    Width = 100,
+                    Height = 100,
+                    Mapped = true,
+                },
+                new Window
+                {
+                    Id = 2,
+                    Title = "New Tab",
+                    WindowClass = "chromium",
+                    Width = 100,
+                    Height = 100,
+                    Mapped = true,
+                },
+            ],
+        };
 
     /// <summary>Told before anything else, beside what a real agent tells.</summary>
     public IReadOnlyList<GuestStep> FirstSteps
@@ -75,16 +92,37 @@ internal sealed class PlayedGuest : IAsyncDisposable
                 Wake();
             }
         }
-    } = new() { TotalBytes = 8L << 30, FreeBytes = 7L << 30, TotalFiles = 500_000, FreeFiles = 400_000 };
+    } =
+        new()
+        {
+            TotalBytes = 8L << 30,
+            FreeBytes = 7L << 30,
+            TotalFiles = 500_000,
+            FreeFiles = 400_000,
+        };
 
     /// <summary>How often somebody began to watch its disk.</summary>
     public int DiskWatches { get; private set; }
 
     /// <summary>The session ends, as the agent tells it.</summary>
-    public void EndSession() => Tell(new GuestStep { Name = "session", State = StepState.Failed, Detail = "X server (pid 7) ended: exit code 1" });
+    public void EndSession() =>
+        Tell(
+            new GuestStep
+            {
+                Name = "session",
+                State = StepState.Failed,
+                Detail = "X server (pid 7) ended: exit code 1",
+            }
+        );
 
     /// <summary>A guest that goes on from where this one is: it knows the same key, and what it was configured with.</summary>
-    public PlayedGuest Copy(Action<AttestReply>? attesting = null) => new() { _configured = _configured, _key = _key, Attesting = attesting ?? (_ => { }) };
+    public PlayedGuest Copy(Action<AttestReply>? attesting = null) =>
+        new()
+        {
+            _configured = _configured,
+            _key = _key,
+            Attesting = attesting ?? (_ => { }),
+        };
 
     public async Task ListenAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
@@ -92,8 +130,14 @@ internal sealed class PlayedGuest : IAsyncDisposable
         // Nothing but the server: settings and their watchers are most of what another builder costs.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRouting();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(
-            Path.Combine(spec.Bundle, BundleLayout.AgentSocket), listen => listen.Protocols = HttpProtocols.Http2));
+        builder
+            .WebHost.UseKestrelCore()
+            .ConfigureKestrel(kestrel =>
+                kestrel.ListenUnixSocket(
+                    Path.Combine(spec.Bundle, BundleLayout.AgentSocket),
+                    listen => listen.Protocols = HttpProtocols.Http2
+                )
+            );
         builder.Services.AddGrpc(grpc =>
         {
             grpc.MaxReceiveMessageSize = AgentConnection.MaxMessageBytes;
@@ -139,7 +183,11 @@ internal sealed class PlayedGuest : IAsyncDisposable
     /// <summary>Where a test gets between the guest and the server.</summary>
     private sealed class Border(PlayedGuest guest) : Interceptor
     {
-        public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+        public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+            TRequest request,
+            ServerCallContext context,
+            UnaryServerMethod<TRequest, TResponse> continuation
+        )
         {
             await CallAsync(context);
             var reply = await continuation(request, context);
@@ -148,21 +196,29 @@ internal sealed class PlayedGuest : IAsyncDisposable
         }
 
         public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
-            TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
+            TRequest request,
+            IServerStreamWriter<TResponse> responseStream,
+            ServerCallContext context,
+            ServerStreamingServerMethod<TRequest, TResponse> continuation
+        )
         {
             await CallAsync(context);
             await continuation(request, responseStream, context);
         }
 
         public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
-            IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+            IAsyncStreamReader<TRequest> requestStream,
+            IServerStreamWriter<TResponse> responseStream,
+            ServerCallContext context,
+            DuplexStreamingServerMethod<TRequest, TResponse> continuation
+        )
         {
             await CallAsync(context);
             await continuation(requestStream, responseStream, context);
         }
 
-        private Task CallAsync(ServerCallContext context) => guest.Calling(context.Method[(context.Method.LastIndexOf('/') + 1)..], context);
-
+        private Task CallAsync(ServerCallContext context) =>
+            guest.Calling(context.Method[(context.Method.LastIndexOf('/') + 1)..], context);
     }
 
     private sealed class Service(PlayedGuest guest, KeeperSpec spec) : Guest.GuestBase
@@ -171,14 +227,26 @@ internal sealed class PlayedGuest : IAsyncDisposable
         {
             var session = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
             var proof = AgentProof.OfAgent(guest._key!, request.ClientNonce.Span, session);
-            return Task.FromResult(new HelloReply { Session = ByteString.CopyFrom(session), Proof = ByteString.CopyFrom(proof), AgentVersion = "played", DesktopId = spec.DesktopId });
+            return Task.FromResult(
+                new HelloReply
+                {
+                    Session = ByteString.CopyFrom(session),
+                    Proof = ByteString.CopyFrom(proof),
+                    AgentVersion = "played",
+                    DesktopId = spec.DesktopId,
+                }
+            );
         }
 
-        public override async Task WatchSteps(WatchStepsRequest request, IServerStreamWriter<GuestStep> responses, ServerCallContext context)
+        public override async Task WatchSteps(
+            WatchStepsRequest request,
+            IServerStreamWriter<GuestStep> responses,
+            ServerCallContext context
+        )
         {
             try
             {
-                for (var next = 0; ;)
+                for (var next = 0; ; )
                 {
                     GuestStep[] fresh;
                     Task more;
@@ -269,14 +337,15 @@ internal sealed class PlayedGuest : IAsyncDisposable
             return Task.FromResult(reply);
         }
 
-        private static FileProof Proof(ConfiguredFile file) => new()
-        {
-            Path = file.Path,
-            Sha256 = ByteString.CopyFrom(SHA256.HashData(file.Content.Span)),
-            Size = file.Content.Length,
-            Mode = file.Mode,
-            Uid = file.Owner == "root" ? 0u : 1000u,
-            Gid = file.Owner == "root" ? 0u : 1000u,
-        };
+        private static FileProof Proof(ConfiguredFile file) =>
+            new()
+            {
+                Path = file.Path,
+                Sha256 = ByteString.CopyFrom(SHA256.HashData(file.Content.Span)),
+                Size = file.Content.Length,
+                Mode = file.Mode,
+                Uid = file.Owner == "root" ? 0u : 1000u,
+                Gid = file.Owner == "root" ? 0u : 1000u,
+            };
     }
 }

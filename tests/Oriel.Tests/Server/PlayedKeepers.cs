@@ -16,7 +16,8 @@ namespace Oriel.Tests.Server;
 internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 {
     /// <summary>Of machines that can be kept, restored and forked.</summary>
-    public static DesktopDriver Driver { get; } = new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
+    public static DesktopDriver Driver { get; } =
+        new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
 
     private readonly ConcurrentDictionary<string, Played> _running = new();
     private volatile bool _ended;
@@ -24,7 +25,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     /// <summary>What each keeper says on its socket from the start.</summary>
     public IReadOnlyList<KeeperEvent> Script { get; set; } = [new KeeperStep(1, StepNames.Namespaces, KeeperStepState.Done, 500)];
 
-    /// <summary>What answers behind each keeper; none unless given. The keeper says that it runs before anything in <see cref="Script"/>.</summary>
+    /// <summary>
+    /// What answers behind each keeper; none unless given. The keeper says that it runs before anything in <see cref="Script"/>.
+    /// </summary>
     public Func<PlayedGuest>? Guest { get; init; }
 
     /// <summary>The same by what each keeper is to do.</summary>
@@ -44,15 +47,16 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     public Func<string, Task<PlayedEnd?>> Ending { get; set; } = _ => Task.FromResult<PlayedEnd?>(null);
 
     /// <summary>Fills the directory of a guest that is to be kept, and tells why it could not; null = it has done so.</summary>
-    public Func<KeeperSpec, Task<string?>> Keeping { get; set; } = async spec =>
-    {
-        foreach (var name in (string[])["memory", "state", "scratch"])
+    public Func<KeeperSpec, Task<string?>> Keeping { get; set; } =
+        async spec =>
         {
-            await File.WriteAllTextAsync(Path.Combine(spec.Snapshot!.Directory, name), name);
-        }
+            foreach (var name in (string[])["memory", "state", "scratch"])
+            {
+                await File.WriteAllTextAsync(Path.Combine(spec.Snapshot!.Directory, name), name);
+            }
 
-        return null;
-    };
+            return null;
+        };
 
     public int Running => _running.Count;
 
@@ -75,7 +79,11 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     private async Task StartAsync(Process process, KeeperSpec spec, CancellationToken cancellationToken)
     {
         Assert.True(KeeperLiveness.TryReadStat(process.Id, out _, out var ticks));
-        await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Spec), JsonSerializer.SerializeToUtf8Bytes(spec, KeeperJsonContext.Default.KeeperSpec), cancellationToken);
+        await File.WriteAllBytesAsync(
+            Path.Combine(spec.Bundle, BundleLayout.Spec),
+            JsonSerializer.SerializeToUtf8Bytes(spec, KeeperJsonContext.Default.KeeperSpec),
+            cancellationToken
+        );
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(spec.Bundle, BundleLayout.KeeperSocket)));
         listener.Listen();
@@ -86,7 +94,15 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
 
         IReadOnlyList<KeeperEvent> script = guest is null ? Script : [new GuestRunning(0), .. Script];
-        var played = new Played(process, listener, guest, Speech ?? (socket => SayAsync(socket, script)), () => ForkProblem, () => Keeping(spec), () => KillAsync(spec.Bundle, CancellationToken.None))
+        var played = new Played(
+            process,
+            listener,
+            guest,
+            Speech ?? (socket => SayAsync(socket, script)),
+            () => ForkProblem,
+            () => Keeping(spec),
+            () => KillAsync(spec.Bundle, CancellationToken.None)
+        )
         {
             Ending = command => Ending(command),
             End = end => EndAsync(spec.DesktopId, end.Reason, end.Detail),
@@ -98,7 +114,11 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
 
         var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), KeeperIdentity.CurrentVersion);
-        await File.WriteAllBytesAsync(Path.Combine(spec.Bundle, BundleLayout.Identity), JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity), cancellationToken);
+        await File.WriteAllBytesAsync(
+            Path.Combine(spec.Bundle, BundleLayout.Identity),
+            JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity),
+            cancellationToken
+        );
     }
 
     public async Task KillAsync(string bundle, CancellationToken cancellationToken)
@@ -120,14 +140,18 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     }
 
     /// <summary>As kill -9 would: process and sockets go, nothing is said.</summary>
-    public Task DieAsync(string id) => KillAsync(_running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal)), CancellationToken.None);
+    public Task DieAsync(string id) =>
+        KillAsync(_running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal)), CancellationToken.None);
 
     /// <summary>The guest ended: the keeper leaves its last word in the bundle, and goes.</summary>
     public async Task EndAsync(string id, string reason, string detail)
     {
         var bundle = _running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal));
         var last = new KeeperExit(long.MaxValue, reason, detail);
-        await File.WriteAllBytesAsync(Path.Combine(bundle, BundleLayout.Exit), JsonSerializer.SerializeToUtf8Bytes(last, KeeperMessageContext.Default.KeeperMessage));
+        await File.WriteAllBytesAsync(
+            Path.Combine(bundle, BundleLayout.Exit),
+            JsonSerializer.SerializeToUtf8Bytes(last, KeeperMessageContext.Default.KeeperMessage)
+        );
         await KillAsync(bundle, CancellationToken.None);
     }
 
@@ -145,7 +169,9 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     {
         foreach (var item in script)
         {
-            await socket.SendAsync((byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperMessageContext.Default.KeeperMessage), (byte)'\n']);
+            await socket.SendAsync(
+                (byte[])[.. JsonSerializer.SerializeToUtf8Bytes(item, KeeperMessageContext.Default.KeeperMessage), (byte)'\n']
+            );
         }
     }
 
@@ -160,7 +186,15 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         private readonly ConcurrentBag<Socket> _accepted = [];
         private readonly Task _accepting;
 
-        public Played(Process process, Socket listener, PlayedGuest? guest, Func<Socket, Task> speech, Func<string?> forkProblem, Func<Task<string?>> keep, Func<Task> stop)
+        public Played(
+            Process process,
+            Socket listener,
+            PlayedGuest? guest,
+            Func<Socket, Task> speech,
+            Func<string?> forkProblem,
+            Func<Task<string?>> keep,
+            Func<Task> stop
+        )
         {
             (_process, _listener, _guest, _forkProblem, _keep, _stop) = (process, listener, guest, forkProblem, keep, stop);
             _accepting = AcceptAsync(speech);
@@ -209,7 +243,15 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 
         private async Task ObeyAsync(Socket socket, KeeperCommand command)
         {
-            var name = command switch { StopGuest => "stop", PauseGuest => "pause", ResumeGuest => "resume", SaveGuest => "save", ForkGuest => "fork", _ => "counters" };
+            var name = command switch
+            {
+                StopGuest => "stop",
+                PauseGuest => "pause",
+                ResumeGuest => "resume",
+                SaveGuest => "save",
+                ForkGuest => "fork",
+                _ => "counters",
+            };
             try
             {
                 if (await Ending(name) is { } end)

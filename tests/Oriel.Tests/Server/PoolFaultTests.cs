@@ -7,7 +7,9 @@ using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
 
-/// <summary>A store of snapshots that cannot be written or read: the pool says so, and desktops wait all the same. The machines are played.</summary>
+/// <summary>
+/// A store of snapshots that cannot be written or read: the pool says so, and desktops wait all the same. The machines are played.
+/// </summary>
 public sealed class PoolFaultTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -63,7 +65,10 @@ public sealed class PoolFaultTests
             Assert.StartsWith("the snapshot that was made cannot be saved: ", pool["snapshotProblem"]!.GetValue<string>());
         }
 
-        Assert.Contains("A warm desktop of template default was not made, the next one is tried in 1 s: the snapshot that was made cannot be saved: ", server.Log.Text);
+        Assert.Contains(
+            "A warm desktop of template default was not made, the next one is tried in 1 s: the snapshot that was made cannot be saved: ",
+            server.Log.Text
+        );
         Assert.Empty(Kept(server));
     }
 
@@ -89,11 +94,15 @@ public sealed class PoolFaultTests
         var keepers = new PlayedKeepers
         {
             Guest = () => new PlayedGuest(),
-            Ending = command => Task.FromResult(command == "save" ? new PlayedEnd("oom", "the kernel killed the VMM for want of memory") : null),
+            Ending = command =>
+                Task.FromResult(command == "save" ? new PlayedEnd("oom", "the kernel killed the VMM for want of memory") : null),
         };
         await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers);
         await WaitAsync(server);
-        Assert.All(await PoolsAsync(server), pool => Assert.Contains("the kernel killed the VMM for want of memory", pool["snapshotProblem"]!.GetValue<string>()));
+        Assert.All(
+            await PoolsAsync(server),
+            pool => Assert.Contains("the kernel killed the VMM for want of memory", pool["snapshotProblem"]!.GetValue<string>())
+        );
         Assert.Empty(Kept(server));
     }
 
@@ -127,7 +136,12 @@ public sealed class PoolFaultTests
         await WaitAsync(server);
         Assert.All(
             await PoolsAsync(server),
-            pool => Assert.Matches(@"the VMM ended \(the image store has \d+ MiB left; a snapshot of \w+ may take 1099511627776 MiB\)$", pool["snapshotProblem"]!.GetValue<string>()));
+            pool =>
+                Assert.Matches(
+                    @"the VMM ended \(the image store has \d+ MiB left; a snapshot of \w+ may take 1099511627776 MiB\)$",
+                    pool["snapshotProblem"]!.GetValue<string>()
+                )
+        );
     }
 
     /// <summary>Whoever throws what nobody expects: the other template's desktops come at once, this one's are tried again.</summary>
@@ -136,24 +150,61 @@ public sealed class PoolFaultTests
     {
         var clock = new FaultyClock();
         var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
-        await using var server = await StartAsync(Directory.CreateTempSubdirectory("oriel-fault-").FullName, keepers, PlayedKeepers.Driver with { Vmm = null }, clock);
+        await using var server = await StartAsync(
+            Directory.CreateTempSubdirectory("oriel-fault-").FullName,
+            keepers,
+            PlayedKeepers.Driver with
+            {
+                Vmm = null,
+            },
+            clock
+        );
         await WaitAsync(server);
         Assert.Equal(1, clock.Faults);
         Assert.Contains("Making a warm desktop of template default ended early", server.Log.Text);
-        Assert.Contains("A warm desktop of template default was not made, the next one is tried in 1 s: The clock has stopped.", server.Log.Text);
+        Assert.Contains(
+            "A warm desktop of template default was not made, the next one is tried in 1 s: The clock has stopped.",
+            server.Log.Text
+        );
     }
 
     private static string[] Kept(TestServer server) =>
-        [.. Directory.EnumerateDirectories(Path.Combine(server.Data, "images"), "snapshots", SearchOption.AllDirectories).SelectMany(root => Directory.EnumerateFileSystemEntries(root))];
+        [
+            .. Directory
+                .EnumerateDirectories(Path.Combine(server.Data, "images"), "snapshots", SearchOption.AllDirectories)
+                .SelectMany(root => Directory.EnumerateFileSystemEntries(root)),
+        ];
 
     /// <summary>With two templates, one desktop of each to wait.</summary>
-    private static async Task<TestServer> StartAsync(string data, PlayedKeepers keepers, DesktopDriver? driver = null, TimeProvider? clock = null, long memory = 1)
+    private static async Task<TestServer> StartAsync(
+        string data,
+        PlayedKeepers keepers,
+        DesktopDriver? driver = null,
+        TimeProvider? clock = null,
+        long memory = 1
+    )
     {
         await File.WriteAllTextAsync(
             Path.Combine(data, "templates.json"),
-            JsonSerializer.Serialize(((string[])["default", "other"]).Select(name => new { name, warm = 1, memoryBytes = memory, width = PlayedGuest.Width, height = PlayedGuest.Height })),
-            Token);
-        return await TestServer.StartAsync(data, keepers, change: o => o with { Driver = driver ?? PlayedKeepers.Driver }, ownsData: true, clock: clock);
+            JsonSerializer.Serialize(
+                ((string[])["default", "other"]).Select(name => new
+                {
+                    name,
+                    warm = 1,
+                    memoryBytes = memory,
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                })
+            ),
+            Token
+        );
+        return await TestServer.StartAsync(
+            data,
+            keepers,
+            change: o => o with { Driver = driver ?? PlayedKeepers.Driver },
+            ownsData: true,
+            clock: clock
+        );
     }
 
     private static async Task<List<JsonNode>> PoolsAsync(TestServer server) =>
@@ -161,13 +212,26 @@ public sealed class PoolFaultTests
 
     private static async Task ClaimAsync(TestServer server, string template)
     {
-        var id = (await server.CreateAsync(new { template, width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>();
+        var id = (
+            await server.CreateAsync(
+                new
+                {
+                    template,
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                }
+            )
+        )["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
     }
 
     /// <summary>Until one of each waits.</summary>
-    private static Task WaitAsync(TestServer server) => Eventually.HoldsAsync(
-        async () => await PoolsAsync(server) is var pools && pools.All(pool => pool["waiting"]!.GetValue<int>() == 1) ? null : string.Join('\n', pools));
+    private static Task WaitAsync(TestServer server) =>
+        Eventually.HoldsAsync(async () =>
+            await PoolsAsync(server) is var pools && pools.All(pool => pool["waiting"]!.GetValue<int>() == 1)
+                ? null
+                : string.Join('\n', pools)
+        );
 
     /// <summary>Throws once, at the first desktop that the pool begins.</summary>
     private sealed class ShiftedClock : TimeProvider
@@ -184,7 +248,9 @@ public sealed class PoolFaultTests
         public int Faults => _faults;
 
         public override DateTimeOffset GetUtcNow() =>
-            _faults == 0 && Environment.StackTrace.Contains("WarmDesktop..ctor", StringComparison.Ordinal) && Interlocked.CompareExchange(ref _faults, 1, 0) == 0
+            _faults == 0
+            && Environment.StackTrace.Contains("WarmDesktop..ctor", StringComparison.Ordinal)
+            && Interlocked.CompareExchange(ref _faults, 1, 0) == 0
                 ? throw new InvalidTimeZoneException("The clock has stopped.")
                 : base.GetUtcNow();
     }

@@ -41,12 +41,27 @@ public sealed class ReadyDesktopTests
     {
         await using var upstream = new UpstreamProxyServer(UpstreamType.Http, "user", "right");
         await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest() });
-        var id = (await server.CreateAsync(new
-        {
-            width = PlayedGuest.Width,
-            height = PlayedGuest.Height,
-            egress = new { mode = "internet", upstream = new { type = "http", host = "127.0.0.1", port = upstream.Port, username = "user", password = password ?? "none" } },
-        }))["id"]!.GetValue<string>();
+        var id = (
+            await server.CreateAsync(
+                new
+                {
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                    egress = new
+                    {
+                        mode = "internet",
+                        upstream = new
+                        {
+                            type = "http",
+                            host = "127.0.0.1",
+                            port = upstream.Port,
+                            username = "user",
+                            password = password ?? "none",
+                        },
+                    },
+                }
+            )
+        )["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
         if (password is not null)
         {
@@ -71,14 +86,20 @@ public sealed class ReadyDesktopTests
     [InlineData("canary", "canary-failed", "did not come back by this desktop's own egress")]
     public async Task Create_GuestThatAttestsOtherwise_IsNeverReadyAndSaysWhy(string fault, string code, string message)
     {
-        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest { Attesting = reply => Spoil(reply, fault) } });
-        var id = (await server.CreateAsync(new
-        {
-            width = PlayedGuest.Width,
-            height = PlayedGuest.Height,
-            files = new[] { new { path = "/home/user/asked", content = Convert.ToBase64String("as asked"u8) } },
-            env = new Dictionary<string, string> { ["ASKED"] = "a-secret-value" },
-        }))["id"]!.GetValue<string>();
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => new PlayedGuest { Attesting = reply => Spoil(reply, fault) } }
+        );
+        var id = (
+            await server.CreateAsync(
+                new
+                {
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                    files = new[] { new { path = "/home/user/asked", content = Convert.ToBase64String("as asked"u8) } },
+                    env = new Dictionary<string, string> { ["ASKED"] = "a-secret-value" },
+                }
+            )
+        )["id"]!.GetValue<string>();
         var states = new List<string>();
         var reason = new JsonObject();
         await foreach (var (_, kind, data) in server.EventsAsync(id, null, Token))
@@ -116,31 +137,48 @@ public sealed class ReadyDesktopTests
     }
 
     [Fact]
-    public async Task Session_ThatEndsAfterTheNextServerAdoptedIt_FailsTheDesktopToo() => await WithNextServerAsync((_, _) => Task.CompletedTask, async (server, guest, id) =>
-    {
-        await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done");
-        guest.EndSession();
-        Assert.Equal("session-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
-        await server.WaitForAsync(id, "end", _ => true);
-    });
+    public async Task Session_ThatEndsAfterTheNextServerAdoptedIt_FailsTheDesktopToo() =>
+        await WithNextServerAsync(
+            (_, _) => Task.CompletedTask,
+            async (server, guest, id) =>
+            {
+                await server.WaitForAsync(
+                    id,
+                    "step",
+                    e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done"
+                );
+                guest.EndSession();
+                Assert.Equal("session-died", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
+                await server.WaitForAsync(id, "end", _ => true);
+            }
+        );
 
     /// <summary>Its words would not be understood: it is ended at once, and the reason says why.</summary>
     [Fact]
-    public async Task Keeper_OfAnotherVersion_IsNotAdopted() => await WithNextServerAsync(
-        async (data, id) =>
-        {
-            var path = Path.Combine(data, "desktops", id, BundleLayout.Identity);
-            var identity = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(path, Token), KeeperJsonContext.Default.KeeperIdentity)!;
-            await File.WriteAllBytesAsync(path, JsonSerializer.SerializeToUtf8Bytes(identity with { ProtocolVersion = 1 }, KeeperJsonContext.Default.KeeperIdentity), Token);
-        },
-        async (server, _, id) =>
-        {
-            var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
-            Assert.Equal("server-restarted", reason["code"]!.GetValue<string>());
-            Assert.Contains("made by a version of Oriel", reason["message"]!.GetValue<string>());
-            await server.WaitForStateAsync(id, "destroyed");
-            Assert.Equal(0, server.Keepers.Running);
-        });
+    public async Task Keeper_OfAnotherVersion_IsNotAdopted() =>
+        await WithNextServerAsync(
+            async (data, id) =>
+            {
+                var path = Path.Combine(data, "desktops", id, BundleLayout.Identity);
+                var identity = JsonSerializer.Deserialize(
+                    await File.ReadAllBytesAsync(path, Token),
+                    KeeperJsonContext.Default.KeeperIdentity
+                )!;
+                await File.WriteAllBytesAsync(
+                    path,
+                    JsonSerializer.SerializeToUtf8Bytes(identity with { ProtocolVersion = 1 }, KeeperJsonContext.Default.KeeperIdentity),
+                    Token
+                );
+            },
+            async (server, _, id) =>
+            {
+                var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
+                Assert.Equal("server-restarted", reason["code"]!.GetValue<string>());
+                Assert.Contains("made by a version of Oriel", reason["message"]!.GetValue<string>());
+                await server.WaitForStateAsync(id, "destroyed");
+                Assert.Equal(0, server.Keepers.Running);
+            }
+        );
 
     /// <summary>A desktop that is ready when its server ends, and the next server on the same data.</summary>
     /// <param name="between">Gets the data directory and the desktop's id while there is no server.</param>
@@ -175,7 +213,9 @@ public sealed class ReadyDesktopTests
     {
         var guest = new PlayedGuest();
         await using var server = await TestServer.StartAsync(
-            keepers: new PlayedKeepers { Guest = () => guest }, deadlines: new DesktopDeadlines { Adopt = TimeSpan.FromSeconds(1) });
+            keepers: new PlayedKeepers { Guest = () => guest },
+            deadlines: new DesktopDeadlines { Adopt = TimeSpan.FromSeconds(1) }
+        );
         var id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
         await guest.DisposeAsync();
@@ -187,7 +227,16 @@ public sealed class ReadyDesktopTests
     public async Task IdleTimeout_NobodyUsesIt_DestroysAsIdle()
     {
         await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest() });
-        var id = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height, idleTimeout = 1 }))["id"]!.GetValue<string>();
+        var id = (
+            await server.CreateAsync(
+                new
+                {
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                    idleTimeout = 1,
+                }
+            )
+        )["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
 
         Assert.Equal("idle", (await server.WaitForStateAsync(id, "destroying"))["reason"]!["code"]!.GetValue<string>());
@@ -201,7 +250,16 @@ public sealed class ReadyDesktopTests
     public async Task IdlePause_NobodyUsesIt_IsPausedUntilTheNextUse(string use)
     {
         await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest() });
-        var id = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height, idlePause = 1 }))["id"]!.GetValue<string>();
+        var id = (
+            await server.CreateAsync(
+                new
+                {
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                    idlePause = 1,
+                }
+            )
+        )["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "paused");
 
         // Whoever only looks at the list wakes nobody.
@@ -226,7 +284,10 @@ public sealed class ReadyDesktopTests
         using var paused = await server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
         Assert.Equal(HttpStatusCode.OK, paused.StatusCode);
         using var file = await server.Api.GetAsync($"/api/desktops/{id}/files?path=/etc/hostname", Token);
-        Assert.Equal((HttpStatusCode.Conflict, "paused"), (file.StatusCode, (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>()));
+        Assert.Equal(
+            (HttpStatusCode.Conflict, "paused"),
+            (file.StatusCode, (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>())
+        );
 
         using var offer = await server.Api.PostAsync($"/api/desktops/{id}/webrtc/offer", null, Token);
         Assert.Equal(HttpStatusCode.OK, offer.StatusCode);
@@ -238,7 +299,8 @@ public sealed class ReadyDesktopTests
     {
         await using var server = await TestServer.StartAsync(
             keepers: new PlayedKeepers { Guest = () => new PlayedGuest() },
-            change: o => o with { PublicAddresses = [IPAddress.Parse("203.0.113.9"), IPAddress.Parse("2001:db8::9")] });
+            change: o => o with { PublicAddresses = [IPAddress.Parse("203.0.113.9"), IPAddress.Parse("2001:db8::9")] }
+        );
         var id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
         using var offer = new StringContent(Offer, Encoding.UTF8, "application/sdp");
@@ -246,10 +308,15 @@ public sealed class ReadyDesktopTests
         var answer = await response.Content.ReadAsStringAsync(Token);
 
         Assert.True(response.StatusCode == HttpStatusCode.Created, answer);
-        var candidates = answer.Split("\r\n").Where(line => line.StartsWith("a=candidate:", StringComparison.Ordinal)).Select(line => line.Split(' ')).ToList();
+        var candidates = answer
+            .Split("\r\n")
+            .Where(line => line.StartsWith("a=candidate:", StringComparison.Ordinal))
+            .Select(line => line.Split(' '))
+            .ToList();
         Assert.Equal(
             ["tcp 2001:db8::9", "tcp 203.0.113.9", "udp 2001:db8::9", "udp 203.0.113.9"],
-            candidates.Select(c => $"{c[2].ToLowerInvariant()} {c[4]}").Distinct().Order(StringComparer.Ordinal));
+            candidates.Select(c => $"{c[2].ToLowerInvariant()} {c[4]}").Distinct().Order(StringComparer.Ordinal)
+        );
     }
 
     private static void Spoil(AttestReply reply, string fault)
@@ -291,10 +358,23 @@ public sealed class ReadyDesktopTests
     }
 
     /// <summary>What a receiver of one video offers at the least.</summary>
-    private static readonly string Offer = string.Join("\r\n",
-        "v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0",
-        "m=video 9 UDP/TLS/RTP/SAVPF 96", "c=IN IP4 0.0.0.0", "a=rtcp-mux", "a=mid:0", "a=recvonly",
-        "a=ice-ufrag:abcd", "a=ice-pwd:0123456789012345678901", "a=setup:actpass",
+    private static readonly string Offer = string.Join(
+        "\r\n",
+        "v=0",
+        "o=- 1 2 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96",
+        "c=IN IP4 0.0.0.0",
+        "a=rtcp-mux",
+        "a=mid:0",
+        "a=recvonly",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:0123456789012345678901",
+        "a=setup:actpass",
         "a=fingerprint:sha-256 " + string.Join(':', Enumerable.Repeat("AB", 32)),
-        "a=rtpmap:96 VP8/90000", "");
+        "a=rtpmap:96 VP8/90000",
+        ""
+    );
 }

@@ -19,7 +19,12 @@ internal sealed class RestoringKeepers
     {
         _started.Enqueue(spec);
         return spec.Snapshot is { IsRestore: true } from
-            ? new PlayedGuest { FormerKey = Convert.FromBase64String(JsonNode.Parse(File.ReadAllBytes(Path.Combine(from.Directory, "snapshot.json")))!["agentKey"]!.GetValue<string>()) }
+            ? new PlayedGuest
+            {
+                FormerKey = Convert.FromBase64String(
+                    JsonNode.Parse(File.ReadAllBytes(Path.Combine(from.Directory, "snapshot.json")))!["agentKey"]!.GetValue<string>()
+                ),
+            }
             : new PlayedGuest();
     }
 }

@@ -78,7 +78,9 @@ public sealed class SharedMemoryTests : IDisposable
     public async Task Take_OfWhatCannotBeRead_FailsForAllAndNotForWhoComesLater()
     {
         var memories = new SharedMemories();
-        await Assert.ThrowsAsync<FileNotFoundException>(() => Task.WhenAll(memories.TakeAsync(_snapshot, Token), memories.TakeAsync(_snapshot, Token)));
+        await Assert.ThrowsAsync<FileNotFoundException>(() =>
+            Task.WhenAll(memories.TakeAsync(_snapshot, Token), memories.TakeAsync(_snapshot, Token))
+        );
         await File.WriteAllTextAsync(Memory, "memory", Token);
         using var later = await memories.TakeAsync(_snapshot, Token);
         Assert.Equal("memory", await File.ReadAllTextAsync(later.Path, Token));

@@ -86,7 +86,10 @@ public sealed class SlowKeeperTests
         // Another one's time passes, and its own does.
         var other = await CreateAsync(server, ttl: 1);
         Assert.Equal("expired", (await server.WaitForStateAsync(other, "destroyed"))["reason"]!["code"]!.GetValue<string>());
-        Assert.Equal(command == "resume" ? "paused" : "ready", (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{stuck}", Token))!["state"]!.GetValue<string>());
+        Assert.Equal(
+            command == "resume" ? "paused" : "ready",
+            (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{stuck}", Token))!["state"]!.GetValue<string>()
+        );
         var stopping = server.DisposeAsync().AsTask();
         await stopping.WaitAsync(TimeSpan.FromSeconds(8), Token);
     }
@@ -139,8 +142,21 @@ public sealed class SlowKeeperTests
     }
 
     private static async Task<string> CreateAsync(TestServer server, int? ttl) =>
-        (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height, ttl }))["id"]!.GetValue<string>();
+        (
+            await server.CreateAsync(
+                new
+                {
+                    width = PlayedGuest.Width,
+                    height = PlayedGuest.Height,
+                    ttl,
+                }
+            )
+        )["id"]!.GetValue<string>();
 
-    private static Task<TestServer> StartAsync(TimeProvider clock) => TestServer.StartAsync(
-        keepers: new PlayedKeepers { GuestFor = _ => new PlayedGuest() }, change: options => options with { Driver = PlayedKeepers.Driver }, clock: clock);
+    private static Task<TestServer> StartAsync(TimeProvider clock) =>
+        TestServer.StartAsync(
+            keepers: new PlayedKeepers { GuestFor = _ => new PlayedGuest() },
+            change: options => options with { Driver = PlayedKeepers.Driver },
+            clock: clock
+        );
 }

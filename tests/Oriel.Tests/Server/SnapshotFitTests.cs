@@ -6,7 +6,9 @@ using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
 
-/// <summary>A snapshot that an earlier server made, on a host that has changed since: what the next server does with it. The machines are played.</summary>
+/// <summary>
+/// A snapshot that an earlier server made, on a host that has changed since: what the next server does with it. The machines are played.
+/// </summary>
 public sealed class SnapshotFitTests : IDisposable
 {
     private readonly string _data = Directory.CreateTempSubdirectory("oriel-fit-").FullName;
@@ -15,7 +17,12 @@ public sealed class SnapshotFitTests : IDisposable
 
     private string Vmm => Path.Combine(_data, "vmm");
 
-    private string[] Kept => [.. Directory.EnumerateDirectories(Path.Combine(_data, "images"), "snapshots", SearchOption.AllDirectories).SelectMany(root => Directory.EnumerateDirectories(root))];
+    private string[] Kept =>
+        [
+            .. Directory
+                .EnumerateDirectories(Path.Combine(_data, "images"), "snapshots", SearchOption.AllDirectories)
+                .SelectMany(root => Directory.EnumerateDirectories(root)),
+        ];
 
     public void Dispose() => Directory.Delete(_data, recursive: true);
 
@@ -64,7 +71,9 @@ public sealed class SnapshotFitTests : IDisposable
         await using var server = await StartAsync(keepers);
 
         const string Reason = "made by Played VMM 7.2.1, this host has Played VMM 9.0.0";
-        await Eventually.HoldsAsync(async () => await PoolAsync(server) is var pool && pool["snapshotRefused"]?.GetValue<string>() == Reason ? null : pool.ToJsonString());
+        await Eventually.HoldsAsync(async () =>
+            await PoolAsync(server) is var pool && pool["snapshotRefused"]?.GetValue<string>() == Reason ? null : pool.ToJsonString()
+        );
         var shown = (await server.Api.GetFromJsonAsync<JsonNode>("/api/images", Token))!["images"]![0]!["snapshots"]!.AsArray().Single()!;
         Assert.Equal(("Played VMM 7.2.1", Reason), (shown["vmm"]!.GetValue<string>(), shown["refused"]!.GetValue<string>()));
         Assert.True(Directory.Exists(former));
@@ -123,8 +132,22 @@ public sealed class SnapshotFitTests : IDisposable
                 manifest["files"]!["no\0name"] = 1;
                 break;
             case "disks":
-                var disk = new { name = "disk", sha256 = new string('0', 64), size = 1 };
-                manifest["disks"] = JsonSerializer.SerializeToNode(new { kernelRelease = "6.1.0", kernel = disk, initramfs = disk, root = disk, rootFormat = "erofs" });
+                var disk = new
+                {
+                    name = "disk",
+                    sha256 = new string('0', 64),
+                    size = 1,
+                };
+                manifest["disks"] = JsonSerializer.SerializeToNode(
+                    new
+                    {
+                        kernelRelease = "6.1.0",
+                        kernel = disk,
+                        initramfs = disk,
+                        root = disk,
+                        rootFormat = "erofs",
+                    }
+                );
                 break;
             case "vmmChangedAt":
                 manifest["host"]![what] = DateTimeOffset.UnixEpoch;
@@ -156,14 +179,36 @@ public sealed class SnapshotFitTests : IDisposable
     {
         await File.WriteAllTextAsync(
             Path.Combine(_data, "templates.json"),
-            JsonSerializer.Serialize(new object[] { new { name = "default", warm = 1, width = PlayedGuest.Width, height = PlayedGuest.Height } }),
-            Token);
-        return await TestServer.StartAsync(_data, keepers.Played, change: o => o with { Driver = PlayedKeepers.Driver with { Accelerator = "kvm", Vmm = Vmm, OpensMemoryForWriting = opensMemoryForWriting } });
+            JsonSerializer.Serialize(
+                new object[]
+                {
+                    new
+                    {
+                        name = "default",
+                        warm = 1,
+                        width = PlayedGuest.Width,
+                        height = PlayedGuest.Height,
+                    },
+                }
+            ),
+            Token
+        );
+        return await TestServer.StartAsync(
+            _data,
+            keepers.Played,
+            change: o =>
+                o with
+                {
+                    Driver = PlayedKeepers.Driver with { Accelerator = "kvm", Vmm = Vmm, OpensMemoryForWriting = opensMemoryForWriting },
+                }
+        );
     }
 
     private static async Task<JsonNode> PoolAsync(TestServer server) =>
         (await server.Api.GetFromJsonAsync<JsonNode>("/api/pool", Token))!["templates"]!.AsArray().Single()!;
 
-    private static Task IsWaitingAsync(TestServer server) => Eventually.HoldsAsync(
-        async () => await PoolAsync(server) is var pool && pool["waiting"]!.GetValue<int>() == 1 ? null : pool.ToJsonString());
+    private static Task IsWaitingAsync(TestServer server) =>
+        Eventually.HoldsAsync(async () =>
+            await PoolAsync(server) is var pool && pool["waiting"]!.GetValue<int>() == 1 ? null : pool.ToJsonString()
+        );
 }

@@ -17,11 +17,7 @@ namespace Oriel.Tests.Server;
 /// <summary>The real server on a free port of 127.0.0.1 and a data directory of its own; only the keepers are played.</summary>
 internal sealed class TestServer : IAsyncDisposable
 {
-    public static readonly DesktopDeadlines Short = new()
-    {
-        Keeper = TimeSpan.FromSeconds(1),
-        Agent = TimeSpan.FromSeconds(1),
-    };
+    public static readonly DesktopDeadlines Short = new() { Keeper = TimeSpan.FromSeconds(1), Agent = TimeSpan.FromSeconds(1) };
 
     private readonly bool _ownsData;
     private readonly OrielHost _host;
@@ -30,7 +26,10 @@ internal sealed class TestServer : IAsyncDisposable
     {
         (_host, Keepers, Log, Data, _ownsData) = (host, keepers, log, data, ownsData);
         Token = File.ReadAllText(Path.Combine(data, "token")).Trim();
-        Anonymous = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = new Uri(host.Url) };
+        Anonymous = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
+        {
+            BaseAddress = new Uri(host.Url),
+        };
         Api = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = new Uri(host.Url) };
         Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
     }
@@ -57,8 +56,16 @@ internal sealed class TestServer : IAsyncDisposable
     public HttpClient Api { get; }
 
     public static async Task<TestServer> StartAsync(
-        string? data = null, PlayedKeepers? keepers = null, bool image = true, int maxDesktops = 8, DesktopDeadlines? deadlines = null, Func<ServeOptions, ServeOptions>? change = null,
-        bool ownsData = false, LogLevel logged = LogLevel.Debug, TimeProvider? clock = null)
+        string? data = null,
+        PlayedKeepers? keepers = null,
+        bool image = true,
+        int maxDesktops = 8,
+        DesktopDeadlines? deadlines = null,
+        Func<ServeOptions, ServeOptions>? change = null,
+        bool ownsData = false,
+        LogLevel logged = LogLevel.Debug,
+        TimeProvider? clock = null
+    )
     {
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         if (image)
@@ -68,7 +75,13 @@ internal sealed class TestServer : IAsyncDisposable
 
         var log = new Lines();
         var played = keepers ?? new PlayedKeepers();
-        var options = new ServeOptions { DataDirectory = directory, Port = 0, MediaPort = 0, MaxDesktops = maxDesktops };
+        var options = new ServeOptions
+        {
+            DataDirectory = directory,
+            Port = 0,
+            MediaPort = 0,
+            MaxDesktops = maxDesktops,
+        };
         var parts = new HostParts
         {
             Logging = logging => logging.AddProvider(log).SetMinimumLevel(logged),
@@ -115,10 +128,14 @@ internal sealed class TestServer : IAsyncDisposable
         throw new TimeoutException($"{id}: no such '{type}' event; last: {last}\n{Log.Text}");
     }
 
-    public Task<JsonNode> WaitForStateAsync(string id, string state) => WaitForAsync(id, "state", e => e["state"]!.GetValue<string>() == state);
+    public Task<JsonNode> WaitForStateAsync(string id, string state) =>
+        WaitForAsync(id, "state", e => e["state"]!.GetValue<string>() == state);
 
     public async IAsyncEnumerable<(string Id, string Kind, string Data)> EventsAsync(
-        string id, string? lastId, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        string id,
+        string? lastId,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/desktops/{id}/events");
         if (lastId is not null)
@@ -135,7 +152,9 @@ internal sealed class TestServer : IAsyncDisposable
         }
     }
 
-    /// <summary>What a CONNECT to the target through this desktop's proxy is answered with: the head, handed over as its keeper does.</summary>
+    /// <summary>
+    /// What a CONNECT to the target through this desktop's proxy is answered with: the head, handed over as its keeper does.
+    /// </summary>
     public async Task<string> ConnectThroughProxyAsync(string id, string target)
     {
         var spec = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "desktops", id, BundleLayout.Spec)))!;
@@ -165,10 +184,13 @@ internal sealed class TestServer : IAsyncDisposable
     {
         var hex = new string('a', 64);
         Directory.CreateDirectory(Path.Combine(images, hex, "rootfs"));
-        File.WriteAllText(Path.Combine(images, hex, "manifest.json"), $$$"""
+        File.WriteAllText(
+            Path.Combine(images, hex, "manifest.json"),
+            $$$"""
             {"name":"desktop","digest":"sha256:{{{hex}}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-01T00:00:00+00:00",
              "packages":[{"name":"bash","version":"5"}],"bootTest":{"passed":true,"at":"2026-01-01T00:00:00+00:00","steps":[],"reason":null}}
-            """);
+            """
+        );
     }
 
     /// <summary>Everything that was logged.</summary>
@@ -180,9 +202,7 @@ internal sealed class TestServer : IAsyncDisposable
 
         public ILogger CreateLogger(string categoryName) => new Line(categoryName, _lines);
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
 
         private sealed class Line(string category, ConcurrentQueue<string> lines) : ILogger
         {
@@ -191,8 +211,13 @@ internal sealed class TestServer : IAsyncDisposable
 
             public bool IsEnabled(LogLevel logLevel) => true;
 
-            public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-                lines.Enqueue($"{logLevel} {category}: {formatter(state, exception)} {exception}");
+            public void Log<TState>(
+                LogLevel logLevel,
+                EventId eventId,
+                TState state,
+                Exception? exception,
+                Func<TState, Exception?, string> formatter
+            ) => lines.Enqueue($"{logLevel} {category}: {formatter(state, exception)} {exception}");
         }
     }
 }

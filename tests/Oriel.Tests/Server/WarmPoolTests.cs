@@ -21,7 +21,16 @@ public sealed class WarmPoolTests
         await IsWaitingAsync(server, 1);
         Assert.Empty((await server.Api.GetFromJsonAsync<JsonNode>("/api/desktops", Token))!["desktops"]!.AsArray());
 
-        var desktop = await server.CreateAsync(new { name = "Mine", width = PlayedGuest.Width, height = PlayedGuest.Height, env = new Dictionary<string, string> { ["ASKED"] = "yes" }, ttl = 600 });
+        var desktop = await server.CreateAsync(
+            new
+            {
+                name = "Mine",
+                width = PlayedGuest.Width,
+                height = PlayedGuest.Height,
+                env = new Dictionary<string, string> { ["ASKED"] = "yes" },
+                ttl = 600,
+            }
+        );
         var id = desktop["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
         var ready = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
@@ -45,7 +54,20 @@ public sealed class WarmPoolTests
         await using var server = await StartAsync(guests, warm: 20, maxDesktops: 60);
         await IsWaitingAsync(server, 20);
 
-        var made = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => server.CreateAsync(new { name = $"n{i}", width = PlayedGuest.Width, height = PlayedGuest.Height })));
+        var made = await Task.WhenAll(
+            Enumerable
+                .Range(0, 50)
+                .Select(i =>
+                    server.CreateAsync(
+                        new
+                        {
+                            name = $"n{i}",
+                            width = PlayedGuest.Width,
+                            height = PlayedGuest.Height,
+                        }
+                    )
+                )
+        );
         var ids = made.Select(desktop => desktop["id"]!.GetValue<string>()).ToList();
         Assert.Equal(50, ids.Distinct().Count());
         await Task.WhenAll(ids.Select(id => server.WaitForStateAsync(id, "ready")));
@@ -68,7 +90,9 @@ public sealed class WarmPoolTests
         var other = JsonNode.Parse(await File.ReadAllTextAsync(manifest, Token))!;
         other["digest"] = "sha256:" + new string('b', 64);
         other["createdAt"] = other["createdAt"]!.GetValue<DateTimeOffset>().AddDays(1);
-        var folder = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(manifest))!, new string('b', 64))).FullName;
+        var folder = Directory
+            .CreateDirectory(Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(manifest))!, new string('b', 64)))
+            .FullName;
         Directory.CreateDirectory(Path.Combine(folder, "rootfs"));
         await File.WriteAllTextAsync(Path.Combine(folder, "manifest.json"), other.ToJsonString(), Token);
 
@@ -103,7 +127,18 @@ public sealed class WarmPoolTests
         for (var i = 0; i < 3; i++)
         {
             // Of another template: none waits for it.
-            ids.Add((await server.CreateAsync(new { template = "other", width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>());
+            ids.Add(
+                (
+                    await server.CreateAsync(
+                        new
+                        {
+                            template = "other",
+                            width = PlayedGuest.Width,
+                            height = PlayedGuest.Height,
+                        }
+                    )
+                )["id"]!.GetValue<string>()
+            );
             await server.WaitForStateAsync(ids[^1], "ready");
         }
 
@@ -137,9 +172,11 @@ public sealed class WarmPoolTests
     public async Task Pool_GuestThatNeverGetsThere_IsToldWithTheReasonAndTriedAgainLater()
     {
         await using var server = await StartAsync(new Guests { Broken = true }, warm: 1);
-        await Eventually.HoldsAsync(async () => (await PoolAsync(server))["problem"] is { } problem && problem.GetValue<string>().Contains("session", StringComparison.Ordinal)
-            ? null
-            : (await PoolAsync(server)).ToJsonString());
+        await Eventually.HoldsAsync(async () =>
+            (await PoolAsync(server))["problem"] is { } problem && problem.GetValue<string>().Contains("session", StringComparison.Ordinal)
+                ? null
+                : (await PoolAsync(server)).ToJsonString()
+        );
         var pool = await PoolAsync(server);
         Assert.Equal((0, 1), (pool["waiting"]!.GetValue<int>(), pool["wanted"]!.GetValue<int>()));
     }
@@ -149,20 +186,38 @@ public sealed class WarmPoolTests
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         await File.WriteAllTextAsync(
             Path.Combine(directory, "templates.json"),
-            JsonSerializer.Serialize(new object[]
-            {
-                new { name = "default", warm, width = PlayedGuest.Width, height = PlayedGuest.Height },
-                new { name = "other" },
-            }),
-            Token);
-        return await TestServer.StartAsync(directory, new PlayedKeepers { Guest = guests.Make }, maxDesktops: maxDesktops, ownsData: data is null);
+            JsonSerializer.Serialize(
+                new object[]
+                {
+                    new
+                    {
+                        name = "default",
+                        warm,
+                        width = PlayedGuest.Width,
+                        height = PlayedGuest.Height,
+                    },
+                    new { name = "other" },
+                }
+            ),
+            Token
+        );
+        return await TestServer.StartAsync(
+            directory,
+            new PlayedKeepers { Guest = guests.Make },
+            maxDesktops: maxDesktops,
+            ownsData: data is null
+        );
     }
 
     private static async Task<JsonNode> PoolAsync(TestServer server) =>
         (await server.Api.GetFromJsonAsync<JsonNode>("/api/pool", Token))!["templates"]!.AsArray().Single()!;
 
-    private static Task IsWaitingAsync(TestServer server, int count) => Eventually.HoldsAsync(
-        async () => await PoolAsync(server) is var pool && pool["waiting"]!.GetValue<int>() == count && pool["booting"]!.GetValue<int>() == 0 ? null : pool.ToJsonString());
+    private static Task IsWaitingAsync(TestServer server, int count) =>
+        Eventually.HoldsAsync(async () =>
+            await PoolAsync(server) is var pool && pool["waiting"]!.GetValue<int>() == count && pool["booting"]!.GetValue<int>() == 0
+                ? null
+                : pool.ToJsonString()
+        );
 
     private sealed class Guests
     {

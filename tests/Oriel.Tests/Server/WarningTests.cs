@@ -23,7 +23,10 @@ public sealed class WarningTests
     public async Task Disk_FullThenCleared_IsWarnedOfWhileItIs()
     {
         var guest = new PlayedGuest();
-        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => guest }, change: options => options with { Driver = Machine });
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => guest },
+            change: options => options with { Driver = Machine }
+        );
         var id = await ReadyAsync(server);
         Assert.Empty(await WarningsAsync(server, id));
 
@@ -70,7 +73,10 @@ public sealed class WarningTests
     [Fact]
     public async Task HostsDisk_FullThenNot_IsWarnedOfAtEachDesktopAndNobodysGuestIsAsked()
     {
-        var guest = new PlayedGuest { Disk = new DiskRoom { TotalBytes = 8192 * Mib, FreeBytes = 0 } };
+        var guest = new PlayedGuest
+        {
+            Disk = new DiskRoom { TotalBytes = 8192 * Mib, FreeBytes = 0 },
+        };
         await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => guest });
         var id = await ReadyAsync(server);
         server.Keepers.Free = 1023 * Mib;
@@ -99,7 +105,10 @@ public sealed class WarningTests
     {
         var data = Directory.CreateTempSubdirectory("oriel-warning-").FullName;
         var (room, stands) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), false);
-        var guest = new PlayedGuest { Calling = (_, context) => stands ? room.Task.WaitAsync(context.CancellationToken) : Task.CompletedTask };
+        var guest = new PlayedGuest
+        {
+            Calling = (_, context) => stands ? room.Task.WaitAsync(context.CancellationToken) : Task.CompletedTask,
+        };
         await using var keepers = HaltedUntil(room.Task, guest);
         try
         {
@@ -110,12 +119,30 @@ public sealed class WarningTests
             }
 
             stands = true;
-            await using (var server = await TestServer.StartAsync(data, keepers, deadlines: TestServer.Short with { Adopt = TimeSpan.FromSeconds(1) }, change: options => options with { Driver = Machine }))
+            await using (
+                var server = await TestServer.StartAsync(
+                    data,
+                    keepers,
+                    deadlines: TestServer.Short with
+                    {
+                        Adopt = TimeSpan.FromSeconds(1),
+                    },
+                    change: options => options with { Driver = Machine }
+                )
+            )
             {
-                await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "failed");
+                await server.WaitForAsync(
+                    id,
+                    "step",
+                    e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "failed"
+                );
                 Assert.Equal("halted", Code(Assert.Single(await WarningsAsync(server, id))));
                 room.SetResult();
-                await server.WaitForAsync(id, "step", e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done");
+                await server.WaitForAsync(
+                    id,
+                    "step",
+                    e => e["name"]!.GetValue<string>() == "adopt" && e["state"]!.GetValue<string>() == "done"
+                );
                 await server.WaitForAsync(id, "warnings", e => e["warnings"]!.AsArray().Count == 0);
             }
         }
@@ -128,8 +155,14 @@ public sealed class WarningTests
     [Fact]
     public async Task Ended_DesktopWithAWarning_HasNone()
     {
-        var guest = new PlayedGuest { Disk = new DiskRoom { TotalBytes = 8192 * Mib, FreeBytes = 0 } };
-        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => guest }, change: options => options with { Driver = Machine });
+        var guest = new PlayedGuest
+        {
+            Disk = new DiskRoom { TotalBytes = 8192 * Mib, FreeBytes = 0 },
+        };
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => guest },
+            change: options => options with { Driver = Machine }
+        );
         var id = await ReadyAsync(server);
         await server.WaitForAsync(id, "warnings", e => e["warnings"]!.AsArray().Count > 0);
         guest.EndSession();
@@ -144,14 +177,16 @@ public sealed class WarningTests
     [InlineData(8192, 410, false)]
     [InlineData(1 << 20, 1023, true)]
     [InlineData(1 << 20, 1024, false)]
-    public void IsLow_RoomInMib_IsATwentiethBetween64MibAnd1Gib(long total, long free, bool low) => Assert.Equal(low, new ScratchRoom(total * Mib, free * Mib, 0, 0).IsLow(was: false));
+    public void IsLow_RoomInMib_IsATwentiethBetween64MibAnd1Gib(long total, long free, bool low) =>
+        Assert.Equal(low, new ScratchRoom(total * Mib, free * Mib, 0, 0).IsLow(was: false));
 
     [Theory]
     [InlineData(256, 95, true)]
     [InlineData(256, 96, false)]
     [InlineData(1 << 20, 1535, true)]
     [InlineData(1 << 20, 1536, false)]
-    public void IsLow_Before_StaysUntilThereIsHalfAsMuchAgain(long total, long free, bool low) => Assert.Equal(low, new ScratchRoom(total * Mib, free * Mib, 0, 0).IsLow(was: true));
+    public void IsLow_Before_StaysUntilThereIsHalfAsMuchAgain(long total, long free, bool low) =>
+        Assert.Equal(low, new ScratchRoom(total * Mib, free * Mib, 0, 0).IsLow(was: true));
 
     [Theory]
     [InlineData(1000, 19, false, true)]
@@ -159,21 +194,27 @@ public sealed class WarningTests
     [InlineData(1000, 29, true, true)]
     [InlineData(1000, 30, true, false)]
     [InlineData(0, 0, false, false)]
-    public void IsLow_FewInodes_IsAsBadAsFewBytes(long total, long free, bool was, bool low) => Assert.Equal(low, new ScratchRoom(8192 * Mib, 4096 * Mib, total, free).IsLow(was));
+    public void IsLow_FewInodes_IsAsBadAsFewBytes(long total, long free, bool was, bool low) =>
+        Assert.Equal(low, new ScratchRoom(8192 * Mib, 4096 * Mib, total, free).IsLow(was));
 
     [Fact]
-    public void IsLow_ADiskOfNothing_IsNoReasonToWarn() => Assert.False(new ScratchRoom(-1, long.MinValue, long.MinValue, -1).IsLow(was: true));
+    public void IsLow_ADiskOfNothing_IsNoReasonToWarn() =>
+        Assert.False(new ScratchRoom(-1, long.MinValue, long.MinValue, -1).IsLow(was: true));
 
     /// <summary>Keepers that tell each server anew of a machine that stands still, until there is room.</summary>
-    private static PlayedKeepers HaltedUntil(Task room, PlayedGuest guest) => new()
-    {
-        Guest = () => guest,
-        Speech = async socket =>
+    private static PlayedKeepers HaltedUntil(Task room, PlayedGuest guest) =>
+        new()
         {
-            await PlayedKeepers.SayAsync(socket, [new GuestRunning(0), new MachineReport(1, MachineState.Halted)]);
-            _ = room.ContinueWith(_ => PlayedKeepers.SayAsync(socket, [new MachineReport(2, MachineState.Running)]), TaskScheduler.Default);
-        },
-    };
+            Guest = () => guest,
+            Speech = async socket =>
+            {
+                await PlayedKeepers.SayAsync(socket, [new GuestRunning(0), new MachineReport(1, MachineState.Halted)]);
+                _ = room.ContinueWith(
+                    _ => PlayedKeepers.SayAsync(socket, [new MachineReport(2, MachineState.Running)]),
+                    TaskScheduler.Default
+                );
+            },
+        };
 
     private static async Task<string> ReadyAsync(TestServer server)
     {
@@ -182,9 +223,11 @@ public sealed class WarningTests
         return id;
     }
 
-    private static async Task<JsonNode> DesktopAsync(TestServer server, string id) => (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
+    private static async Task<JsonNode> DesktopAsync(TestServer server, string id) =>
+        (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
 
-    private static async Task<JsonArray> WarningsAsync(TestServer server, string id) => (await DesktopAsync(server, id))["warnings"]!.AsArray();
+    private static async Task<JsonArray> WarningsAsync(TestServer server, string id) =>
+        (await DesktopAsync(server, id))["warnings"]!.AsArray();
 
     private static string? Code(JsonNode? warning) => warning?["code"]!.GetValue<string>();
 }

@@ -38,11 +38,17 @@ internal sealed class WatchingPage(IPage page, StreamingServer server) : IAsyncD
     {
         try
         {
-            await page.WaitForFunctionAsync($"() => {condition}", null, new PageWaitForFunctionOptions { Timeout = 30_000, PollingInterval = 20 });
+            await page.WaitForFunctionAsync(
+                $"() => {condition}",
+                null,
+                new PageWaitForFunctionOptions { Timeout = 30_000, PollingInterval = 20 }
+            );
         }
         catch (TimeoutException)
         {
-            var seen = await page.EvaluateAsync<string>("() => JSON.stringify({ frames: oriel.frames, states: oriel.states, control: oriel.control.slice(-5) })");
+            var seen = await page.EvaluateAsync<string>(
+                "() => JSON.stringify({ frames: oriel.frames, states: oriel.states, control: oriel.control.slice(-5) })"
+            );
             Assert.Fail($"not within 30 s: {condition}; last seen {seen}");
         }
     }

@@ -15,7 +15,9 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         await using var page = await browser.OpenAsync(server);
         await page.WatchAsync(codec, shape);
         await page.PictureAsync();
-        await page.UntilAsync("oriel.control.some(m => m.t === 'hello') && oriel.control.some(m => m.t === 'size') && oriel.control.some(m => m.t === 'cursor')");
+        await page.UntilAsync(
+            "oriel.control.some(m => m.t === 'hello') && oriel.control.some(m => m.t === 'size') && oriel.control.some(m => m.t === 'cursor')"
+        );
         var hello = (await page.ControlAsync("hello"))[0];
         Assert.Equal(codec.Length > 0 ? codec : "h264", hello.GetProperty("codec").GetString());
         Assert.Equal(server.Agent.Desktop.ToString(), hello.GetProperty("desktop").GetString());
@@ -103,21 +105,25 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         await using var page = await browser.OpenAsync(server);
         await page.WatchAsync("vp8");
         await page.UntilAsync("oriel.input.readyState === 'open' && oriel.pointer.readyState === 'open'");
-        await page.Page.EvaluateAsync("""
+        await page.Page.EvaluateAsync(
+            """
             () => {
               const move = (sequence, x, y) => { const b = new DataView(new ArrayBuffer(8)); b.setUint32(0, sequence); b.setUint16(4, x); b.setUint16(6, y); oriel.pointer.send(b.buffer); };
               move(5, 10, 20); move(4, 99, 99);
             }
-            """);
+            """
+        );
         var display = server.Agent.Display;
         await display.UntilAsync(() => display.Inputs.Count == 1, "the move");
-        await page.Page.EvaluateAsync("""
+        await page.Page.EvaluateAsync(
+            """
             () => {
               for (let i = 0; i < 200; i++) oriel.input.send(JSON.stringify({ t: 'key', code: 'Key' + i, key: 'k', down: i % 2 === 0 }));
               oriel.input.send('nonsense');
               oriel.input.send(JSON.stringify({ t: 'text', text: '日本' }));
             }
-            """);
+            """
+        );
         await display.UntilAsync(() => display.Inputs.Count >= 202, "202 events");
         var inputs = display.Inputs.ToArray();
         Assert.Equal((10, 20), (inputs[0].Move.X, inputs[0].Move.Y));
@@ -150,7 +156,9 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         await page.UntilAsync("oriel.channel.readyState === 'open'");
         for (var i = 0; i < 20; i++)
         {
-            await page.Page.EvaluateAsync("() => { for (const v of [false, true]) oriel.channel.send(JSON.stringify({ t: 'visible', visible: v })); }");
+            await page.Page.EvaluateAsync(
+                "() => { for (const v of [false, true]) oriel.channel.send(JSON.stringify({ t: 'visible', visible: v })); }"
+            );
         }
 
         await page.Page.EvaluateAsync("() => oriel.channel.send(JSON.stringify({ t: 'ping', id: 1 }))");
@@ -171,9 +179,16 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         await mover.UntilAsync("oriel.pointer.readyState === 'open'");
         await mover.Page.EvaluateAsync("() => oriel.pointer.send(new Uint8Array([0, 0, 0, 1, 0, 5, 0, 5]).buffer)");
         await server.Agent.Display.UntilAsync(() => !server.Agent.Display.Inputs.IsEmpty, "the move");
-        server.Agent.Display.Push(new DisplayEvent { Position = new CursorPosition { X = 5, Y = 5 } });
+        server.Agent.Display.Push(
+            new DisplayEvent
+            {
+                Position = new CursorPosition { X = 5, Y = 5 },
+            }
+        );
         server.Agent.Display.Push(new DisplayEvent { Clipboard = new Clipboard { Text = "copied" } });
-        await watcher.UntilAsync("oriel.control.some(m => m.t === 'position') && oriel.control.some(m => m.t === 'clipboard' && m.text === 'copied')");
+        await watcher.UntilAsync(
+            "oriel.control.some(m => m.t === 'position') && oriel.control.some(m => m.t === 'clipboard' && m.text === 'copied')"
+        );
         await mover.UntilAsync("oriel.control.some(m => m.t === 'clipboard')");
         await mover.Page.EvaluateAsync("() => oriel.channel.send(JSON.stringify({ t: 'clipboard', text: 'pasted' }))");
         await watcher.UntilAsync("oriel.control.some(m => m.t === 'clipboard' && m.text === 'pasted')");

@@ -121,7 +121,14 @@ internal sealed class PlayedAgent : IAgentLinks, IAsyncDisposable
         {
             var session = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
             var proof = AgentProof.OfAgent(key, request.ClientNonce.Span, session);
-            return Task.FromResult(new HelloReply { Session = ByteString.CopyFrom(session), Proof = ByteString.CopyFrom(proof), AgentVersion = "played" });
+            return Task.FromResult(
+                new HelloReply
+                {
+                    Session = ByteString.CopyFrom(session),
+                    Proof = ByteString.CopyFrom(proof),
+                    AgentVersion = "played",
+                }
+            );
         }
     }
 }

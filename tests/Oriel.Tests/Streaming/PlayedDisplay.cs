@@ -64,7 +64,9 @@ internal sealed class PlayedDisplay : Display.DisplayBase
             }
             catch (OperationCanceledException)
             {
-                Assert.Fail($"{what}: {Videos.Count} video calls ({Live.Count()} live), {Inputs.Count} inputs: {string.Join(" ", Inputs.TakeLast(10))}");
+                Assert.Fail(
+                    $"{what}: {Videos.Count} video calls ({Live.Count()} live), {Inputs.Count} inputs: {string.Join(" ", Inputs.TakeLast(10))}"
+                );
             }
         }
     }
@@ -77,7 +79,11 @@ internal sealed class PlayedDisplay : Display.DisplayBase
         }
     }
 
-    public override async Task Video(IAsyncStreamReader<VideoControl> requests, IServerStreamWriter<VideoFrame> responses, ServerCallContext context)
+    public override async Task Video(
+        IAsyncStreamReader<VideoControl> requests,
+        IServerStreamWriter<VideoFrame> responses,
+        ServerCallContext context
+    )
     {
         Assert.True(await requests.MoveNext(context.CancellationToken));
         var video = new PlayedVideo(requests.Current.Start);
@@ -93,7 +99,7 @@ internal sealed class PlayedDisplay : Display.DisplayBase
                 Changed();
             }
         }
-        catch (Exception fault) when (fault is IOException or OperationCanceledException)
+        catch (Exception e) when (e is IOException or OperationCanceledException)
         {
             // The server has ended the call.
         }
@@ -132,8 +138,30 @@ internal sealed class PlayedDisplay : Display.DisplayBase
         Interlocked.Increment(ref Watches);
         var id = Guid.NewGuid();
         var channel = _watchers[id] = Channel.CreateUnbounded<DisplayEvent>();
-        channel.Writer.TryWrite(new DisplayEvent { Size = new ScreenSize { Width = Recording.Width, Height = Recording.Height, MaxWidth = 3840, MaxHeight = 2160 } });
-        channel.Writer.TryWrite(new DisplayEvent { Cursor = new Cursor { Serial = 1, Width = 1, Height = 1, Png = ByteString.CopyFrom(1, 2, 3) } });
+        channel.Writer.TryWrite(
+            new DisplayEvent
+            {
+                Size = new ScreenSize
+                {
+                    Width = Recording.Width,
+                    Height = Recording.Height,
+                    MaxWidth = 3840,
+                    MaxHeight = 2160,
+                },
+            }
+        );
+        channel.Writer.TryWrite(
+            new DisplayEvent
+            {
+                Cursor = new Cursor
+                {
+                    Serial = 1,
+                    Width = 1,
+                    Height = 1,
+                    Png = ByteString.CopyFrom(1, 2, 3),
+                },
+            }
+        );
         if (Windows.Count > 0)
         {
             channel.Writer.TryWrite(new DisplayEvent { Windows = new WindowList { Windows = { Windows } } });
@@ -179,7 +207,7 @@ internal sealed class PlayedDisplay : Display.DisplayBase
         uint sequence = 0;
         try
         {
-            for (var next = 0; await clock.WaitForNextTickAsync(cancellationToken);)
+            for (var next = 0; await clock.WaitForNextTickAsync(cancellationToken); )
             {
                 var paused = video.Controls.LastOrDefault(control => control.KindCase == VideoControl.KindOneofCase.Pause)?.Pause ?? false;
                 if (paused)
@@ -207,7 +235,7 @@ internal sealed class PlayedDisplay : Display.DisplayBase
                 await responses.WriteAsync(frame, cancellationToken);
             }
         }
-        catch (Exception fault) when (fault is OperationCanceledException or InvalidOperationException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or InvalidOperationException or IOException)
         {
             // The call has ended.
         }

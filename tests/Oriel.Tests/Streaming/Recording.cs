@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace Oriel.Tests.Streaming;
 
-/// <summary>Thirty frames of 320x240, a yellow block crossing a blue ground; the first is a key frame. Made by Recordings/record.c.</summary>
+/// <summary>
+/// Thirty frames of 320x240, a yellow block crossing a blue ground; the first is a key frame. Made by Recordings/record.c.
+/// </summary>
 internal sealed class Recording
 {
     public const int Width = 320;

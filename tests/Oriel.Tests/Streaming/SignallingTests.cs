@@ -28,7 +28,8 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         var viewer = created.Headers.Location!.OriginalString;
         var ufrag = Line(offer, "a=ice-ufrag:");
         var password = Line(offer, "a=ice-pwd:");
-        var trickle = $"a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 2122260223 127.0.0.1 50000 typ host\r\na=end-of-candidates\r\n";
+        var trickle =
+            $"a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 2122260223 127.0.0.1 50000 typ host\r\na=end-of-candidates\r\n";
         Assert.Equal(HttpStatusCode.NoContent, (await PatchAsync(server, viewer, trickle, created.Headers.ETag!.Tag)).StatusCode);
 
         var restart = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
@@ -53,7 +54,11 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         await using var server = await StreamingServer.StartAsync();
         server.Agent.Availability = availability;
         await ProblemAsync(await PostAsync(server, "v=0"), (HttpStatusCode)status, reason);
-        await ProblemAsync(await server.Http.PostAsync($"{server.DesktopPath}/webrtc/offer", Json("{}"), Stop), (HttpStatusCode)status, reason);
+        await ProblemAsync(
+            await server.Http.PostAsync($"{server.DesktopPath}/webrtc/offer", Json("{}"), Stop),
+            (HttpStatusCode)status,
+            reason
+        );
         await ProblemAsync(await server.Http.GetAsync($"{server.DesktopPath}/stream", Stop), (HttpStatusCode)status, reason);
     }
 
@@ -64,16 +69,35 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         await ProblemAsync(await PostAsync(server, ""), HttpStatusCode.UnprocessableEntity, "bad-sdp");
         await ProblemAsync(await PostAsync(server, "hello"), HttpStatusCode.UnprocessableEntity, "bad-sdp");
         await ProblemAsync(await PostAsync(server, new string('v', 100_000)), HttpStatusCode.RequestEntityTooLarge, "too-large");
-        await ProblemAsync(await server.Http.PostAsync($"{server.DesktopPath}/whep", Json("{}"), Stop), HttpStatusCode.UnsupportedMediaType, "unsupported-media-type");
+        await ProblemAsync(
+            await server.Http.PostAsync($"{server.DesktopPath}/whep", Json("{}"), Stop),
+            HttpStatusCode.UnsupportedMediaType,
+            "unsupported-media-type"
+        );
         using var sdp = new StringContent("v=0", Encoding.UTF8, "application/sdp");
-        await ProblemAsync(await server.Http.PostAsync("/api/desktops/d-nonsense/whep", sdp, Stop), HttpStatusCode.NotFound, "no-such-desktop");
+        await ProblemAsync(
+            await server.Http.PostAsync("/api/desktops/d-nonsense/whep", sdp, Stop),
+            HttpStatusCode.NotFound,
+            "no-such-desktop"
+        );
         var answers = $"{server.DesktopPath}/webrtc/answer";
         await ProblemAsync(await server.Http.PostAsync(answers, Json("{}"), Stop), HttpStatusCode.BadRequest, "bad-request");
         await ProblemAsync(await server.Http.PostAsync(answers, Json("[1"), Stop), HttpStatusCode.BadRequest, "bad-request");
-        await ProblemAsync(await server.Http.PostAsync(answers, Json("""{"offer":{"sdp":"x","type":"answer"}}"""), Stop), HttpStatusCode.BadRequest, "bad-request");
-        await ProblemAsync(await server.Http.PostAsync(answers, Json("""{"offer":{"sdp":"x","type":"offer"}}"""), Stop), HttpStatusCode.UnprocessableEntity, "bad-sdp");
         await ProblemAsync(
-            await server.Http.PostAsync(answers, Json("""{"viewer":"x","answer":{"sdp":"x","type":"answer"}}"""), Stop), HttpStatusCode.NotFound, "no-such-viewer");
+            await server.Http.PostAsync(answers, Json("""{"offer":{"sdp":"x","type":"answer"}}"""), Stop),
+            HttpStatusCode.BadRequest,
+            "bad-request"
+        );
+        await ProblemAsync(
+            await server.Http.PostAsync(answers, Json("""{"offer":{"sdp":"x","type":"offer"}}"""), Stop),
+            HttpStatusCode.UnprocessableEntity,
+            "bad-sdp"
+        );
+        await ProblemAsync(
+            await server.Http.PostAsync(answers, Json("""{"viewer":"x","answer":{"sdp":"x","type":"answer"}}"""), Stop),
+            HttpStatusCode.NotFound,
+            "no-such-viewer"
+        );
         using var created = await PostAsync(server, await OfferAsync(server));
         Assert.Equal(HttpStatusCode.Created, created.StatusCode);
         await ProblemAsync(await PostAsync(server, "v=0"), HttpStatusCode.ServiceUnavailable, "too-many-viewers");
@@ -113,7 +137,8 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
     private async Task<string> OfferAsync(StreamingServer server)
     {
         await using var page = await browser.OpenAsync(server);
-        return await page.Page.EvaluateAsync<string>("""
+        return await page.Page.EvaluateAsync<string>(
+            """
             async () => {
               const pc = new RTCPeerConnection();
               pc.addTransceiver('video', { direction: 'recvonly' });
@@ -121,7 +146,8 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
               const offer = await pc.createOffer();
               return offer.sdp;
             }
-            """);
+            """
+        );
     }
 
     private static async Task<HttpResponseMessage> PostAsync(StreamingServer server, string sdp)
@@ -154,5 +180,6 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         response.Dispose();
     }
 
-    private static string Line(string sdp, string prefix) => sdp.Split("\r\n").First(line => line.StartsWith(prefix, StringComparison.Ordinal))[prefix.Length..];
+    private static string Line(string sdp, string prefix) =>
+        sdp.Split("\r\n").First(line => line.StartsWith(prefix, StringComparison.Ordinal))[prefix.Length..];
 }

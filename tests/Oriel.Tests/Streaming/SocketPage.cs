@@ -36,7 +36,12 @@ internal sealed class SocketPage : IDisposable
         await _sending.WaitAsync(TestContext.Current.CancellationToken);
         try
         {
-            await _socket.SendAsync(Encoding.UTF8.GetBytes(message), WebSocketMessageType.Text, true, TestContext.Current.CancellationToken);
+            await _socket.SendAsync(
+                Encoding.UTF8.GetBytes(message),
+                WebSocketMessageType.Text,
+                true,
+                TestContext.Current.CancellationToken
+            );
         }
         finally
         {
@@ -91,7 +96,7 @@ internal sealed class SocketPage : IDisposable
         {
             return await read(deadline.Token);
         }
-        catch (Exception fault) when (fault is OperationCanceledException or ChannelClosedException)
+        catch (Exception e) when (e is OperationCanceledException or ChannelClosedException)
         {
             Assert.Fail($"no {what}; state {_socket.State}, last seen: {string.Join(" | ", _seen.TakeLast(5))}");
             throw;
@@ -111,8 +116,7 @@ internal sealed class SocketPage : IDisposable
                 {
                     part = await _socket.ReceiveAsync(buffer.AsMemory(length), _stop.Token);
                     length += part.Count;
-                }
-                while (!part.EndOfMessage);
+                } while (!part.EndOfMessage);
                 switch (part.MessageType)
                 {
                     case WebSocketMessageType.Binary:
@@ -131,9 +135,9 @@ internal sealed class SocketPage : IDisposable
                 }
             }
         }
-        catch (Exception fault) when (fault is OperationCanceledException or WebSocketException or ObjectDisposedException)
+        catch (Exception e) when (e is OperationCanceledException or WebSocketException or ObjectDisposedException)
         {
-            _seen.Enqueue(fault.Message);
+            _seen.Enqueue(e.Message);
             _texts.Writer.TryComplete();
             _frames.Writer.TryComplete();
         }

@@ -66,9 +66,7 @@ public sealed class SocketStreamTests
         await page.SendAsync("""{"c":"input","m":{"t":"release"}}""");
         var display = server.Agent.Display;
         await display.UntilAsync(() => display.Inputs.Count >= 6, "six events");
-        Assert.Equal(
-            ["Move", "Button", "Key", "Wheel", "Text", "ReleaseAll"],
-            display.Inputs.Select(input => input.KindCase.ToString()));
+        Assert.Equal(["Move", "Button", "Key", "Wheel", "Text", "ReleaseAll"], display.Inputs.Select(input => input.KindCase.ToString()));
         var inputs = display.Inputs.ToArray();
         Assert.Equal("KeyA", inputs[2].Key.Code);
         Assert.Equal(-120, inputs[3].Wheel.Dy);
@@ -129,8 +127,7 @@ public sealed class SocketStreamTests
         {
             piece = await page.NextTextAsync("clipboard");
             got.Append(piece.GetProperty("text").GetString());
-        }
-        while (piece.TryGetProperty("more", out _));
+        } while (piece.TryGetProperty("more", out _));
         Assert.Equal(text, got.ToString());
     }
 
@@ -144,7 +141,10 @@ public sealed class SocketStreamTests
         }
 
         var display = server.Agent.Display;
-        await display.UntilAsync(() => display.InputCallsEnded == 1 && display.Inputs.LastOrDefault()?.ReleaseAll == true, "release on leaving");
+        await display.UntilAsync(
+            () => display.InputCallsEnded == 1 && display.Inputs.LastOrDefault()?.ReleaseAll == true,
+            "release on leaving"
+        );
         await display.UntilAsync(() => !display.Live.Any(), "the encoder ends");
         Assert.Equal(0, server.Agent.Viewers);
     }
@@ -164,8 +164,7 @@ public sealed class SocketStreamTests
         do
         {
             frame = await page.NextFrameAsync();
-        }
-        while ((frame.Header[1] & 1) == 0);
+        } while ((frame.Header[1] & 1) == 0);
         await page.SendAsync("""{"c":"input","m":{"t":"release"}}""");
         await display.UntilAsync(() => display.Inputs.Any(), "input after the break");
     }
@@ -181,9 +180,13 @@ public sealed class SocketStreamTests
         await display.UntilAsync(() => display.Live.Single().Controls.Any(control => control.Pause), "pause");
         await page.SendAsync("""{"c":"control","m":{"t":"visible","visible":true}}""");
         await display.UntilAsync(
-            () => display.Live.Single().Controls.Any(control => control is { KindCase: Oriel.Protocol.Display.VideoControl.KindOneofCase.Pause, Pause: false })
+            () =>
+                display
+                    .Live.Single()
+                    .Controls.Any(control => control is { KindCase: Oriel.Protocol.Display.VideoControl.KindOneofCase.Pause, Pause: false })
                 && display.Live.Single().KeyFramesAsked > 0,
-            "resume with a key frame");
+            "resume with a key frame"
+        );
     }
 
     [Fact]

@@ -51,11 +51,14 @@ internal sealed class StreamingServer : IAsyncDisposable
         var app = builder.Build();
         app.UseWebSockets();
         app.MapStreaming();
-        app.MapGet("/page", () =>
-        {
-            using var reader = new StreamReader(typeof(StreamingServer).Assembly.GetManifestResourceStream("page.html")!);
-            return Results.Content(reader.ReadToEnd(), "text/html");
-        });
+        app.MapGet(
+            "/page",
+            () =>
+            {
+                using var reader = new StreamReader(typeof(StreamingServer).Assembly.GetManifestResourceStream("page.html")!);
+                return Results.Content(reader.ReadToEnd(), "text/html");
+            }
+        );
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new StreamingServer(app, agent);
     }

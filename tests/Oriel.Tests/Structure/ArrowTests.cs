@@ -18,25 +18,42 @@ public sealed class ArrowTests
         ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux"],
         ["Oriel.Desktops"] = ["Oriel.Protocol", "Oriel.Agents", "Oriel.Linux", "Oriel.Images", "Oriel.Egress"],
         ["Oriel.Streaming"] = ["Oriel.WebRtc", "Oriel.Agents", "Oriel.Protocol"],
-        ["Oriel.Server"] = ["Oriel.Streaming", "Oriel.Desktops", "Oriel.Agents", "Oriel.Images", "Oriel.Egress", "Oriel.Linux", "Oriel.Protocol"],
+        ["Oriel.Server"] =
+        [
+            "Oriel.Streaming",
+            "Oriel.Desktops",
+            "Oriel.Agents",
+            "Oriel.Images",
+            "Oriel.Egress",
+            "Oriel.Linux",
+            "Oriel.Protocol",
+        ],
     };
 
     public static TheoryData<string> Projects =>
-        [.. Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "src"), "*.csproj", SearchOption.AllDirectories).Select(path => Path.GetFileNameWithoutExtension(path))];
+        [
+            .. Directory
+                .EnumerateFiles(Path.Combine(SourceTree.Root, "src"), "*.csproj", SearchOption.AllDirectories)
+                .Select(path => Path.GetFileNameWithoutExtension(path)),
+        ];
 
     /// <summary>From the highest project to the lowest.</summary>
-    internal static IEnumerable<string> InOrder => Allowed.Keys.OrderByDescending(HeightOf).ThenBy(project => project, StringComparer.Ordinal);
+    internal static IEnumerable<string> InOrder =>
+        Allowed.Keys.OrderByDescending(HeightOf).ThenBy(project => project, StringComparer.Ordinal);
 
     /// <summary>What a project may know, in words.</summary>
     internal static string Arrows(string project) =>
-        Allowed[project].Length == 0 ? "" : $" (> {string.Join(", ", Allowed[project].Order(StringComparer.Ordinal).Select(known => known["Oriel.".Length..]))})";
+        Allowed[project].Length == 0
+            ? ""
+            : $" (> {string.Join(", ", Allowed[project].Order(StringComparer.Ordinal).Select(known => known["Oriel.".Length..]))})";
 
     [Theory]
     [MemberData(nameof(Projects))]
     public void ProjectReferences_OnlyTheAllowedOnes(string project)
     {
         Assert.True(Allowed.ContainsKey(project), $"{project} is new: say in ArrowTests what it may know.");
-        var references = Document(project).Descendants("ProjectReference")
+        var references = Document(project)
+            .Descendants("ProjectReference")
             .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value));
         Assert.Empty(references.Except(Allowed[project]));
     }
@@ -51,9 +68,14 @@ public sealed class ArrowTests
     [InlineData("Oriel.Egress", "Microsoft.AspNetCore")]
     public void Sources_ForbiddenNamespace_IsNotUsed(string project, string forbidden)
     {
-        var guilty = SourceTree.Sources($"src/{project}").Where(path => SourceTree.Read(path).Contains(forbidden, StringComparison.Ordinal));
+        var guilty = SourceTree
+            .Sources($"src/{project}")
+            .Where(path => SourceTree.Read(path).Contains(forbidden, StringComparison.Ordinal));
         Assert.Empty(guilty);
-        Assert.DoesNotContain(Document(project).Descendants("PackageReference"), reference => reference.Attribute("Include")!.Value.StartsWith(forbidden, StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Document(project).Descendants("PackageReference"),
+            reference => reference.Attribute("Include")!.Value.StartsWith(forbidden, StringComparison.Ordinal)
+        );
     }
 
     internal static string AssemblyOf(string project) => Document(project).Descendants("AssemblyName").FirstOrDefault()?.Value ?? project;

@@ -6,17 +6,27 @@ namespace Oriel.Tests.Structure;
 public sealed partial class DocumentTests
 {
     public static TheoryData<string> Documents =>
-    [
-        "README.md", "CONTRIBUTING.md", "SPECIFICATION.md",
-        .. Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "docs"), "*.md", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(SourceTree.Root, path)),
-    ];
+        [
+            "README.md",
+            "CONTRIBUTING.md",
+            "SPECIFICATION.md",
+            .. Directory
+                .EnumerateFiles(Path.Combine(SourceTree.Root, "docs"), "*.md", SearchOption.AllDirectories)
+                .Select(path => Path.GetRelativePath(SourceTree.Root, path)),
+        ];
 
     [Theory]
     [MemberData(nameof(Documents))]
     public void Links_ToFiles_AreThere(string document)
     {
         var folder = Path.Combine(SourceTree.Root, Path.GetDirectoryName(document)!);
-        string[] targets = [.. Link().Matches(SourceTree.Read(document)).Select(match => match.Groups[1].Value).Where(target => !target.Contains("://", StringComparison.Ordinal))];
+        string[] targets =
+        [
+            .. Link()
+                .Matches(SourceTree.Read(document))
+                .Select(match => match.Groups[1].Value)
+                .Where(target => !target.Contains("://", StringComparison.Ordinal)),
+        ];
         Assert.All(targets, target => Assert.True(Path.Exists(Path.Combine(folder, target)), $"{target} is not there"));
     }
 
@@ -24,14 +34,20 @@ public sealed partial class DocumentTests
     public void List_HasEachDocument()
     {
         var list = SourceTree.Read("docs/README.md");
-        var names = Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "docs"), "*.md").Select(path => Path.GetFileName(path)).Where(name => name != "README.md");
+        var names = Directory
+            .EnumerateFiles(Path.Combine(SourceTree.Root, "docs"), "*.md")
+            .Select(path => Path.GetFileName(path))
+            .Where(name => name != "README.md");
         Assert.All(names, name => Assert.Contains($"[{name}]({name})", list));
     }
 
     [Fact]
     public void Decisions_EachHasItsNumberAndItsRow()
     {
-        string[] names = [.. Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "docs/decisions"), "0*.md").Select(path => Path.GetFileName(path))];
+        string[] names =
+        [
+            .. Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "docs/decisions"), "0*.md").Select(path => Path.GetFileName(path)),
+        ];
         Assert.Empty(names.GroupBy(name => name[..4]).Where(group => group.Count() > 1).Select(group => group.Key));
         var list = SourceTree.Read("docs/decisions/README.md");
         Assert.All(names, name => Assert.Contains($"[{name[..4]}]({name})", list));
@@ -43,7 +59,11 @@ public sealed partial class DocumentTests
     public void Variables_EachIsDescribed()
     {
         var described = SourceTree.Read("CONTRIBUTING.md");
-        var names = SourceTree.Sources().SelectMany(path => Variable().Matches(SourceTree.Read(path))).Select(match => match.Groups[1].Value).Distinct();
+        var names = SourceTree
+            .Sources()
+            .SelectMany(path => Variable().Matches(SourceTree.Read(path)))
+            .Select(match => match.Groups[1].Value)
+            .Distinct();
         Assert.All(names, name => Assert.Contains($"`{name}`", described));
     }
 

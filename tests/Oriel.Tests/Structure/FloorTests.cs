@@ -2,10 +2,15 @@ using System.Text;
 
 namespace Oriel.Tests.Structure;
 
-/// <summary>In a project folders stand on floors: what is used lies lower. docs/architecture.md shows which folder uses which, and is the list of what is allowed.</summary>
+/// <summary>
+/// In a project folders stand on floors: what is used lies lower. docs/architecture.md shows which folder uses which, and is the list of
+/// what is allowed.
+/// </summary>
 public sealed class FloorTests
 {
-    private const string Document = "docs/architecture.md", Begin = "<!-- floors -->\n```text\n", End = "```\n<!-- /floors -->";
+    private const string Document = "docs/architecture.md",
+        Begin = "<!-- floors -->\n```text\n",
+        End = "```\n<!-- /floors -->";
 
     /// <summary>Circles that are right to stay; at most three.</summary>
     private static readonly Dictionary<(string Project, string From, string To), string> Excused = [];
@@ -16,7 +21,10 @@ public sealed class FloorTests
     {
         var floors = Floors.Of(project);
         var circle = floors.Circle(ExcusedOf(project));
-        Assert.True(circle.Count == 0, $"{project}: {string.Join(" > ", circle)}: {string.Join("; ", circle.Zip(circle.Skip(1)).Select(arrow => floors.ExampleOf(arrow.First, arrow.Second)))}");
+        Assert.True(
+            circle.Count == 0,
+            $"{project}: {string.Join(" > ", circle)}: {string.Join("; ", circle.Zip(circle.Skip(1)).Select(arrow => floors.ExampleOf(arrow.First, arrow.Second)))}"
+        );
     }
 
     [Fact]
@@ -34,7 +42,10 @@ public sealed class FloorTests
         var text = SourceTree.Read(Document);
         var begin = text.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length;
         var end = text.IndexOf(End, StringComparison.Ordinal);
-        Assert.True(begin >= Begin.Length && end > begin, $"{Document} has no section between {Begin.Split('\n')[0]} and {End.Split('\n')[1]}");
+        Assert.True(
+            begin >= Begin.Length && end > begin,
+            $"{Document} has no section between {Begin.Split('\n')[0]} and {End.Split('\n')[1]}"
+        );
         Assert.True(text[begin..end] == picture, $"{Document} shows other floors. They are:\n\n{picture}");
     }
 
@@ -43,7 +54,11 @@ public sealed class FloorTests
         var text = new StringBuilder();
         foreach (var project in ArrowTests.InOrder)
         {
-            text.Append(text.Length == 0 ? "" : "\n").Append(project).Append(ArrowTests.Arrows(project)).Append('\n').Append(Floors.Of(project).Picture(ExcusedOf(project)));
+            text.Append(text.Length == 0 ? "" : "\n")
+                .Append(project)
+                .Append(ArrowTests.Arrows(project))
+                .Append('\n')
+                .Append(Floors.Of(project).Picture(ExcusedOf(project)));
         }
 
         return text.ToString();

@@ -5,8 +5,9 @@ using Mono.Cecil.Cil;
 namespace Oriel.Tests.Structure;
 
 /// <summary>
-/// Which folder of a project uses which, by the types in its compiled assembly: base types, members, signatures, attributes and what the code touches.
-/// A folder is a namespace; one that uses nothing of its project stands on the ground floor, any other one above all that it uses.
+/// Which folder of a project uses which, by the types in its compiled assembly: base types, members, signatures, attributes and what the
+/// code touches. A folder is a namespace; one that uses nothing of its project stands on the ground floor, any other one above all that it
+/// uses.
 /// </summary>
 internal sealed class Floors
 {
@@ -63,7 +64,10 @@ internal sealed class Floors
             }
 
             path.Add(folder);
-            var circle = _arrows[folder].Where(to => !excused.Contains((folder, to))).Select(Visit).FirstOrDefault(found => found is not null);
+            var circle = _arrows[folder]
+                .Where(to => !excused.Contains((folder, to)))
+                .Select(Visit)
+                .FirstOrDefault(found => found is not null);
             path.RemoveAt(path.Count - 1);
             return circle;
         }
@@ -73,11 +77,16 @@ internal sealed class Floors
     public string Picture(IReadOnlySet<(string From, string To)> excused)
     {
         Dictionary<string, int> heights = [];
-        var lines = _arrows.Keys.Select(folder => (Folder: folder, Height: HeightOf(folder))).OrderByDescending(line => line.Height).ThenBy(line => line.Folder, StringComparer.Ordinal);
+        var lines = _arrows
+            .Keys.Select(folder => (Folder: folder, Height: HeightOf(folder)))
+            .OrderByDescending(line => line.Height)
+            .ThenBy(line => line.Folder, StringComparer.Ordinal);
         var text = new StringBuilder();
         foreach (var (folder, height) in lines)
         {
-            text.Append($"  {height} {folder}").Append(_arrows[folder].Count == 0 ? "" : " > " + string.Join(", ", _arrows[folder])).Append('\n');
+            text.Append($"  {height} {folder}")
+                .Append(_arrows[folder].Count == 0 ? "" : " > " + string.Join(", ", _arrows[folder]))
+                .Append('\n');
         }
 
         return text.ToString();
@@ -87,7 +96,11 @@ internal sealed class Floors
             if (heights.TryAdd(folder, 0))
             {
                 // Where there is a circle no number is right; another test names it.
-                heights[folder] = _arrows[folder].Where(to => !excused.Contains((folder, to))).Select(to => HeightOf(to) + 1).DefaultIfEmpty(0).Max();
+                heights[folder] = _arrows[folder]
+                    .Where(to => !excused.Contains((folder, to)))
+                    .Select(to => HeightOf(to) + 1)
+                    .DefaultIfEmpty(0)
+                    .Max();
             }
 
             return heights[folder];
@@ -113,64 +126,84 @@ internal sealed class Floors
         }
     }
 
-    /// <summary>Null for what the compiler adds outside the project's namespaces, and for the database's migrations, which a tool writes.</summary>
+    /// <summary>
+    /// Null for what the compiler adds outside the project's namespaces, and for the database's migrations, which a tool writes.
+    /// </summary>
     private string? FolderOf(TypeReference type)
     {
         var name = Outermost(type).Namespace;
         return name == _project ? "(root)"
-            : name.StartsWith(_project + ".", StringComparison.Ordinal) && !name.EndsWith(".Migrations", StringComparison.Ordinal) ? name[(_project.Length + 1)..]
+            : name.StartsWith(_project + ".", StringComparison.Ordinal) && !name.EndsWith(".Migrations", StringComparison.Ordinal)
+                ? name[(_project.Length + 1)..]
             : null;
     }
 
     private static TypeReference Outermost(TypeReference type) => type.DeclaringType is { } declaring ? Outermost(declaring) : type;
 
     private static IEnumerable<TypeReference?> Used(TypeDefinition type) =>
-    [
-        type.BaseType,
-        .. type.Interfaces.Select(one => one.InterfaceType),
-        .. type.CustomAttributes.SelectMany(OfAttribute),
-        .. type.GenericParameters.SelectMany(parameter => parameter.Constraints.Select(constraint => constraint.ConstraintType)),
-        .. type.Fields.Select(field => field.FieldType),
-        .. type.Properties.SelectMany(property => property.CustomAttributes.SelectMany(OfAttribute)),
-        .. type.Methods.SelectMany(OfMethod),
-    ];
+        [
+            type.BaseType,
+            .. type.Interfaces.Select(one => one.InterfaceType),
+            .. type.CustomAttributes.SelectMany(OfAttribute),
+            .. type.GenericParameters.SelectMany(parameter => parameter.Constraints.Select(constraint => constraint.ConstraintType)),
+            .. type.Fields.Select(field => field.FieldType),
+            .. type.Properties.SelectMany(property => property.CustomAttributes.SelectMany(OfAttribute)),
+            .. type.Methods.SelectMany(OfMethod),
+        ];
 
     private static IEnumerable<TypeReference?> OfMethod(MethodDefinition method) =>
-    [
-        method.ReturnType,
-        .. method.Parameters.Select(parameter => parameter.ParameterType),
-        .. method.CustomAttributes.SelectMany(OfAttribute),
-        .. method.GenericParameters.SelectMany(parameter => parameter.Constraints.Select(constraint => constraint.ConstraintType)),
-        .. method.HasBody ? OfBody(method.Body) : [],
-    ];
+        [
+            method.ReturnType,
+            .. method.Parameters.Select(parameter => parameter.ParameterType),
+            .. method.CustomAttributes.SelectMany(OfAttribute),
+            .. method.GenericParameters.SelectMany(parameter => parameter.Constraints.Select(constraint => constraint.ConstraintType)),
+            .. method.HasBody ? OfBody(method.Body) : [],
+        ];
 
     private static IEnumerable<TypeReference?> OfBody(MethodBody body) =>
-    [
-        .. body.Variables.Select(variable => variable.VariableType),
-        .. body.ExceptionHandlers.Select(handler => handler.CatchType),
-        .. body.Instructions.SelectMany(OfInstruction),
-    ];
+        [
+            .. body.Variables.Select(variable => variable.VariableType),
+            .. body.ExceptionHandlers.Select(handler => handler.CatchType),
+            .. body.Instructions.SelectMany(OfInstruction),
+        ];
 
-    private static IEnumerable<TypeReference?> OfInstruction(Instruction instruction) => instruction.Operand switch
-    {
-        TypeReference type => [type],
-        FieldReference field => [field.DeclaringType, field.FieldType],
-        GenericInstanceMethod method => [method.DeclaringType, method.ReturnType, .. method.GenericArguments, .. method.Parameters.Select(parameter => parameter.ParameterType)],
-        MethodReference method => [method.DeclaringType, method.ReturnType, .. method.Parameters.Select(parameter => parameter.ParameterType)],
-        _ => [],
-    };
+    private static IEnumerable<TypeReference?> OfInstruction(Instruction instruction) =>
+        instruction.Operand switch
+        {
+            TypeReference type => [type],
+            FieldReference field => [field.DeclaringType, field.FieldType],
+            GenericInstanceMethod method =>
+            [
+                method.DeclaringType,
+                method.ReturnType,
+                .. method.GenericArguments,
+                .. method.Parameters.Select(parameter => parameter.ParameterType),
+            ],
+            MethodReference method =>
+            [
+                method.DeclaringType,
+                method.ReturnType,
+                .. method.Parameters.Select(parameter => parameter.ParameterType),
+            ],
+            _ => [],
+        };
 
     private static IEnumerable<TypeReference?> OfAttribute(CustomAttribute attribute) =>
         [attribute.AttributeType, .. attribute.ConstructorArguments.Select(argument => argument.Value as TypeReference)];
 
     /// <summary>An array's element, a generic's arguments, and so on.</summary>
-    private static IEnumerable<TypeReference> Parts(TypeReference? type) => type switch
-    {
-        null or GenericParameter => [],
-        GenericInstanceType generic => [generic.ElementType, .. generic.GenericArguments.SelectMany(Parts)],
-        FunctionPointerType pointer => [.. Parts(pointer.ReturnType), .. pointer.Parameters.SelectMany(parameter => Parts(parameter.ParameterType))],
-        IModifierType modified => [.. Parts(modified.ElementType), .. Parts(modified.ModifierType)],
-        TypeSpecification specification => Parts(specification.ElementType),
-        _ => [type],
-    };
+    private static IEnumerable<TypeReference> Parts(TypeReference? type) =>
+        type switch
+        {
+            null or GenericParameter => [],
+            GenericInstanceType generic => [generic.ElementType, .. generic.GenericArguments.SelectMany(Parts)],
+            FunctionPointerType pointer =>
+            [
+                .. Parts(pointer.ReturnType),
+                .. pointer.Parameters.SelectMany(parameter => Parts(parameter.ParameterType)),
+            ],
+            IModifierType modified => [.. Parts(modified.ElementType), .. Parts(modified.ModifierType)],
+            TypeSpecification specification => Parts(specification.ElementType),
+            _ => [type],
+        };
 }

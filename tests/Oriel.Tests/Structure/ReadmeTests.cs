@@ -11,7 +11,10 @@ public sealed partial class ReadmeTests
     {
         var images = Image().Matches(SourceTree.Read("README.md")).Select(match => match.Groups["path"].Value).ToArray();
         Assert.NotEmpty(images);
-        Assert.All(images, path => Assert.Equal(PngSignature, File.ReadAllBytes(Path.Combine(SourceTree.Root, path))[..PngSignature.Length]));
+        Assert.All(
+            images,
+            path => Assert.Equal(PngSignature, File.ReadAllBytes(Path.Combine(SourceTree.Root, path))[..PngSignature.Length])
+        );
     }
 
     [GeneratedRegex(@"!\[[^\]]+\]\((?<path>[^)]+\.png)\)")]

@@ -13,7 +13,9 @@ public sealed partial class SourceRuleTests
 
     [Fact]
     public void NativeCode_OutsideOrielLinuxAndScreen_IsNotThere() =>
-        Assert.Empty(Matches(NativeCode(), path => !NativeProjects.Any(project => path.StartsWith(project + "/", StringComparison.Ordinal))));
+        Assert.Empty(
+            Matches(NativeCode(), path => !NativeProjects.Any(project => path.StartsWith(project + "/", StringComparison.Ordinal)))
+        );
 
     [Fact]
     public void UnsafeBlock_InNativeProjects_SaysWhyItIsSafe()
@@ -27,7 +29,10 @@ public sealed partial class SourceRuleTests
         Assert.Empty(silent);
     }
 
-    /// <summary>A wait is for an event with a deadline. Back-off between attempts and pacing by a clock take a TimeProvider, which this does not match.</summary>
+    /// <summary>
+    /// A wait is for an event with a deadline. Back-off between attempts and pacing by a clock take a TimeProvider, which this does not
+    /// match.
+    /// </summary>
     [Fact]
     public void FixedSleep_InSources_IsNotThere() => Assert.Empty(Matches(FixedSleep(), _ => true));
 
@@ -38,7 +43,13 @@ public sealed partial class SourceRuleTests
     [Fact]
     public void Files_AreShortEnoughToRead()
     {
-        (string Path, int Lines)[] tall = [.. SourceTree.Sources().Select(path => (path, SourceTree.Read(path).AsSpan().Count('\n'))).Where(file => file.Item2 > UsualLines)];
+        (string Path, int Lines)[] tall =
+        [
+            .. SourceTree
+                .Sources()
+                .Select(path => (path, SourceTree.Read(path).AsSpan().Count('\n')))
+                .Where(file => file.Item2 > UsualLines),
+        ];
         foreach (var (path, lines) in tall)
         {
             TestContext.Current.AddWarning($"{path} has {lines} lines");
@@ -55,7 +66,9 @@ public sealed partial class SourceRuleTests
         where pattern.IsMatch(line.text)
         select $"{path}:{line.number}: {line.text.Trim()}";
 
-    [GeneratedRegex(@"\[(LibraryImport|DllImport)\b|\bunsafe\b(?!-)(?![^""]*""[^""]*$)\s*[\{sp]|\bMarshal\.(Read|Write|AllocHGlobal|PtrTo)")]
+    [GeneratedRegex(
+        @"\[(LibraryImport|DllImport)\b|\bunsafe\b(?!-)(?![^""]*""[^""]*$)\s*[\{sp]|\bMarshal\.(Read|Write|AllocHGlobal|PtrTo)"
+    )]
     private static partial Regex NativeCode();
 
     [GeneratedRegex(@"\bunsafe\b")]
@@ -64,7 +77,10 @@ public sealed partial class SourceRuleTests
     [GeneratedRegex(@"\bfixed\s*\(|\bstackalloc\b[^;]*\*|\w+->\w+|\bnew\s+(ReadOnly)?Span<\w+>\(\(")]
     private static partial Regex PointerUse();
 
-    [GeneratedRegex(@"\bThread\.Sleep\(|\bTask\.Delay\(\s*(\d|TimeSpan\.From\w+\(\d[\d_.]*\)\s*[,)](?!\s*\w*(time|clock)))", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"\bThread\.Sleep\(|\bTask\.Delay\(\s*(\d|TimeSpan\.From\w+\(\d[\d_.]*\)\s*[,)](?!\s*\w*(time|clock)))",
+        RegexOptions.IgnoreCase
+    )]
     private static partial Regex FixedSleep();
 
     [GeneratedRegex(@"\bTODO\b|\bFIXME\b|\bHACK\b|NotImplementedException")]

@@ -1,13 +1,16 @@
 namespace Oriel.Tests.Structure;
 
-/// <summary>The checkout that these tests look at: ORIEL_TEST_SOURCE, else the folder above the test program that holds oriel.slnx.</summary>
+/// <summary>
+/// The checkout that these tests look at: ORIEL_TEST_SOURCE, else the folder above the test program that holds oriel.slnx.
+/// </summary>
 internal static class SourceTree
 {
     public static string Root { get; } = Find();
 
     /// <summary>C# files of src, without what builds write; paths relative to the root.</summary>
     public static IEnumerable<string> Sources(string folder = "src") =>
-        Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+        Directory
+            .EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(Root, path))
             .Where(path => !path.Split('/').Any(part => part is "bin" or "obj"));
 

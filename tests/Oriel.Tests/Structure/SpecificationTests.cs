@@ -18,7 +18,8 @@ public sealed partial class SpecificationTests
         Assert.Empty(
             from row in rows
             where row.Promise.Length == 0 || !(PendingWithReason().IsMatch(row.Shown) || OnlyReferences().IsMatch(row.Shown))
-            select $"line {row.Line}: neither references alone nor 'pending: reason': {row.Shown}");
+            select $"line {row.Line}: neither references alone nor 'pending: reason': {row.Shown}"
+        );
     }
 
     [Fact]
@@ -45,12 +46,15 @@ public sealed partial class SpecificationTests
         if (place.StartsWith("bench/", StringComparison.Ordinal))
         {
             return Directory.Exists(Path.Combine(SourceTree.Root, place))
-                && (name.Length == 0 || SourceTree.Sources(place).Any(path => SourceTree.Read(path).Contains($"\"{name}\"", StringComparison.Ordinal)));
+                && (
+                    name.Length == 0
+                    || SourceTree.Sources(place).Any(path => SourceTree.Read(path).Contains($"\"{name}\"", StringComparison.Ordinal))
+                );
         }
 
         if (place == "web")
         {
-            var file = Path.Combine(SourceTree.Root, "web", "test", head + ".test.ts");
+            var file = Directory.EnumerateFiles(Path.Combine(SourceTree.Root, "web", "test"), head + ".test.?s").FirstOrDefault() ?? "";
             return File.Exists(file) && (tail == "test" || File.ReadAllText(file).Contains($"test(\"{tail}\"", StringComparison.Ordinal));
         }
 
@@ -60,27 +64,37 @@ public sealed partial class SpecificationTests
         }
 
         // A test is a method with an attribute; the file that declares its class is where it must stand.
-        return Directory.Exists(Path.Combine(SourceTree.Root, "tests", place)) && SourceTree.Sources($"tests/{place}").Select(SourceTree.Read).Any(text =>
-            Regex.IsMatch(text, $@"\bclass {Regex.Escape(head)}\b")
-            && Regex.IsMatch(text, $@"\[(Fact|Theory)\b(?:(?!\bpublic ).)*?\bpublic (?:(?:async )?Task|void) {Regex.Escape(tail)}\(", RegexOptions.Singleline));
+        return Directory.Exists(Path.Combine(SourceTree.Root, "tests", place))
+            && SourceTree
+                .Sources($"tests/{place}")
+                .Select(SourceTree.Read)
+                .Any(text =>
+                    Regex.IsMatch(text, $@"\bclass {Regex.Escape(head)}\b")
+                    && Regex.IsMatch(
+                        text,
+                        $@"\[(Fact|Theory)\b(?:(?!\bpublic ).)*?\bpublic (?:(?:async )?Task|void) {Regex.Escape(tail)}\(",
+                        RegexOptions.Singleline
+                    )
+                );
     }
 
     /// <summary>The file whose functions are the tests of a ring that is a script.</summary>
-    private static string? ScriptOf(string place) => place switch
-    {
-        "script" => "tests/script.sh",
-        "hosts" => "tests/host-life.sh",
-        "machine" => "tests/machine.sh",
-        _ => null,
-    };
+    private static string? ScriptOf(string place) =>
+        place switch
+        {
+            "script" => "tests/script.sh",
+            "hosts" => "tests/host-life.sh",
+            "machine" => "tests/machine.sh",
+            _ => null,
+        };
 
     private static List<(int Line, string Promise, string Shown)> Rows() =>
-    [
-        .. from line in SourceTree.Read(Page).Split('\n').Select((text, index) => (text, number: index + 1))
-           let row = Row().Match(line.text)
-           where row.Success && row.Groups[1].Value is not ("promise" or "---")
-           select (line.number, row.Groups[1].Value, row.Groups[2].Value),
-    ];
+        [
+            .. from line in SourceTree.Read(Page).Split('\n').Select((text, index) => (text, number: index + 1))
+            let row = Row().Match(line.text)
+            where row.Success && row.Groups[1].Value is not ("promise" or "---")
+            select (line.number, row.Groups[1].Value, row.Groups[2].Value),
+        ];
 
     [GeneratedRegex(@"^\|\s*(.*?)\s*\|\s*([^|]*?)\s*\|\s*$")]
     private static partial Regex Row();
@@ -88,7 +102,9 @@ public sealed partial class SpecificationTests
     [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|hosts|machine|bench/[\w.]+)(?:: ([\w.]+))?`")]
     private static partial Regex Reference();
 
-    [GeneratedRegex(@"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`)*$")]
+    [GeneratedRegex(
+        @"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`)*$"
+    )]
     private static partial Regex OnlyReferences();
 
     [GeneratedRegex(@"^pending: \S")]

@@ -17,7 +17,9 @@ public sealed partial class TroubleshootingTests
 
     [Fact]
     public void Row_EveryWarning_IsThere() =>
-        Assert.Empty(Words.Of(typeof(WarningCodes)).Except(Rows("Warnings of a desktop that goes on")).Except(Rows("Reasons of a desktop")));
+        Assert.Empty(
+            Words.Of(typeof(WarningCodes)).Except(Rows("Warnings of a desktop that goes on")).Except(Rows("Reasons of a desktop"))
+        );
 
     [Fact]
     public void Row_EveryStep_IsThere() => Assert.Empty(Words.Of(typeof(StepNames)).Except(Rows("Steps")));
@@ -35,8 +37,11 @@ public sealed partial class TroubleshootingTests
 
     /// <summary>Every row says what to do, in a sentence or two.</summary>
     [Fact]
-    public void Row_Each_SaysWhatToDo() => Assert.All(
-        Row().Matches(SourceTree.Read(Page)).Select(match => match.Groups[2].Value), text => Assert.InRange(text.Length, 10, 260));
+    public void Row_Each_SaysWhatToDo() =>
+        Assert.All(
+            Row().Matches(SourceTree.Read(Page)).Select(match => match.Groups[2].Value),
+            text => Assert.InRange(text.Length, 10, 260)
+        );
 
     private static string[] Rows(string section)
     {

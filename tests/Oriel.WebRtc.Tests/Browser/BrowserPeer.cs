@@ -60,7 +60,8 @@ public sealed class BrowserPeer(IPage page) : IAsyncDisposable
 
     public Task<int> FramesAsync() => page.EvaluateAsync<int>("() => window.frames_");
 
-    public async Task<JsonElement> InboundAsync() => JsonDocument.Parse(await page.EvaluateAsync<string>("() => window.inbound()")).RootElement;
+    public async Task<JsonElement> InboundAsync() =>
+        JsonDocument.Parse(await page.EvaluateAsync<string>("() => window.inbound()")).RootElement;
 
     /// <summary>Waits until <paramref name="more"/> further frames were shown; on time-out says what was last seen.</summary>
     public async Task WaitForFramesAsync(int more, int seconds = 30)
@@ -74,11 +75,17 @@ public sealed class BrowserPeer(IPage page) : IAsyncDisposable
     {
         try
         {
-            await page.WaitForFunctionAsync($"() => {condition}", null, new PageWaitForFunctionOptions { Timeout = seconds * 1000, PollingInterval = 50 });
+            await page.WaitForFunctionAsync(
+                $"() => {condition}",
+                null,
+                new PageWaitForFunctionOptions { Timeout = seconds * 1000, PollingInterval = 50 }
+            );
         }
         catch (TimeoutException)
         {
-            var state = await page.EvaluateAsync<string>("() => `${pc.connectionState}/${pc.iceConnectionState}, frames shown ${window.frames_}, messages ${JSON.stringify(window.messages)}`");
+            var state = await page.EvaluateAsync<string>(
+                "() => `${pc.connectionState}/${pc.iceConnectionState}, frames shown ${window.frames_}, messages ${JSON.stringify(window.messages)}`"
+            );
             Assert.Fail($"{condition} did not become true in {seconds} s; last seen: {state}; {await InboundAsync()}; {Other?.GetStats()}");
         }
     }

@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Text;
 using Oriel.WebRtc.Peers;
-using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Browser;
 
@@ -57,9 +57,12 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
         await browser.WaitForFramesAsync(30);
         var before = peer.GetStats().RemoteAddress;
 
-        // What a WHEP client does: an offer with iceRestart, its fragment by PATCH, and the answer made of the old one with the new credentials.
+        // What a WHEP client does: an offer with iceRestart, its fragment by PATCH, and the answer made of the old one with the new
+        // credentials.
         var answer = await browser.Page.EvaluateAsync<string>("() => pc.remoteDescription.sdp");
-        var offer = await browser.Page.EvaluateAsync<string>("async () => { await pc.setLocalDescription(await pc.createOffer({ iceRestart: true })); return pc.localDescription.sdp; }");
+        var offer = await browser.Page.EvaluateAsync<string>(
+            "async () => { await pc.setLocalDescription(await pc.createOffer({ iceRestart: true })); return pc.localDescription.sdp; }"
+        );
         var fragment = peer.PatchIce(Fragment(offer));
         Assert.NotNull(fragment);
         await browser.AcceptAnswerAsync(Replace(Replace(answer, fragment, "a=ice-ufrag:"), fragment, "a=ice-pwd:"));
@@ -104,16 +107,20 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
         await using var peer = endpoint.CreatePeer(new PeerOptions());
         browser.Other = peer;
         var received = new ConcurrentQueue<string>();
-        peer.DataChannelOpened += channel => channel.MessageReceived += (data, isText) =>
-        {
-            received.Enqueue($"{channel.Label} {(isText ? Encoding.UTF8.GetString(data.Span) : data.Length)}");
-            channel.TrySend(data.Span, isText);
-        };
+        peer.DataChannelOpened += channel =>
+            channel.MessageReceived += (data, isText) =>
+            {
+                received.Enqueue($"{channel.Label} {(isText ? Encoding.UTF8.GetString(data.Span) : data.Length)}");
+                channel.TrySend(data.Span, isText);
+            };
 
-        await browser.AcceptAnswerAsync(peer.AcceptOffer(await browser.OfferAsync("{ pointer: { ordered: false, maxRetransmits: 0 }, input: {}, control: {} }")));
+        await browser.AcceptAnswerAsync(
+            peer.AcceptOffer(await browser.OfferAsync("{ pointer: { ordered: false, maxRetransmits: 0 }, input: {}, control: {} }"))
+        );
         await browser.WaitAsync("Object.values(window.channels).every(c => c.readyState === 'open')");
         await browser.Page.EvaluateAsync(
-            "() => { channels.pointer.send(new Uint8Array(8)); channels.input.send('key'); channels.control.send('x'.repeat(200000)); channels.control.send(new Uint8Array(65536)); }");
+            "() => { channels.pointer.send(new Uint8Array(8)); channels.input.send('key'); channels.control.send('x'.repeat(200000)); channels.control.send(new Uint8Array(65536)); }"
+        );
 
         await browser.WaitAsync("window.messages.length === 4");
         Assert.Equal(4, received.Count);
@@ -152,7 +159,9 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
         await endpoint.DisposeAsync();
 
         Assert.Equal(CloseReason.EndpointStopped, await peer.Closed);
-        await browser.WaitAsync("pc.connectionState === 'closed' || pc.connectionState === 'failed' || pc.connectionState === 'disconnected' || channels.input.readyState === 'closed'");
+        await browser.WaitAsync(
+            "pc.connectionState === 'closed' || pc.connectionState === 'failed' || pc.connectionState === 'disconnected' || channels.input.readyState === 'closed'"
+        );
     }
 
     [Fact]
@@ -171,7 +180,8 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
         Assert.Equal(CloseReason.DtlsFailed, await peer.Closed.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
     }
 
-    private static string Fragment(string sdp) => string.Join("\r\n", sdp.Split("\r\n").Where(line => line.StartsWith("a=ice-", StringComparison.Ordinal)).Distinct()) + "\r\n";
+    private static string Fragment(string sdp) =>
+        string.Join("\r\n", sdp.Split("\r\n").Where(line => line.StartsWith("a=ice-", StringComparison.Ordinal)).Distinct()) + "\r\n";
 
     private static string Replace(string answer, string fragment, string name)
     {
@@ -180,5 +190,12 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
     }
 
     private static Task<WebRtcEndpoint> StartAsync(WebRtcOptions options) =>
-        WebRtcEndpoint.StartAsync(options with { Listen = new IPEndPoint(IPAddress.Loopback, 0) }, TestLogs.Factory, TestContext.Current.CancellationToken);
+        WebRtcEndpoint.StartAsync(
+            options with
+            {
+                Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            },
+            TestLogs.Factory,
+            TestContext.Current.CancellationToken
+        );
 }

@@ -1,7 +1,7 @@
 using System.Net;
 using Oriel.WebRtc.Peers;
-using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Browser;
 
@@ -34,5 +34,12 @@ public sealed class ChromiumTests(Chromium chromium) : IClassFixture<Chromium>
     }
 
     private static Task<WebRtcEndpoint> StartAsync(WebRtcOptions options) =>
-        WebRtcEndpoint.StartAsync(options with { Listen = new IPEndPoint(IPAddress.Loopback, 0) }, TestLogs.Factory, TestContext.Current.CancellationToken);
+        WebRtcEndpoint.StartAsync(
+            options with
+            {
+                Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            },
+            TestLogs.Factory,
+            TestContext.Current.CancellationToken
+        );
 }

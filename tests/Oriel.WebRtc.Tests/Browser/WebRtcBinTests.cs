@@ -3,12 +3,14 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using Oriel.WebRtc.Peers;
-using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Browser;
 
-/// <summary>GStreamer's webrtcbin (libnice, OpenSSL, libsrtp) as a peer that shares no code with the browsers: webrtcbin.py beside this file.</summary>
+/// <summary>
+/// GStreamer's webrtcbin (libnice, OpenSSL, libsrtp) as a peer that shares no code with the browsers: webrtcbin.py beside this file.
+/// </summary>
 public sealed class WebRtcBinTests
 {
     private const string Python = "/usr/bin/python3";
@@ -20,7 +22,10 @@ public sealed class WebRtcBinTests
     {
         await SkipWithoutGStreamerAsync();
         await using var endpoint = await WebRtcEndpoint.StartAsync(
-            new WebRtcOptions { Listen = new IPEndPoint(IPAddress.Any, 0) }, TestLogs.Factory, TestContext.Current.CancellationToken);
+            new WebRtcOptions { Listen = new IPEndPoint(IPAddress.Any, 0) },
+            TestLogs.Factory,
+            TestContext.Current.CancellationToken
+        );
         await using var peer = endpoint.CreatePeer(new PeerOptions { Codecs = [codec] });
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
         using var process = Start(await WriteScriptAsync());
@@ -34,7 +39,8 @@ public sealed class WebRtcBinTests
             var frames = 0;
             while (frames < 60)
             {
-                var line = await process.StandardOutput.ReadLineAsync(deadline.Token) ?? throw new InvalidOperationException("webrtcbin ended");
+                var line =
+                    await process.StandardOutput.ReadLineAsync(deadline.Token) ?? throw new InvalidOperationException("webrtcbin ended");
                 frames = line.StartsWith("frames ", StringComparison.Ordinal) ? int.Parse(line[7..], CultureInfo.InvariantCulture) : frames;
             }
 
@@ -53,12 +59,15 @@ public sealed class WebRtcBinTests
         }
     }
 
-    private static Process Start(string script) => Process.Start(new ProcessStartInfo(Python)
-    {
-        ArgumentList = { script },
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-    })!;
+    private static Process Start(string script) =>
+        Process.Start(
+            new ProcessStartInfo(Python)
+            {
+                ArgumentList = { script },
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            }
+        )!;
 
     private static async Task<string> ReadAnswerAsync(StreamReader output, CancellationToken cancellationToken)
     {
@@ -96,13 +105,16 @@ public sealed class WebRtcBinTests
             Assert.Skip($"{Python} is not installed.");
         }
 
-        const string Probe = "import gi; gi.require_version('Gst','1.0'); gi.require_version('GstWebRTC','1.0'); from gi.repository import Gst, GstWebRTC; Gst.init(None); "
+        const string Probe =
+            "import gi; gi.require_version('Gst','1.0'); gi.require_version('GstWebRTC','1.0'); from gi.repository import Gst, GstWebRTC; Gst.init(None); "
             + "assert all(Gst.ElementFactory.find(n) for n in ('webrtcbin','nicesrc','dtlssrtpdec','vp8dec'))";
         using var process = Process.Start(new ProcessStartInfo(Python) { ArgumentList = { "-c", Probe }, RedirectStandardError = true })!;
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         if (process.ExitCode != 0)
         {
-            Assert.Skip("GStreamer's webrtcbin for Python is not installed (python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-plugins-good gstreamer1.0-plugins-bad).");
+            Assert.Skip(
+                "GStreamer's webrtcbin for Python is not installed (python3-gi gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)."
+            );
         }
     }
 }

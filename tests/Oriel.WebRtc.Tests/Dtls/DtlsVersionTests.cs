@@ -68,13 +68,25 @@ public sealed class DtlsVersionTests
         public async Task<(DtlsOutcome Server, Exception? Client)> HandshakeAsync(ProtocolVersion version)
         {
             var done = new TaskCompletionSource<DtlsOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
-            Server.Start(DtlsCertificate.Create(DateTimeOffset.UtcNow), new CertificateFingerprint(HashAlgorithmName.SHA256, SHA256.HashData(_own.Der)), done.SetResult);
+            Server.Start(
+                DtlsCertificate.Create(DateTimeOffset.UtcNow),
+                new CertificateFingerprint(HashAlgorithmName.SHA256, SHA256.HashData(_own.Der)),
+                done.SetResult
+            );
             var client = Task.Factory.StartNew(
-                () => Record.Exception(() => { Client = new DtlsClientProtocol().Connect(new DtlsVersionTests.Client(_own, version), _toClient); }),
+                () =>
+                    Record.Exception(() =>
+                    {
+                        Client = new DtlsClientProtocol().Connect(new DtlsVersionTests.Client(_own, version), _toClient);
+                    }),
                 TestContext.Current.CancellationToken,
                 TaskCreationOptions.LongRunning,
-                TaskScheduler.Default);
-            return (await done.Task.WaitAsync(Deadline, TestContext.Current.CancellationToken), await client.WaitAsync(Deadline, TestContext.Current.CancellationToken));
+                TaskScheduler.Default
+            );
+            return (
+                await done.Task.WaitAsync(Deadline, TestContext.Current.CancellationToken),
+                await client.WaitAsync(Deadline, TestContext.Current.CancellationToken)
+            );
         }
 
         public void Dispose()
@@ -88,9 +100,10 @@ public sealed class DtlsVersionTests
     {
         protected override ProtocolVersion[] GetSupportedVersions() => version.Only();
 
-        protected override int[] GetSupportedCipherSuites() => version.Equals(ProtocolVersion.DTLSv12)
-            ? [CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]
-            : [CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA];
+        protected override int[] GetSupportedCipherSuites() =>
+            version.Equals(ProtocolVersion.DTLSv12)
+                ? [CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]
+                : [CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA];
 
         public override IDictionary<int, byte[]> GetClientExtensions()
         {
@@ -109,8 +122,13 @@ public sealed class DtlsVersionTests
             // Its fingerprint comes by SDP, which there is none of here.
         }
 
-        public TlsCredentials GetClientCredentials(CertificateRequest certificateRequest) => new BcDefaultTlsCredentialedSigner(
-            new TlsCryptoParameters(context), crypto, own.Key, new Certificate([new BcTlsCertificate(crypto, own.Der)]),
-            new SignatureAndHashAlgorithm(Org.BouncyCastle.Tls.HashAlgorithm.sha256, SignatureAlgorithm.ecdsa));
+        public TlsCredentials GetClientCredentials(CertificateRequest certificateRequest) =>
+            new BcDefaultTlsCredentialedSigner(
+                new TlsCryptoParameters(context),
+                crypto,
+                own.Key,
+                new Certificate([new BcTlsCertificate(crypto, own.Der)]),
+                new SignatureAndHashAlgorithm(Org.BouncyCastle.Tls.HashAlgorithm.sha256, SignatureAlgorithm.ecdsa)
+            );
     }
 }

@@ -3,7 +3,9 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Fixtures;
 
-/// <summary>Sends a clip over and over at a frame rate, and goes to its next key frame when one is asked for, as a live encoder would make one.</summary>
+/// <summary>
+/// Sends a clip over and over at a frame rate, and goes to its next key frame when one is asked for, as a live encoder would make one.
+/// </summary>
 internal sealed class ClipPlayer : IAsyncDisposable
 {
     private readonly PeerConnection _peer;

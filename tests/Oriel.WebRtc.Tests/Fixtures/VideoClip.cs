@@ -6,9 +6,10 @@ namespace Oriel.WebRtc.Tests.Fixtures;
 /// <summary>
 /// Two seconds of a moving ball, 320x240, a key frame every 30. Made by:
 /// <code>
-/// gst-launch-1.0 videotestsrc pattern=ball num-buffers=60 ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! y4menc ! filesink location=ball.y4m
-/// vpxenc --codec=vp8 --ivf --rt --cpu-used=8 --target-bitrate=300 --kf-max-dist=30 --kf-min-dist=30 -o ball.ivf ball.y4m
-/// gst-launch-1.0 videotestsrc pattern=ball num-buffers=60 ! video/x-raw,width=320,height=240,framerate=30/1 ! x264enc tune=zerolatency speed-preset=veryfast bitrate=300 key-int-max=30 !
+/// gst-launch-1.0 videotestsrc pattern=ball num-buffers=60 ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! y4menc !
+/// filesink location=ball.y4m vpxenc --codec=vp8 --ivf --rt --cpu-used=8 --target-bitrate=300 --kf-max-dist=30 --kf-min-dist=30 -o ball.ivf
+/// ball.y4m gst-launch-1.0 videotestsrc pattern=ball num-buffers=60 ! video/x-raw,width=320,height=240,framerate=30/1 ! x264enc
+/// tune=zerolatency speed-preset=veryfast bitrate=300 key-int-max=30 !
 ///     video/x-h264,profile=constrained-baseline,stream-format=byte-stream,alignment=au ! filesink location=ball.h264
 /// </code>
 /// </summary>
@@ -23,7 +24,7 @@ internal static class VideoClip
     {
         var bytes = Resource("ball.ivf");
         var frames = new List<EncodedVideo>();
-        for (var at = 32; at + 12 <= bytes.Length;)
+        for (var at = 32; at + 12 <= bytes.Length; )
         {
             var length = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at));
             var frame = bytes.AsMemory(at + 12, length);

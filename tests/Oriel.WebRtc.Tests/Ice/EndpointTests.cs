@@ -11,7 +11,10 @@ namespace Oriel.WebRtc.Tests.Ice;
 
 public sealed class EndpointTests
 {
-    private static readonly string Offer = Fuzzer.Seeds("sdp").Select(Encoding.UTF8.GetString).First(text => text.StartsWith("v=0\r\no=- 866", StringComparison.Ordinal));
+    private static readonly string Offer = Fuzzer
+        .Seeds("sdp")
+        .Select(Encoding.UTF8.GetString)
+        .First(text => text.StartsWith("v=0\r\no=- 866", StringComparison.Ordinal));
 
     [Fact]
     public async Task Peers_ThreeHundred_CostNoThreadEach()

@@ -141,9 +141,7 @@ public sealed class IceAgentTests
         public override IPEndPoint Remote => From;
         public override bool IsTcp => isTcp;
 
-        public override void Send(ReadOnlySpan<byte> packet)
-        {
-        }
+        public override void Send(ReadOnlySpan<byte> packet) { }
 
         public override void Close() => IsClosed = true;
     }

@@ -39,7 +39,8 @@ public sealed class StunVectorTests
     [InlineData(2, "2001:db8:1234:5678:11:2233:4455:6677")]
     public void Write_Response_IsTheVectorButForItsSoftwarePadding(int seed, string address)
     {
-        // The vectors pad SOFTWARE with a blank instead of zero, so integrity and fingerprint differ; all before them but that byte must be the same.
+        // The vectors pad SOFTWARE with a blank instead of zero, so integrity and fingerprint differ; all before them but that byte must be
+        // the same.
         var expected = Fuzzer.Seeds("stun")[seed];
         Assert.True(StunMessage.TryParse(expected, out var vector));
         var buffer = new byte[256];

@@ -1,13 +1,15 @@
 using System.Diagnostics;
 using System.Net;
 using Oriel.WebRtc.Peers;
-using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Browser;
 using Oriel.WebRtc.Tests.Fixtures;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Relay;
 
-/// <summary>Chromium behind a lossy, slow or changing path. Only behaviour is tested, with wide deadlines; the numbers go to the output.</summary>
+/// <summary>
+/// Chromium behind a lossy, slow or changing path. Only behaviour is tested, with wide deadlines; the numbers go to the output.
+/// </summary>
 public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
 {
     private const int KeyFrameBytes = 60_000;
@@ -56,7 +58,10 @@ public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
         await path.Browser.WaitForFramesAsync(30, 60);
         path.Relay.Up = path.Relay.Up with { Loss = 1 };
 
-        Assert.Equal(CloseReason.ConsentExpired, await path.Peer.Closed.WaitAsync(TimeSpan.FromSeconds(90), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            CloseReason.ConsentExpired,
+            await path.Peer.Closed.WaitAsync(TimeSpan.FromSeconds(90), TestContext.Current.CancellationToken)
+        );
     }
 
     private static PeerState? Take(System.Collections.Concurrent.BlockingCollection<PeerState> states) =>
@@ -88,7 +93,15 @@ public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
     {
         var relay = new UdpRelay(down, new LinkOptions(0, 0, OneWay));
         var endpoint = await WebRtcEndpoint.StartAsync(
-            (options ?? new WebRtcOptions()) with { Listen = new IPEndPoint(IPAddress.Loopback, 0), PublicPort = relay.Port, Tcp = false }, TestLogs.Factory, TestContext.Current.CancellationToken);
+            (options ?? new WebRtcOptions()) with
+            {
+                Listen = new IPEndPoint(IPAddress.Loopback, 0),
+                PublicPort = relay.Port,
+                Tcp = false,
+            },
+            TestLogs.Factory,
+            TestContext.Current.CancellationToken
+        );
         relay.Start(endpoint.Port);
         var browser = await chromium.OpenAsync();
         var peer = endpoint.CreatePeer(new PeerOptions { Codecs = [VideoCodec.Vp8], MaxBitrate = maxBitrate });
@@ -105,18 +118,31 @@ public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
         public PeerConnection Peer => peer;
         public BrowserPeer Browser => browser;
 
-        /// <summary>Frames of the size that an encoder at the target bitrate would make; a VP8 decoder does not mind zeros behind the last partition.</summary>
-        public ClipPlayer Play() => new(peer, 30, frame =>
-        {
-            var size = Interlocked.Exchange(ref _isFirst, 0) == 1 ? KeyFrameBytes : Math.Max(frame.Data.Length, peer.GetStats().TargetBitrate / 8 / 30);
-            var data = new byte[Math.Max(size, frame.Data.Length)];
-            frame.Data.CopyTo(data);
-            return frame with { Data = data };
-        });
+        /// <summary>
+        /// Frames of the size that an encoder at the target bitrate would make; a VP8 decoder does not mind zeros behind the last
+        /// partition.
+        /// </summary>
+        public ClipPlayer Play() =>
+            new(
+                peer,
+                30,
+                frame =>
+                {
+                    var size =
+                        Interlocked.Exchange(ref _isFirst, 0) == 1
+                            ? KeyFrameBytes
+                            : Math.Max(frame.Data.Length, peer.GetStats().TargetBitrate / 8 / 30);
+                    var data = new byte[Math.Max(size, frame.Data.Length)];
+                    frame.Data.CopyTo(data);
+                    return frame with { Data = data };
+                }
+            );
 
-        public void Note() => TestContext.Current.TestOutputHelper!.WriteLine(
-            $"{DateTime.UtcNow:mm:ss.fff} target {peer.Bandwidth.Target / 1000}, trains {peer.Bandwidth.Capacity / 1000:F0} kbit/s, queue {peer.Bandwidth.StandingQueue / 1000} ms, "
-            + $"trip {peer.Bandwidth.RoundTrip / 1000} ms, waiting {peer.GetStats().QueuedBytes}");
+        public void Note() =>
+            TestContext.Current.TestOutputHelper!.WriteLine(
+                $"{DateTime.UtcNow:mm:ss.fff} target {peer.Bandwidth.Target / 1000}, trains {peer.Bandwidth.Capacity / 1000:F0} kbit/s, queue {peer.Bandwidth.StandingQueue / 1000} ms, "
+                    + $"trip {peer.Bandwidth.RoundTrip / 1000} ms, waiting {peer.GetStats().QueuedBytes}"
+            );
 
         public async Task WaitForTargetAsync(Func<int, bool> condition, string what)
         {
@@ -152,7 +178,8 @@ public sealed class NetworkTests(Chromium chromium) : IClassFixture<Chromium>
             var (delivered, bytes, dropped) = relay.DownCounts;
             TestContext.Current.TestOutputHelper!.WriteLine(
                 $"{name}: shown {await browser.FramesAsync()}, freezes {inbound.GetProperty("freezeCount")} of {inbound.GetProperty("totalFreezesDuration")} s in "
-                + $"{inbound.GetProperty("totalInterFrameDelay")} s, relay {delivered} packets {bytes} bytes, dropped {dropped}\n{peer.GetStats()}");
+                    + $"{inbound.GetProperty("totalInterFrameDelay")} s, relay {delivered} packets {bytes} bytes, dropped {dropped}\n{peer.GetStats()}"
+            );
         }
 
         public async ValueTask DisposeAsync()

@@ -5,7 +5,8 @@ using Oriel.WebRtc.Peers;
 namespace Oriel.WebRtc.Tests.Relay;
 
 /// <summary>
-/// A path between browsers and one endpoint in user space (the kernel here has no netem). Make the relay first, give its <see cref="Port"/> to the endpoint as
+/// A path between browsers and one endpoint in user space (the kernel here has no netem). Make the relay first, give its <see cref="Port"/>
+/// to the endpoint as
 /// <see cref="WebRtcOptions.PublicPort"/> with TCP off, then call <see cref="Start"/> with the endpoint's own port.
 /// </summary>
 public sealed class UdpRelay : IAsyncDisposable
@@ -65,7 +66,11 @@ public sealed class UdpRelay : IAsyncDisposable
 
     private static Socket Bind()
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveBufferSize = 1 << 20, SendBufferSize = 1 << 20 };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp)
+        {
+            ReceiveBufferSize = 1 << 20,
+            SendBufferSize = 1 << 20,
+        };
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return socket;
     }

@@ -79,7 +79,12 @@ public sealed class RtcpTests
     private static List<Arrival> Read(int seed)
     {
         var arrivals = new List<Arrival>();
-        Assert.True(TransportFeedback.TryRead(new RtcpPacket(RtcpType.TransportFeedback, Feedback.TransportWide, Fuzzer.Seeds("transport-feedback")[seed]), arrivals));
+        Assert.True(
+            TransportFeedback.TryRead(
+                new RtcpPacket(RtcpType.TransportFeedback, Feedback.TransportWide, Fuzzer.Seeds("transport-feedback")[seed]),
+                arrivals
+            )
+        );
         return arrivals;
     }
 }

@@ -21,7 +21,10 @@ public sealed class LossTests
 
         sent = path.Sender.Counters.PacketsSent - sent;
         repeated = path.Sender.Counters.PacketsRepeated - repeated;
-        Assert.True(repeated > sent / 2, $"{repeated} of {sent} packets were repeated; loss of late {path.Bandwidth.IsLossy}, capacity {path.Bandwidth.Capacity:F0}");
+        Assert.True(
+            repeated > sent / 2,
+            $"{repeated} of {sent} packets were repeated; loss of late {path.Bandwidth.IsLossy}, capacity {path.Bandwidth.Capacity:F0}"
+        );
     }
 
     [Fact]
@@ -107,7 +110,9 @@ public sealed class LossTests
     /// <summary>A sender whose packets pass a link of some rate, 20 ms each way; feedback comes once a frame.</summary>
     private sealed class Path : IDisposable
     {
-        private const long OneWay = 20_000, Interval = 33_333, RoundTrip = 2 * OneWay;
+        private const long OneWay = 20_000,
+            Interval = 33_333,
+            RoundTrip = 2 * OneWay;
         private readonly SrtpContext _srtp;
         private readonly double _rate;
         private readonly double _loss;
@@ -122,7 +127,15 @@ public sealed class LossTests
             (_rate, _loss) = (bitsPerSecond, loss);
             var keys = new SrtpKeys(SrtpProfile.AeadAes128Gcm, new byte[16], new byte[SrtpProfile.AeadAes128Gcm.SaltLength]);
             _srtp = new SrtpContext(keys, keys);
-            var parameters = new VideoParameters { Codec = VideoCodec.Vp8, PayloadType = 96, RtxPayloadType = 97, Mid = "0", Extensions = VideoExtensions.Offered, TransportFeedback = true };
+            var parameters = new VideoParameters
+            {
+                Codec = VideoCodec.Vp8,
+                PayloadType = 96,
+                RtxPayloadType = 97,
+                Mid = "0",
+                Extensions = VideoExtensions.Offered,
+                TransportFeedback = true,
+            };
             Bandwidth = new BandwidthEstimator(6_000_000, 150_000, 20_000_000);
             Sender = new VideoSender(parameters, 1, 2, _srtp, Bandwidth, OnPacket);
         }

@@ -2,8 +2,8 @@ using System.Buffers.Binary;
 using Oriel.WebRtc.CongestionControl;
 using Oriel.WebRtc.Rtp;
 using Oriel.WebRtc.Srtp;
-using Oriel.WebRtc.Video;
 using Oriel.WebRtc.Tests.Fixtures;
+using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Tests.Rtp;
 
@@ -113,13 +113,27 @@ public sealed class PacketizerTests
         Assert.InRange(now, 300_000, 600_000); // 200 kB at 2.5 times 1.5 Mbit/s
     }
 
-    private static VideoSender Sender(SrtpContext srtp, Action<ReadOnlyMemory<byte>> send, int bitrate = 4_000_000) => new(
-        new VideoParameters { Codec = VideoCodec.Vp8, PayloadType = 96, RtxPayloadType = 97, Mid = "0", Extensions = VideoExtensions.Offered },
-        1, 2, srtp, new BandwidthEstimator(bitrate, 100_000, 12_000_000), send);
+    private static VideoSender Sender(SrtpContext srtp, Action<ReadOnlyMemory<byte>> send, int bitrate = 4_000_000) =>
+        new(
+            new VideoParameters
+            {
+                Codec = VideoCodec.Vp8,
+                PayloadType = 96,
+                RtxPayloadType = 97,
+                Mid = "0",
+                Extensions = VideoExtensions.Offered,
+            },
+            1,
+            2,
+            srtp,
+            new BandwidthEstimator(bitrate, 100_000, 12_000_000),
+            send
+        );
 
     private static EncodedVideo Frame(int length, bool isKey) => new(new byte[length], 1, isKey, 320, 240);
 
-    private static byte[] Descriptor(MediaPacket packet) => [.. Enumerable.Range(0, packet.PrefixLength).Select(i => (byte)(packet.Prefix >> (8 * i)))];
+    private static byte[] Descriptor(MediaPacket packet) =>
+        [.. Enumerable.Range(0, packet.PrefixLength).Select(i => (byte)(packet.Prefix >> (8 * i)))];
 
     private static List<string> Units(ReadOnlyMemory<byte> accessUnit)
     {
@@ -145,7 +159,7 @@ public sealed class PacketizerTests
             switch (bytes[0] & 0x1F)
             {
                 case 24:
-                    for (var at = 1; at < bytes.Length;)
+                    for (var at = 1; at < bytes.Length; )
                     {
                         var length = BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(at));
                         units.Add(Convert.ToHexString(bytes, at + 2, length));

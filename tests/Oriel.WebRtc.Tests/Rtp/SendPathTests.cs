@@ -20,8 +20,20 @@ public sealed class SendPathTests
         var keys = new SrtpKeys(profile, new byte[16], new byte[profile.SaltLength]);
         using var srtp = new SrtpContext(keys, keys);
         var sender = new VideoSender(
-            new VideoParameters { Codec = VideoCodec.Vp8, PayloadType = 96, RtxPayloadType = 97, Mid = "0", Extensions = VideoExtensions.Offered },
-            1, 2, srtp, new BandwidthEstimator(50_000_000, 100_000, 50_000_000), static _ => { });
+            new VideoParameters
+            {
+                Codec = VideoCodec.Vp8,
+                PayloadType = 96,
+                RtxPayloadType = 97,
+                Mid = "0",
+                Extensions = VideoExtensions.Offered,
+            },
+            1,
+            2,
+            srtp,
+            new BandwidthEstimator(50_000_000, 100_000, 50_000_000),
+            static _ => { }
+        );
         var frame = new EncodedVideo(new byte[FrameBytes], 0, true, 1280, 720);
         Send(sender, frame, 0, 20);
 
@@ -33,7 +45,9 @@ public sealed class SendPathTests
         allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
         packets = sender.Counters.PacketsSent - packets;
 
-        TestContext.Current.TestOutputHelper!.WriteLine($"{profile.Name}: {elapsed.TotalMicroseconds / packets:F2} µs and {(double)allocated / packets:F2} bytes allocated a packet, {packets} packets");
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{profile.Name}: {elapsed.TotalMicroseconds / packets:F2} µs and {(double)allocated / packets:F2} bytes allocated a packet, {packets} packets"
+        );
         Assert.True(packets > 7_000);
         Assert.InRange(allocated, 0, packets); // less than a byte each: room for the runtime's own
     }

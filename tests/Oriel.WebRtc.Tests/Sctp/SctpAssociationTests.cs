@@ -29,7 +29,12 @@ public sealed class SctpAssociationTests
     {
         for (var seed = 0; seed < 20; seed++)
         {
-            using var pair = new SctpPair(seed) { Loss = 0.3, Jitter = 30, Duplication = 0.2 };
+            using var pair = new SctpPair(seed)
+            {
+                Loss = 0.3,
+                Jitter = 30,
+                Duplication = 0.2,
+            };
             pair.Connect();
         }
     }
@@ -51,7 +56,10 @@ public sealed class SctpAssociationTests
         pair.Connect();
         pair.RunUntil(() => pair.Opened.Count == 1, 5);
         var opened = pair.Opened[0];
-        Assert.Equal(("pointer", "p1", false, 0, channel.Id), (opened.Label, opened.Protocol, opened.Ordered, opened.MaxRetransmits, opened.Id));
+        Assert.Equal(
+            ("pointer", "p1", false, 0, channel.Id),
+            (opened.Label, opened.Protocol, opened.Ordered, opened.MaxRetransmits, opened.Id)
+        );
         Assert.Equal(0, channel.Id % 2);
         Assert.Equal(1, pair.Server.OpenChannel("back").Id % 2);
     }
@@ -79,10 +87,17 @@ public sealed class SctpAssociationTests
     {
         for (var seed = 0; seed < 10; seed++)
         {
-            using var pair = new SctpPair(seed) { Loss = 0.1, Jitter = 20, Duplication = 0.05, Delay = 10 };
+            using var pair = new SctpPair(seed)
+            {
+                Loss = 0.1,
+                Jitter = 20,
+                Duplication = 0.05,
+                Delay = 10,
+            };
             pair.Connect();
             var received = new List<string>();
-            pair.Server.ChannelOpened += opened => opened.MessageReceived += (message, _) => received.Add(Encoding.UTF8.GetString(message.Span));
+            pair.Server.ChannelOpened += opened =>
+                opened.MessageReceived += (message, _) => received.Add(Encoding.UTF8.GetString(message.Span));
             var channel = pair.Client.OpenChannel("c");
             var sent = Enumerable.Range(0, 200).Select(i => $"{i} " + new string('x', i * 37 % 5000)).ToList();
             foreach (var one in sent)
@@ -145,7 +160,8 @@ public sealed class SctpAssociationTests
     {
         using var pair = new SctpPair(4).Connect();
         var received = new List<string>();
-        pair.Server.ChannelOpened += opened => opened.MessageReceived += (message, _) => received.Add(Encoding.UTF8.GetString(message.Span));
+        pair.Server.ChannelOpened += opened =>
+            opened.MessageReceived += (message, _) => received.Add(Encoding.UTF8.GetString(message.Span));
         var channel = pair.Client.OpenChannel("c", maxLifetime: TimeSpan.FromMilliseconds(100));
         channel.TrySend("first"u8, text: true);
         pair.RunUntil(() => received.Count == 1, 5);
@@ -245,7 +261,10 @@ public sealed class SctpAssociationTests
     [Fact]
     public void Heartbeat_PeerSilent_EndsAfterTheLimit()
     {
-        using var pair = new SctpPair(1, client: new SctpOptions { HeartbeatInterval = TimeSpan.FromSeconds(1), MaxRetransmissions = 3 }).Connect();
+        using var pair = new SctpPair(
+            1,
+            client: new SctpOptions { HeartbeatInterval = TimeSpan.FromSeconds(1), MaxRetransmissions = 3 }
+        ).Connect();
         pair.Run(5);
         Assert.Null(pair.ClientEnd);
         pair.Loss = 1;

@@ -14,41 +14,52 @@ public sealed class SctpFuzzTests
     public void Receive_Mutated_NeverThrowsAndStaysBounded()
     {
         var standing = new Standing();
-        Fuzzer.Run("sctp", input =>
-        {
-            standing.Throw(input);
-            if (standing.Association.State == AssociationState.Ended || standing.Inputs > 500)
+        Fuzzer.Run(
+            "sctp",
+            input =>
             {
-                standing.Association.Dispose();
-                standing = new Standing();
+                standing.Throw(input);
+                if (standing.Association.State == AssociationState.Ended || standing.Inputs > 500)
+                {
+                    standing.Association.Dispose();
+                    standing = new Standing();
+                }
             }
-        });
+        );
         standing.Association.Dispose();
     }
 
     [Fact]
-    public void Receive_MutatedBeforeEstablished_NeverThrows() => Fuzzer.Run("sctp", input =>
-    {
-        var time = new FakeTimeProvider();
-        var packet = input.ToArray();
-        if (packet.Length < SctpWire.HeaderLength)
-        {
-            packet = new byte[SctpWire.HeaderLength];
-        }
+    public void Receive_MutatedBeforeEstablished_NeverThrows() =>
+        Fuzzer.Run(
+            "sctp",
+            input =>
+            {
+                var time = new FakeTimeProvider();
+                var packet = input.ToArray();
+                if (packet.Length < SctpWire.HeaderLength)
+                {
+                    packet = new byte[SctpWire.HeaderLength];
+                }
 
-        packet.AsSpan(4, 4).Clear();
-        SctpWire.WriteChecksum(packet);
-        using var fresh = new SctpAssociation(new SctpOptions(), _ => { }, time);
-        fresh.Receive(input);
-        fresh.Receive(packet);
+                packet.AsSpan(4, 4).Clear();
+                SctpWire.WriteChecksum(packet);
+                using var fresh = new SctpAssociation(new SctpOptions(), _ => { }, time);
+                fresh.Receive(input);
+                fresh.Receive(packet);
 
-        uint tag = 0;
-        using var waiting = new SctpAssociation(new SctpOptions(), sent => tag = BinaryPrimitives.ReadUInt32BigEndian(sent.Span[16..]), time);
-        waiting.Start();
-        BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(4), tag);
-        SctpWire.WriteChecksum(packet);
-        waiting.Receive(packet);
-    });
+                uint tag = 0;
+                using var waiting = new SctpAssociation(
+                    new SctpOptions(),
+                    sent => tag = BinaryPrimitives.ReadUInt32BigEndian(sent.Span[16..]),
+                    time
+                );
+                waiting.Start();
+                BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(4), tag);
+                SctpWire.WriteChecksum(packet);
+                waiting.Receive(packet);
+            }
+        );
 
     [Fact]
     public void ChannelOpen_Mutated_NeverThrows() => Fuzzer.Run("sctp", input => ChannelOpenMessage.Parse(input));
@@ -60,7 +71,11 @@ public sealed class SctpFuzzTests
         var folder = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_SOURCE")!, "tests", "fuzz-seeds", "sctp");
         Directory.CreateDirectory(folder);
         var seen = new Dictionary<string, int>();
-        using var pair = new SctpPair(7, client: new SctpOptions { HeartbeatInterval = TimeSpan.FromSeconds(2) }) { Loss = 0.1, Jitter = 10 };
+        using var pair = new SctpPair(7, client: new SctpOptions { HeartbeatInterval = TimeSpan.FromSeconds(2) })
+        {
+            Loss = 0.1,
+            Jitter = 10,
+        };
         pair.Filter = (_, packet) =>
         {
             var name = $"{packet[12]:x2}-{packet[13]:x2}";
@@ -101,7 +116,11 @@ public sealed class SctpFuzzTests
         {
             SctpAssociation? association = null;
             Queue<(SctpAssociation To, byte[] Packet)> wire = new();
-            _peer = new SctpAssociation(new SctpOptions { IsDtlsClient = true }, packet => wire.Enqueue((association!, packet.ToArray())), _time);
+            _peer = new SctpAssociation(
+                new SctpOptions { IsDtlsClient = true },
+                packet => wire.Enqueue((association!, packet.ToArray())),
+                _time
+            );
             association = Association = new SctpAssociation(
                 new SctpOptions(),
                 packet =>
@@ -109,7 +128,8 @@ public sealed class SctpFuzzTests
                     Note(packet.Span);
                     wire.Enqueue((_peer, packet.ToArray()));
                 },
-                _time);
+                _time
+            );
             Association.ChannelOpened += channel => channel.MessageReceived += (data, text) => channel.TrySend(data.Span, text);
             _peer.Start();
             _peer.OpenChannel("control");
@@ -147,7 +167,7 @@ public sealed class SctpFuzzTests
             }
 
             BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(4), packet[12] == ChunkType.Init ? 0 : _tag);
-            for (var at = SctpWire.HeaderLength; at + 8 <= packet.Length;)
+            for (var at = SctpWire.HeaderLength; at + 8 <= packet.Length; )
             {
                 var sequence = packet.AsSpan(at + 4, 4);
                 switch (packet[at])

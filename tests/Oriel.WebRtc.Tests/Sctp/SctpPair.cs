@@ -67,14 +67,17 @@ internal sealed class SctpPair : IDisposable
         var deadline = Now + (seconds * 1000);
         while (!condition())
         {
-            Assert.True(Now < deadline, $"after {seconds} s: client {Client.State} ({ClientEnd}), server {Server.State} ({ServerEnd}), {Sent} packets");
+            Assert.True(
+                Now < deadline,
+                $"after {seconds} s: client {Client.State} ({ClientEnd}), server {Server.State} ({ServerEnd}), {Sent} packets"
+            );
             Step();
         }
     }
 
     public void Run(double seconds)
     {
-        for (var deadline = Now + (seconds * 1000); Now < deadline;)
+        for (var deadline = Now + (seconds * 1000); Now < deadline; )
         {
             Step();
         }

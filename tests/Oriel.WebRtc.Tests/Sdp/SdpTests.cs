@@ -65,8 +65,11 @@ public sealed class SdpTests
     [Fact]
     public void Answer_OfferWithAudio_RefusesOnlyTheAudio()
     {
-        var audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:a\r\na=rtcp-mux\r\na=recvonly\r\na=rtpmap:111 opus/48000/2\r\n";
-        var text = Chromium.Replace("a=group:BUNDLE 0", "a=group:BUNDLE a 0", StringComparison.Ordinal).Replace("m=video", audio + "m=video", StringComparison.Ordinal);
+        var audio =
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:a\r\na=rtcp-mux\r\na=recvonly\r\na=rtpmap:111 opus/48000/2\r\n";
+        var text = Chromium
+            .Replace("a=group:BUNDLE 0", "a=group:BUNDLE a 0", StringComparison.Ordinal)
+            .Replace("m=video", audio + "m=video", StringComparison.Ordinal);
         var offer = SdpDocument.Parse(text);
         var answer = SdpDocument.Parse(SdpWriter.Answer(Local(), offer, SdpNegotiator.ReadOffer(offer, Both)));
 
@@ -80,7 +83,9 @@ public sealed class SdpTests
     public void ReadAnswer_ToOwnOffer_IsUnderstood()
     {
         var offer = SdpWriter.Offer(Local(), Both);
-        var answer = offer.Replace("a=setup:actpass", "a=setup:active", StringComparison.Ordinal).Replace("a=sendonly", "a=recvonly", StringComparison.Ordinal);
+        var answer = offer
+            .Replace("a=setup:actpass", "a=setup:active", StringComparison.Ordinal)
+            .Replace("a=sendonly", "a=recvonly", StringComparison.Ordinal);
 
         var agreed = SdpNegotiator.ReadAnswer(SdpDocument.Parse(answer), Both);
 
@@ -113,7 +118,11 @@ public sealed class SdpTests
 
     [Fact]
     public void Parse_TooLong_IsRefused() =>
-        Assert.Contains("longer", Assert.Throws<SdpException>(() => SdpDocument.Parse("v=0\r\n" + new string('a', SdpDocument.MaxLength))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "longer",
+            Assert.Throws<SdpException>(() => SdpDocument.Parse("v=0\r\n" + new string('a', SdpDocument.MaxLength))).Message,
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void Fragment_Rfc8840_GivesCredentials()
@@ -128,7 +137,9 @@ public sealed class SdpTests
     [Fact]
     public void Candidates_DualStack_UdpBeforeTcpAndIpv6First()
     {
-        var lines = IceCandidates.Create(true, true, [System.Net.IPAddress.Parse("192.0.2.1"), System.Net.IPAddress.Parse("2001:db8::1")], 4001).ToList();
+        var lines = IceCandidates
+            .Create(true, true, [System.Net.IPAddress.Parse("192.0.2.1"), System.Net.IPAddress.Parse("2001:db8::1")], 4001)
+            .ToList();
 
         Assert.Equal(4, lines.Count);
         Assert.EndsWith("192.0.2.1 4001 typ host tcptype passive", lines[1], StringComparison.Ordinal);
@@ -140,7 +151,16 @@ public sealed class SdpTests
 
     private static Negotiated Read(string sdp, IReadOnlyList<VideoCodec> codecs) => SdpNegotiator.ReadOffer(SdpDocument.Parse(sdp), codecs);
 
-    private static LocalDescription Local() => new(1, IceCredentials.Create(), string.Join(':', Enumerable.Repeat("AB", 32)), ["candidate:1 1 udp 1 192.0.2.1 1 typ host"], 1, 2, 262_144);
+    private static LocalDescription Local() =>
+        new(
+            1,
+            IceCredentials.Create(),
+            string.Join(':', Enumerable.Repeat("AB", 32)),
+            ["candidate:1 1 udp 1 192.0.2.1 1 typ host"],
+            1,
+            2,
+            262_144
+        );
 
     private static string Seed(string begins) =>
         Fuzzer.Seeds("sdp").Select(Encoding.UTF8.GetString).First(text => text.StartsWith(begins, StringComparison.Ordinal));

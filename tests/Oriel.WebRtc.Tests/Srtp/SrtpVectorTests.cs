@@ -13,7 +13,10 @@ public sealed class SrtpVectorTests
     public void Derive_Rfc3711AppendixB3_MatchesTheVectors()
     {
         var keys = new SrtpKeys(
-            SrtpProfile.AesCm128HmacSha1Tag80, Convert.FromHexString("E1F97A0D3E018BE0D64FA32C06DE4139"), Convert.FromHexString("0EC675AD498AFEEBB6960B3AABE6"));
+            SrtpProfile.AesCm128HmacSha1Tag80,
+            Convert.FromHexString("E1F97A0D3E018BE0D64FA32C06DE4139"),
+            Convert.FromHexString("0EC675AD498AFEEBB6960B3AABE6")
+        );
 
         Assert.Equal("C61E7A93744F39EE10734AFE3FF7A087", Convert.ToHexString(keys.RtpKey));
         Assert.Equal("30CBBC08863D8C85D49DB34A9AE1", Convert.ToHexString(keys.RtpSaltKey));
@@ -25,7 +28,11 @@ public sealed class SrtpVectorTests
     {
         // The vector's IV is the salt F0F1…FD with SSRC 0 and index 0: encrypting zeros shows the key stream.
         var keys = SrtpKeys.FromSession(
-            SrtpProfile.AesCm128HmacSha1Tag80, Convert.FromHexString("2B7E151628AED2A6ABF7158809CF4F3C"), new byte[20], Convert.FromHexString("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"));
+            SrtpProfile.AesCm128HmacSha1Tag80,
+            Convert.FromHexString("2B7E151628AED2A6ABF7158809CF4F3C"),
+            new byte[20],
+            Convert.FromHexString("F0F1F2F3F4F5F6F7F8F9FAFBFCFD")
+        );
         using var cipher = SrtpCipher.Create(keys);
         var packet = new byte[12 + 48 + 10];
         packet[0] = 0x80;
@@ -33,7 +40,9 @@ public sealed class SrtpVectorTests
         cipher.ProtectRtp(packet, 12, 60, 0);
 
         Assert.Equal(
-            "E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0", Convert.ToHexString(packet.AsSpan(12, 48)));
+            "E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0",
+            Convert.ToHexString(packet.AsSpan(12, 48))
+        );
     }
 
     [Fact]

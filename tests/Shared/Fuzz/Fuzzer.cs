@@ -7,8 +7,8 @@ namespace Oriel.Tests.Fuzzing;
 internal delegate void FuzzTarget(ReadOnlySpan<byte> input);
 
 /// <summary>
-/// Mutation fuzzing over a seed corpus in tests/fuzz-seeds/PARSER/. A short deterministic run belongs to the tests; ORIEL_FUZZ_SECONDS=600 makes it long,
-/// with a random start that a failure names.
+/// Mutation fuzzing over a seed corpus in tests/fuzz-seeds/PARSER/. A short deterministic run belongs to the tests; ORIEL_FUZZ_SECONDS=600
+/// makes it long, with a random start that a failure names.
 /// </summary>
 internal static class Fuzzer
 {
@@ -19,7 +19,9 @@ internal static class Fuzzer
 
     private static readonly TimeSpan SlowInput = TimeSpan.FromSeconds(5);
 
-    /// <summary>Runs <paramref name="iterations"/> mutations, or as long as ORIEL_FUZZ_SECONDS says. Fails the test with the input in hex.</summary>
+    /// <summary>
+    /// Runs <paramref name="iterations"/> mutations, or as long as ORIEL_FUZZ_SECONDS says. Fails the test with the input in hex.
+    /// </summary>
     /// <param name="parser">Name of the seed folder; a missing one is an error.</param>
     /// <param name="target">The parser, as its caller uses it.</param>
     /// <param name="iterations">Of the short run. Default 20,000.</param>
@@ -52,7 +54,13 @@ internal static class Fuzzer
     }
 
     /// <summary>The same for a target behind sockets.</summary>
-    public static async Task RunAsync(string parser, Func<byte[], Task> target, int iterations, int rngSeed = 1, FuzzForm form = FuzzForm.Bytes)
+    public static async Task RunAsync(
+        string parser,
+        Func<byte[], Task> target,
+        int iterations,
+        int rngSeed = 1,
+        FuzzForm form = FuzzForm.Bytes
+    )
     {
         var run = new FuzzRun(parser, iterations, rngSeed, form);
         foreach (var input in run.Inputs())
@@ -91,7 +99,8 @@ internal static class Fuzzer
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "oriel.slnx")))
         {
-            folder = Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("No oriel.slnx above " + AppContext.BaseDirectory);
+            folder =
+                Path.GetDirectoryName(folder) ?? throw new DirectoryNotFoundException("No oriel.slnx above " + AppContext.BaseDirectory);
         }
 
         return folder;
@@ -120,7 +129,9 @@ internal static class Fuzzer
             _seeds = Seeds(parser);
             Assert.NotEmpty(_seeds);
             _iterations = iterations;
-            _seconds = int.TryParse(Environment.GetEnvironmentVariable(SecondsVariable), CultureInfo.InvariantCulture, out var given) ? given : 0;
+            _seconds = int.TryParse(Environment.GetEnvironmentVariable(SecondsVariable), CultureInfo.InvariantCulture, out var given)
+                ? given
+                : 0;
             _rngSeed = _seconds > 0 ? Environment.TickCount : rngSeed;
             _mutator = new Mutator(_seeds, form, _rngSeed);
         }
@@ -142,15 +153,23 @@ internal static class Fuzzer
         public void RequireWithin(byte[] input, in Spent start, TimeSpan limit)
         {
             // Both, as a busy machine takes the time away, and other tests of the process the processor.
-            if (Stopwatch.GetElapsedTime(start.Clock) is var clock && clock > limit && Environment.CpuUsage.TotalTime - start.Processor is var processor && processor > limit)
+            if (
+                Stopwatch.GetElapsedTime(start.Clock) is var clock
+                && clock > limit
+                && Environment.CpuUsage.TotalTime - start.Processor is var processor
+                && processor > limit
+            )
             {
                 Fail(input, $"it took {clock}, {processor} of the processor");
             }
         }
 
-        public void Fail(byte[] input, string why) => Assert.Fail($"{_parser}, run {_rngSeed}, input {_done}: {Convert.ToHexString(input)}\n{why}");
+        public void Fail(byte[] input, string why) =>
+            Assert.Fail($"{_parser}, run {_rngSeed}, input {_done}: {Convert.ToHexString(input)}\n{why}");
 
         public void Report() =>
-            TestContext.Current.TestOutputHelper?.WriteLine($"{_parser}: {_done} inputs from {_seeds.Count} seeds in {_watch.Elapsed.TotalSeconds:F1} s, no fault");
+            TestContext.Current.TestOutputHelper?.WriteLine(
+                $"{_parser}: {_done} inputs from {_seeds.Count} seeds in {_watch.Elapsed.TotalSeconds:F1} s, no fault"
+            );
     }
 }

@@ -10,12 +10,78 @@ internal sealed class JsonMutator(Random random, int maxLength)
 
     private static readonly string[] Texts =
     [
-        "", " ", "\0", "a\0b", "a\r\nb", "..", "../../etc/passwd", "/", "//", "/proc/self/mem", "/a/../b", "~", "-", "--help", "null", "%00", "%2e%2e%2f", "\u202E", "\uFEFF", "\U0001F600",
-        "\u0130", "[::1]", "[", "]", "*", "*.", "*.*", ".", "a.", "999999999999", "-1", "0x10", "1e9", "NaN", "{", "\"", "\\", "$(id)", "`id`", "; id", "sha256:", "AAAA", "====", "\uFFFD\uFFFE",
-        new string('a', 300), new string('/', 5000), new string('é', 4000), string.Concat(Enumerable.Repeat("/a", 3000)), new string('9', 400),
+        "",
+        " ",
+        "\0",
+        "a\0b",
+        "a\r\nb",
+        "..",
+        "../../etc/passwd",
+        "/",
+        "//",
+        "/proc/self/mem",
+        "/a/../b",
+        "~",
+        "-",
+        "--help",
+        "null",
+        "%00",
+        "%2e%2e%2f",
+        "\u202E",
+        "\uFEFF",
+        "\U0001F600",
+        "\u0130",
+        "[::1]",
+        "[",
+        "]",
+        "*",
+        "*.",
+        "*.*",
+        ".",
+        "a.",
+        "999999999999",
+        "-1",
+        "0x10",
+        "1e9",
+        "NaN",
+        "{",
+        "\"",
+        "\\",
+        "$(id)",
+        "`id`",
+        "; id",
+        "sha256:",
+        "AAAA",
+        "====",
+        "\uFFFD\uFFFE",
+        new string('a', 300),
+        new string('/', 5000),
+        new string('é', 4000),
+        string.Concat(Enumerable.Repeat("/a", 3000)),
+        new string('9', 400),
     ];
 
-    private static readonly double[] Numbers = [0, -0.0, 1, -1, 0.5, 1e308, -1e308, 5e-324, 255, 256, 65535, 65536, int.MaxValue, int.MinValue, uint.MaxValue, 1L << 53, 1e18, -1e18];
+    private static readonly double[] Numbers =
+    [
+        0,
+        -0.0,
+        1,
+        -1,
+        0.5,
+        1e308,
+        -1e308,
+        5e-324,
+        255,
+        256,
+        65535,
+        65536,
+        int.MaxValue,
+        int.MinValue,
+        uint.MaxValue,
+        1L << 53,
+        1e18,
+        -1e18,
+    ];
     private static readonly long[] Integers = [long.MaxValue, long.MinValue, long.MaxValue - 1, 0, -1, 1];
 
     /// <summary>Null when the seed is no JSON object or array, or when it has grown too long.</summary>
@@ -133,12 +199,13 @@ internal sealed class JsonMutator(Random random, int maxLength)
         };
     }
 
-    private JsonNode Text(string old) => random.Next(3) switch
-    {
-        0 => Any(Texts),
-        1 => old.Insert(random.Next(old.Length + 1), Any(Texts)),
-        _ => old[..random.Next(old.Length + 1)] + (char)random.Next(1, 0xD800) + old[random.Next(old.Length + 1)..],
-    };
+    private JsonNode Text(string old) =>
+        random.Next(3) switch
+        {
+            0 => Any(Texts),
+            1 => old.Insert(random.Next(old.Length + 1), Any(Texts)),
+            _ => old[..random.Next(old.Length + 1)] + (char)random.Next(1, 0xD800) + old[random.Next(old.Length + 1)..],
+        };
 
     private JsonNode Number() => random.Next(3) == 0 ? Any(Integers) : Any(Numbers);
 
@@ -166,13 +233,14 @@ internal sealed class JsonMutator(Random random, int maxLength)
     }
 
     /// <summary>About as many bytes as it takes, and never none.</summary>
-    private static int Size(JsonNode? node) => node switch
-    {
-        JsonObject map => 2 + map.Sum(pair => pair.Key.Length + 4 + Size(pair.Value)),
-        JsonArray list => 2 + list.Sum(item => 1 + Size(item)),
-        JsonValue value when value.TryGetValue<string>(out var text) => 2 + text.Length,
-        _ => 8,
-    };
+    private static int Size(JsonNode? node) =>
+        node switch
+        {
+            JsonObject map => 2 + map.Sum(pair => pair.Key.Length + 4 + Size(pair.Value)),
+            JsonArray list => 2 + list.Sum(item => 1 + Size(item)),
+            JsonValue value when value.TryGetValue<string>(out var text) => 2 + text.Length,
+            _ => 8,
+        };
 
     private static IEnumerable<JsonNode> Containers(JsonNode root)
     {

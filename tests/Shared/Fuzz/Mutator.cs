@@ -9,7 +9,9 @@ internal enum FuzzForm
     /// <summary>Bits, bytes, words and slices.</summary>
     Bytes,
 
-    /// <summary>The same, and what means something in texts: signs of several grammars, numbers at the edge, lone surrogates, long runs.</summary>
+    /// <summary>
+    /// The same, and what means something in texts: signs of several grammars, numbers at the edge, lone surrogates, long runs.
+    /// </summary>
     Text,
 
     /// <summary>Half as text, half by the tree.</summary>
@@ -25,13 +27,83 @@ internal sealed class Mutator(IReadOnlyList<byte[]> seeds, FuzzForm form, int st
 
     private static readonly string[] Tokens =
     [
-        "\r\n", "\r\n\r\n", "\n", "\r", "\t", " ", ":", ";", ",", "=", "/", "//", "../", "..", "\0", "%", "%00", "%2e%2e", "?", "#", "@", "&", "+", "-", "*", "[", "]", "{", "}", "(", ")", "\"", "'", "\\",
-        "\\ud800", "\\udc00", "\\u0000", "null", "true", "-1", "0", "1e999", "-1e999", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-        "99999999999999999999999999", "0x", "FFFFFFFFFFFFFFFF", "7FFFFFFFFFFFFFFF", "HTTP/1.1", "HTTP/9.9", "chunked", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "\u00ff\u00fe", "\u00c0\u0080",
+        "\r\n",
+        "\r\n\r\n",
+        "\n",
+        "\r",
+        "\t",
+        " ",
+        ":",
+        ";",
+        ",",
+        "=",
+        "/",
+        "//",
+        "../",
+        "..",
+        "\0",
+        "%",
+        "%00",
+        "%2e%2e",
+        "?",
+        "#",
+        "@",
+        "&",
+        "+",
+        "-",
+        "*",
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        "\"",
+        "'",
+        "\\",
+        "\\ud800",
+        "\\udc00",
+        "\\u0000",
+        "null",
+        "true",
+        "-1",
+        "0",
+        "1e999",
+        "-1e999",
+        "2147483648",
+        "4294967296",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "99999999999999999999999999",
+        "0x",
+        "FFFFFFFFFFFFFFFF",
+        "7FFFFFFFFFFFFFFF",
+        "HTTP/1.1",
+        "HTTP/9.9",
+        "chunked",
+        "Content-Length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "\u00ff\u00fe",
+        "\u00c0\u0080",
     ];
 
     private static readonly byte[] EdgeBytes = [0, 1, 0x7F, 0x80, 0xFE, 0xFF, 4, 8, 16, 32, 64];
-    private static readonly uint[] EdgeWords = [0, 1, 0x7F, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF];
+    private static readonly uint[] EdgeWords =
+    [
+        0,
+        1,
+        0x7F,
+        0xFF,
+        0x100,
+        0x7FFF,
+        0x8000,
+        0xFFFF,
+        0x10000,
+        0x7FFFFFFF,
+        0x80000000,
+        0xFFFFFFFF,
+    ];
 
     private readonly Random _random = new(start);
     private readonly JsonMutator _json = new(new Random(start), MaxText);

@@ -37,8 +37,7 @@ async function json<T>(method: string, url: string, body?: unknown, signal?: Abo
 export const api = {
   session: (signal?: AbortSignal) => json<SessionInfo>("GET", "/api/session", undefined, signal),
   signOut: async () => void (await call("DELETE", "/api/session")),
-  desktops: async (signal?: AbortSignal) =>
-    (await json<{ desktops: Desktop[] }>("GET", "/api/desktops", undefined, signal)).desktops,
+  desktops: async (signal?: AbortSignal) => (await json<{ desktops: Desktop[] }>("GET", "/api/desktops", undefined, signal)).desktops,
   desktop: (id: string, signal?: AbortSignal) => json<Desktop>("GET", desktopUrl(id), undefined, signal),
   create: (request: CreateRequest) => json<Desktop>("POST", "/api/desktops", request),
   fork: (id: string) => json<Desktop>("POST", desktopUrl(id, "/fork"), {}),

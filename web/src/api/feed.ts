@@ -37,8 +37,18 @@ export async function followFeed(url: string, target: FeedTarget, signal: AbortS
 }
 
 /** Answers whether the stream came to its own end. */
-async function readOnce(get: typeof fetch, url: string, parser: SseParser, target: FeedTarget, backoff: Backoff, signal: AbortSignal): Promise<boolean> {
-  const headers = headersFor({ base: "", token: null }, { Accept: "text/event-stream", ...(parser.lastId ? { "Last-Event-ID": parser.lastId } : {}) });
+async function readOnce(
+  get: typeof fetch,
+  url: string,
+  parser: SseParser,
+  target: FeedTarget,
+  backoff: Backoff,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const headers = headersFor(
+    { base: "", token: null },
+    { Accept: "text/event-stream", ...(parser.lastId ? { "Last-Event-ID": parser.lastId } : {}) },
+  );
   const response = await get(url, { headers, signal, cache: "no-store" });
   if (!response.ok) throw await errorOf(response);
   if (!response.body) throw new ServerError(0, "server-unreachable", "The server sent no events.");

@@ -46,10 +46,35 @@ export class DesktopPage extends LitElement {
   static override styles = [
     base,
     css`
-      .page { max-width: 640px; margin: 0 auto; padding: 4vh 20px 48px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 20px; }
-      header { display: flex; align-items: center; gap: 12px; max-width: 1200px; margin: 0 auto; padding: 16px 20px; }
-      header a.home { display: inline-flex; align-items: center; gap: 10px; color: var(--text); text-decoration: none; font-weight: 700; font-size: 18px; }
-      .log { height: 320px; overflow: hidden; }
+      .page {
+        max-width: 640px;
+        margin: 0 auto;
+        padding: 4vh 20px 48px;
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 20px;
+      }
+      header {
+        display: flex;
+        align-items: center;
+        gap: 12px;
+        max-width: 1200px;
+        margin: 0 auto;
+        padding: 16px 20px;
+      }
+      header a.home {
+        display: inline-flex;
+        align-items: center;
+        gap: 10px;
+        color: var(--text);
+        text-decoration: none;
+        font-weight: 700;
+        font-size: 18px;
+      }
+      .log {
+        height: 320px;
+        overflow: hidden;
+      }
     `,
   ];
 
@@ -181,11 +206,19 @@ export class DesktopPage extends LitElement {
   override render(): TemplateResult {
     const { desktop } = this;
     if (!this.failure && desktop && (desktop.state === "ready" || desktop.state === "paused")) {
-      return html`<viewer-shell .desktop=${desktop} .viewers=${this.viewers} .lines=${this.lines} .page=${this}
-        @desktop-gone=${() => this.#abort && void this.#load(this.#abort.signal)}></viewer-shell>`;
+      return html`<viewer-shell
+        .desktop=${desktop}
+        .viewers=${this.viewers}
+        .lines=${this.lines}
+        .page=${this}
+        @desktop-gone=${() => this.#abort && void this.#load(this.#abort.signal)}
+      ></viewer-shell>`;
     }
     return html`
-      <header><a class="home" href="/">${logo()} Oriel</a><span class="grow"></span><a class="button quiet" href="/">${icon("back")} All desktops</a></header>
+      <header>
+        <a class="home" href="/">${logo()} Oriel</a><span class="grow"></span
+        ><a class="button quiet" href="/">${icon("back")} All desktops</a>
+      </header>
       <div class="page">${this.#body()}</div>
     `;
   }
@@ -196,7 +229,11 @@ export class DesktopPage extends LitElement {
     const reason: Reason | null = this.failure ?? (ended ? (ended.reason ?? { code: ended.state }) : null);
     if (!reason) return html`<creation-view .desktop=${desktop} .steps=${this.steps} ?online=${this.online}></creation-view>`;
     return html`
-      <failure-card .reason=${reason} ?busy=${this.busy} @next-step=${(event: CustomEvent<string>) => void this.#nextStep(event.detail)}></failure-card>
+      <failure-card
+        .reason=${reason}
+        ?busy=${this.busy}
+        @next-step=${(event: CustomEvent<string>) => void this.#nextStep(event.detail)}
+      ></failure-card>
       ${this.showLog ? html`<log-panel class="card log" .desktopId=${this.desktopId} .lines=${this.lines}></log-panel>` : nothing}
     `;
   }

@@ -36,36 +36,158 @@ export class DesktopsPage extends LitElement {
   static override styles = [
     base,
     css`
-      .hero { display: grid; justify-items: center; text-align: center; gap: 14px; padding: 7vh 0 8vh; }
-      .hero h1 { font-size: clamp(28px, 5vw, 40px); }
-      .hero p { max-width: 46ch; color: var(--muted); font-size: 16px; }
-      .connect { min-height: 54px; padding: 12px 32px; font-size: 17px; border-radius: 14px; box-shadow: 0 6px 24px color-mix(in srgb, var(--accent) 35%, transparent); }
-      .bar { display: flex; align-items: center; gap: 12px; flex-wrap: wrap; margin: 8px 0 22px; }
-      .bar .connect { min-height: 44px; padding: 8px 22px; font-size: 15px; border-radius: 11px; box-shadow: none; }
-      @media (max-width: 560px) {
-        .bar { align-items: baseline; }
-        .bar .grow { flex-basis: 100%; }
-        .bar .button, .bar .connect { flex: 1 1 0; min-height: 46px; padding: 8px; white-space: nowrap; }
+      .hero {
+        display: grid;
+        justify-items: center;
+        text-align: center;
+        gap: 14px;
+        padding: 7vh 0 8vh;
       }
-      .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr)); gap: 20px; list-style: none; margin: 0; padding: 0; }
-      .card { position: relative; overflow: hidden; transition: transform 0.15s, box-shadow 0.15s; }
-      .card:hover { transform: translateY(-2px); box-shadow: var(--shadow-high); }
-      .card a.open { color: inherit; text-decoration: none; font-weight: 650; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-      .card a.open::after { content: ""; position: absolute; inset: 0; border-radius: var(--radius); }
-      .card a.open:focus-visible { outline: none; }
-      .card a.open:focus-visible::after { outline: 2px solid var(--focus); outline-offset: -2px; }
-      .body { padding: 14px 16px 12px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 8px; }
-      .body .row { flex-wrap: nowrap; }
-      .body > .chip { justify-self: start; }
-      .meta { display: flex; gap: 4px 14px; flex-wrap: wrap; font-size: 13px; color: var(--muted); align-items: center; }
-      .meta span { display: inline-flex; align-items: center; gap: 5px; }
-      .meta svg { width: 15px; height: 15px; }
-      .card button { position: relative; z-index: 1; min-height: 34px; padding: 4px 8px; }
-      .banner { display: flex; gap: 12px; align-items: flex-start; padding: 13px 16px; margin-bottom: 20px; border-radius: var(--radius); background: var(--accent-soft); font-size: 14px; }
-      .banner svg { flex: none; margin-top: 1px; }
-      .banner button { min-height: 28px; padding: 2px 6px; }
-      .banner.bad { background: var(--bad-soft); color: var(--bad); }
-      failure-card { max-width: 720px; margin: 0 auto 26px; }
+      .hero h1 {
+        font-size: clamp(28px, 5vw, 40px);
+      }
+      .hero p {
+        max-width: 46ch;
+        color: var(--muted);
+        font-size: 16px;
+      }
+      .connect {
+        min-height: 54px;
+        padding: 12px 32px;
+        font-size: 17px;
+        border-radius: 14px;
+        box-shadow: 0 6px 24px color-mix(in srgb, var(--accent) 35%, transparent);
+      }
+      .bar {
+        display: flex;
+        align-items: center;
+        gap: 12px;
+        flex-wrap: wrap;
+        margin: 8px 0 22px;
+      }
+      .bar .connect {
+        min-height: 44px;
+        padding: 8px 22px;
+        font-size: 15px;
+        border-radius: 11px;
+        box-shadow: none;
+      }
+      @media (max-width: 560px) {
+        .bar {
+          align-items: baseline;
+        }
+        .bar .grow {
+          flex-basis: 100%;
+        }
+        .bar .button,
+        .bar .connect {
+          flex: 1 1 0;
+          min-height: 46px;
+          padding: 8px;
+          white-space: nowrap;
+        }
+      }
+      .grid {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr));
+        gap: 20px;
+        list-style: none;
+        margin: 0;
+        padding: 0;
+      }
+      .card {
+        position: relative;
+        overflow: hidden;
+        transition:
+          transform 0.15s,
+          box-shadow 0.15s;
+      }
+      .card:hover {
+        transform: translateY(-2px);
+        box-shadow: var(--shadow-high);
+      }
+      .card a.open {
+        color: inherit;
+        text-decoration: none;
+        font-weight: 650;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .card a.open::after {
+        content: "";
+        position: absolute;
+        inset: 0;
+        border-radius: var(--radius);
+      }
+      .card a.open:focus-visible {
+        outline: none;
+      }
+      .card a.open:focus-visible::after {
+        outline: 2px solid var(--focus);
+        outline-offset: -2px;
+      }
+      .body {
+        padding: 14px 16px 12px;
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 8px;
+      }
+      .body .row {
+        flex-wrap: nowrap;
+      }
+      .body > .chip {
+        justify-self: start;
+      }
+      .meta {
+        display: flex;
+        gap: 4px 14px;
+        flex-wrap: wrap;
+        font-size: 13px;
+        color: var(--muted);
+        align-items: center;
+      }
+      .meta span {
+        display: inline-flex;
+        align-items: center;
+        gap: 5px;
+      }
+      .meta svg {
+        width: 15px;
+        height: 15px;
+      }
+      .card button {
+        position: relative;
+        z-index: 1;
+        min-height: 34px;
+        padding: 4px 8px;
+      }
+      .banner {
+        display: flex;
+        gap: 12px;
+        align-items: flex-start;
+        padding: 13px 16px;
+        margin-bottom: 20px;
+        border-radius: var(--radius);
+        background: var(--accent-soft);
+        font-size: 14px;
+      }
+      .banner svg {
+        flex: none;
+        margin-top: 1px;
+      }
+      .banner button {
+        min-height: 28px;
+        padding: 2px 6px;
+      }
+      .banner.bad {
+        background: var(--bad-soft);
+        color: var(--bad);
+      }
+      failure-card {
+        max-width: 720px;
+        margin: 0 auto 26px;
+      }
     `,
   ];
 
@@ -115,7 +237,14 @@ export class DesktopsPage extends LitElement {
 
   async #destroy(desktop: Desktop): Promise<void> {
     const dialog = this.renderRoot.querySelector<ConfirmDialog>("confirm-dialog");
-    if (!(await dialog?.ask(`Destroy “${desktop.name || desktop.id}”?`, "The desktop ends and its disk is thrown away. This cannot be undone.", "Destroy"))) return;
+    if (
+      !(await dialog?.ask(
+        `Destroy “${desktop.name || desktop.id}”?`,
+        "The desktop ends and its disk is thrown away. This cannot be undone.",
+        "Destroy",
+      ))
+    )
+      return;
     try {
       await api.destroy(desktop.id);
       this.#poller?.now();
@@ -130,9 +259,16 @@ export class DesktopsPage extends LitElement {
     return html`
       ${this.offline ? html`<div class="banner bad" role="status" data-testid="server-away">${icon("monitor")} The server does not answer. This page comes back by itself.</div>` : nothing}
       ${this.#isolation(desktops)}
-      ${this.failure
-        ? html`<failure-card here="list" .reason=${this.failure} ?busy=${this.busy} @next-step=${() => void this.#connect()}></failure-card>`
-        : nothing}
+      ${
+        this.failure
+          ? html`<failure-card
+              here="list"
+              .reason=${this.failure}
+              ?busy=${this.busy}
+              @next-step=${() => void this.#connect()}
+            ></failure-card>`
+          : nothing
+      }
       ${this.desktops === null ? nothing : desktops.length === 0 ? this.#empty() : this.#list(desktops)}
       <confirm-dialog></confirm-dialog>
     `;
@@ -163,7 +299,9 @@ export class DesktopsPage extends LitElement {
         <a class="button" href="/new" data-testid="new-desktop">${icon("plus")} New desktop…</a>
         ${this.#connectButton()}
       </div>
-      <ul class="grid" data-testid="desktops">${desktops.map((desktop) => this.#card(desktop))}</ul>
+      <ul class="grid" data-testid="desktops">
+        ${desktops.map((desktop) => this.#card(desktop))}
+      </ul>
     `;
   }
 
@@ -184,9 +322,13 @@ export class DesktopsPage extends LitElement {
             <span title="Image">${desktop.image?.name ?? "no image"}</span>
             <span title="Pages that show it">${icon("people")} ${desktop.viewers}</span>
           </div>
-          ${isAlive(desktop.state) || desktop.state === "failed"
-            ? html`<button class="quiet danger" aria-label="Destroy ${name}" title="Destroy" @click=${() => void this.#destroy(desktop)}>${icon("trash")}</button>`
-            : nothing}
+          ${
+            isAlive(desktop.state) || desktop.state === "failed"
+              ? html`<button class="quiet danger" aria-label="Destroy ${name}" title="Destroy" @click=${() => void this.#destroy(desktop)}>
+                  ${icon("trash")}
+                </button>`
+              : nothing
+          }
         </div>
       </div>
     </li>`;
@@ -201,8 +343,8 @@ export class DesktopsPage extends LitElement {
     return html`<div class="banner" role="note" data-testid="isolation-banner">
       ${icon("shield")}
       <div class="grow">
-        <b>Isolated by a container.</b> No usable KVM was found, so desktops share this machine's kernel: well fenced, but less than a microVM.
-        <code>./oriel doctor</code> on the server says what KVM lacks and how to mend it.
+        <b>Isolated by a container.</b> No usable KVM was found, so desktops share this machine's kernel: well fenced, but less than a
+        microVM. <code>./oriel doctor</code> on the server says what KVM lacks and how to mend it.
       </div>
       <button class="quiet" aria-label="Dismiss" @click=${dismiss}>${icon("close")}</button>
     </div>`;

@@ -8,7 +8,31 @@ import { base64, FieldError, requestOf, type NewDesktopForm, type UploadedFile }
 import { base } from "../ui/styles.js";
 import "../ui/failure-card.js";
 
-const layouts = ["us", "gb", "de", "fr", "ch", "es", "it", "pt", "br", "nl", "be", "dk", "no", "se", "fi", "pl", "cz", "hu", "tr", "ru", "ua", "gr", "jp"];
+const layouts = [
+  "us",
+  "gb",
+  "de",
+  "fr",
+  "ch",
+  "es",
+  "it",
+  "pt",
+  "br",
+  "nl",
+  "be",
+  "dk",
+  "no",
+  "se",
+  "fi",
+  "pl",
+  "cz",
+  "hu",
+  "tr",
+  "ru",
+  "ua",
+  "gr",
+  "jp",
+];
 const sizes = ["1280x720", "1600x900", "1920x1080", "2560x1440"];
 
 /** Uploads travel inside the create request; larger files go by `PUT …/files` afterwards. */
@@ -17,13 +41,32 @@ const mostUpload = 8 * 1024 * 1024;
 type TextField = Exclude<keyof NewDesktopForm, "mode">;
 
 const emptyForm: NewDesktopForm = {
-  name: "", width: "", height: "", startUrl: "", env: "", mode: "internet", allow: "", deny: "", upstream: "", ttlMinutes: "", idleMinutes: "",
-  hostname: "", timeZone: "", keyboardLayout: "", trust: "",
+  name: "",
+  width: "",
+  height: "",
+  startUrl: "",
+  env: "",
+  mode: "internet",
+  allow: "",
+  deny: "",
+  upstream: "",
+  ttlMinutes: "",
+  idleMinutes: "",
+  hostname: "",
+  timeZone: "",
+  keyboardLayout: "",
+  trust: "",
 };
 
 /** The form of a new desktop: every field may stay empty. */
 export class NewPage extends LitElement {
-  static override properties = { form: { state: true }, files: { state: true }, wrong: { state: true }, failure: { state: true }, busy: { state: true } };
+  static override properties = {
+    form: { state: true },
+    files: { state: true },
+    wrong: { state: true },
+    failure: { state: true },
+    busy: { state: true },
+  };
   declare form: NewDesktopForm;
   declare files: Array<UploadedFile & { size: number }>;
   declare wrong: FieldError | null;
@@ -33,29 +76,126 @@ export class NewPage extends LitElement {
   static override styles = [
     base,
     css`
-      :host { max-width: 720px; margin: 0 auto; }
-      h1 { margin: 8px 0 18px; }
-      form, section, .field { grid-template-columns: minmax(0, 1fr); }
-      form { display: grid; gap: 18px; }
-      section { padding: 20px; display: grid; gap: 16px; }
-      .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(220px, 100%), 1fr)); gap: 16px; }
-      .modes { display: grid; gap: 10px; border: 0; padding: 0; margin: 0; }
-      .modes label { display: flex; gap: 10px; align-items: baseline; font-weight: 500; font-size: 14px; cursor: pointer; }
-      .modes small { display: block; color: var(--muted); font-size: 13px; }
-      .wrong { color: var(--bad); font-size: 13px; }
-      [aria-invalid="true"] { border-color: var(--bad); }
-      .sizes { display: flex; gap: 6px; flex-wrap: wrap; }
-      .sizes button { min-height: 30px; padding: 2px 10px; font-size: 13px; font-weight: 500; }
-      .sizes button[aria-pressed="true"] { color: var(--accent-strong); background: var(--accent-soft); border-color: transparent; }
-      .pair { display: grid; grid-template-columns: 1fr auto 1fr; gap: 8px; align-items: center; }
-      ul { list-style: none; margin: 0; padding: 0; display: grid; gap: 8px; }
-      li { display: grid; grid-template-columns: minmax(0, 1fr) 66px auto auto; gap: 8px; align-items: center; }
-      .drop { display: grid; place-items: center; gap: 6px; padding: 18px; border: 1.5px dashed var(--line); border-radius: var(--radius-small); color: var(--muted); font-size: 14px; text-align: center; }
-      .drop:focus-within { outline: 2px solid var(--focus); outline-offset: 2px; }
-      .drop label { min-height: 34px; font-size: 14px; }
-      summary { cursor: pointer; font-weight: 600; padding: 4px 0; }
-      details > div { display: grid; gap: 16px; padding-top: 14px; }
-      .end { justify-content: flex-end; }
+      :host {
+        max-width: 720px;
+        margin: 0 auto;
+      }
+      h1 {
+        margin: 8px 0 18px;
+      }
+      form,
+      section,
+      .field {
+        grid-template-columns: minmax(0, 1fr);
+      }
+      form {
+        display: grid;
+        gap: 18px;
+      }
+      section {
+        padding: 20px;
+        display: grid;
+        gap: 16px;
+      }
+      .two {
+        display: grid;
+        grid-template-columns: repeat(auto-fit, minmax(min(220px, 100%), 1fr));
+        gap: 16px;
+      }
+      .modes {
+        display: grid;
+        gap: 10px;
+        border: 0;
+        padding: 0;
+        margin: 0;
+      }
+      .modes label {
+        display: flex;
+        gap: 10px;
+        align-items: baseline;
+        font-weight: 500;
+        font-size: 14px;
+        cursor: pointer;
+      }
+      .modes small {
+        display: block;
+        color: var(--muted);
+        font-size: 13px;
+      }
+      .wrong {
+        color: var(--bad);
+        font-size: 13px;
+      }
+      [aria-invalid="true"] {
+        border-color: var(--bad);
+      }
+      .sizes {
+        display: flex;
+        gap: 6px;
+        flex-wrap: wrap;
+      }
+      .sizes button {
+        min-height: 30px;
+        padding: 2px 10px;
+        font-size: 13px;
+        font-weight: 500;
+      }
+      .sizes button[aria-pressed="true"] {
+        color: var(--accent-strong);
+        background: var(--accent-soft);
+        border-color: transparent;
+      }
+      .pair {
+        display: grid;
+        grid-template-columns: 1fr auto 1fr;
+        gap: 8px;
+        align-items: center;
+      }
+      ul {
+        list-style: none;
+        margin: 0;
+        padding: 0;
+        display: grid;
+        gap: 8px;
+      }
+      li {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr) 66px auto auto;
+        gap: 8px;
+        align-items: center;
+      }
+      .drop {
+        display: grid;
+        place-items: center;
+        gap: 6px;
+        padding: 18px;
+        border: 1.5px dashed var(--line);
+        border-radius: var(--radius-small);
+        color: var(--muted);
+        font-size: 14px;
+        text-align: center;
+      }
+      .drop:focus-within {
+        outline: 2px solid var(--focus);
+        outline-offset: 2px;
+      }
+      .drop label {
+        min-height: 34px;
+        font-size: 14px;
+      }
+      summary {
+        cursor: pointer;
+        font-weight: 600;
+        padding: 4px 0;
+      }
+      details > div {
+        display: grid;
+        gap: 16px;
+        padding-top: 14px;
+      }
+      .end {
+        justify-content: flex-end;
+      }
     `,
   ];
 
@@ -136,7 +276,9 @@ export class NewPage extends LitElement {
         ${this.#look()} ${this.#network()} ${this.#contents()}
         <div class="row end">
           <a class="button quiet" href="/">Cancel</a>
-          <button class="primary" type="submit" data-testid="create" ?disabled=${this.busy}>${this.busy ? "Creating…" : "Create desktop"}</button>
+          <button class="primary" type="submit" data-testid="create" ?disabled=${this.busy}>
+            ${this.busy ? "Creating…" : "Create desktop"}
+          </button>
         </div>
       </form>
     `;
@@ -198,7 +340,10 @@ export class NewPage extends LitElement {
         <label for="width">Size</label>
         <div class="sizes">
           ${[...sizes, window_].map(
-            (value) => html`<button type="button" aria-pressed=${String(value === size)} @click=${() => choose(value)}>${value === window_ ? "This window" : value.replace("x", " × ")}</button>`,
+            (value) =>
+              html`<button type="button" aria-pressed=${String(value === size)} @click=${() => choose(value)}>
+                ${value === window_ ? "This window" : value.replace("x", " × ")}
+              </button>`,
           )}
         </div>
         <div class="pair">${this.#text("width", "Width", "1280")}<span class="muted">×</span>${this.#text("height", "Height", "720")}</div>
@@ -208,9 +353,12 @@ export class NewPage extends LitElement {
 
   #network(): TemplateResult {
     const mode = this.form.mode;
-    const option = (value: NewDesktopForm["mode"], title: string, text: string) => html`<label>
-      <input type="radio" name="mode" .checked=${mode === value} @change=${() => this.#set({ mode: value })} /><span>${title}<small>${text}</small></span>
-    </label>`;
+    const option = (value: NewDesktopForm["mode"], title: string, text: string) =>
+      html`<label>
+        <input type="radio" name="mode" .checked=${mode === value} @change=${() => this.#set({ mode: value })} /><span
+          >${title}<small>${text}</small></span
+        >
+      </label>`;
     return html`<section class="card">
       <h2 id="egress-title">What it may reach</h2>
       <fieldset class="modes" aria-labelledby="egress-title">
@@ -226,17 +374,20 @@ export class NewPage extends LitElement {
   #contents(): TemplateResult {
     return html`<section class="card">
       <h2>What is in it</h2>
-      ${this.#upload()}
-      ${this.#area("env", "Environment", "NAME=value", "One variable a line, for the session, logins and exec.")}
+      ${this.#upload()} ${this.#area("env", "Environment", "NAME=value", "One variable a line, for the session, logins and exec.")}
       <details>
         <summary>More settings</summary>
         <div>
           <div class="two">
-            ${this.#text("ttlMinutes", "Lives for (minutes)", "until destroyed")} ${this.#text("idleMinutes", "Ends when idle for (minutes)", "never")}
-            ${this.#text("hostname", "Host name", "desktop")} ${this.#text("timeZone", "Time zone", Intl.DateTimeFormat().resolvedOptions().timeZone, nothing, "zones")}
+            ${this.#text("ttlMinutes", "Lives for (minutes)", "until destroyed")}
+            ${this.#text("idleMinutes", "Ends when idle for (minutes)", "never")} ${this.#text("hostname", "Host name", "desktop")}
+            ${this.#text("timeZone", "Time zone", Intl.DateTimeFormat().resolvedOptions().timeZone, nothing, "zones")}
             <div class="field">
               <label for="keyboardLayout">Keyboard layout</label>
-              <select id="keyboardLayout" @change=${(event: Event) => this.#set({ keyboardLayout: (event.target as HTMLSelectElement).value })}>
+              <select
+                id="keyboardLayout"
+                @change=${(event: Event) => this.#set({ keyboardLayout: (event.target as HTMLSelectElement).value })}
+              >
                 <option value="">Default</option>
                 ${layouts.map((name) => html`<option value=${name}>${name}</option>`)}
               </select>
@@ -262,17 +413,41 @@ export class NewPage extends LitElement {
       <div class="drop" @dragover=${(event: Event) => event.preventDefault()} @drop=${drop}>
         Drop files here, or
         <label class="button" for="files">Choose files…</label>
-        <input id="files" class="visually-hidden" type="file" multiple data-testid="files" aria-describedby="files-help" @change=${(event: Event) => void this.#addFiles((event.target as HTMLInputElement).files)} />
+        <input
+          id="files"
+          class="visually-hidden"
+          type="file"
+          multiple
+          data-testid="files"
+          aria-describedby="files-help"
+          @change=${(event: Event) => void this.#addFiles((event.target as HTMLInputElement).files)}
+        />
       </div>
       ${this.#help("files", nothing)}
       <ul>
         ${this.files.map(
-          (file, index) => html`<li>
-            <input aria-label="Path" .value=${file.path} @input=${(event: Event) => change(index, { path: (event.target as HTMLInputElement).value })} />
-            <input aria-label="Mode" .value=${file.mode} @input=${(event: Event) => change(index, { mode: (event.target as HTMLInputElement).value })} />
-            <span class="muted small">${bytes(file.size)}</span>
-            <button type="button" class="quiet" aria-label="Remove ${file.path}" @click=${() => (this.files = this.files.filter((_, at) => at !== index))}>${icon("close")}</button>
-          </li>`,
+          (file, index) =>
+            html`<li>
+              <input
+                aria-label="Path"
+                .value=${file.path}
+                @input=${(event: Event) => change(index, { path: (event.target as HTMLInputElement).value })}
+              />
+              <input
+                aria-label="Mode"
+                .value=${file.mode}
+                @input=${(event: Event) => change(index, { mode: (event.target as HTMLInputElement).value })}
+              />
+              <span class="muted small">${bytes(file.size)}</span>
+              <button
+                type="button"
+                class="quiet"
+                aria-label="Remove ${file.path}"
+                @click=${() => (this.files = this.files.filter((_, at) => at !== index))}
+              >
+                ${icon("close")}
+              </button>
+            </li>`,
         )}
       </ul>
     </div>`;

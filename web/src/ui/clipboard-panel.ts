@@ -15,9 +15,18 @@ export class ClipboardPanel extends LitElement {
   static override styles = [
     base,
     css`
-      :host { padding: 16px; display: grid; gap: 18px; align-content: start; }
-      textarea { min-height: 110px; }
-      .field { gap: 8px; }
+      :host {
+        padding: 16px;
+        display: grid;
+        gap: 18px;
+        align-content: start;
+      }
+      textarea {
+        min-height: 110px;
+      }
+      .field {
+        gap: 8px;
+      }
     `,
   ];
 
@@ -61,7 +70,9 @@ export class ClipboardPanel extends LitElement {
 
   async #allow(): Promise<void> {
     const given = await this.element?.allowClipboard();
-    this.said = given ? "Both clipboards follow each other now." : "The browser keeps its clipboard to itself; the fields here work all the same.";
+    this.said = given
+      ? "Both clipboards follow each other now."
+      : "The browser keeps its clipboard to itself; the fields here work all the same.";
   }
 
   async #copy(): Promise<void> {
@@ -76,7 +87,9 @@ export class ClipboardPanel extends LitElement {
 
   override render(): TemplateResult {
     return html`
-      <p class="small muted">Ctrl+V in the desktop pastes this computer's clipboard, and what is copied there comes here, as far as this browser allows.</p>
+      <p class="small muted">
+        Ctrl+V in the desktop pastes this computer's clipboard, and what is copied there comes here, as far as this browser allows.
+      </p>
       <div class="field">
         <label for="mine">To the desktop</label>
         <textarea id="mine" data-testid="clipboard-mine"></textarea>
@@ -88,8 +101,10 @@ export class ClipboardPanel extends LitElement {
       <div class="field">
         <label for="guest">From the desktop</label>
         <textarea id="guest" readonly data-testid="clipboard-guest" .value=${this.guest}></textarea>
-        <div class="row"><button @click=${() => void this.#copy()} ?disabled=${this.guest === ""}>Copy</button>
-        <button @click=${() => void this.#allow()}>Let them follow each other</button></div>
+        <div class="row">
+          <button @click=${() => void this.#copy()} ?disabled=${this.guest === ""}>Copy</button>
+          <button @click=${() => void this.#allow()}>Let them follow each other</button>
+        </div>
       </div>
       <p class="small" role="status">${this.said || nothing}</p>
     `;

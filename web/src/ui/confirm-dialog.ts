@@ -12,10 +12,25 @@ export class ConfirmDialog extends LitElement {
   static override styles = [
     base,
     css`
-      dialog { width: min(420px, calc(100vw - 32px)); padding: 22px; color: var(--text); background: var(--raised); border: 1px solid var(--line); border-radius: 16px; box-shadow: var(--shadow-high); }
-      dialog::backdrop { background: rgb(10 12 20 / 0.5); }
-      p { margin: 8px 0 20px; color: var(--muted); }
-      .row { justify-content: flex-end; }
+      dialog {
+        width: min(420px, calc(100vw - 32px));
+        padding: 22px;
+        color: var(--text);
+        background: var(--raised);
+        border: 1px solid var(--line);
+        border-radius: 16px;
+        box-shadow: var(--shadow-high);
+      }
+      dialog::backdrop {
+        background: rgb(10 12 20 / 0.5);
+      }
+      p {
+        margin: 8px 0 20px;
+        color: var(--muted);
+      }
+      .row {
+        justify-content: flex-end;
+      }
     `,
   ];
 

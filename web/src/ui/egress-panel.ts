@@ -34,26 +34,109 @@ export class EgressPanel extends LitElement {
   static override styles = [
     base,
     css`
-      :host { padding: 14px 16px; }
-      [data-testid="egress-panel"] { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; }
-      .edit { margin: -8px 0 -8px -14px; }
-      fieldset { border: 0; margin: 0; padding: 3px; display: grid; grid-template-columns: repeat(3, 1fr); gap: 3px; background: var(--sunken); border-radius: 10px; }
-      fieldset label { position: relative; padding: 7px 4px; text-align: center; border-radius: 8px; cursor: pointer; color: var(--muted); }
-      fieldset input { position: absolute; opacity: 0; inset: 0; cursor: pointer; }
-      fieldset label:has(:checked) { background: var(--raised); color: var(--text); box-shadow: var(--shadow); }
-      fieldset label:has(:focus-visible) { outline: 2px solid var(--focus); }
-      textarea { min-height: 58px; }
-      .scroll { overflow-x: auto; margin: 0 -16px; padding: 0 16px; }
-      table { width: 100%; border-collapse: collapse; font-size: 12.5px; font-variant-numeric: tabular-nums; }
-      th { text-align: left; color: var(--muted); font-weight: 600; padding: 4px 8px 4px 0; }
-      td { padding: 5px 8px 5px 0; border-top: 1px solid var(--line); vertical-align: top; }
-      td.host { overflow-wrap: break-word; min-width: 110px; }
-      td:last-child { padding-right: 0; }
-      td.number, th.number { text-align: right; white-space: nowrap; }
-      .allowed { color: var(--good); } .refused { color: var(--bad); } .failed { color: var(--warn); }
-      @media (max-width: 480px) { th:first-child, td:first-child { display: none; } }
-      .port { color: var(--muted); white-space: nowrap; }
-      .open > .port::after { content: " ●"; color: var(--accent-strong); }
+      :host {
+        padding: 14px 16px;
+      }
+      [data-testid="egress-panel"] {
+        display: grid;
+        grid-template-columns: minmax(0, 1fr);
+        gap: 14px;
+      }
+      .edit {
+        margin: -8px 0 -8px -14px;
+      }
+      fieldset {
+        border: 0;
+        margin: 0;
+        padding: 3px;
+        display: grid;
+        grid-template-columns: repeat(3, 1fr);
+        gap: 3px;
+        background: var(--sunken);
+        border-radius: 10px;
+      }
+      fieldset label {
+        position: relative;
+        padding: 7px 4px;
+        text-align: center;
+        border-radius: 8px;
+        cursor: pointer;
+        color: var(--muted);
+      }
+      fieldset input {
+        position: absolute;
+        opacity: 0;
+        inset: 0;
+        cursor: pointer;
+      }
+      fieldset label:has(:checked) {
+        background: var(--raised);
+        color: var(--text);
+        box-shadow: var(--shadow);
+      }
+      fieldset label:has(:focus-visible) {
+        outline: 2px solid var(--focus);
+      }
+      textarea {
+        min-height: 58px;
+      }
+      .scroll {
+        overflow-x: auto;
+        margin: 0 -16px;
+        padding: 0 16px;
+      }
+      table {
+        width: 100%;
+        border-collapse: collapse;
+        font-size: 12.5px;
+        font-variant-numeric: tabular-nums;
+      }
+      th {
+        text-align: left;
+        color: var(--muted);
+        font-weight: 600;
+        padding: 4px 8px 4px 0;
+      }
+      td {
+        padding: 5px 8px 5px 0;
+        border-top: 1px solid var(--line);
+        vertical-align: top;
+      }
+      td.host {
+        overflow-wrap: break-word;
+        min-width: 110px;
+      }
+      td:last-child {
+        padding-right: 0;
+      }
+      td.number,
+      th.number {
+        text-align: right;
+        white-space: nowrap;
+      }
+      .allowed {
+        color: var(--good);
+      }
+      .refused {
+        color: var(--bad);
+      }
+      .failed {
+        color: var(--warn);
+      }
+      @media (max-width: 480px) {
+        th:first-child,
+        td:first-child {
+          display: none;
+        }
+      }
+      .port {
+        color: var(--muted);
+        white-space: nowrap;
+      }
+      .open > .port::after {
+        content: " ●";
+        color: var(--accent-strong);
+      }
     `,
   ];
 
@@ -70,7 +153,11 @@ export class EgressPanel extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     this.#scope = new Scope();
-    this.#poller = new Poller(3000, (signal) => this.#load(signal), (error) => (this.problem = asError(error).message));
+    this.#poller = new Poller(
+      3000,
+      (signal) => this.#load(signal),
+      (error) => (this.problem = asError(error).message),
+    );
   }
 
   override firstUpdated(): void {
@@ -150,7 +237,16 @@ export class EgressPanel extends LitElement {
       <fieldset ?disabled=${this.busy}>
         <legend class="visually-hidden">What this desktop may reach</legend>
         ${(["internet", "list", "none"] as const).map(
-          (one) => html`<label><input type="radio" name="mode" .checked=${mode === one} data-testid="egress-${one}" @change=${() => this.#choose(one)} />${names[one]}</label>`,
+          (one) =>
+            html`<label
+              ><input
+                type="radio"
+                name="mode"
+                .checked=${mode === one}
+                data-testid="egress-${one}"
+                @change=${() => this.#choose(one)}
+              />${names[one]}</label
+            >`,
         )}
       </fieldset>
       ${this.draft ? this.#form(this.draft) : html`<p class="small"><button class="quiet edit" @click=${() => this.#edit()}>Edit the lists…</button></p>`}
@@ -160,31 +256,56 @@ export class EgressPanel extends LitElement {
   }
 
   #form(draft: { mode: Policy["mode"]; allow: string; deny: string }): TemplateResult {
-    const set = (name: "allow" | "deny") => (event: Event) => (this.draft = { ...draft, [name]: (event.target as HTMLTextAreaElement).value });
+    const set = (name: "allow" | "deny") => (event: Event) =>
+      (this.draft = { ...draft, [name]: (event.target as HTMLTextAreaElement).value });
     return html`
-      <div class="field"><label for="allow">Allow <small>one a line: <code>*.example.org</code> or <code>example.org:443</code></small></label>
-        <textarea id="allow" .value=${draft.allow} @input=${set("allow")} spellcheck="false"></textarea></div>
-      <div class="field"><label for="deny">Deny <small>wins over allow</small></label>
-        <textarea id="deny" .value=${draft.deny} @input=${set("deny")} spellcheck="false"></textarea></div>
-      <div class="row"><button class="primary" ?disabled=${this.busy} data-testid="egress-apply" @click=${() => void this.#save()}>Apply</button>
-        <button @click=${() => (this.draft = null)}>Cancel</button><span class="small muted">Open connections that it refuses are cut.</span></div>
+      <div class="field">
+        <label for="allow"
+          >Allow <small>one a line: <code>*.example.org</code> or <code>example.org:443</code></small></label
+        >
+        <textarea id="allow" .value=${draft.allow} @input=${set("allow")} spellcheck="false"></textarea>
+      </div>
+      <div class="field">
+        <label for="deny">Deny <small>wins over allow</small></label>
+        <textarea id="deny" .value=${draft.deny} @input=${set("deny")} spellcheck="false"></textarea>
+      </div>
+      <div class="row">
+        <button class="primary" ?disabled=${this.busy} data-testid="egress-apply" @click=${() => void this.#save()}>Apply</button>
+        <button @click=${() => (this.draft = null)}>Cancel</button
+        ><span class="small muted">Open connections that it refuses are cut.</span>
+      </div>
     `;
   }
 
   #table(log: readonly EgressEntry[]): TemplateResult {
-    return html`<div class="scroll"><table>
-      <thead><tr><th>Time</th><th>Host</th><th class="number">Up</th><th class="number">Down</th><th>Verdict</th></tr></thead>
-      <tbody>${log.map(
-        (entry) => html`<tr data-host=${entry.host} data-verdict=${entry.verdict}>
-          <td class="muted">${clock(entry.at)}</td>
-          <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>${entry.host}<span class="port">:${entry.port}</span>
-            ${entry.reason ? html`<div class="muted">${reasonText(entry.reason)}</div>` : nothing}</td>
-          <td class="number">${bytes(entry.bytesUp)}</td>
-          <td class="number">${bytes(entry.bytesDown)}</td>
-          <td class=${entry.verdict}>${entry.verdict}</td>
-        </tr>`,
-      )}</tbody>
-    </table></div>`;
+    return html`<div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th>Time</th>
+            <th>Host</th>
+            <th class="number">Up</th>
+            <th class="number">Down</th>
+            <th>Verdict</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${log.map(
+            (entry) =>
+              html`<tr data-host=${entry.host} data-verdict=${entry.verdict}>
+                <td class="muted">${clock(entry.at)}</td>
+                <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>
+                  ${entry.host}<span class="port">:${entry.port}</span>
+                  ${entry.reason ? html`<div class="muted">${reasonText(entry.reason)}</div>` : nothing}
+                </td>
+                <td class="number">${bytes(entry.bytesUp)}</td>
+                <td class="number">${bytes(entry.bytesDown)}</td>
+                <td class=${entry.verdict}>${entry.verdict}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>`;
   }
 }
 

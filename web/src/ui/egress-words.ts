@@ -25,7 +25,8 @@ export function reasonText(reason: string): string {
 export function egressSummary(view: EgressView): string {
   const { connections, internet } = view;
   const parts = [connections === 1 ? "1 connection open" : `${connections} connections open`];
-  if (internet !== "unknown") parts.push(internet === "reachable" ? "the internet is reachable" : "the internet is not reachable from the server");
+  if (internet !== "unknown")
+    parts.push(internet === "reachable" ? "the internet is reachable" : "the internet is not reachable from the server");
   const dropped = Object.entries(view.dropped ?? {})
     .filter(([name, count]) => name.startsWith("dropped-") && count > 0)
     .map(([name, count]) => `${count} ${name.slice("dropped-".length).replaceAll("-", " ").toUpperCase()}`);

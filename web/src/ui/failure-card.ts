@@ -15,14 +15,51 @@ export class FailureCard extends LitElement {
   static override styles = [
     base,
     css`
-      .card { padding: 24px; display: grid; gap: 14px; border-top: 3px solid var(--bad); }
-      .card.calm { border-top-color: var(--accent); }
-      dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; margin: 0; font-size: 14px; }
-      dt { color: var(--muted); }
-      dd { margin: 0; overflow-wrap: anywhere; }
-      pre { margin: 0; padding: 12px; max-height: 220px; overflow: auto; background: var(--sunken); border-radius: var(--radius-small); white-space: pre-wrap; overflow-wrap: anywhere; }
-      .command { display: block; padding: 10px 12px; user-select: all; overflow-x: auto; white-space: nowrap; }
-      .actions { display: flex; gap: 10px; flex-wrap: wrap; }
+      .card {
+        padding: 24px;
+        display: grid;
+        gap: 14px;
+        border-top: 3px solid var(--bad);
+      }
+      .card.calm {
+        border-top-color: var(--accent);
+      }
+      dl {
+        display: grid;
+        grid-template-columns: max-content 1fr;
+        gap: 4px 14px;
+        margin: 0;
+        font-size: 14px;
+      }
+      dt {
+        color: var(--muted);
+      }
+      dd {
+        margin: 0;
+        overflow-wrap: anywhere;
+      }
+      pre {
+        margin: 0;
+        padding: 12px;
+        max-height: 220px;
+        overflow: auto;
+        background: var(--sunken);
+        border-radius: var(--radius-small);
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+      }
+      .command {
+        display: block;
+        padding: 10px 12px;
+        user-select: all;
+        overflow-x: auto;
+        white-space: nowrap;
+      }
+      .actions {
+        display: flex;
+        gap: 10px;
+        flex-wrap: wrap;
+      }
     `,
   ];
 
@@ -44,8 +81,7 @@ export class FailureCard extends LitElement {
         <h2>${about.title}</h2>
         ${about.text ? html`<p class="muted">${about.text}</p>` : nothing}
         <dl>
-          ${message ? this.#line("What happened", message) : nothing}
-          ${reason?.step ? this.#line("Step", stepTitle(reason.step)) : nothing}
+          ${message ? this.#line("What happened", message) : nothing} ${reason?.step ? this.#line("Step", stepTitle(reason.step)) : nothing}
           ${reason?.lastSeen ? this.#line("Last seen", reason.lastSeen) : nothing}
           <dt>Reason</dt>
           <dd><code data-testid="error-reason">${reason?.code ?? "unknown"}</code></dd>
@@ -64,7 +100,8 @@ export class FailureCard extends LitElement {
   }
 
   #line(name: string, value: string): TemplateResult {
-    return html`<dt>${name}</dt><dd>${value}</dd>`;
+    return html`<dt>${name}</dt>
+      <dd>${value}</dd>`;
   }
 
   #action(step: NextStep, first: boolean): TemplateResult {
@@ -72,7 +109,8 @@ export class FailureCard extends LitElement {
     if (step === "signin") return html`<a class="button ${style}" href="/signin" data-testid="next-signin">Sign in</a>`;
     if (step === "list") return html`<a class="button ${style}" href="/" data-testid="next-list">All desktops</a>`;
     const label = { retry: "Try again", new: "New desktop", log: "Open log", reload: "Reload" }[step];
-    const choose = () => (step === "reload" ? location.reload() : this.dispatchEvent(new CustomEvent<NextStep>("next-step", { detail: step })));
+    const choose = () =>
+      step === "reload" ? location.reload() : this.dispatchEvent(new CustomEvent<NextStep>("next-step", { detail: step }));
     return html`<button class=${style} ?disabled=${this.busy} data-testid="next-${step}" @click=${choose}>${label}</button>`;
   }
 }

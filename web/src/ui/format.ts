@@ -33,5 +33,7 @@ export function bytes(count: number): string {
 /** "14:03:07", in the reader's time. */
 export function clock(at: string): string {
   const time = new Date(at);
-  return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  return Number.isNaN(time.getTime())
+    ? ""
+    : time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }

@@ -28,12 +28,27 @@ export type IconName = keyof typeof paths;
 
 /** A drawn icon of 20 px in the colour of its text; hidden from assistive technology, so its button needs a name. */
 export function icon(name: IconName): TemplateResult {
-  return html`<svg width="20" height="20" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">${paths[name]}</svg>`;
+  return html`<svg
+    width="20"
+    height="20"
+    viewBox="0 0 24 24"
+    fill="none"
+    stroke="currentColor"
+    stroke-width="1.8"
+    stroke-linecap="round"
+    stroke-linejoin="round"
+    aria-hidden="true"
+  >
+    ${paths[name]}
+  </svg>`;
 }
 
 export function logo(size = 30): TemplateResult {
   return html`<svg width=${size} height=${size} viewBox="0 0 32 32" aria-hidden="true">
     <rect width="32" height="32" rx="8" fill="var(--accent)" />
-    <g fill="none" stroke="#fff" stroke-width="2.2" stroke-linejoin="round" stroke-linecap="round"><path d="M7 24V14l9-6 9 6v10" /><path d="M16 8v16M7 17h18M5 24h22" /></g>
+    <g fill="none" stroke="#fff" stroke-width="2.2" stroke-linejoin="round" stroke-linecap="round">
+      <path d="M7 24V14l9-6 9 6v10" />
+      <path d="M16 8v16M7 17h18M5 24h22" />
+    </g>
   </svg>`;
 }

@@ -24,9 +24,24 @@ export class LiveThumbnail extends LitElement {
   static override styles = [
     base,
     css`
-      :host { aspect-ratio: 16 / 9; overflow: hidden; background: linear-gradient(135deg, #20283f, #12151f); }
-      img { display: block; width: 100%; height: 100%; object-fit: cover; object-position: top; }
-      .none { display: grid; place-items: center; height: 100%; color: #8b94ad; }
+      :host {
+        aspect-ratio: 16 / 9;
+        overflow: hidden;
+        background: linear-gradient(135deg, #20283f, #12151f);
+      }
+      img {
+        display: block;
+        width: 100%;
+        height: 100%;
+        object-fit: cover;
+        object-position: top;
+      }
+      .none {
+        display: grid;
+        place-items: center;
+        height: 100%;
+        color: #8b94ad;
+      }
     `,
   ];
 
@@ -69,7 +84,11 @@ export class LiveThumbnail extends LitElement {
 
   async #take(signal: AbortSignal): Promise<void> {
     const headers = this.#etag ? { "If-None-Match": this.#etag } : undefined;
-    const response = await fetch(desktopUrl(this.desktopId, `/screenshot?width=${width}`), { signal, cache: "no-store", ...(headers ? { headers } : {}) });
+    const response = await fetch(desktopUrl(this.desktopId, `/screenshot?width=${width}`), {
+      signal,
+      cache: "no-store",
+      ...(headers ? { headers } : {}),
+    });
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`No screenshot: ${response.status}`);
     const blob = await response.blob();

@@ -5,7 +5,12 @@ import { base } from "./styles.js";
 
 /** The desktop's log: what was before this page by API, what comes since as `lines`. */
 export class LogPanel extends LitElement {
-  static override properties = { desktopId: { attribute: false }, lines: { attribute: false }, earlier: { state: true }, problem: { state: true } };
+  static override properties = {
+    desktopId: { attribute: false },
+    lines: { attribute: false },
+    earlier: { state: true },
+    problem: { state: true },
+  };
   declare desktopId: string;
   declare lines: string[];
   declare earlier: string[] | null;
@@ -18,12 +23,37 @@ export class LogPanel extends LitElement {
   static override styles = [
     base,
     css`
-      :host { display: flex; flex-direction: column; min-height: 0; }
-      pre { flex: 1; min-height: 0; margin: 0; padding: 12px 14px; overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; }
-      pre > div { padding-left: 9ch; text-indent: -9ch; }
-      time { color: var(--muted); }
-      .warn { color: var(--warn); } .bad { color: var(--bad); }
-      p { padding: 10px 14px; }
+      :host {
+        display: flex;
+        flex-direction: column;
+        min-height: 0;
+      }
+      pre {
+        flex: 1;
+        min-height: 0;
+        margin: 0;
+        padding: 12px 14px;
+        overflow: auto;
+        white-space: pre-wrap;
+        overflow-wrap: anywhere;
+        line-height: 1.5;
+      }
+      pre > div {
+        padding-left: 9ch;
+        text-indent: -9ch;
+      }
+      time {
+        color: var(--muted);
+      }
+      .warn {
+        color: var(--warn);
+      }
+      .bad {
+        color: var(--bad);
+      }
+      p {
+        padding: 10px 14px;
+      }
     `,
   ];
 
@@ -55,9 +85,8 @@ export class LogPanel extends LitElement {
   override render(): TemplateResult {
     if (this.problem) return html`<p class="muted">The log cannot be read: ${this.problem}</p>`;
     const all = this.earlier ? [...this.earlier, ...this.lines.slice(this.#shown)] : this.lines;
-    return html`<pre data-testid="log-panel" tabindex="0" role="log" aria-label="Log of the desktop" @scroll=${() => this.#scrolled()}>${
-      all.length > 0 ? all.map((line) => logLine(line)) : "Nothing logged yet."
-    }</pre>`;
+    return html`<pre data-testid="log-panel" tabindex="0" role="log" aria-label="Log of the desktop" @scroll=${() => this.#scrolled()}>
+${all.length > 0 ? all.map((line) => logLine(line)) : "Nothing logged yet."}</pre>`;
   }
 
   #scrolled(): void {
@@ -76,7 +105,9 @@ function logLine(line: string): TemplateResult {
   const [, at, level, text] = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (\w+) ([^]*)$/.exec(line) ?? [];
   if (at === undefined || level === undefined || text === undefined) return html`<div>${line}</div>`;
   const tone = level === "error" ? "bad" : level.startsWith("warn") ? "warn" : null;
-  return html`<div class=${tone ?? nothing}><time datetime=${at} title=${at}>${clock(at)}</time> ${tone ? `${level} ` : nothing}${text}</div>`;
+  return html`<div class=${tone ?? nothing}>
+    <time datetime=${at} title=${at}>${clock(at)}</time> ${tone ? `${level} ` : nothing}${text}
+  </div>`;
 }
 
 customElements.define("log-panel", LogPanel);

@@ -63,11 +63,17 @@ export function requestOf(form: NewDesktopForm, files: readonly UploadedFile[]):
   return request;
 }
 
-function whole(form: NewDesktopForm, field: "width" | "height" | "ttlMinutes" | "idleMinutes", least: number, most: number): number | undefined {
+function whole(
+  form: NewDesktopForm,
+  field: "width" | "height" | "ttlMinutes" | "idleMinutes",
+  least: number,
+  most: number,
+): number | undefined {
   const value = form[field].trim();
   if (value === "") return undefined;
   const number = Number(value);
-  if (!Number.isInteger(number) || number < least || number > most) throw new FieldError(field, `A whole number from ${least} to ${most}, please.`);
+  if (!Number.isInteger(number) || number < least || number > most)
+    throw new FieldError(field, `A whole number from ${least} to ${most}, please.`);
   return number;
 }
 
@@ -80,7 +86,8 @@ function urlOf(form: NewDesktopForm): string | undefined {
   const value = form.startUrl.trim();
   if (value === "") return undefined;
   const whole = /^[a-z][a-z0-9+.-]*:/i.test(value) && !/^[^/]+:\d+(\/|$)/.test(value) ? value : `https://${value}`;
-  if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol)) throw new FieldError("startUrl", "An http or https address, please.");
+  if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol))
+    throw new FieldError("startUrl", "An http or https address, please.");
   return whole;
 }
 
@@ -117,7 +124,8 @@ function upstreamOf(form: NewDesktopForm): Policy["upstream"] | undefined {
   const match = /^(http|socks5):\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(\[[^\]]+\]|[^:@/]+):(\d{1,5})\/?$/.exec(value);
   const port = Number(match?.[5]);
   const [, type, username, password, host] = match ?? [];
-  if (!host || port < 1 || port > 65535) throw new FieldError("upstream", "Like http://user:password@host:3128 or socks5://host:1080, please.");
+  if (!host || port < 1 || port > 65535)
+    throw new FieldError("upstream", "Like http://user:password@host:3128 or socks5://host:1080, please.");
   return {
     type: type === "http" ? "http" : "socks5",
     host,
@@ -130,7 +138,8 @@ function upstreamOf(form: NewDesktopForm): Policy["upstream"] | undefined {
 function hostnameOf(form: NewDesktopForm): string | undefined {
   const value = form.hostname.trim();
   if (value === "") return undefined;
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(value)) throw new FieldError("hostname", "Letters, digits and hyphens, up to 63, please.");
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(value))
+    throw new FieldError("hostname", "Letters, digits and hyphens, up to 63, please.");
   return value;
 }
 

@@ -7,7 +7,11 @@ export function parseRules(text: string): Rule[] {
     if (line === "") continue;
     const match = /^(\[[0-9a-fA-F:]+\]|[^\s:]+)(?::([\d,\s]+))?$/.exec(line);
     if (!match?.[1]) throw new Error(`“${line}” is not a host with optional ports.`);
-    const ports = (match[2] ?? "").split(",").map((port) => port.trim()).filter((port) => port !== "").map(Number);
+    const ports = (match[2] ?? "")
+      .split(",")
+      .map((port) => port.trim())
+      .filter((port) => port !== "")
+      .map(Number);
     const wrong = ports.find((port) => !Number.isInteger(port) || port < 1 || port > 65535);
     if (wrong !== undefined) throw new Error(`${wrong} is not a port.`);
     rules.push({ host: match[1].toLowerCase(), ports });

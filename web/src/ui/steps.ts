@@ -50,7 +50,10 @@ const titles: Record<string, string> = {
 export function stepTitle(name: string): string {
   const known = Object.hasOwn(titles, name) ? titles[name] : undefined;
   if (known) return known;
-  const words = name.replace(/[-_.]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  const words = name
+    .replace(/[-_.]+/g, " ")
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -74,8 +77,33 @@ export function runningStep(steps: readonly Step[]): Step | null {
 
 /** What the steps are for, in the order in which a creation comes to them. */
 const phases: ReadonlyArray<{ title: string; steps: readonly string[] }> = [
-  { title: "Prepare a place for it", steps: ["store", "queue", "claim", "image-disks", "prepare", "observe", "fork", "keeper", "namespaces", "network", "scratch", "adopt"] },
-  { title: "Start the guest", steps: ["guest-start", "container-create", "container-start", "memory", "vm-start", "kernel", "guest-disks", "vm-boot", "restore", "renew", "guest-renew", "agent-link", "agent", "mounts", "boot-config", "boot", "runtime-dirs", "x-server"] },
+  {
+    title: "Prepare a place for it",
+    steps: ["store", "queue", "claim", "image-disks", "prepare", "observe", "fork", "keeper", "namespaces", "network", "scratch", "adopt"],
+  },
+  {
+    title: "Start the guest",
+    steps: [
+      "guest-start",
+      "container-create",
+      "container-start",
+      "memory",
+      "vm-start",
+      "kernel",
+      "guest-disks",
+      "vm-boot",
+      "restore",
+      "renew",
+      "guest-renew",
+      "agent-link",
+      "agent",
+      "mounts",
+      "boot-config",
+      "boot",
+      "runtime-dirs",
+      "x-server",
+    ],
+  },
   { title: "Configure it", steps: ["screen-size", "configure", "guest-configure", "session-end", "dbus", "session"] },
   { title: "Open terminal and browser", steps: ["terminal-window", "browser-window", "first-frame"] },
   { title: "Prove that it is as asked", steps: ["files-verified", "environment-verified", "egress-canary"] },

@@ -87,7 +87,8 @@ export class ViewerShell extends LitElement {
       this.renderRoot.querySelector<HTMLElement>('[data-testid="toolbar-keys"]')?.focus();
     });
     this.#scope.on<PointerEvent>(window, "pointerdown", (event) => {
-      if (this.menu && !event.composedPath().some((target) => target instanceof Element && target.classList.contains("menu-box"))) this.menu = false;
+      if (this.menu && !event.composedPath().some((target) => target instanceof Element && target.classList.contains("menu-box")))
+        this.menu = false;
     });
   }
 
@@ -153,7 +154,8 @@ export class ViewerShell extends LitElement {
   async #destroy(): Promise<void> {
     const dialog = this.renderRoot.querySelector<ConfirmDialog>("confirm-dialog");
     const name = this.desktop.name || this.desktop.id;
-    if (!(await dialog?.ask(`Destroy “${name}”?`, "The desktop ends and its disk is thrown away. This cannot be undone.", "Destroy"))) return;
+    if (!(await dialog?.ask(`Destroy “${name}”?`, "The desktop ends and its disk is thrown away. This cannot be undone.", "Destroy")))
+      return;
     try {
       await api.destroy(this.desktop.id);
       go("/");
@@ -173,18 +175,20 @@ export class ViewerShell extends LitElement {
   override render(): TemplateResult {
     const { scale, remoteResize, latency } = this.preferences;
     return html`
-      ${this.#toolbar()}
-      ${this.problem ? this.#strip(this.problem, () => (this.problem = null)) : nothing}
+      ${this.#toolbar()} ${this.problem ? this.#strip(this.problem, () => (this.problem = null)) : nothing}
       ${unseen(this.desktop.warnings, this.dismissed).map((warning) =>
-        this.#strip(warning.message, () => (this.dismissed = new Set([...this.dismissed, occurrence(warning)])), warning.code))}
-      ${this.viewer?.webrtcBlocked && !this.blockedSeen
-        ? this.#strip(
-            "WebRTC does not get through from here, so the picture comes as H.264 over WebSocket; WebRTC is tried again from time to time. To mend it, open the server's media port for UDP, or for TCP.",
-            () => (this.blockedSeen = true),
-            "webrtc-blocked",
-            html`<button data-testid="retry-webrtc" @click=${() => this.#element?.retry()}>Try WebRTC again</button>`,
-          )
-        : nothing}
+        this.#strip(warning.message, () => (this.dismissed = new Set([...this.dismissed, occurrence(warning)])), warning.code),
+      )}
+      ${
+        this.viewer?.webrtcBlocked && !this.blockedSeen
+          ? this.#strip(
+              "WebRTC does not get through from here, so the picture comes as H.264 over WebSocket; WebRTC is tried again from time to time. To mend it, open the server's media port for UDP, or for TCP.",
+              () => (this.blockedSeen = true),
+              "webrtc-blocked",
+              html`<button data-testid="retry-webrtc" @click=${() => this.#element?.retry()}>Try WebRTC again</button>`,
+            )
+          : nothing
+      }
       <div class="work">
         <oriel-desktop
           data-testid="viewer"
@@ -210,14 +214,19 @@ export class ViewerShell extends LitElement {
     return html`<div class="toolbar" role="toolbar" aria-label="Desktop">
       <a class="button quiet square" href="/" title="All desktops" aria-label="All desktops" data-testid="toolbar-back">${icon("back")}</a>
       <span class="name" title=${this.desktop.id}>${this.desktop.name || this.desktop.id}</span>
-      <span class="chip ${chip.tone}" role="status" data-testid="state-chip" data-state=${this.viewer?.state === "playing" ? "connected" : (this.viewer?.state ?? "connecting")}>${chip.text}${transport}</span>
+      <span
+        class="chip ${chip.tone}"
+        role="status"
+        data-testid="state-chip"
+        data-state=${this.viewer?.state === "playing" ? "connected" : (this.viewer?.state ?? "connecting")}
+        >${chip.text}${transport}</span
+      >
       ${this.viewers > 1 ? html`<span class="viewers" title="Pages that show this desktop">${icon("people")} ${this.viewers}</span>` : nothing}
       <span class="grow"></span>
       <div class="tools">
         ${this.#tool("keyboard", "Keyboard", "keyboard", () => this.#element?.showKeyboard(), null, "touch-only")}
         <div class="menu-box">
-          ${this.#tool("keys", "Special keys", "keys", () => (this.menu = !this.menu), this.menu)}
-          ${this.menu ? this.#menu() : nothing}
+          ${this.#tool("keys", "Special keys", "keys", () => (this.menu = !this.menu), this.menu)} ${this.menu ? this.#menu() : nothing}
         </div>
         ${this.#tool("clipboard", "Clipboard", "clipboard", () => this.#toggle("clipboard"), this.panel === "clipboard")}
         ${this.#tool("fit", scale === "fit" ? "Show pixel for pixel (1:1)" : "Fit to the window", "scale", () => this.#prefer({ scale: scale === "fit" ? "actual" : "fit" }), scale === "actual")}
@@ -227,7 +236,9 @@ export class ViewerShell extends LitElement {
         ${this.#tool("log", "Log", "log", () => this.#toggle("log"), this.panel === "log")}
         ${this.desktop.canFork ? this.#tool("fork", "Fork: a second desktop goes on from here", "fork", () => void this.#fork()) : nothing}
         ${this.#tool("fullscreen", this.fullscreen ? "Leave full screen" : "Full screen", "fullscreen", () => void this.#toggleFullscreen(), this.fullscreen)}
-        <button class="quiet square danger" title="Destroy" aria-label="Destroy" data-testid="destroy" @click=${() => void this.#destroy()}>${icon("trash")}</button>
+        <button class="quiet square danger" title="Destroy" aria-label="Destroy" data-testid="destroy" @click=${() => void this.#destroy()}>
+          ${icon("trash")}
+        </button>
       </div>
     </div>`;
   }
@@ -244,40 +255,54 @@ export class ViewerShell extends LitElement {
         // A click of the mouse changes how the desktop is shown; the keyboard stays with the desktop.
         if (event.detail > 0 && this.panel === null && !this.menu) this.#element?.focus({ preventScroll: true });
       }}
-    >${icon(name)}</button>`;
+    >
+      ${icon(name)}
+    </button>`;
   }
 
   #menu(): TemplateResult {
     return html`<div class="menu card" role="group" aria-label="Special keys" data-testid="keys-menu">
       ${specialKeys.map(
-        ({ label, keys }) => html`<button
-          class="quiet"
-          @click=${() => {
-            this.menu = false;
-            this.#element?.pressKeys(keys);
-            this.#element?.focus();
-          }}
-        >${label}</button>`,
+        ({ label, keys }) =>
+          html`<button
+            class="quiet"
+            @click=${() => {
+              this.menu = false;
+              this.#element?.pressKeys(keys);
+              this.#element?.focus();
+            }}
+          >
+            ${label}
+          </button>`,
       )}
-      <p class="small muted">In full screen the browser's own keys go to the desktop as well. Ctrl + Alt + Shift gives the keyboard back.</p>
+      <p class="small muted">
+        In full screen the browser's own keys go to the desktop as well. Ctrl + Alt + Shift gives the keyboard back.
+      </p>
     </div>`;
   }
 
   #strip(text: string, dismiss: () => void, reason = "notice", action: TemplateResult | typeof nothing = nothing): TemplateResult {
-    return html`<div class="strip" role="status"><span class="grow" data-testid="error-reason" data-reason=${reason}>${text}</span>${action}
-      <button class="quiet square" aria-label="Dismiss" @click=${dismiss}>${icon("close")}</button></div>`;
+    return html`<div class="strip" role="status">
+      <span class="grow" data-testid="error-reason" data-reason=${reason}>${text}</span>${action}
+      <button class="quiet square" aria-label="Dismiss" @click=${dismiss}>${icon("close")}</button>
+    </div>`;
   }
 
   #side(): TemplateResult | typeof nothing {
     if (!this.panel) return nothing;
     const title = { log: "Log", egress: "Egress", clipboard: "Clipboard" }[this.panel];
     return html`<aside aria-label=${title}>
-      <div class="side-head"><h2 class="grow">${title}</h2><button class="quiet square" aria-label="Close" @click=${() => (this.panel = null)}>${icon("close")}</button></div>
-      ${this.panel === "log"
-        ? html`<log-panel .desktopId=${this.desktop.id} .lines=${this.lines}></log-panel>`
-        : this.panel === "egress"
-          ? html`<egress-panel .desktopId=${this.desktop.id} .source=${this.page}></egress-panel>`
-          : html`<clipboard-panel .element=${this.#element}></clipboard-panel>`}
+      <div class="side-head">
+        <h2 class="grow">${title}</h2>
+        <button class="quiet square" aria-label="Close" @click=${() => (this.panel = null)}>${icon("close")}</button>
+      </div>
+      ${
+        this.panel === "log"
+          ? html`<log-panel .desktopId=${this.desktop.id} .lines=${this.lines}></log-panel>`
+          : this.panel === "egress"
+            ? html`<egress-panel .desktopId=${this.desktop.id} .source=${this.page}></egress-panel>`
+            : html`<clipboard-panel .element=${this.#element}></clipboard-panel>`
+      }
     </aside>`;
   }
 }

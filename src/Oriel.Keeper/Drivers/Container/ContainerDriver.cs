@@ -25,8 +25,14 @@ internal sealed class ContainerDriver : IDriver
     public const string AgentOverrideVariable = "ORIEL_AGENT_BINARY";
 
     private const string ContainerId = "guest";
-    private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
-        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+    private const UnixFileMode Everyone =
+        UnixFileMode.UserRead
+        | UnixFileMode.UserWrite
+        | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead
+        | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead
+        | UnixFileMode.OtherExecute;
 
     private static readonly TimeSpan CreateDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
@@ -75,7 +81,12 @@ internal sealed class ContainerDriver : IDriver
             GatewayLink.ApplySettings();
             // Guest root has no power over this namespace, so the low ports must be open to all.
             File.WriteAllText("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-            Mounts.Mount("sysfs", _sys, "sysfs", MountOptions.ReadOnly | MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute);
+            Mounts.Mount(
+                "sysfs",
+                _sys,
+                "sysfs",
+                MountOptions.ReadOnly | MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute
+            );
         });
         await Commands.RunAsync(
             "ip",
@@ -84,7 +95,8 @@ internal sealed class ContainerDriver : IDriver
             link add {Firewall.Link} address {GatewayLink.GatewayMac} type veth peer name eth0 address {GatewayLink.GuestMac} netns {_network.Path}
 
             """,
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken
+        );
         var seen = await Commands.RunAsync(
             "nsenter",
             [$"--net={_network.Path}", "ip", "-batch", "-"],
@@ -97,7 +109,8 @@ internal sealed class ContainerDriver : IDriver
             address show dev eth0
 
             """,
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken
+        );
         GatewayLink.RequireAddress(seen, GuestNetwork.GuestAddress);
     }
 
@@ -125,7 +138,13 @@ internal sealed class ContainerDriver : IDriver
         Directory.CreateDirectory(work);
         Directory.CreateDirectory(_root);
         // volatile: no fsync reaches the disk, as a scratch disk never outlives its keeper.
-        Mounts.Mount("overlay", _root, "overlay", MountOptions.None, $"userxattr,volatile,lowerdir={lower},upperdir={upper},workdir={work}");
+        Mounts.Mount(
+            "overlay",
+            _root,
+            "overlay",
+            MountOptions.None,
+            $"userxattr,volatile,lowerdir={lower},upperdir={upper},workdir={work}"
+        );
         return Task.FromResult<string?>(null);
     }
 
@@ -133,21 +152,31 @@ internal sealed class ContainerDriver : IDriver
     {
         Process? runtime = null;
         ProcessHandle? init = null;
-        await steps.RunAsync(StepNames.ContainerCreate, CreateDeadline * _spec.TimeScale, async token =>
-        {
-            WriteConfig();
-            var missing = _cgroup?.Limit(_spec.Limits.MemoryBytes, _spec.Limits.Cpus, _spec.Limits.Pids) ?? [];
-            runtime = StartRuntime(console, out var pump);
-            await WaitAsync(() => new FileInfo(PidFile) is { Exists: true, Length: > 0 }, runtime, pump, token).ConfigureAwait(false);
-            // crun writes the number in one piece, before it lets the first process run.
-            init = ProcessHandle.Open(int.Parse(await File.ReadAllTextAsync(PidFile, token).ConfigureAwait(false), CultureInfo.InvariantCulture));
-            return missing.Count == 0 ? null : $"not limited: {string.Join(", ", missing)}";
-        }, cancellationToken).ConfigureAwait(false);
-        await steps.RunAsync(StepNames.ContainerStart, StartDeadline * _spec.TimeScale, async token =>
-        {
-            await WaitAsync(() => HasBecomeTheAgent(init!.Pid), runtime!, Task.CompletedTask, token).ConfigureAwait(false);
-            return null;
-        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync(
+            StepNames.ContainerCreate,
+            CreateDeadline * _spec.TimeScale,
+            async token =>
+            {
+                WriteConfig();
+                var missing = _cgroup?.Limit(_spec.Limits.MemoryBytes, _spec.Limits.Cpus, _spec.Limits.Pids) ?? [];
+                runtime = StartRuntime(console, out var pump);
+                await WaitAsync(() => new FileInfo(PidFile) is { Exists: true, Length: > 0 }, runtime, pump, token);
+                // crun writes the number in one piece, before it lets the first process run.
+                init = ProcessHandle.Open(int.Parse(await File.ReadAllTextAsync(PidFile, token), CultureInfo.InvariantCulture));
+                return missing.Count == 0 ? null : $"not limited: {string.Join(", ", missing)}";
+            },
+            cancellationToken
+        );
+        await steps.RunAsync(
+            StepNames.ContainerStart,
+            StartDeadline * _spec.TimeScale,
+            async token =>
+            {
+                await WaitAsync(() => HasBecomeTheAgent(init!.Pid), runtime!, Task.CompletedTask, token);
+                return null;
+            },
+            cancellationToken
+        );
         return new ContainerGuest(runtime!, init!, _cgroup);
     }
 
@@ -161,20 +190,27 @@ internal sealed class ContainerDriver : IDriver
     // already, as Debian with systemd does: the kernel refuses (EBUSY) to mount a file system over its own root.
     private static void MountCgroups()
     {
-        const string path = "/sys/fs/cgroup";
-        const MountOptions options = MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute;
-        Mounts.Mount("tmpfs", path, "tmpfs", options, "mode=0555,size=4k");
-        Mounts.Mount("cgroup2", path, "cgroup2", options);
+        const string Path = "/sys/fs/cgroup";
+        const MountOptions Options = MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute;
+        Mounts.Mount("tmpfs", Path, "tmpfs", Options, "mode=0555,size=4k");
+        Mounts.Mount("cgroup2", Path, "cgroup2", Options);
     }
 
     private void WriteConfig()
     {
         var boot = new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm, _spec.TimeScale);
-        Bundle.WriteOwnerOnly(BootFile, JsonSerializer.SerializeToUtf8Bytes(boot, BootJsonContext.Default.BootConfig), UnixFileMode.UserRead);
+        Bundle.WriteOwnerOnly(
+            BootFile,
+            JsonSerializer.SerializeToUtf8Bytes(boot, BootJsonContext.Default.BootConfig),
+            UnixFileMode.UserRead
+        );
         var agent = Environment.GetEnvironmentVariable(AgentOverrideVariable);
         var paths = new ContainerPaths(_root, _network!.Path, _sys, BootFile, string.IsNullOrEmpty(agent) ? null : agent);
         var config = OciConfigBuilder.Build(paths, _spec.Hostname, Math.Min(OciConfigBuilder.OpenFiles, HardLimitOfOpenFiles()));
-        File.WriteAllBytes(Path.Combine(ConfigDirectory, "config.json"), JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig));
+        File.WriteAllBytes(
+            Path.Combine(ConfigDirectory, "config.json"),
+            JsonSerializer.SerializeToUtf8Bytes(config, OciJsonContext.Default.OciConfig)
+        );
     }
 
     // The shell puts both outputs on one pipe, which the guest's first process inherits, and itself into the guest's cgroup. crun stays as
@@ -186,9 +222,21 @@ internal sealed class ContainerDriver : IDriver
         var start = new ProcessStartInfo(
             "/bin/sh",
             [
-                "-c", $"{Cgroups.Join}exec \"$@\" </dev/null 2>&1 {Cgroups.Leave}", Cgroups.Of(_cgroup),
-                "crun", "--root", StateDirectory, "--cgroup-manager=disabled", "run", "--bundle", ConfigDirectory, "--pid-file", PidFile, ContainerId,
-            ])
+                "-c",
+                $"{Cgroups.Join}exec \"$@\" </dev/null 2>&1 {Cgroups.Leave}",
+                Cgroups.Of(_cgroup),
+                "crun",
+                "--root",
+                StateDirectory,
+                "--cgroup-manager=disabled",
+                "run",
+                "--bundle",
+                ConfigDirectory,
+                "--pid-file",
+                PidFile,
+                ContainerId,
+            ]
+        )
         {
             RedirectStandardOutput = true,
         };
@@ -203,11 +251,11 @@ internal sealed class ContainerDriver : IDriver
         {
             if (runtime.HasExited)
             {
-                await pump.WaitAsync(cancellationToken).ConfigureAwait(false);
+                await pump.WaitAsync(cancellationToken);
                 throw new InvalidOperationException($"crun ended with {runtime.ExitCode}; its words are the last lines of the console");
             }
 
-            await Task.Delay(LookPause, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(LookPause, cancellationToken);
         }
     }
 
@@ -226,9 +274,9 @@ internal sealed class ContainerDriver : IDriver
 
     private static ulong HardLimitOfOpenFiles()
     {
-        const string name = "Max open files";
-        var line = File.ReadLines("/proc/self/limits").First(text => text.StartsWith(name, StringComparison.Ordinal));
-        var hard = line[name.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        const string Name = "Max open files";
+        var line = File.ReadLines("/proc/self/limits").First(text => text.StartsWith(Name, StringComparison.Ordinal));
+        var hard = line[Name.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
         return ulong.TryParse(hard, CultureInfo.InvariantCulture, out var value) ? value : ulong.MaxValue;
     }
 }

@@ -31,7 +31,8 @@ internal sealed class ContainerGuest(Process runtime, ProcessHandle init, Cgroup
 
     private static async Task<GuestExit> WatchAsync(Process runtime, Cgroup? cgroup)
     {
-        await runtime.WaitForExitAsync().ConfigureAwait(false);
-        return SignalExit.Judge(runtime.ExitCode, cgroup?.OutOfMemoryKills() > 0, "it") ?? new GuestExit(ReasonCodes.GuestExited, $"exit code {runtime.ExitCode}");
+        await runtime.WaitForExitAsync();
+        return SignalExit.Judge(runtime.ExitCode, cgroup?.OutOfMemoryKills() > 0, "it")
+            ?? new GuestExit(ReasonCodes.GuestExited, $"exit code {runtime.ExitCode}");
     }
 }

@@ -3,7 +3,14 @@ using System.Text.Json.Serialization;
 namespace Oriel.Keeper.Drivers.Container;
 
 /// <summary>The part of config.json that Oriel writes. Source: OCI Runtime Specification 1.0.2, config.md and config-linux.md.</summary>
-internal sealed record OciConfig(string OciVersion, OciProcess Process, OciRoot Root, string Hostname, IReadOnlyList<OciMount> Mounts, OciLinux Linux);
+internal sealed record OciConfig(
+    string OciVersion,
+    OciProcess Process,
+    OciRoot Root,
+    string Hostname,
+    IReadOnlyList<OciMount> Mounts,
+    OciLinux Linux
+);
 
 internal sealed record OciProcess(
     bool Terminal,
@@ -13,7 +20,8 @@ internal sealed record OciProcess(
     string Cwd,
     OciCapabilities Capabilities,
     IReadOnlyList<OciRlimit> Rlimits,
-    bool NoNewPrivileges);
+    bool NoNewPrivileges
+);
 
 internal sealed record OciUser(int Uid, int Gid, int Umask);
 
@@ -31,9 +39,14 @@ internal sealed record OciLinux(
     IReadOnlyList<OciNamespace> Namespaces,
     IReadOnlyList<string> MaskedPaths,
     IReadOnlyList<string> ReadonlyPaths,
-    OciSeccomp Seccomp);
+    OciSeccomp Seccomp
+);
 
-internal sealed record OciIdMapping([property: JsonPropertyName("containerID")] int ContainerId, [property: JsonPropertyName("hostID")] int HostId, int Size);
+internal sealed record OciIdMapping(
+    [property: JsonPropertyName("containerID")] int ContainerId,
+    [property: JsonPropertyName("hostID")] int HostId,
+    int Size
+);
 
 internal sealed record OciNamespace(string Type, string? Path = null);
 
@@ -43,6 +56,9 @@ internal sealed record OciSyscalls(IReadOnlyList<string> Names, string Action, u
 
 internal sealed record OciArgument(uint Index, ulong Value, string Op);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull
+)]
 [JsonSerializable(typeof(OciConfig))]
 internal sealed partial class OciJsonContext : JsonSerializerContext;

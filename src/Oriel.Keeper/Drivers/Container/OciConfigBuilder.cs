@@ -22,15 +22,40 @@ internal static class OciConfigBuilder
     /// </summary>
     private static readonly string[] Capabilities =
     [
-        "CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETFCAP",
-        "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE",
+        "CAP_AUDIT_WRITE",
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_DAC_READ_SEARCH",
+        "CAP_FOWNER",
+        "CAP_FSETID",
+        "CAP_KILL",
+        "CAP_SETFCAP",
+        "CAP_SETGID",
+        "CAP_SETPCAP",
+        "CAP_SETUID",
+        "CAP_SYS_ADMIN",
+        "CAP_SYS_CHROOT",
+        "CAP_SYS_PTRACE",
+        "CAP_SYS_RESOURCE",
     ];
 
     private static readonly string[] Masked =
     [
-        "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
-        "/proc/timer_list", "/proc/timer_stats", "/proc/kmsg", "/proc/kallsyms", "/sys/firmware", "/sys/devices/virtual/powercap",
-        "/sys/fs/selinux", "/sys/kernel",
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/proc/kmsg",
+        "/proc/kallsyms",
+        "/sys/firmware",
+        "/sys/devices/virtual/powercap",
+        "/sys/fs/selinux",
+        "/sys/kernel",
     ];
 
     private static readonly string[] ReadOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
@@ -38,28 +63,32 @@ internal static class OciConfigBuilder
     // The mapping is the keeper's own, one to one, and in the keeper's two pieces: the kernel maps a range only from within one piece.
     private static readonly OciIdMapping[] Ids = [new(0, 0, 1), new(1, 1, 65535)];
 
-    public static OciConfig Build(ContainerPaths paths, string hostname, ulong openFiles) => new(
-        "1.0.2",
-        new OciProcess(
-            Terminal: false,
-            new OciUser(0, 0, Umask: 0x12),
-            [AgentPath],
-            ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "container=oriel"],
-            "/",
-            new OciCapabilities(Capabilities, Capabilities, Capabilities),
-            [new("RLIMIT_NOFILE", openFiles, openFiles), new("RLIMIT_CORE", 0, 0)],
-            // sudo and apt inside need set-uid programs; what they gain is bounded by the capabilities above.
-            NoNewPrivileges: false),
-        new OciRoot(paths.Root, Readonly: false),
-        hostname,
-        MountsOf(paths),
-        new OciLinux(
-            Ids,
-            Ids,
-            [new("pid"), new("ipc"), new("uts"), new("mount"), new("user"), new("cgroup"), new("network", paths.NetworkNamespace)],
-            Masked,
-            ReadOnly,
-            SeccompProfile.Create()));
+    public static OciConfig Build(ContainerPaths paths, string hostname, ulong openFiles) =>
+        new(
+            "1.0.2",
+            new OciProcess(
+                Terminal: false,
+                new OciUser(0, 0, Umask: 0x12),
+                [AgentPath],
+                ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "container=oriel"],
+                "/",
+                new OciCapabilities(Capabilities, Capabilities, Capabilities),
+                [new("RLIMIT_NOFILE", openFiles, openFiles), new("RLIMIT_CORE", 0, 0)],
+                // sudo and apt inside need set-uid programs; what they gain is bounded by the capabilities above.
+                NoNewPrivileges: false
+            ),
+            new OciRoot(paths.Root, Readonly: false),
+            hostname,
+            MountsOf(paths),
+            new OciLinux(
+                Ids,
+                Ids,
+                [new("pid"), new("ipc"), new("uts"), new("mount"), new("user"), new("cgroup"), new("network", paths.NetworkNamespace)],
+                Masked,
+                ReadOnly,
+                SeccompProfile.Create()
+            )
+        );
 
     private static List<OciMount> MountsOf(ContainerPaths paths)
     {

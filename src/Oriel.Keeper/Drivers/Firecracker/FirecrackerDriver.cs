@@ -9,10 +9,14 @@ using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 
-/// <summary>A guest with a kernel of its own in Firecracker, which needs KVM. What is where and why: docs/decisions/0052-firecracker.md.</summary>
+/// <summary>
+/// A guest with a kernel of its own in Firecracker, which needs KVM. What is where and why: docs/decisions/0052-firecracker.md.
+/// </summary>
 internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
 {
-    /// <summary>In the server's environment: gives the guest a serial port, to look at one that does not start. Not for production.</summary>
+    /// <summary>
+    /// In the server's environment: gives the guest a serial port, to look at one that does not start. Not for production.
+    /// </summary>
     public const string ConsoleVariable = "ORIEL_VM_CONSOLE";
 
     private const int MostVcpus = 32;
@@ -38,33 +42,66 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
         FirecrackerMachine? machine = null;
         SnapshotPolicy? policy = null;
         var isBooted = spec.Snapshot is not { IsRestore: true };
-        await steps.RunAsync(StepNames.VmStart, StartDeadline, async token =>
-        {
-            var program = await FirecrackerProbe.RunAsync(FirecrackerProbe.DefaultProgram, token).ConfigureAwait(false);
-            var missing = _cgroup?.Limit(_size.MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
-            var isKept = isBooted && program.Capabilities.SparseFirstSnapshot && _cgroup?.ForbidSwap() == true;
-            policy = new SnapshotPolicy(
-                _size.MemoryBytes, isBooted, isLimited: _cgroup is not null && !missing.Contains("memory.max"), program.Capabilities, () => !isKept && SwapSpace.IsThere(), spec.TimeScale);
-            var output = new VmmOutput(_directory.Path, Path.Combine(spec.Bundle, BundleLayout.VmmLog), Path.Combine(spec.Bundle, BundleLayout.VmmMetrics));
-            machine = await FirecrackerMachine.StartAsync(program, VmDirectory.FromBundle(""), spec.DesktopId, output, console, _cgroup, token).ConfigureAwait(false);
-            return $"Firecracker {program.Version}{(missing.Count == 0 ? "" : $"; not limited: {string.Join(", ", missing)}")}";
-        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync(
+            StepNames.VmStart,
+            StartDeadline,
+            async token =>
+            {
+                var program = await FirecrackerProbe.RunAsync(FirecrackerProbe.DefaultProgram, token);
+                var missing = _cgroup?.Limit(_size.MemoryBytes + OverheadBytes, spec.Limits.Cpus, pids: 0) ?? [];
+                var isKept = isBooted && program.Capabilities.SparseFirstSnapshot && _cgroup?.ForbidSwap() == true;
+                policy = new SnapshotPolicy(
+                    _size.MemoryBytes,
+                    isBooted,
+                    isLimited: _cgroup is not null && !missing.Contains("memory.max"),
+                    program.Capabilities,
+                    () => !isKept && SwapSpace.IsThere(),
+                    spec.TimeScale
+                );
+                var output = new VmmOutput(
+                    _directory.Path,
+                    Path.Combine(spec.Bundle, BundleLayout.VmmLog),
+                    Path.Combine(spec.Bundle, BundleLayout.VmmMetrics)
+                );
+                machine = await FirecrackerMachine.StartAsync(
+                    program,
+                    VmDirectory.FromBundle(""),
+                    spec.DesktopId,
+                    output,
+                    console,
+                    _cgroup,
+                    token
+                );
+                return $"Firecracker {program.Version}{(missing.Count == 0 ? "" : $"; not limited: {string.Join(", ", missing)}")}";
+            },
+            cancellationToken
+        );
         if (!isBooted)
         {
-            await steps.RunAsync(StepNames.Restore, BootDeadline, async token =>
-            {
-                _directory.ShareSnapshot();
-                await MachineSequence.RestoreAsync(machine!.Api, new RestoreSpec(), machine.Program.Capabilities, token).ConfigureAwait(false);
-                return null;
-            }, cancellationToken).ConfigureAwait(false);
+            await steps.RunAsync(
+                StepNames.Restore,
+                BootDeadline,
+                async token =>
+                {
+                    _directory.ShareSnapshot();
+                    await MachineSequence.RestoreAsync(machine!.Api, new RestoreSpec(), machine.Program.Capabilities, token);
+                    return null;
+                },
+                cancellationToken
+            );
             return new FirecrackerGuest(machine!, _directory, snapshot: null, policy!);
         }
 
-        await steps.RunAsync(StepNames.VmBoot, BootDeadline, async token =>
-        {
-            await MachineSequence.BootAsync(machine!.Api, Describe(), token).ConfigureAwait(false);
-            return null;
-        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync(
+            StepNames.VmBoot,
+            BootDeadline,
+            async token =>
+            {
+                await MachineSequence.BootAsync(machine!.Api, Describe(), token);
+                return null;
+            },
+            cancellationToken
+        );
         return new FirecrackerGuest(machine!, _directory, _directory.Snapshot, policy!);
     }
 
@@ -76,9 +113,14 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
         return new MachineSpec(
             _size.Vcpus,
             _size.MemoryMib,
-            [new MachineDrive(VmDirectory.Root, ReadOnly: true), new MachineDrive(VmDirectory.Scratch, ReadOnly: false), new MachineDrive(VmDirectory.Config, ReadOnly: true)],
+            [
+                new MachineDrive(VmDirectory.Root, ReadOnly: true),
+                new MachineDrive(VmDirectory.Scratch, ReadOnly: false),
+                new MachineDrive(VmDirectory.Config, ReadOnly: true),
+            ],
             KernelArguments.Compose(BootArguments.Common, serial),
             Firewall.Link,
-            GatewayLink.GuestMac);
+            GatewayLink.GuestMac
+        );
     }
 }

@@ -6,7 +6,8 @@ namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>A guest of its own kernel, seen through its VMM.</summary>
 /// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
-internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory directory, VmSnapshot? snapshot, SnapshotPolicy policy) : IGuest
+internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory directory, VmSnapshot? snapshot, SnapshotPolicy policy)
+    : IGuest
 {
     private readonly SemaphoreSlim _one = new(1);
     private bool _paused;
@@ -30,20 +31,23 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory d
     /// By the keys that a PC's guest may end at. A guest without a keyboard driver does not notice; the desktop's own way to end is the
     /// agent's, asked before.
     /// </summary>
-    public Task RequestStopAsync(CancellationToken cancellationToken) => OneAtATimeAsync(() => machine.Api.ActAsync(InstanceActionType.SendCtrlAltDel, cancellationToken), cancellationToken);
+    public Task RequestStopAsync(CancellationToken cancellationToken) =>
+        OneAtATimeAsync(() => machine.Api.ActAsync(InstanceActionType.SendCtrlAltDel, cancellationToken), cancellationToken);
 
     public void Kill() => machine.Kill();
 
-    public Task SetPausedAsync(bool paused, CancellationToken cancellationToken) => OneAtATimeAsync(
-        async () =>
-        {
-            if (_paused != paused)
+    public Task SetPausedAsync(bool paused, CancellationToken cancellationToken) =>
+        OneAtATimeAsync(
+            async () =>
             {
-                await machine.Api.PatchVmAsync(paused ? VmState.Paused : VmState.Resumed, cancellationToken).ConfigureAwait(false);
-                _paused = paused;
-            }
-        },
-        cancellationToken);
+                if (_paused != paused)
+                {
+                    await machine.Api.PatchVmAsync(paused ? VmState.Paused : VmState.Resumed, cancellationToken);
+                    _paused = paused;
+                }
+            },
+            cancellationToken
+        );
 
     // Memory and devices by the VMM, which stops the guest for it; then the disk, as it is at that moment.
     private async Task WriteAsync(VmSnapshot target, bool goesOn, CancellationToken cancellationToken)
@@ -52,8 +56,11 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory d
         var isWhole = false;
         try
         {
-            await directory.ReceiveAsync(target, () => MachineSequence.SnapshotAsync(machine.Api, policy.Next(), policy.Deadline, cancellationToken)).ConfigureAwait(false);
-            await directory.CompleteAsync(target, cancellationToken).ConfigureAwait(false);
+            await directory.ReceiveAsync(
+                target,
+                () => MachineSequence.SnapshotAsync(machine.Api, policy.Next(), policy.Deadline, cancellationToken)
+            );
+            await directory.CompleteAsync(target, cancellationToken);
             isWhole = true;
         }
         finally
@@ -64,7 +71,7 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory d
             }
             else if (goesOn || (!isWhole && !_paused))
             {
-                await machine.Api.PatchVmAsync(VmState.Resumed, CancellationToken.None).ConfigureAwait(false);
+                await machine.Api.PatchVmAsync(VmState.Resumed, CancellationToken.None);
             }
             else
             {
@@ -75,10 +82,10 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory d
 
     private async Task OneAtATimeAsync(Func<Task> action, CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _one.WaitAsync(cancellationToken);
         try
         {
-            await action().ConfigureAwait(false);
+            await action();
         }
         finally
         {

@@ -21,7 +21,15 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     private readonly Cgroup? _cgroup;
     private readonly VmmWords _words;
 
-    private FirecrackerMachine(Process process, VmmOutput output, ConsoleLog console, VmmWords words, ApiTransport transport, FirecrackerProbe program, Cgroup? cgroup)
+    private FirecrackerMachine(
+        Process process,
+        VmmOutput output,
+        ConsoleLog console,
+        VmmWords words,
+        ApiTransport transport,
+        FirecrackerProbe program,
+        Cgroup? cgroup
+    )
     {
         (_process, _words, _transport, _cgroup) = (process, words, transport, cgroup);
         (Api, Program) = (new FirecrackerApi(transport, ExplainAsync), program);
@@ -39,27 +47,45 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     public Task<GuestExit> Ended { get; }
 
     /// <summary>Starts a VMM, its own system-call filter on as it is by default, and waits until its interface answers.</summary>
-    /// <param name="directory">Has the files that <see cref="MachineFiles"/> names; short enough for a socket's address, so usually relative.</param>
+    /// <param name="directory">Has the files that <see cref="MachineFiles"/> names; short enough for a socket's address, so usually
+    /// relative.</param>
     /// <param name="id">What the VMM calls itself in its log.</param>
     /// <param name="output">Disposed of when the VMM has ended.</param>
     /// <param name="console">Takes what the VMM prints, and the guest's serial port where that is on.</param>
     /// <exception cref="InvalidOperationException">It ended or did not answer.</exception>
     public static async Task<FirecrackerMachine> StartAsync(
-        FirecrackerProbe program, string directory, string id, VmmOutput output, ConsoleLog console, Cgroup? cgroup, CancellationToken cancellationToken)
+        FirecrackerProbe program,
+        string directory,
+        string id,
+        VmmOutput output,
+        ConsoleLog console,
+        Cgroup? cgroup,
+        CancellationToken cancellationToken
+    )
     {
         var words = new VmmWords();
         output.LineLogged += words.HearLog;
         console.LineWritten += words.HearConsole;
-        var process = Process.Start(VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id]))!;
-        var machine = new FirecrackerMachine(process, output, console, words, new ApiTransport(Path.Combine(directory, MachineFiles.Socket)), program, cgroup);
+        var process = Process.Start(
+            VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id])
+        )!;
+        var machine = new FirecrackerMachine(
+            process,
+            output,
+            console,
+            words,
+            new ApiTransport(Path.Combine(directory, MachineFiles.Socket)),
+            program,
+            cgroup
+        );
         try
         {
-            await machine.AwaitAnswerAsync(cancellationToken).ConfigureAwait(false);
+            await machine.AwaitAnswerAsync(cancellationToken);
             return machine;
         }
         catch
         {
-            await machine.DisposeAsync().ConfigureAwait(false);
+            await machine.DisposeAsync();
             throw;
         }
     }
@@ -70,7 +96,7 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         {
             _process.Kill();
         }
-        catch (Exception exception) when (exception is InvalidOperationException or Win32Exception)
+        catch (Exception e) when (e is InvalidOperationException or Win32Exception)
         {
             // It has ended.
         }
@@ -80,17 +106,17 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Kill();
-        await Ended.ConfigureAwait(false);
+        await Ended;
         _process.Dispose();
     }
 
     private async Task<GuestExit> EndAsync(VmmOutput output, ConsoleLog console)
     {
         var printed = console.PumpAsync(_process.StandardOutput.BaseStream, CancellationToken.None);
-        await _process.WaitForExitAsync().ConfigureAwait(false);
-        await printed.ConfigureAwait(false);
+        await _process.WaitForExitAsync();
+        await printed;
         console.LineWritten -= _words.HearConsole;
-        await output.DisposeAsync().ConfigureAwait(false);
+        await output.DisposeAsync();
         return FirecrackerExit.Judge(_process.ExitCode, _cgroup?.OutOfMemoryKills() > 0, _words.Last);
     }
 
@@ -107,50 +133,61 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
             {
                 try
                 {
-                    await CheckVersionAsync(api, limit.Token).ConfigureAwait(false);
+                    await CheckVersionAsync(api, limit.Token);
                     return;
                 }
-                catch (FirecrackerException exception) when (exception.Fault == FirecrackerFault.Unreachable)
+                catch (FirecrackerException e) when (e.Fault == FirecrackerFault.Unreachable)
                 {
-                    last = exception;
+                    last = e;
                 }
-                catch (FirecrackerException exception)
+                catch (FirecrackerException e)
                 {
-                    throw await ExplainAsync(exception).ConfigureAwait(false);
+                    throw await ExplainAsync(e);
                 }
 
                 if (Ended.IsCompleted)
                 {
-                    throw new InvalidOperationException($"Firecracker ended before it answered: {(await Ended.ConfigureAwait(false)).Detail}");
+                    throw new InvalidOperationException($"Firecracker ended before it answered: {(await Ended).Detail}");
                 }
 
-                await Task.Delay(LookPause, limit.Token).ConfigureAwait(false);
+                await Task.Delay(LookPause, limit.Token);
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new InvalidOperationException($"Firecracker's interface did not answer within {AnswerDeadline.TotalSeconds:0} s; last seen: {last?.Message ?? "nothing"}");
+            throw new InvalidOperationException(
+                $"Firecracker's interface did not answer within {AnswerDeadline.TotalSeconds:0} s; last seen: {last?.Message ?? "nothing"}"
+            );
         }
     }
 
     private async Task<FirecrackerException> ExplainAsync(FirecrackerException exception)
     {
-        if (!exception.IsOfTheConnection || await Task.WhenAny(Ended, Task.Delay(EndPatience)).ConfigureAwait(false) != Ended)
+        if (!exception.IsOfTheConnection || await Task.WhenAny(Ended, Task.Delay(EndPatience)) != Ended)
         {
             return exception;
         }
 
-        var exit = await Ended.ConfigureAwait(false);
-        return new FirecrackerException(exception.Fault, exception.Request, $"{exception.Why}; Firecracker has ended: {exit.Detail}", exception.Status, exception.FaultMessage, exception);
+        var exit = await Ended;
+        return new FirecrackerException(
+            exception.Fault,
+            exception.Request,
+            $"{exception.Why}; Firecracker has ended: {exit.Detail}",
+            exception.Status,
+            exception.FaultMessage,
+            exception
+        );
     }
 
     // The program may have been replaced since it was asked.
     private async Task CheckVersionAsync(FirecrackerApi api, CancellationToken cancellationToken)
     {
-        var text = await api.VersionAsync(cancellationToken).ConfigureAwait(false);
+        var text = await api.VersionAsync(cancellationToken);
         if (!FirecrackerVersion.TryParse(text, out var version) || version != Program.Version)
         {
-            throw new InvalidOperationException($"Firecracker says it is {text}, and said {Program.Version} before: it was replaced meanwhile; try again.");
+            throw new InvalidOperationException(
+                $"Firecracker says it is {text}, and said {Program.Version} before: it was replaced meanwhile; try again."
+            );
         }
     }
 }

@@ -22,10 +22,10 @@ internal sealed record FirecrackerProbe(string Program, FirecrackerVersion Versi
         using var process = Start(program);
         try
         {
-            var output = await ReadAsync(process.StandardOutput.BaseStream, limit.Token).ConfigureAwait(false);
+            var output = await ReadAsync(process.StandardOutput.BaseStream, limit.Token);
             // One that has more to say ends by the broken pipe.
             process.StandardOutput.Close();
-            await process.WaitForExitAsync(limit.Token).ConfigureAwait(false);
+            await process.WaitForExitAsync(limit.Token);
             return Judge(program, output, process.ExitCode);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -43,12 +43,12 @@ internal sealed record FirecrackerProbe(string Program, FirecrackerVersion Versi
     {
         try
         {
-            Console.WriteLine((await RunAsync(DefaultProgram, CancellationToken.None).ConfigureAwait(false)).Version);
+            Console.WriteLine((await RunAsync(DefaultProgram, CancellationToken.None)).Version);
             return 0;
         }
-        catch (InvalidOperationException exception)
+        catch (InvalidOperationException e)
         {
-            Console.WriteLine(exception.Message);
+            Console.WriteLine(e.Message);
             return 1;
         }
     }
@@ -59,31 +59,43 @@ internal sealed record FirecrackerProbe(string Program, FirecrackerVersion Versi
     {
         var end = output.IndexOf('\n');
         var line = (end < 0 ? output : output[..end]).Trim();
-        if (exitCode != 0 || !line.StartsWith(Word, StringComparison.Ordinal) || !FirecrackerVersion.TryParse(line[Word.Length..], out var version))
+        if (
+            exitCode != 0
+            || !line.StartsWith(Word, StringComparison.Ordinal)
+            || !FirecrackerVersion.TryParse(line[Word.Length..], out var version)
+        )
         {
-            throw new InvalidOperationException($"{program} --version ended with {exitCode} and named no version of Firecracker: \"{Shortened(line)}\".");
+            throw new InvalidOperationException(
+                $"{program} --version ended with {exitCode} and named no version of Firecracker: \"{Shortened(line)}\"."
+            );
         }
 
-        return version.Refusal() is { } refusal ? throw new InvalidOperationException(refusal) : new FirecrackerProbe(program, version, FirecrackerCapabilities.Of(version));
+        return version.Refusal() is { } refusal
+            ? throw new InvalidOperationException(refusal)
+            : new FirecrackerProbe(program, version, FirecrackerCapabilities.Of(version));
     }
 
     private static Process Start(string program)
     {
         try
         {
-            return Process.Start(new ProcessStartInfo(program, ["--version"]) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+            return Process.Start(
+                new ProcessStartInfo(program, ["--version"]) { RedirectStandardOutput = true, RedirectStandardInput = true }
+            )!;
         }
-        catch (Win32Exception exception)
+        catch (Win32Exception e)
         {
             throw new InvalidOperationException(
-                $"{program} cannot be started ({exception.Message}): install Firecracker {FirecrackerVersion.Oldest} or later, below {FirecrackerVersion.End}, on the PATH, or start the server with --driver qemu.", exception);
+                $"{program} cannot be started ({e.Message}): install Firecracker {FirecrackerVersion.Oldest} or later, below {FirecrackerVersion.End}, on the PATH, or start the server with --driver qemu.",
+                e
+            );
         }
     }
 
     private static async Task<string> ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
         var buffer = new byte[MaxOutputBytes];
-        var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
         return Encoding.UTF8.GetString(buffer, 0, length);
     }
 

@@ -44,22 +44,28 @@ internal readonly record struct FirecrackerVersion(int Major, int Minor, int Pat
     }
 
     /// <returns>Null, or why it cannot be used and what to do.</returns>
-    public string? Refusal() => this switch
-    {
-        _ when CompareTo(Oldest) < 0 => $"Firecracker {this} is too old: Oriel needs {Oldest} or later, below {End}. Install a newer release, or start the server with --driver qemu.",
-        _ when CompareTo(End) >= 0 => $"Firecracker {this} is newer than what Oriel knows: it needs {Oldest} or later, below {End}. Install such a release, or start the server with --driver qemu.",
-        _ => null,
-    };
+    public string? Refusal() =>
+        this switch
+        {
+            _ when CompareTo(Oldest) < 0 =>
+                $"Firecracker {this} is too old: Oriel needs {Oldest} or later, below {End}. Install a newer release, or start the server with --driver qemu.",
+            _ when CompareTo(End) >= 0 =>
+                $"Firecracker {this} is newer than what Oriel knows: it needs {Oldest} or later, below {End}. Install such a release, or start the server with --driver qemu.",
+            _ => null,
+        };
 
     public int CompareTo(FirecrackerVersion other) =>
-        Major != other.Major ? Major.CompareTo(other.Major) : Minor != other.Minor ? Minor.CompareTo(other.Minor) : Patch.CompareTo(other.Patch);
+        Major != other.Major ? Major.CompareTo(other.Major)
+        : Minor != other.Minor ? Minor.CompareTo(other.Minor)
+        : Patch.CompareTo(other.Patch);
 
     public override string ToString() => $"{Major}.{Minor}.{Patch}";
 }
 
 /// <summary>What this version's interface has beyond that of 1.10. Source: Firecracker's CHANGELOG.</summary>
 /// <param name="NetworkOverrides">1.12: a restored machine may be given another tap.</param>
-/// <param name="SparseFirstSnapshot">1.13: a diff snapshot of a machine whose writes are not tracked is what is in memory (mincore(2)). A developer preview.</param>
+/// <param name="SparseFirstSnapshot">1.13: a diff snapshot of a machine whose writes are not tracked is what is in memory (mincore(2)). A
+/// developer preview.</param>
 /// <param name="VsockOverride">1.16: a restored machine may be given another vsock path.</param>
 /// <param name="ClockRealtime">1.16: kvmclock can be moved on at restore.</param>
 internal sealed record FirecrackerCapabilities(bool NetworkOverrides, bool SparseFirstSnapshot, bool VsockOverride, bool ClockRealtime)

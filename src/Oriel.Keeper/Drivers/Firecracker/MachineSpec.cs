@@ -42,7 +42,8 @@ internal sealed record MachineSpec(
     string GuestMac,
     bool HasInitramfs = true,
     CpuConfig? CpuTemplate = null,
-    Vsock? Vsock = null);
+    Vsock? Vsock = null
+);
 
 /// <param name="ResumeVm">False: it stays paused, so that somebody may look first.</param>
 /// <param name="Tap">Null: the tap has the name that the snapshot knows.</param>
@@ -53,14 +54,15 @@ internal sealed record RestoreSpec(bool ResumeVm = true, string? Tap = null, str
 internal static class KernelArguments
 {
     /// <summary>
-    /// <c>reboot=k panic=1 oriel_end=reboot</c>: a guest that reboots or panics ends its VMM, which has no way to switch off; so the agent and
-    /// the initramfs end by a reset. <c>pci=off</c>: there is none.
-    /// The i8042 words spare probing for a mouse. <c>i8042.nopnp</c> must not be among them: by the VMM's ACPI (hardware reduced, since 1.8) the
-    /// keyboard has an interrupt only where its PNP device is claimed, and without one Ctrl-Alt-Del, the only way to ask a guest to end, does nothing.
+    /// <c>reboot=k panic=1 oriel_end=reboot</c>: a guest that reboots or panics ends its VMM, which has no way to switch off; so the agent
+    /// and the initramfs end by a reset. <c>pci=off</c>: there is none. The i8042 words spare probing for a mouse. <c>i8042.nopnp</c> must
+    /// not be among them: by the VMM's ACPI (hardware reduced, since 1.8) the keyboard has an interrupt only where its PNP device is
+    /// claimed, and without one Ctrl-Alt-Del, the only way to ask a guest to end, does nothing.
     /// </summary>
     private const string Always = "reboot=k panic=1 oriel_end=reboot pci=off i8042.noaux i8042.nomux i8042.dumbkbd";
 
     /// <param name="common">What the image's guest wants whatever the VMM is; of a word that is in both, the VMM's counts.</param>
     /// <param name="serial">False in production: every write to the serial port leaves the guest, and nothing bounds how often.</param>
-    public static string Compose(string common, bool serial) => $"{common} {Always} {(serial ? "8250.nr_uarts=1 console=ttyS0" : "8250.nr_uarts=0")}".TrimStart();
+    public static string Compose(string common, bool serial) =>
+        $"{common} {Always} {(serial ? "8250.nr_uarts=1 console=ttyS0" : "8250.nr_uarts=0")}".TrimStart();
 }

@@ -44,8 +44,8 @@ internal sealed class VmmOutput : IAsyncDisposable
     /// <summary>Reads what the VMM wrote last; for when it is gone.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
-        await _pumps.ConfigureAwait(false);
+        await _stop.CancelAsync();
+        await _pumps;
         _logPipe.Dispose();
         _metricsPipe.Dispose();
         _log.Dispose();
@@ -61,14 +61,14 @@ internal sealed class VmmOutput : IAsyncDisposable
             {
                 while (true)
                 {
-                    var count = await pipe.ReadAsync(buffer, _stop.Token).ConfigureAwait(false);
+                    var count = await pipe.ReadAsync(buffer, _stop.Token);
                     keep(buffer.AsSpan(0, count));
                 }
             }
             catch (OperationCanceledException)
             {
                 // What came while nobody looked any more.
-                for (int count; (count = pipe.TryRead(buffer)) > 0;)
+                for (int count; (count = pipe.TryRead(buffer)) > 0; )
                 {
                     keep(buffer.AsSpan(0, count));
                 }

@@ -1,8 +1,8 @@
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>
-/// The last that a VMM said of itself: in its log, where only errors are, or on its console as long as its log has nothing. A line that only
-/// repeats the exit code does not count. Thread-safe.
+/// The last that a VMM said of itself: in its log, where only errors are, or on its console as long as its log has nothing. A line that
+/// only repeats the exit code does not count. Thread-safe.
 /// </summary>
 internal sealed class VmmWords
 {

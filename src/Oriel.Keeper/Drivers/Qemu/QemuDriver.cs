@@ -15,7 +15,9 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 {
     private const int MostVcpus = 8;
 
-    /// <summary>What QEMU takes beside the guest's memory: itself, page tables and, under emulation, up to 1 GiB of translated code.</summary>
+    /// <summary>
+    /// What QEMU takes beside the guest's memory: itself, page tables and, under emulation, up to 1 GiB of translated code.
+    /// </summary>
     private const long OverheadBytes = 512L << 20;
     private const long TranslatedBytes = 1L << 30;
 
@@ -24,7 +26,10 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     /// <summary>A state with the memory in it: some gigabytes at most, from a disk that others write to.</summary>
     private static readonly TimeSpan MemoryDeadline = TimeSpan.FromSeconds(45);
 
-    /// <summary>A start that has shown nothing by then is given up and, as one that ended in a panic, tried once more; on hardware a kernel is up in a fraction of a second.</summary>
+    /// <summary>
+    /// A start that has shown nothing by then is given up and, as one that ended in a panic, tried once more; on hardware a kernel is up in
+    /// a fraction of a second.
+    /// </summary>
     private static readonly TimeSpan KernelPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a machine that stands still for want of room on this host waits for the next look.</summary>
@@ -62,65 +67,100 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
         using var marks = new BootMarks(console);
         var patience = KernelPatience * spec.TimeScale;
         Running? running = null;
-        await steps.RunAsync(StepNames.VmStart, _startDeadline, async token =>
-        {
-            running = await LaunchAsync(console, token).ConfigureAwait(false);
-            return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
-        }, cancellationToken).ConfigureAwait(false);
+        await steps.RunAsync(
+            StepNames.VmStart,
+            _startDeadline,
+            async token =>
+            {
+                running = await LaunchAsync(console, token);
+                return $"QEMU {running.Qmp.Version}, {(_kvm ? "KVM" : "emulation")}";
+            },
+            cancellationToken
+        );
         if (_isRestored)
         {
-            await steps.RunAsync(StepNames.Restore, _memory == QemuMemory.Own ? MemoryDeadline * spec.TimeScale : _startDeadline, async token =>
-            {
-                var state = _directory.Snapshot!.State;
-                var size = new FileInfo(state).Length;
-                await QemuSnapshot.RestoreAsync(running!.Qmp, token).ConfigureAwait(false);
-                if (spec.Snapshot!.IsOwn)
+            await steps.RunAsync(
+                StepNames.Restore,
+                _memory == QemuMemory.Own ? MemoryDeadline * spec.TimeScale : _startDeadline,
+                async token =>
                 {
-                    File.Delete(state);
-                }
+                    var state = _directory.Snapshot!.State;
+                    var size = new FileInfo(state).Length;
+                    await QemuSnapshot.RestoreAsync(running!.Qmp, token);
+                    if (spec.Snapshot!.IsOwn)
+                    {
+                        File.Delete(state);
+                    }
 
-                return $"{size >> 10} KiB";
-            }, cancellationToken).ConfigureAwait(false);
+                    return $"{size >> 10} KiB";
+                },
+                cancellationToken
+            );
             return Guest(running!, snapshot: null);
         }
 
-        await steps.RunAsync(StepNames.Kernel, _startDeadline + (2 * patience), async token =>
-        {
-            var first = await WatchAsync(running!, marks.Kernel, patience, token).ConfigureAwait(false);
-            if (first.Uptime is not null)
+        await steps.RunAsync(
+            StepNames.Kernel,
+            _startDeadline + (2 * patience),
+            async token =>
             {
-                return $"{first.Uptime} s in the guest";
-            }
+                var first = await WatchAsync(running!, marks.Kernel, patience, token);
+                if (first.Uptime is not null)
+                {
+                    return $"{first.Uptime} s in the guest";
+                }
 
-            await running!.KillAsync().ConfigureAwait(false);
-            running = await LaunchAsync(console, token).ConfigureAwait(false);
-            var second = await WatchAsync(running, marks.Kernel, patience, token).ConfigureAwait(false);
-            return second.Uptime is not null
-                ? $"{second.Uptime} s in the guest, at the second start: the first {first.Problem}"
-                : throw new InvalidOperationException($"the kernel came up in neither of two starts: the first {first.Problem}, the second {second.Problem}");
-        }, cancellationToken).ConfigureAwait(false);
-        await steps.RunAsync(StepNames.GuestDisks, DisksDeadline * spec.TimeScale, async token =>
-        {
-            var root = marks.Root.WaitAsync(token);
-            return await Task.WhenAny(root, running!.Ended).ConfigureAwait(false) == root || marks.Root.IsCompleted
-                ? $"{await marks.Root.ConfigureAwait(false)} s in the guest"
-                : throw running.Gone();
-        }, cancellationToken).ConfigureAwait(false);
+                await running!.KillAsync();
+                running = await LaunchAsync(console, token);
+                var second = await WatchAsync(running, marks.Kernel, patience, token);
+                return second.Uptime is not null
+                    ? $"{second.Uptime} s in the guest, at the second start: the first {first.Problem}"
+                    : throw new InvalidOperationException(
+                        $"the kernel came up in neither of two starts: the first {first.Problem}, the second {second.Problem}"
+                    );
+            },
+            cancellationToken
+        );
+        await steps.RunAsync(
+            StepNames.GuestDisks,
+            DisksDeadline * spec.TimeScale,
+            async token =>
+            {
+                var root = marks.Root.WaitAsync(token);
+                return await Task.WhenAny(root, running!.Ended) == root || marks.Root.IsCompleted
+                    ? $"{await marks.Root} s in the guest"
+                    : throw running.Gone();
+            },
+            cancellationToken
+        );
         return Guest(running!, _directory.Snapshot);
     }
 
     public void Dispose() => _cgroup?.Dispose();
 
     private QemuGuest Guest(Running running, VmSnapshot? snapshot) =>
-        new(running.Process, running.Qmp, _cgroup, _size.MemoryBytes, _directory, snapshot, new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause));
+        new(
+            running.Process,
+            running.Qmp,
+            _cgroup,
+            _size.MemoryBytes,
+            _directory,
+            snapshot,
+            new QemuHalts(running.Qmp, () => _directory.FreeBytes, HaltPause)
+        );
 
     /// <exception cref="InvalidOperationException">QEMU ended, and not because the guest did.</exception>
-    private static async Task<KernelStart> WatchAsync(Running running, Task<string> mark, TimeSpan patience, CancellationToken cancellationToken)
+    private static async Task<KernelStart> WatchAsync(
+        Running running,
+        Task<string> mark,
+        TimeSpan patience,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            var first = await Task.WhenAny(mark, running.Ended).WaitAsync(patience, cancellationToken).ConfigureAwait(false);
-            return first == mark || mark.IsCompleted ? new KernelStart(await mark.ConfigureAwait(false), null)
+            var first = await Task.WhenAny(mark, running.Ended).WaitAsync(patience, cancellationToken);
+            return first == mark || mark.IsCompleted ? new KernelStart(await mark, null)
                 : running.Process.ExitCode == 0 ? new KernelStart(null, "ended with a panic or a reset")
                 : throw running.Gone();
         }
@@ -132,7 +172,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     private async Task<Running> LaunchAsync(ConsoleLog console, CancellationToken cancellationToken)
     {
-        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc.ConfigureAwait(false), _isRestored, _memory);
+        var machine = new QemuMachineSpec(_kvm, _size.Vcpus, _size.MemoryMib, _tsc is null ? null : await _tsc, _isRestored, _memory);
         if (_memory == QemuMemory.Kept)
         {
             _directory.KeepMemory(_size.MemoryBytes);
@@ -140,17 +180,30 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
         _cgroup?.Limit(_size.MemoryBytes + OverheadBytes + (_kvm ? 0 : TranslatedBytes), spec.Limits.Cpus, pids: 0);
         File.Delete(_directory.PathOf(QemuMachine.Socket));
-        var start = VmProcess.StartInfo(_directory.Path, _cgroup, QemuMachine.Program, QemuMachine.Arguments(machine), _isRestored ? _directory.Snapshot!.State : null);
+        var start = VmProcess.StartInfo(
+            _directory.Path,
+            _cgroup,
+            QemuMachine.Program,
+            QemuMachine.Arguments(machine),
+            _isRestored ? _directory.Snapshot!.State : null
+        );
         var process = Process.Start(start)!;
         var pump = console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None);
         try
         {
-            return new Running(process, await QmpClient.ConnectAsync(VmDirectory.FromBundle(QemuMachine.Socket), process.WaitForExitAsync(CancellationToken.None), cancellationToken).ConfigureAwait(false));
+            return new Running(
+                process,
+                await QmpClient.ConnectAsync(
+                    VmDirectory.FromBundle(QemuMachine.Socket),
+                    process.WaitForExitAsync(CancellationToken.None),
+                    cancellationToken
+                )
+            );
         }
         catch
         {
             process.Kill();
-            await pump.ConfigureAwait(false);
+            await pump;
             throw;
         }
     }
@@ -162,13 +215,14 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     {
         public Task Ended { get; } = Process.WaitForExitAsync(CancellationToken.None);
 
-        public InvalidOperationException Gone() => new($"QEMU ended with code {Process.ExitCode}; its words are the last lines of the console");
+        public InvalidOperationException Gone() =>
+            new($"QEMU ended with code {Process.ExitCode}; its words are the last lines of the console");
 
         public async Task KillAsync()
         {
             Process.Kill();
-            await Ended.ConfigureAwait(false);
-            await Qmp.DisposeAsync().ConfigureAwait(false);
+            await Ended;
+            await Qmp.DisposeAsync();
         }
     }
 }

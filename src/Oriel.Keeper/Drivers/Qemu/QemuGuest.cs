@@ -8,7 +8,15 @@ namespace Oriel.Keeper.Drivers.Qemu;
 /// <summary>A running QEMU.</summary>
 /// <param name="memoryBytes">Of the guest.</param>
 /// <param name="snapshot">Where its snapshot is to be made, whose memory it has already; null where none is.</param>
-internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, long memoryBytes, VmDirectory directory, VmSnapshot? snapshot, QemuHalts halts) : IGuest
+internal sealed class QemuGuest(
+    Process process,
+    QmpClient qmp,
+    Cgroup? cgroup,
+    long memoryBytes,
+    VmDirectory directory,
+    VmSnapshot? snapshot,
+    QemuHalts halts
+) : IGuest
 {
     public Task<GuestExit> Exited { get; } = WatchAsync(process, qmp, cgroup);
 
@@ -18,8 +26,8 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
 
     public async Task SnapshotAsync(CancellationToken cancellationToken)
     {
-        await QemuSnapshot.SaveAsync(qmp, snapshot!.State, memoryBytes: 0, cancellationToken).ConfigureAwait(false);
-        await directory.CompleteAsync(snapshot, cancellationToken).ConfigureAwait(false);
+        await QemuSnapshot.SaveAsync(qmp, snapshot!.State, memoryBytes: 0, cancellationToken);
+        await directory.CompleteAsync(snapshot, cancellationToken);
     }
 
     public bool CanFork => snapshot is null;
@@ -30,14 +38,14 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
         halts.IsPaused = true;
         try
         {
-            await QemuSnapshot.SaveAsync(qmp, fork.State, memoryBytes, cancellationToken).ConfigureAwait(false);
-            await directory.CompleteAsync(fork, cancellationToken).ConfigureAwait(false);
+            await QemuSnapshot.SaveAsync(qmp, fork.State, memoryBytes, cancellationToken);
+            await directory.CompleteAsync(fork, cancellationToken);
         }
         finally
         {
             halts.IsPaused = false;
             // Also from the end of a migration, which QEMU takes as having handed its disks over: it takes them back.
-            await qmp.ExecuteAsync("cont", CancellationToken.None).ConfigureAwait(false);
+            await qmp.ExecuteAsync("cont", CancellationToken.None);
         }
     }
 
@@ -54,17 +62,21 @@ internal sealed class QemuGuest(Process process, QmpClient qmp, Cgroup? cgroup, 
     public Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => halts.FollowAsync(told, cancellationToken);
 
     internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory) =>
-        SignalExit.Judge(exitCode, outOfMemory, "QEMU") ?? new GuestExit(ReasonCodes.GuestExited, (exitCode, shutdownReason) switch
-        {
-            (0, "guest-shutdown") => "the guest switched itself off",
-            (0, "guest-reset" or "guest-panic") => "the guest's kernel ended (panic or reset)",
-            _ => $"QEMU ended with code {exitCode}{(shutdownReason is null ? "" : $" ({shutdownReason})")}",
-        });
+        SignalExit.Judge(exitCode, outOfMemory, "QEMU")
+        ?? new GuestExit(
+            ReasonCodes.GuestExited,
+            (exitCode, shutdownReason) switch
+            {
+                (0, "guest-shutdown") => "the guest switched itself off",
+                (0, "guest-reset" or "guest-panic") => "the guest's kernel ended (panic or reset)",
+                _ => $"QEMU ended with code {exitCode}{(shutdownReason is null ? "" : $" ({shutdownReason})")}",
+            }
+        );
 
     private static async Task<GuestExit> WatchAsync(Process process, QmpClient qmp, Cgroup? cgroup)
     {
-        await process.WaitForExitAsync().ConfigureAwait(false);
-        await qmp.DisposeAsync().ConfigureAwait(false);
+        await process.WaitForExitAsync();
+        await qmp.DisposeAsync();
         return ExitOf(process.ExitCode, qmp.ShutdownReason, cgroup?.OutOfMemoryKills() > 0);
     }
 }

@@ -1,8 +1,9 @@
 namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>
-/// A machine that QEMU has stopped because this host's disk took no more of its scratch disk (<c>werror=enospc</c>): what it was about to write
-/// waits in QEMU. It goes on once there is room; reported to the guest instead, it would be lost, as no guest keeps what its disk refused.
+/// A machine that QEMU has stopped because this host's disk took no more of its scratch disk (<c>werror=enospc</c>): what it was about to
+/// write waits in QEMU. It goes on once there is room; reported to the guest instead, it would be lost, as no guest keeps what its disk
+/// refused.
 /// </summary>
 /// <param name="room">Free where the scratch disk lies, in bytes.</param>
 /// <param name="between">From one look to the next.</param>
@@ -25,18 +26,18 @@ internal sealed class QemuHalts(QmpClient qmp, Func<long> room, TimeSpan between
     {
         try
         {
-            while (await qmp.Halts.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+            while (await qmp.Halts.WaitToReadAsync(cancellationToken))
             {
                 told(true);
                 while (qmp.Halts.TryRead(out _))
                 {
-                    await GoOnAsync(cancellationToken).ConfigureAwait(false);
+                    await GoOnAsync(cancellationToken);
                 }
 
                 told(false);
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or IOException)
         {
             // The desktop ends.
         }
@@ -46,15 +47,14 @@ internal sealed class QemuHalts(QmpClient qmp, Func<long> room, TimeSpan between
     {
         do
         {
-            await Task.Delay(between, cancellationToken).ConfigureAwait(false);
-        }
-        while (room() < LeastRoom);
+            await Task.Delay(between, cancellationToken);
+        } while (room() < LeastRoom);
         if (!_isPaused)
         {
-            await qmp.ExecuteAsync("cont", cancellationToken).ConfigureAwait(false);
+            await qmp.ExecuteAsync("cont", cancellationToken);
         }
 
         // What waited is tried again first: were it refused again, QEMU would say so by now.
-        await Task.Delay(between, cancellationToken).ConfigureAwait(false);
+        await Task.Delay(between, cancellationToken);
     }
 }

@@ -6,8 +6,8 @@ using System.Threading.Channels;
 namespace Oriel.Keeper.Drivers.Qemu;
 
 /// <summary>
-/// QEMU's machine protocol: one JSON object a line, one command at a time, events in between. Source: docs/interop/qmp-spec.rst of QEMU 7.2.
-/// What comes in is bounded: behind it is the process that the guest might have broken into.
+/// QEMU's machine protocol: one JSON object a line, one command at a time, events in between. Source: docs/interop/qmp-spec.rst of QEMU
+/// 7.2. What comes in is bounded: behind it is the process that the guest might have broken into.
 /// </summary>
 internal sealed class QmpClient : IAsyncDisposable
 {
@@ -18,7 +18,9 @@ internal sealed class QmpClient : IAsyncDisposable
     private readonly Stream _stream;
     private readonly SemaphoreSlim _oneCommand = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
-    private readonly Channel<bool> _halts = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _halts = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
     private readonly Task _reading;
     private TaskCompletionSource<(string? Problem, string Result)>? _answer;
 
@@ -32,10 +34,14 @@ internal sealed class QmpClient : IAsyncDisposable
     /// <summary>Of QEMU, as it greets.</summary>
     public string Version { get; }
 
-    /// <summary>Why QEMU last said that the machine shut down (<c>guest-shutdown</c>, <c>guest-reset</c>, <c>host-qmp-quit</c>, ...); null before.</summary>
+    /// <summary>
+    /// Why QEMU last said that the machine shut down (<c>guest-shutdown</c>, <c>guest-reset</c>, <c>host-qmp-quit</c>, ...); null before.
+    /// </summary>
     public string? ShutdownReason { get; private set; }
 
-    /// <summary>Has an entry once QEMU has stopped the machine because this host's disk is full; several are one. Completes with QEMU.</summary>
+    /// <summary>
+    /// Has an entry once QEMU has stopped the machine because this host's disk is full; several are one. Completes with QEMU.
+    /// </summary>
     public ChannelReader<bool> Halts => _halts.Reader;
 
     /// <summary>Waits until the socket is there and answers.</summary>
@@ -49,18 +55,18 @@ internal sealed class QmpClient : IAsyncDisposable
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             try
             {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
-                return await GreetAsync(new NetworkStream(socket, ownsSocket: true), cancellationToken).ConfigureAwait(false);
+                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+                return await GreetAsync(new NetworkStream(socket, ownsSocket: true), cancellationToken);
             }
             catch (SocketException) when (!ended.IsCompleted)
             {
                 socket.Dispose();
-                await Task.Delay(ConnectPause, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(ConnectPause, cancellationToken);
             }
-            catch (SocketException exception)
+            catch (SocketException e)
             {
                 socket.Dispose();
-                throw new IOException("QEMU ended at once; its words are the last lines of the console", exception);
+                throw new IOException("QEMU ended at once; its words are the last lines of the console", e);
             }
         }
     }
@@ -70,7 +76,7 @@ internal sealed class QmpClient : IAsyncDisposable
     /// <returns>JSON.</returns>
     public async Task<string> ExecuteAsync(string command, CancellationToken cancellationToken, string? arguments = null)
     {
-        await _oneCommand.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _oneCommand.WaitAsync(cancellationToken);
         try
         {
             var answer = new TaskCompletionSource<(string? Problem, string Result)>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -81,13 +87,13 @@ internal sealed class QmpClient : IAsyncDisposable
             }
 
             var line = $"{{\"execute\":\"{command}\"{(arguments is null ? "" : $",\"arguments\":{arguments}")}}}\n";
-            await _stream.WriteAsync(Encoding.ASCII.GetBytes(line), cancellationToken).ConfigureAwait(false);
-            var (problem, result) = await answer.Task.WaitAsync(AnswerLimit, cancellationToken).ConfigureAwait(false);
+            await _stream.WriteAsync(Encoding.ASCII.GetBytes(line), cancellationToken);
+            var (problem, result) = await answer.Task.WaitAsync(AnswerLimit, cancellationToken);
             return problem is null ? result : throw new IOException($"{command}: {problem}");
         }
-        catch (TimeoutException exception)
+        catch (TimeoutException e)
         {
-            throw new IOException($"{command}: QEMU did not answer within {AnswerLimit.TotalSeconds:0} s", exception);
+            throw new IOException($"{command}: QEMU did not answer within {AnswerLimit.TotalSeconds:0} s", e);
         }
         finally
         {
@@ -97,9 +103,9 @@ internal sealed class QmpClient : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync().ConfigureAwait(false);
+        await _stop.CancelAsync();
         await _reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await _stream.DisposeAsync().ConfigureAwait(false);
+        await _stream.DisposeAsync();
         _oneCommand.Dispose();
         _stop.Dispose();
     }
@@ -109,16 +115,21 @@ internal sealed class QmpClient : IAsyncDisposable
         try
         {
             var reader = new LineReader(stream, MaxLineBytes);
-            using var greeting = JsonDocument.Parse(await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ?? throw new IOException("QEMU closed its socket."));
+            using var greeting = JsonDocument.Parse(
+                await reader.ReadAsync(cancellationToken) ?? throw new IOException("QEMU closed its socket.")
+            );
             var version = greeting.RootElement.GetProperty("QMP").GetProperty("version").GetProperty("qemu");
-            var client = new QmpClient(stream, $"{version.GetProperty("major")}.{version.GetProperty("minor")}.{version.GetProperty("micro")}");
-            await client.ExecuteAsync("qmp_capabilities", cancellationToken).ConfigureAwait(false);
+            var client = new QmpClient(
+                stream,
+                $"{version.GetProperty("major")}.{version.GetProperty("minor")}.{version.GetProperty("micro")}"
+            );
+            await client.ExecuteAsync("qmp_capabilities", cancellationToken);
             return client;
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            await stream.DisposeAsync().ConfigureAwait(false);
-            throw new IOException($"What answers is no QMP: {exception.Message}", exception);
+            await stream.DisposeAsync();
+            throw new IOException($"What answers is no QMP: {e.Message}", e);
         }
     }
 
@@ -128,14 +139,15 @@ internal sealed class QmpClient : IAsyncDisposable
         var end = "QEMU is gone";
         try
         {
-            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false) is { } line)
+            while (await reader.ReadAsync(cancellationToken) is { } line)
             {
                 Take(line);
             }
         }
-        catch (Exception exception) when (exception is IOException or JsonException or InvalidOperationException or KeyNotFoundException or OperationCanceledException)
+        catch (Exception e)
+            when (e is IOException or JsonException or InvalidOperationException or KeyNotFoundException or OperationCanceledException)
         {
-            end = exception.Message;
+            end = e.Message;
         }
 
         _halts.Writer.TryComplete();
@@ -158,7 +170,11 @@ internal sealed class QmpClient : IAsyncDisposable
         {
             ShutdownReason = root.GetProperty("data").GetProperty("reason").GetString();
         }
-        else if (happened.ValueKind == JsonValueKind.String && happened.ValueEquals("BLOCK_IO_ERROR") && root.GetProperty("data").GetProperty("action").ValueEquals("stop"))
+        else if (
+            happened.ValueKind == JsonValueKind.String
+            && happened.ValueEquals("BLOCK_IO_ERROR")
+            && root.GetProperty("data").GetProperty("action").ValueEquals("stop")
+        )
         {
             _halts.Writer.TryWrite(true);
         }
@@ -191,7 +207,7 @@ internal sealed class QmpClient : IAsyncDisposable
                     throw new IOException($"a line of more than {maxBytes} bytes");
                 }
 
-                var count = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken).ConfigureAwait(false);
+                var count = await stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
                 if (count == 0)
                 {
                     return null;

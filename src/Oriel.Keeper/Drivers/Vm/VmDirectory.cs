@@ -11,12 +11,13 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Keeper.Drivers.Vm;
 
 /// <summary>
-/// The directory that a VMM is started in: a small file system in memory, in the keeper's mount namespace alone, where the image's disks and the
-/// desktop's own are found under names that are the same for every desktop. A VMM names them relative to it, so a snapshot fits any desktop.
+/// The directory that a VMM is started in: a small file system in memory, in the keeper's mount namespace alone, where the image's disks
+/// and the desktop's own are found under names that are the same for every desktop. A VMM names them relative to it, so a snapshot fits any
+/// desktop.
 /// </summary>
 /// <remarks>
-/// The VMM runs as <see cref="UserId"/>, one of the keeper's subordinate ids, without capabilities: what breaks out of the guest is neither the
-/// service's user nor of another desktop's, and of this host's files it may read what everyone may.
+/// The VMM runs as <see cref="UserId"/>, one of the keeper's subordinate ids, without capabilities: what breaks out of the guest is neither
+/// the service's user nor of another desktop's, and of this host's files it may read what everyone may.
 /// </remarks>
 internal sealed class VmDirectory
 {
@@ -30,7 +31,9 @@ internal sealed class VmDirectory
     /// <summary>The devices' state of a snapshot that a VMM reads by itself.</summary>
     public const string State = "state";
 
-    /// <summary>A directory in this one that a VMM writes a snapshot's <see cref="Memory"/> and <see cref="State"/> into by itself.</summary>
+    /// <summary>
+    /// A directory in this one that a VMM writes a snapshot's <see cref="Memory"/> and <see cref="State"/> into by itself.
+    /// </summary>
     public const string Snapshots = "snapshots";
 
     /// <summary>In the keeper's user namespace.</summary>
@@ -68,10 +71,12 @@ internal sealed class VmDirectory
     /// <summary>The guest's link: a tap that the VMM may open without a capability.</summary>
     public static async Task CreateTapAsync(CancellationToken cancellationToken)
     {
-        const string device = "/dev/net/tun";
-        if (!File.Exists(device) || (File.GetUnixFileMode(device) & UnixFileMode.OtherWrite) == 0)
+        const string Device = "/dev/net/tun";
+        if (!File.Exists(Device) || (File.GetUnixFileMode(Device) & UnixFileMode.OtherWrite) == 0)
         {
-            throw new InvalidOperationException($"{device} {(File.Exists(device) ? "is not open to every user: sudo chmod 666 /dev/net/tun" : "is not there: sudo modprobe tun")}");
+            throw new InvalidOperationException(
+                $"{Device} {(File.Exists(Device) ? "is not open to every user: sudo chmod 666 /dev/net/tun" : "is not there: sudo modprobe tun")}"
+            );
         }
 
         await Commands.RunAsync(
@@ -82,7 +87,8 @@ internal sealed class VmDirectory
             link set {Firewall.Link} address {GatewayLink.GatewayMac}
 
             """,
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken
+        );
     }
 
     /// <summary>Makes the directory with all disks in it.</summary>
@@ -91,14 +97,20 @@ internal sealed class VmDirectory
     {
         Directory.CreateDirectory(Path);
         // The VMM makes its socket here.
-        Mounts.Mount("tmpfs", Path, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, $"mode=0700,uid={UserId},gid={UserId},size=4m");
+        Mounts.Mount(
+            "tmpfs",
+            Path,
+            "tmpfs",
+            MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute,
+            $"mode=0700,uid={UserId},gid={UserId},size=4m"
+        );
         // Written by the image's build, see ImageDisks.
         var disks = System.IO.Path.Combine(_spec.ImagePath, "disks");
         Bind(System.IO.Path.Combine(disks, "vmlinux"), Kernel);
         Bind(System.IO.Path.Combine(disks, "initramfs"), Initramfs);
         Bind(System.IO.Path.Combine(disks, "root.erofs"), Root);
         WriteConfig();
-        return await MakeScratchAsync(cancellationToken).ConfigureAwait(false);
+        return await MakeScratchAsync(cancellationToken);
     }
 
     /// <summary>The memory of a guest that is to be kept: the snapshot's file from its start. Idempotent.</summary>
@@ -120,8 +132,8 @@ internal sealed class VmDirectory
     }
 
     /// <summary>
-    /// State and memory of the snapshot, for a VMM that maps the memory privately: it cannot write to it, so all desktops of a snapshot have the one
-    /// file. The file's blocks stay while a machine has it, whatever becomes of its name.
+    /// State and memory of the snapshot, for a VMM that maps the memory privately: it cannot write to it, so all desktops of a snapshot
+    /// have the one file. The file's blocks stay while a machine has it, whatever becomes of its name.
     /// </summary>
     public void ShareSnapshot()
     {
@@ -129,7 +141,10 @@ internal sealed class VmDirectory
         BindReadOnly(Snapshot.Memory, Memory);
     }
 
-    /// <summary>Lets the VMM write a snapshot by itself: its files, which lie where the VMM does not come, are found in <see cref="Snapshots"/> meanwhile.</summary>
+    /// <summary>
+    /// Lets the VMM write a snapshot by itself: its files, which lie where the VMM does not come, are found in <see cref="Snapshots"/>
+    /// meanwhile.
+    /// </summary>
     /// <exception cref="IOException">The files cannot be made there.</exception>
     public async Task ReceiveAsync(VmSnapshot target, Func<Task> write)
     {
@@ -147,11 +162,11 @@ internal sealed class VmDirectory
                 mounted++;
             }
 
-            await write().ConfigureAwait(false);
+            await write();
         }
-        catch (Win32Exception exception)
+        catch (Win32Exception e)
         {
-            throw new IOException(exception.Message, exception);
+            throw new IOException(e.Message, e);
         }
         finally
         {
@@ -164,7 +179,8 @@ internal sealed class VmDirectory
 
     /// <summary>Copies the disk of a machine that stands still into the snapshot that the rest of it is in already.</summary>
     /// <exception cref="IOException">The disk is full.</exception>
-    public Task CompleteAsync(VmSnapshot snapshot, CancellationToken cancellationToken) => VmSnapshot.CopyAsync(DiskPath, snapshot.Scratch, cancellationToken);
+    public Task CompleteAsync(VmSnapshot snapshot, CancellationToken cancellationToken) =>
+        VmSnapshot.CopyAsync(DiskPath, snapshot.Scratch, cancellationToken);
 
     private string DiskPath => System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
 
@@ -188,7 +204,10 @@ internal sealed class VmDirectory
 
     private void WriteConfig()
     {
-        var boot = JsonSerializer.SerializeToUtf8Bytes(new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm, _spec.TimeScale), BootJsonContext.Default.BootConfig);
+        var boot = JsonSerializer.SerializeToUtf8Bytes(
+            new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm, _spec.TimeScale),
+            BootJsonContext.Default.BootConfig
+        );
         var disk = new byte[ConfigBytes];
         boot.CopyTo(disk, 0);
         Bundle.WriteOwnerOnly(PathOf(Config), disk, Everyone);
@@ -206,7 +225,7 @@ internal sealed class VmDirectory
             }
             else
             {
-                await VmSnapshot.CopyAsync(Snapshot!.Scratch, disk, cancellationToken).ConfigureAwait(false);
+                await VmSnapshot.CopyAsync(Snapshot!.Scratch, disk, cancellationToken);
             }
 
             BindScratch(disk);
@@ -223,7 +242,8 @@ internal sealed class VmDirectory
             "mke2fs",
             ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", disk],
             null,
-            cancellationToken).ConfigureAwait(false);
+            cancellationToken
+        );
         RequireExt4(disk);
         BindScratch(disk);
         return $"{size >> 20} MiB";
@@ -237,7 +257,7 @@ internal sealed class VmDirectory
         using var file = File.OpenHandle(disk);
         if (RandomAccess.Read(file, magic, MagicAt) != magic.Length || BinaryPrimitives.ReadUInt16LittleEndian(magic) != 0xEF53)
         {
-            throw new InvalidOperationException("mke2fs told of no error and made no file system");
+            throw new InvalidOperationException("mke2fs reported success but made no file system");
         }
     }
 

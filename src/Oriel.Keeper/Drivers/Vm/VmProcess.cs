@@ -4,7 +4,9 @@ using Oriel.Linux.Cgroups;
 
 namespace Oriel.Keeper.Drivers.Vm;
 
-/// <summary>How a VMM's process is started: in its directory, in the desktop's cgroup, as <see cref="VmDirectory.UserId"/> and without any power.</summary>
+/// <summary>
+/// How a VMM's process is started: in its directory, in the desktop's cgroup, as <see cref="VmDirectory.UserId"/> and without any power.
+/// </summary>
 internal static class VmProcess
 {
     /// <summary>What a VMM has its machine's state open as, where it is given one. One digit, as a shell has it.</summary>
@@ -21,17 +23,37 @@ internal static class VmProcess
     /// <param name="directory">Entered before the powers are given up: its path need not be open to the VMM's user.</param>
     /// <param name="state">Of the machine that it goes on from; null = it has none to read, or reads it by itself.</param>
     /// <exception cref="InvalidOperationException">The program is not installed.</exception>
-    public static ProcessStartInfo StartInfo(string directory, Cgroup? cgroup, string program, IEnumerable<string> arguments, string? state = null)
+    public static ProcessStartInfo StartInfo(
+        string directory,
+        Cgroup? cgroup,
+        string program,
+        IEnumerable<string> arguments,
+        string? state = null
+    )
     {
         Programs.Require("setpriv", program);
         var id = VmDirectory.UserId.ToString(CultureInfo.InvariantCulture);
         return new ProcessStartInfo(
             "/bin/sh",
             [
-                "-c", state is null ? Become : BecomeWithState, Cgroups.Of(cgroup), state ?? "",
-                "setpriv", "--reuid", id, "--regid", id, "--keep-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--",
-                program, .. arguments,
-            ])
+                "-c",
+                state is null ? Become : BecomeWithState,
+                Cgroups.Of(cgroup),
+                state ?? "",
+                "setpriv",
+                "--reuid",
+                id,
+                "--regid",
+                id,
+                "--keep-groups",
+                "--bounding-set=-all",
+                "--inh-caps=-all",
+                "--no-new-privs",
+                "--",
+                program,
+                .. arguments,
+            ]
+        )
         {
             WorkingDirectory = directory,
             RedirectStandardOutput = true,

@@ -9,7 +9,9 @@ internal readonly record struct VmSize(long MemoryBytes, int Vcpus)
 
     /// <summary>What the desktop is limited to; without a limit 2 GiB, and as many processors as the host has.</summary>
     /// <param name="mostVcpus">That the VMM or the machine takes.</param>
-    public static VmSize Of(KeeperLimits limits, int mostVcpus) => new(
-        limits.MachineMemory(),
-        Math.Clamp(limits.Cpus > 0 ? (int)Math.Ceiling(limits.Cpus) : Environment.ProcessorCount, 1, mostVcpus));
+    public static VmSize Of(KeeperLimits limits, int mostVcpus) =>
+        new(
+            limits.MachineMemory(),
+            Math.Clamp(limits.Cpus > 0 ? (int)Math.Ceiling(limits.Cpus) : Environment.ProcessorCount, 1, mostVcpus)
+        );
 }

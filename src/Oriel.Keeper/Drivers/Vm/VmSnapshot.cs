@@ -19,11 +19,11 @@ internal sealed class VmSnapshot(string directory)
     {
         try
         {
-            await Commands.RunAsync("cp", ["--reflink=auto", "--sparse=always", "--", from, to], null, cancellationToken).ConfigureAwait(false);
+            await Commands.RunAsync("cp", ["--reflink=auto", "--sparse=always", "--", from, to], null, cancellationToken);
         }
-        catch (InvalidOperationException exception)
+        catch (InvalidOperationException e)
         {
-            throw new IOException(exception.Message, exception);
+            throw new IOException(e.Message, e);
         }
 
         if (new FileInfo(to) is not { Exists: true } copy || copy.Length != new FileInfo(from).Length)

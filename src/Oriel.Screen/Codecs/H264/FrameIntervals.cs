@@ -1,6 +1,8 @@
 namespace Oriel.Screen.Codecs.H264;
 
-/// <summary>How far apart frames come of late, by their timestamps: slow to grow, so that a few frames of a quick run are not too large.</summary>
+/// <summary>
+/// How far apart frames come of late, by their timestamps: slow to grow, so that a few frames of a quick run are not too large.
+/// </summary>
 internal sealed class FrameIntervals(int maxFps)
 {
     private const double Longest = 2;

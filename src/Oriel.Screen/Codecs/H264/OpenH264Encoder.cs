@@ -9,12 +9,23 @@ namespace Oriel.Screen.Codecs.H264;
 /// </summary>
 public sealed unsafe class OpenH264Encoder : IVideoEncoder
 {
-    private const int FormatI420 = 23, TypeIdr = 1, TypeSkip = 4, BaselineProfile = 66, BitrateMode = 1, MinLayerSize = 40, LayerSizeWithPsnr = 56, MaxLayers = 128, MaxBitrate = 200_000_000;
+    private const int FormatI420 = 23,
+        TypeIdr = 1,
+        TypeSkip = 4,
+        BaselineProfile = 66,
+        BitrateMode = 1,
+        MinLayerSize = 40,
+        LayerSizeWithPsnr = 56,
+        MaxLayers = 128,
+        MaxBitrate = 200_000_000;
 
-    /// <summary>No picture gets finer than this: at 22 text is some 42 dB from the original, and every 6 less double the bytes of a moving screen.</summary>
+    /// <summary>
+    /// No picture gets finer than this: at 22 text is some 42 dB from the original, and every 6 less double the bytes of a moving screen.
+    /// </summary>
     public const int MinQuantizer = 22;
 
-    // The coarsest there is: on a thin link a screen that changes whole must still become a small frame, or fewer and fewer frames pass, each changing more.
+    // The coarsest there is: on a thin link a screen that changes whole must still become a small frame, or fewer and fewer frames pass,
+    // each changing more.
     private const int MaxQuantizer = 51;
 
     private readonly byte* _picture;
@@ -25,7 +36,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     private byte[] _output = new byte[256 * 1024];
     private bool _disposed;
     private readonly FrameIntervals _intervals;
-    private int _bitrate, _applied;
+    private int _bitrate,
+        _applied;
 
     /// <param name="bitrate">bit/s.</param>
     /// <param name="maxFps">The most frames a second that will come.</param>
@@ -64,7 +76,10 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (picture.Width != Width || picture.Height != Height)
         {
-            throw new ArgumentException($"a picture of {picture.Width}x{picture.Height} for an encoder of {Width}x{Height}", nameof(picture));
+            throw new ArgumentException(
+                $"a picture of {picture.Width}x{picture.Height} for an encoder of {Width}x{Height}",
+                nameof(picture)
+            );
         }
 
         ApplyBitrate(request);
@@ -86,7 +101,9 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         var length = CopyLayers();
         if (length != size)
         {
-            throw new PlatformNotSupportedException($"libopenh264 is not laid out as expected: SFrameBSInfo says {size} bytes, its layers {length}");
+            throw new PlatformNotSupportedException(
+                $"libopenh264 is not laid out as expected: SFrameBSInfo says {size} bytes, its layers {length}"
+            );
         }
 
         return new EncodedPicture(_output.AsSpan(0, length), type == TypeIdr, _quantizer.Read(_output.AsSpan(0, length)));
@@ -148,8 +165,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         void Set(int offset, int value) => *(int*)(parameters + offset) = value;
     }
 
-    // OpenH264 gives each frame its share of a second of the most frames that may come: where fewer come, each may be larger. A still picture
-    // gets finer as the rate control is allowed more for it.
+    // OpenH264 gives each frame its share of a second of the most frames that may come: where fewer come, each may be larger. A still
+    // picture gets finer as the rate control is allowed more for it.
     private void ApplyBitrate(in EncodeRequest request)
     {
         var wanted = (int)Math.Min(MaxBitrate, _bitrate * _intervals.Add(request.TimestampUs) * (1 << Math.Min(request.Refinement, 3)));

@@ -6,9 +6,16 @@ namespace Oriel.Screen.Codecs.H264;
 /// </summary>
 internal sealed class SliceQuantizer
 {
-    private const int NalSlice = 1, NalIdr = 5, NalSps = 7, NalPps = 8, HeaderBytes = 64, MaxQuantizer = 51;
+    private const int NalSlice = 1,
+        NalIdr = 5,
+        NalSps = 7,
+        NalPps = 8,
+        HeaderBytes = 64,
+        MaxQuantizer = 51;
     private readonly byte[] _payload = new byte[HeaderBytes];
-    private int _frameNumberBits = 4, _orderBits, _initialQuantizer = 26;
+    private int _frameNumberBits = 4,
+        _orderBits,
+        _initialQuantizer = 26;
 
     /// <summary>The first slice's quantizer, 0 to 51; 0 if the access unit has none that can be read.</summary>
     internal int Read(ReadOnlySpan<byte> accessUnit)
@@ -97,7 +104,8 @@ internal sealed class SliceQuantizer
         return Math.Clamp(_initialQuantizer + bits.Signed(), 0, MaxQuantizer);
     }
 
-    // ref_pic_list_modification: a number after every operation; dec_ref_pic_marking: after operations 1 to 4 and 6, two after 3, none after 5.
+    // ref_pic_list_modification: a number after every operation; dec_ref_pic_marking: after operations 1 to 4 and 6, two after 3, none
+    // after 5.
     private static void SkipListChanges(ref BitReader bits, int endsWith, bool always)
     {
         if (bits.Bit() == 0)
@@ -121,7 +129,8 @@ internal sealed class SliceQuantizer
 
     private static ReadOnlySpan<byte> Unescape(ReadOnlySpan<byte> nal, Span<byte> output)
     {
-        int length = 0, zeros = 0;
+        int length = 0,
+            zeros = 0;
         for (var i = 0; i < nal.Length && length < output.Length; i++)
         {
             if (zeros >= 2 && nal[i] == 3)

@@ -12,11 +12,26 @@ namespace Oriel.Screen.Codecs.H264;
 public sealed unsafe partial class X264Encoder : IVideoEncoder
 {
     // x264_param_t of build 164 has 1024 bytes; x264_picture_t 240.
-    private const int ParameterSize = 4096, PictureSize = 1024, WidthOffset = 28, HeightOffset = 32, ColorOffset = 36;
-    private const int PictureType = 0, PictureQuantizer = 4, PicturePts = 16, ImageColor = 40, ImagePlanes = 44, ImageStrides = 48, ImagePointers = 64;
-    private const int NalPayload = 24, ColorI420 = 2, TypeAuto = 0, TypeIdr = 1;
+    private const int ParameterSize = 4096,
+        PictureSize = 1024,
+        WidthOffset = 28,
+        HeightOffset = 32,
+        ColorOffset = 36;
+    private const int PictureType = 0,
+        PictureQuantizer = 4,
+        PicturePts = 16,
+        ImageColor = 40,
+        ImagePlanes = 44,
+        ImageStrides = 48,
+        ImagePointers = 64;
+    private const int NalPayload = 24,
+        ColorI420 = 2,
+        TypeAuto = 0,
+        TypeIdr = 1;
     private static readonly int[] RefinementQuantizers = [26, 20, 14];
-    private readonly byte* _parameters, _picture, _result;
+    private readonly byte* _parameters,
+        _picture,
+        _result;
     private readonly SliceQuantizer _quantizer = new();
     private nint _encoder;
     private long _frames;
@@ -75,7 +90,8 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
         ObjectDisposedException.ThrowIf(_encoder == 0, this);
         x264_picture_init(_picture);
         *(int*)(_picture + PictureType) = request.KeyFrame ? TypeIdr : TypeAuto;
-        *(int*)(_picture + PictureQuantizer) = request.Refinement > 0 ? RefinementQuantizers[Math.Min(request.Refinement, RefinementQuantizers.Length) - 1] + 1 : 0;
+        *(int*)(_picture + PictureQuantizer) =
+            request.Refinement > 0 ? RefinementQuantizers[Math.Min(request.Refinement, RefinementQuantizers.Length) - 1] + 1 : 0;
         *(long*)(_picture + PicturePts) = _frames++;
         *(int*)(_picture + ImageColor) = ColorI420;
         *(int*)(_picture + ImagePlanes) = 3;
@@ -133,12 +149,27 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
         }
     }
 
-    [LibraryImport(NativeLibraries.X264, StringMarshalling = StringMarshalling.Utf8)] private static partial int x264_param_default_preset(byte* parameters, string preset, string tune);
-    [LibraryImport(NativeLibraries.X264, StringMarshalling = StringMarshalling.Utf8)] private static partial int x264_param_parse(byte* parameters, string name, string value);
-    [LibraryImport(NativeLibraries.X264, StringMarshalling = StringMarshalling.Utf8)] private static partial int x264_param_apply_profile(byte* parameters, string profile);
-    [LibraryImport(NativeLibraries.X264)] private static partial nint x264_encoder_open_164(byte* parameters);
-    [LibraryImport(NativeLibraries.X264)] private static partial int x264_encoder_reconfig(nint encoder, byte* parameters);
-    [LibraryImport(NativeLibraries.X264)] private static partial void x264_picture_init(byte* picture);
-    [LibraryImport(NativeLibraries.X264)] private static partial int x264_encoder_encode(nint encoder, byte** nals, int* count, byte* picture, byte* result);
-    [LibraryImport(NativeLibraries.X264)] private static partial void x264_encoder_close(nint encoder);
+    [LibraryImport(NativeLibraries.X264, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int x264_param_default_preset(byte* parameters, string preset, string tune);
+
+    [LibraryImport(NativeLibraries.X264, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int x264_param_parse(byte* parameters, string name, string value);
+
+    [LibraryImport(NativeLibraries.X264, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int x264_param_apply_profile(byte* parameters, string profile);
+
+    [LibraryImport(NativeLibraries.X264)]
+    private static partial nint x264_encoder_open_164(byte* parameters);
+
+    [LibraryImport(NativeLibraries.X264)]
+    private static partial int x264_encoder_reconfig(nint encoder, byte* parameters);
+
+    [LibraryImport(NativeLibraries.X264)]
+    private static partial void x264_picture_init(byte* picture);
+
+    [LibraryImport(NativeLibraries.X264)]
+    private static partial int x264_encoder_encode(nint encoder, byte** nals, int* count, byte* picture, byte* result);
+
+    [LibraryImport(NativeLibraries.X264)]
+    private static partial void x264_encoder_close(nint encoder);
 }

@@ -9,15 +9,21 @@ namespace Oriel.Screen.Codecs.Vpx;
 /// </summary>
 public sealed unsafe class Vp8Encoder : IVideoEncoder
 {
-    // While the picture moves, no finer than MovingQuantizer: finer costs bytes and time that nobody sees. Refinement takes a still one to the least.
-    private const int MinQuantizer = 4, MovingQuantizer = 16, MaxQuantizer = 63;
+    // While the picture moves, no finer than MovingQuantizer: finer costs bytes and time that nobody sees. Refinement takes a still one to
+    // the least.
+    private const int MinQuantizer = 4,
+        MovingQuantizer = 16,
+        MaxQuantizer = 63;
     private static readonly int[] RefinementQuantizers = [24, 12, MinQuantizer];
     private readonly byte* _context;
     private readonly byte* _config;
     private readonly byte* _image;
     private readonly byte[] _map;
-    private readonly int _mapColumns, _mapRows;
-    private bool _mapSet, _refining, _disposed;
+    private readonly int _mapColumns,
+        _mapRows;
+    private bool _mapSet,
+        _refining,
+        _disposed;
     private long _lastTimestamp = -1;
 
     /// <param name="bitrate">bit/s.</param>
@@ -70,7 +76,10 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (picture.Width != Width || picture.Height != Height)
         {
-            throw new ArgumentException($"a picture of {picture.Width}x{picture.Height} for an encoder of {Width}x{Height}", nameof(picture));
+            throw new ArgumentException(
+                $"a picture of {picture.Width}x{picture.Height} for an encoder of {Width}x{Height}",
+                nameof(picture)
+            );
         }
 
         SetRefinement(request.Refinement);
@@ -80,7 +89,17 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         var timestamp = Math.Max(request.TimestampUs, _lastTimestamp + 1);
         _lastTimestamp = timestamp;
         // SAFETY: the image points into the picture, which the caller keeps alive during the call.
-        Check(VpxNative.vpx_codec_encode(_context, _image, timestamp, (nuint)interval, request.KeyFrame ? VpxNative.ForceKeyFrame : 0, VpxNative.DeadlineRealtime), "vpx_codec_encode");
+        Check(
+            VpxNative.vpx_codec_encode(
+                _context,
+                _image,
+                timestamp,
+                (nuint)interval,
+                request.KeyFrame ? VpxNative.ForceKeyFrame : 0,
+                VpxNative.DeadlineRealtime
+            ),
+            "vpx_codec_encode"
+        );
         nint iterator = 0;
         while (VpxNative.vpx_codec_get_cx_data(_context, &iterator) is var packet && packet != null)
         {
@@ -189,7 +208,12 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
 
     private void ApplyMap(byte* map)
     {
-        ActiveMap active = new() { Map = map, Rows = (uint)_mapRows, Columns = (uint)_mapColumns };
+        ActiveMap active = new()
+        {
+            Map = map,
+            Rows = (uint)_mapRows,
+            Columns = (uint)_mapColumns,
+        };
         Control(VpxNative.SetActiveMap, (nint)(&active));
     }
 
@@ -212,13 +236,16 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
 
     private void ApplyConfig() => Check(VpxNative.vpx_codec_enc_config_set(_context, _config), "vpx_codec_enc_config_set");
 
-    private void Control(int control, nint value) => Check(VpxNative.vpx_codec_control_(_context, control, value), $"vpx_codec_control {control}");
+    private void Control(int control, nint value) =>
+        Check(VpxNative.vpx_codec_control_(_context, control, value), $"vpx_codec_control {control}");
 
     private void Check(int result, string call)
     {
         if (result != 0)
         {
-            throw new InvalidOperationException($"{call} failed with {result}: {Marshal.PtrToStringUTF8(VpxNative.vpx_codec_error_detail(_context))}");
+            throw new InvalidOperationException(
+                $"{call} failed with {result}: {Marshal.PtrToStringUTF8(VpxNative.vpx_codec_error_detail(_context))}"
+            );
         }
     }
 
@@ -226,6 +253,7 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
     private struct ActiveMap
     {
         public byte* Map;
-        public uint Rows, Columns;
+        public uint Rows,
+            Columns;
     }
 }

@@ -44,11 +44,16 @@ internal static unsafe class VpxLayout
         Check(result == 0, "vpx_codec_enc_config_default");
         ReadOnlySpan<(int Offset, int Value, string Name)> expected =
         [
-            (VpxConfig.Width, 320, "g_w"), (VpxConfig.Height, 240, "g_h"),
-            (VpxConfig.TimebaseNumerator, 1, "g_timebase.num"), (VpxConfig.TimebaseDenominator, 30, "g_timebase.den"),
-            (VpxConfig.TargetBitrate, 256, "rc_target_bitrate"), (VpxConfig.MinQuantizer, 4, "rc_min_quantizer"),
-            (VpxConfig.MaxQuantizer, 63, "rc_max_quantizer"), (VpxConfig.BufferSize, 6000, "rc_buf_sz"),
-            (VpxConfig.BufferOptimalSize, 5000, "rc_buf_optimal_sz"), (VpxConfig.KeyFrameMode, 1, "kf_mode"),
+            (VpxConfig.Width, 320, "g_w"),
+            (VpxConfig.Height, 240, "g_h"),
+            (VpxConfig.TimebaseNumerator, 1, "g_timebase.num"),
+            (VpxConfig.TimebaseDenominator, 30, "g_timebase.den"),
+            (VpxConfig.TargetBitrate, 256, "rc_target_bitrate"),
+            (VpxConfig.MinQuantizer, 4, "rc_min_quantizer"),
+            (VpxConfig.MaxQuantizer, 63, "rc_max_quantizer"),
+            (VpxConfig.BufferSize, 6000, "rc_buf_sz"),
+            (VpxConfig.BufferOptimalSize, 5000, "rc_buf_optimal_sz"),
+            (VpxConfig.KeyFrameMode, 1, "kf_mode"),
             (VpxConfig.KeyFrameMaxDistance, 128, "kf_max_dist"),
         ];
         foreach (var (offset, value, name) in expected)
@@ -61,7 +66,10 @@ internal static unsafe class VpxLayout
     private static void CheckImage(byte* image, byte* pixels)
     {
         Check(VpxNative.vpx_img_wrap(image, VpxNative.ImageFormatI420, 64, 32, 1, pixels) == image, "vpx_img_wrap");
-        Check(*(int*)(image + VpxOffsets.ImageDisplayWidth) == 64 && *(int*)(image + VpxOffsets.ImageDisplayHeight) == 32, "vpx_image_t.d_w, d_h");
+        Check(
+            *(int*)(image + VpxOffsets.ImageDisplayWidth) == 64 && *(int*)(image + VpxOffsets.ImageDisplayHeight) == 32,
+            "vpx_image_t.d_w, d_h"
+        );
         Check(*(byte**)(image + VpxOffsets.ImagePlanes) == pixels, "vpx_image_t.planes");
         Check(*(int*)(image + VpxOffsets.ImageStrides) == 64 && *(int*)(image + VpxOffsets.ImageStrides + 4) == 32, "vpx_image_t.stride");
     }

@@ -10,22 +10,31 @@ namespace Oriel.Screen.X11.Capture;
 /// </summary>
 public sealed unsafe class ScreenCapture : IDisposable
 {
-    private const int DamageReportNonEmpty = 3, ConfigureNotify = 22, StructureNotifyMask = 1 << 17, MaxRectangles = 8;
+    private const int DamageReportNonEmpty = 3,
+        ConfigureNotify = 22,
+        StructureNotifyMask = 1 << 17,
+        MaxRectangles = 8;
 
-    // A program that draws in several requests needs some microseconds from one to the next. What is drawn without a pause is shown at the limit.
-    private const long QuietUs = 500, LongestSettleUs = 4000;
+    // A program that draws in several requests needs some microseconds from one to the next. What is drawn without a pause is shown at the
+    // limit.
+    private const long QuietUs = 500,
+        LongestSettleUs = 4000;
     private readonly XConnection _x;
     private readonly ScreenGrabber _grabber;
     private readonly int _damageEvent;
-    private readonly nuint _damage, _region;
-    private readonly List<PixelRectangle> _changed = [], _pending = [];
-    private bool _sizeStale = true, _reported;
+    private readonly nuint _damage,
+        _region;
+    private readonly List<PixelRectangle> _changed = [],
+        _pending = [];
+    private bool _sizeStale = true,
+        _reported;
 
     private ScreenCapture(XConnection x)
     {
         _x = x;
         _grabber = new(x);
-        int eventBase, errorBase;
+        int eventBase,
+            errorBase;
         if (Xlib.XDamageQueryExtension(x.Handle, &eventBase, &errorBase) == 0)
         {
             throw new XException("the X server has no DAMAGE");
@@ -88,8 +97,8 @@ public sealed unsafe class ScreenCapture : IDisposable
     }
 
     /// <summary>
-    /// After damage: waits until drawing pauses for half a millisecond, four at most, so that a picture is captured whole. Half of one would be
-    /// sent, and the other half would wait for the next frame.
+    /// After damage: waits until drawing pauses for half a millisecond, four at most, so that a picture is captured whole. Half of one
+    /// would be sent, and the other half would wait for the next frame.
     /// </summary>
     public void Settle(Poller poller)
     {

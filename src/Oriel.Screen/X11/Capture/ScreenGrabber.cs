@@ -7,7 +7,11 @@ namespace Oriel.Screen.X11.Capture;
 /// <summary>Reads pixels of the root window through MIT-SHM; the segment is made again when the screen outgrows it.</summary>
 internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
 {
-    private const int ZPixmap = 2, Private = 0, Create = 0x200, Remove = 0, BytesPerPixel = 4;
+    private const int ZPixmap = 2,
+        Private = 0,
+        Create = 0x200,
+        Remove = 0,
+        BytesPerPixel = 4;
     private XImage* _image;
     private XShmSegmentInfo* _segment;
     private long _capacity;
@@ -57,7 +61,16 @@ internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
         }
 
         _segment = (XShmSegmentInfo*)NativeMemory.AllocZeroed((nuint)sizeof(XShmSegmentInfo));
-        _image = Xlib.XShmCreateImage(x.Handle, Xlib.XDefaultVisual(x.Handle, 0), (uint)Xlib.XDefaultDepth(x.Handle, 0), ZPixmap, 0, _segment, (uint)width, (uint)height);
+        _image = Xlib.XShmCreateImage(
+            x.Handle,
+            Xlib.XDefaultVisual(x.Handle, 0),
+            (uint)Xlib.XDefaultDepth(x.Handle, 0),
+            ZPixmap,
+            0,
+            _segment,
+            (uint)width,
+            (uint)height
+        );
         if (_image == null || _image->BitsPerPixel != 32 || _image->RedMask != 0xFF0000 || _image->ByteOrder != 0)
         {
             throw new XException("the screen must have 32 bits a pixel, blue first");
@@ -114,8 +127,15 @@ internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
 
     public void Dispose() => Release();
 
-    [LibraryImport("libc", SetLastError = true)] private static partial int shmget(int key, nuint size, int flags);
-    [LibraryImport("libc", SetLastError = true)] private static partial nint shmat(int id, nint address, int flags);
-    [LibraryImport("libc", SetLastError = true)] private static partial int shmdt(nint address);
-    [LibraryImport("libc", SetLastError = true)] private static partial int shmctl(int id, int command, nint buffer);
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int shmget(int key, nuint size, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint shmat(int id, nint address, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int shmdt(nint address);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int shmctl(int id, int command, nint buffer);
 }

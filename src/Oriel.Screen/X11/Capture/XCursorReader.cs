@@ -11,7 +11,9 @@ public sealed record XCursorImage(ulong Serial, int Width, int Height, int HotX,
 /// <summary>The cursor's image by XFixes, and notice of its change.</summary>
 internal sealed unsafe class XCursorReader
 {
-    private const int DisplayCursorNotify = 1, CursorNotifyOffset = 1, MaxSide = 512;
+    private const int DisplayCursorNotify = 1,
+        CursorNotifyOffset = 1,
+        MaxSide = 512;
     private readonly XConnection _x;
     private readonly int _event;
 
@@ -39,7 +41,15 @@ internal sealed unsafe class XCursorReader
         if (image->Width is > 0 and <= MaxSide && image->Height is > 0 and <= MaxSide)
         {
             var pixels = new ReadOnlySpan<nuint>(image->Pixels, image->Width * image->Height);
-            result = new(image->Serial, image->Width, image->Height, image->HotX, image->HotY, Unpremultiply(pixels), Marshal.PtrToStringUTF8((nint)image->Name) ?? "");
+            result = new(
+                image->Serial,
+                image->Width,
+                image->Height,
+                image->HotX,
+                image->HotY,
+                Unpremultiply(pixels),
+                Marshal.PtrToStringUTF8((nint)image->Name) ?? ""
+            );
         }
 
         _ = Xlib.XFree((nint)image);
@@ -48,8 +58,12 @@ internal sealed unsafe class XCursorReader
 
     internal (int X, int Y) ReadPosition()
     {
-        nuint root, child;
-        int rootX, rootY, x, y;
+        nuint root,
+            child;
+        int rootX,
+            rootY,
+            x,
+            y;
         uint mask;
         _ = Xlib.XQueryPointer(_x.Handle, _x.Root, &root, &child, &rootX, &rootY, &x, &y, &mask);
         _x.ThrowIfBroken("reading the pointer");

@@ -6,7 +6,8 @@ namespace Oriel.Screen.X11.Capture;
 /// <param name="MaxWidth">The largest the server can become without a restart.</param>
 public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHeight)
 {
-    public const int MinWidth = 320, MinHeight = 200;
+    public const int MinWidth = 320,
+        MinHeight = 200;
 
     private const string ModePrefix = "oriel-";
 
@@ -37,15 +38,24 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
         var result = Read(x);
         return result.Width == width && result.Height == height
             ? result
-            : throw new XException($"the screen is {result.Width}x{result.Height} after a resize to {width}x{height}: {x.TakeError() ?? "no X error"}");
+            : throw new XException(
+                $"the screen is {result.Width}x{result.Height} after a resize to {width}x{height}: {x.TakeError() ?? "no X error"}"
+            );
     }
 
     internal static unsafe XScreenSize Read(XConnection x)
     {
         var (width, height) = x.ReadScreenSize();
-        int eventBase, errorBase, minWidth, minHeight, maxWidth, maxHeight;
-        if (Xlib.XRRQueryExtension(x.Handle, &eventBase, &errorBase) == 0
-            || Xlib.XRRGetScreenSizeRange(x.Handle, x.Root, &minWidth, &minHeight, &maxWidth, &maxHeight) == 0)
+        int eventBase,
+            errorBase,
+            minWidth,
+            minHeight,
+            maxWidth,
+            maxHeight;
+        if (
+            Xlib.XRRQueryExtension(x.Handle, &eventBase, &errorBase) == 0
+            || Xlib.XRRGetScreenSizeRange(x.Handle, x.Root, &minWidth, &minHeight, &maxWidth, &maxHeight) == 0
+        )
         {
             return new(width, height, width, height);
         }
@@ -84,7 +94,14 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
         }
     }
 
-    private static unsafe nuint FindMode(XConnection x, XRRScreenResources* resources, XRROutputInfo* output, nuint outputId, int width, int height)
+    private static unsafe nuint FindMode(
+        XConnection x,
+        XRRScreenResources* resources,
+        XRROutputInfo* output,
+        nuint outputId,
+        int width,
+        int height
+    )
     {
         for (var i = 0; i < resources->ModeCount; i++)
         {
@@ -109,7 +126,9 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
     // Timings after VESA CVT 1.2, reduced blanking: 160 pixels of horizontal and about 460 us of vertical blank at 60 Hz.
     private static unsafe nuint Create(XConnection x, int width, int height)
     {
-        const int Refresh = 60, HorizontalBlank = 160, VerticalBlankUs = 460;
+        const int Refresh = 60,
+            HorizontalBlank = 160,
+            VerticalBlankUs = 460;
         var linesOfBlank = Math.Max(14, (int)Math.Ceiling(VerticalBlankUs * (double)height / (1_000_000.0 / Refresh - VerticalBlankUs)));
         var name = Encoding.ASCII.GetBytes($"{ModePrefix}{width}x{height}");
         fixed (byte* namePointer = name)

@@ -8,7 +8,8 @@ namespace Oriel.Screen.X11.Capture;
 /// </summary>
 public sealed class XScreenWatcher : IDisposable
 {
-    private const int StructureNotifyMask = 1 << 17, PropertyChangeMask = 1 << 22;
+    private const int StructureNotifyMask = 1 << 17,
+        PropertyChangeMask = 1 << 22;
     private readonly XConnection _x;
     private readonly XWindowReader _windows;
     private readonly XCursorReader _cursor;

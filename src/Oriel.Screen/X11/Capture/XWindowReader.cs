@@ -10,21 +10,29 @@ public sealed record XWindowInfo(uint Id, string Title, string Class, int X, int
 /// <summary>The windows that the window manager lists (_NET_CLIENT_LIST, EWMH 1.5), and notice of their changes.</summary>
 internal sealed unsafe class XWindowReader(XConnection x)
 {
-    private const int PropertyChangeMask = 1 << 22, StructureNotifyMask = 1 << 17;
-    private const int MaxWindows = 256, MaxTextBytes = 1024, Viewable = 2;
+    private const int PropertyChangeMask = 1 << 22,
+        StructureNotifyMask = 1 << 17;
+    private const int MaxWindows = 256,
+        MaxTextBytes = 1024,
+        Viewable = 2;
     private readonly HashSet<nuint> _watched = [];
 
     /// <summary>Whether an event can mean that <see cref="Read"/> gives something else now.</summary>
-    internal bool Concerns(in XEvent e) => e.Type switch
-    {
-        PropertyNotify => e.Window == x.Root
-            ? e.PropertyAtom == x.Atom("_NET_CLIENT_LIST")
-            : e.PropertyAtom == x.Atom("_NET_WM_NAME") || e.PropertyAtom == x.Atom("WM_NAME") || e.PropertyAtom == x.Atom("WM_CLASS"),
-        ConfigureNotify or MapNotify or UnmapNotify or DestroyNotify => _watched.Contains(e.Window),
-        _ => false,
-    };
+    internal bool Concerns(in XEvent e) =>
+        e.Type switch
+        {
+            PropertyNotify => e.Window == x.Root
+                ? e.PropertyAtom == x.Atom("_NET_CLIENT_LIST")
+                : e.PropertyAtom == x.Atom("_NET_WM_NAME") || e.PropertyAtom == x.Atom("WM_NAME") || e.PropertyAtom == x.Atom("WM_CLASS"),
+            ConfigureNotify or MapNotify or UnmapNotify or DestroyNotify => _watched.Contains(e.Window),
+            _ => false,
+        };
 
-    internal const int PropertyNotify = 28, ConfigureNotify = 22, MapNotify = 19, UnmapNotify = 18, DestroyNotify = 17;
+    internal const int PropertyNotify = 28,
+        ConfigureNotify = 22,
+        MapNotify = 19,
+        UnmapNotify = 18,
+        DestroyNotify = 17;
 
     internal List<XWindowInfo> Read()
     {
@@ -62,12 +70,21 @@ internal sealed unsafe class XWindowReader(XConnection x)
             return null;
         }
 
-        int left, top;
+        int left,
+            top;
         nuint child;
         _ = Xlib.XTranslateCoordinates(x.Handle, id, x.Root, 0, 0, &left, &top, &child);
         var title = x.ReadProperty(id, x.Atom("_NET_WM_NAME"), MaxTextBytes) ?? x.ReadProperty(id, x.Atom("WM_NAME"), MaxTextBytes) ?? [];
         var names = Encoding.UTF8.GetString(x.ReadProperty(id, x.Atom("WM_CLASS"), MaxTextBytes) ?? []).Split('\0');
-        return new((uint)id, Encoding.UTF8.GetString(title), names.Length > 1 ? names[1] : names[0],
-            left, top, attributes.Width, attributes.Height, attributes.MapState == Viewable);
+        return new(
+            (uint)id,
+            Encoding.UTF8.GetString(title),
+            names.Length > 1 ? names[1] : names[0],
+            left,
+            top,
+            attributes.Width,
+            attributes.Height,
+            attributes.MapState == Viewable
+        );
     }
 }

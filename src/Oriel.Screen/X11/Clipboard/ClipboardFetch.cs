@@ -3,14 +3,17 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Clipboard;
 
-/// <summary>Reads the text of another program's selection, at once or in pieces (INCR, ICCCM 2.7.2). A newer fetch ends the one before.</summary>
+/// <summary>
+/// Reads the text of another program's selection, at once or in pieces (INCR, ICCCM 2.7.2). A newer fetch ends the one before.
+/// </summary>
 internal sealed class ClipboardFetch(XConnection x, nuint window)
 {
     // Of an owner that says nothing for so long nothing more is awaited.
     private const long PatienceUs = 5_000_000;
     private const int Properties = 8;
     private MemoryStream? _pieces;
-    private int _fetches, _unanswered;
+    private int _fetches,
+        _unanswered;
     private bool _waiting;
 
     /// <summary>

@@ -6,8 +6,15 @@ namespace Oriel.Screen.X11.Clipboard;
 /// <summary>Answers requests for the text that Oriel owns; a long one goes in pieces (INCR) as fast as each requestor takes them.</summary>
 internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
 {
-    private const int PieceBytes = 64 * 1024, MaxTransfers = 16, Replace = 0, Format8 = 8, Format32 = 32;
-    private const int SelectionNotifyType = 31, PropertyChangeMask = 1 << 22, AtomType = 4, IntegerType = 19;
+    private const int PieceBytes = 64 * 1024,
+        MaxTransfers = 16,
+        Replace = 0,
+        Format8 = 8,
+        Format32 = 32;
+    private const int SelectionNotifyType = 31,
+        PropertyChangeMask = 1 << 22,
+        AtomType = 4,
+        IntegerType = 19;
     private const long PatienceUs = 10_000_000;
     private static readonly string[] TextTargets = ["UTF8_STRING", "text/plain;charset=utf-8", "text/plain", "TEXT", "STRING"];
     private readonly List<Transfer> _transfers = [];
@@ -105,7 +112,16 @@ internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
         _ = Xlib.XSelectInput(x.Handle, requestor, PropertyChangeMask);
         nint size = text.Length;
         _ = Xlib.XChangeProperty(x.Handle, requestor, property, x.Atom("INCR"), Format32, Replace, (byte*)&size, 1);
-        _transfers.Add(new Transfer { Requestor = requestor, Target = target, Property = property, Text = text, DeadlineUs = Poller.NowUs + PatienceUs });
+        _transfers.Add(
+            new Transfer
+            {
+                Requestor = requestor,
+                Target = target,
+                Property = property,
+                Text = text,
+                DeadlineUs = Poller.NowUs + PatienceUs,
+            }
+        );
         return true;
     }
 

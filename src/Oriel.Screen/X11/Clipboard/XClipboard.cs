@@ -13,14 +13,22 @@ public sealed unsafe class XClipboard : IDisposable
     /// <summary>The longest text in bytes of UTF-8; a longer one is left alone.</summary>
     public const int MaxBytes = 1 << 20;
 
-    private const int SelectionClear = 29, SelectionRequest = 30, SelectionNotify = 31, PropertyNotify = 28, PropertyNewValue = 0, PropertyDelete = 1;
-    private const int PropertyChangeMask = 1 << 22, OwnerChanges = 7;
+    private const int SelectionClear = 29,
+        SelectionRequest = 30,
+        SelectionNotify = 31,
+        PropertyNotify = 28,
+        PropertyNewValue = 0,
+        PropertyDelete = 1;
+    private const int PropertyChangeMask = 1 << 22,
+        OwnerChanges = 7;
     private readonly XConnection _x;
-    private readonly nuint _window, _selection;
+    private readonly nuint _window,
+        _selection;
     private readonly int _fixesEvent;
     private readonly ClipboardFetch _fetch;
     private readonly ClipboardOffers _offers;
-    private string? _text, _unread;
+    private string? _text,
+        _unread;
 
     private XClipboard(XConnection x)
     {
@@ -43,7 +51,10 @@ public sealed unsafe class XClipboard : IDisposable
     public int Descriptor => _x.Descriptor;
 
     /// <summary>When to call <see cref="ReadEvents"/> at the latest, to give up transfers that stand still; negative = never.</summary>
-    public long DeadlineUs => _fetch.DeadlineUs < 0 ? _offers.DeadlineUs : _offers.DeadlineUs < 0 ? _fetch.DeadlineUs : Math.Min(_fetch.DeadlineUs, _offers.DeadlineUs);
+    public long DeadlineUs =>
+        _fetch.DeadlineUs < 0 ? _offers.DeadlineUs
+        : _offers.DeadlineUs < 0 ? _fetch.DeadlineUs
+        : Math.Min(_fetch.DeadlineUs, _offers.DeadlineUs);
 
     /// <exception cref="XException">No server there.</exception>
     public static XClipboard Open(string display, string? authorityPath)
@@ -85,7 +96,9 @@ public sealed unsafe class XClipboard : IDisposable
         return text;
     }
 
-    /// <summary>Offers a text to the programs of the guest; on return they can ask for it. One that is offered already is left as it is.</summary>
+    /// <summary>
+    /// Offers a text to the programs of the guest; on return they can ask for it. One that is offered already is left as it is.
+    /// </summary>
     public void SetText(string text)
     {
         if (text == _text && IsOwner)

@@ -1,6 +1,8 @@
 namespace Oriel.Screen.X11.Keyboard;
 
-/// <summary>KeyboardEvent.code (UI Events) → X keycode of the evdev rules (Linux input code + 8), with which Xvfb, Xorg and Xvnc start.</summary>
+/// <summary>
+/// KeyboardEvent.code (UI Events) → X keycode of the evdev rules (Linux input code + 8), with which Xvfb, Xorg and Xvnc start.
+/// </summary>
 internal static class KeyCodes
 {
     private const int EvdevOffset = 8;
@@ -11,8 +13,19 @@ internal static class KeyCodes
     internal static byte Find(string code) => ByCode.GetValueOrDefault(code);
 
     /// <summary>Whether a keyboard never repeats this key.</summary>
-    internal static bool IsModifier(string code) => code is "ShiftLeft" or "ShiftRight" or "ControlLeft" or "ControlRight" or "AltLeft" or "AltRight"
-        or "MetaLeft" or "MetaRight" or "CapsLock" or "NumLock" or "ScrollLock";
+    internal static bool IsModifier(string code) =>
+        code
+            is "ShiftLeft"
+                or "ShiftRight"
+                or "ControlLeft"
+                or "ControlRight"
+                or "AltLeft"
+                or "AltRight"
+                or "MetaLeft"
+                or "MetaRight"
+                or "CapsLock"
+                or "NumLock"
+                or "ScrollLock";
 
     private static Dictionary<string, byte> Create()
     {

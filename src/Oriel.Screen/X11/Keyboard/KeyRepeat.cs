@@ -9,7 +9,8 @@ namespace Oriel.Screen.X11.Keyboard;
 /// </summary>
 internal sealed class KeyRepeat
 {
-    private const uint ControlsNotifyMask = 1 << 3, LongestMs = ushort.MaxValue;
+    private const uint ControlsNotifyMask = 1 << 3,
+        LongestMs = ushort.MaxValue;
     private const int ControlsNotify = 3;
     private readonly XConnection _x;
     private readonly int _eventBase;

@@ -26,7 +26,9 @@ internal sealed unsafe class LayoutCharacters(XConnection x, SpareKeys spares)
     private void Read()
     {
         _places.Clear();
-        int min, max, perCode;
+        int min,
+            max,
+            perCode;
         _ = Xlib.XDisplayKeycodes(x.Handle, &min, &max);
         var syms = Xlib.XGetKeyboardMapping(x.Handle, (byte)min, max - min + 1, &perCode);
         for (var level = 0; syms != null && level < Math.Min(Levels, perCode); level++)

@@ -12,9 +12,13 @@ namespace Oriel.Screen.X11.Keyboard;
 /// </summary>
 public sealed unsafe class SpareKeys : IDisposable
 {
-    private const int MaxSpares = 64, LevelsWritten = 2, MappingNotify = 34, MappingKeyboard = 1;
-    private const long ReuseUs = 200_000, ChangeDistanceUs = 30_000;
-    private readonly Lock _gate = new();
+    private const int MaxSpares = 64,
+        LevelsWritten = 2,
+        MappingNotify = 34,
+        MappingKeyboard = 1;
+    private const long ReuseUs = 200_000,
+        ChangeDistanceUs = 30_000;
+    private readonly Lock _lock = new();
     private readonly List<Spare> _keys = [];
     private readonly XConnection _x;
     private long _changedUs;
@@ -27,7 +31,7 @@ public sealed unsafe class SpareKeys : IDisposable
 
     public void Dispose()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _x.Dispose();
         }
@@ -38,7 +42,7 @@ public sealed unsafe class SpareKeys : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_lock)
             {
                 Find();
                 return LongestOfAll();
@@ -50,7 +54,7 @@ public sealed unsafe class SpareKeys : IDisposable
     /// <param name="typist">Whose typed keys must be on their way while this waits.</param>
     internal byte Map(uint keysym, XConnection typist)
     {
-        lock (_gate)
+        lock (_lock)
         {
             LendMissing([keysym], typist);
             var spare = _keys.Find(key => key.KeySym == keysym)!;
@@ -62,7 +66,7 @@ public sealed unsafe class SpareKeys : IDisposable
     /// <summary>Lends keycodes to those that have none, up to <see cref="LongestRun"/> of them by one change.</summary>
     internal void Lend(IReadOnlyCollection<uint> keysyms, XConnection typist)
     {
-        lock (_gate)
+        lock (_lock)
         {
             LendMissing(keysyms, typist);
         }
@@ -74,7 +78,7 @@ public sealed unsafe class SpareKeys : IDisposable
     /// </summary>
     internal void ExpectChange()
     {
-        lock (_gate)
+        lock (_lock)
         {
             _changedUs = Poller.NowUs;
         }
@@ -83,7 +87,7 @@ public sealed unsafe class SpareKeys : IDisposable
     /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
     internal bool Owns(int keycode)
     {
-        lock (_gate)
+        lock (_lock)
         {
             return _keys.Exists(key => key.Keycode == keycode);
         }
@@ -98,7 +102,7 @@ public sealed unsafe class SpareKeys : IDisposable
             key.UsedUs = Poller.NowUs;
         }
 
-        for (var done = 0; done < missing.Length;)
+        for (var done = 0; done < missing.Length; )
         {
             var (first, length) = FindWindow(missing.Length - done);
             WaitUntil(Math.Max(_changedUs + ChangeDistanceUs, LastUse(first, length) + ReuseUs), typist);
@@ -128,7 +132,9 @@ public sealed unsafe class SpareKeys : IDisposable
             return;
         }
 
-        int min, max, perCode;
+        int min,
+            max,
+            perCode;
         _ = Xlib.XDisplayKeycodes(_x.Handle, &min, &max);
         var syms = Xlib.XGetKeyboardMapping(_x.Handle, (byte)min, max - min + 1, &perCode);
         _x.ThrowIfBroken("reading the keyboard mapping");
@@ -172,7 +178,8 @@ public sealed unsafe class SpareKeys : IDisposable
 
     private int LongestOfAll() => Enumerable.Range(0, _keys.Count).Max(RunLength);
 
-    private int OldestWindow(int length) => Enumerable.Range(0, _keys.Count).Where(index => RunLength(index) >= length).MinBy(index => LastUse(index, length));
+    private int OldestWindow(int length) =>
+        Enumerable.Range(0, _keys.Count).Where(index => RunLength(index) >= length).MinBy(index => LastUse(index, length));
 
     private int RunLength(int first)
     {

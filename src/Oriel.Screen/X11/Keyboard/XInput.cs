@@ -11,12 +11,16 @@ public sealed unsafe class XInput : IDisposable
     private readonly XConnection _x;
     private readonly XKeyboard _keyboard;
     private readonly HashSet<uint> _buttons = [];
-    private readonly WheelAccumulator _wheelX = new(6, 7), _wheelY = new(4, 5);
+    private readonly WheelAccumulator _wheelX = new(6, 7),
+        _wheelY = new(4, 5);
 
     private XInput(XConnection x, SpareKeys spares)
     {
         _x = x;
-        int eventBase, errorBase, major, minor;
+        int eventBase,
+            errorBase,
+            major,
+            minor;
         if (Xlib.XTestQueryExtension(x.Handle, &eventBase, &errorBase, &major, &minor) == 0)
         {
             throw new XException("the X server has no XTEST");
@@ -156,7 +160,8 @@ public sealed unsafe class XInput : IDisposable
 /// <summary>Turns wheel movement in 1/120 notches into clicks of the X wheel buttons.</summary>
 internal sealed class WheelAccumulator(uint negativeButton, uint positiveButton)
 {
-    private const int Notch = 120, MaxNotches = 20;
+    private const int Notch = 120,
+        MaxNotches = 20;
     private int _rest;
 
     /// <summary>The button and how often it clicks; a change of direction drops what was left over.</summary>

@@ -9,8 +9,14 @@ namespace Oriel.Screen.X11.Keyboard;
 /// </summary>
 internal sealed unsafe class XKeyboard
 {
-    private const int KeymapBytes = 32, MappingNotify = 34, MappingKeyboard = 1;
-    private const uint ShiftMask = 1, ControlMask = 4, AltMask = 8, SuperMask = 64, ModifierBits = 0xFF;
+    private const int KeymapBytes = 32,
+        MappingNotify = 34,
+        MappingKeyboard = 1;
+    private const uint ShiftMask = 1,
+        ControlMask = 4,
+        AltMask = 8,
+        SuperMask = 64,
+        ModifierBits = 0xFF;
     private readonly XConnection _x;
     private readonly SpareKeys _spares;
     private readonly LayoutCharacters _layout;
@@ -65,7 +71,7 @@ internal sealed unsafe class XKeyboard
         ReadChanges();
         var state = ReadState();
         var runes = text.EnumerateRunes().ToArray();
-        for (var at = 0; at < runes.Length;)
+        for (var at = 0; at < runes.Length; )
         {
             var end = LendTo(runes, at, state);
             for (; at < end; at++)
@@ -90,7 +96,9 @@ internal sealed unsafe class XKeyboard
         _held.Clear();
     }
 
-    /// <summary>Puts the characters from <paramref name="at"/> on that need it on spare keys, as many as one change can; where they end.</summary>
+    /// <summary>
+    /// Puts the characters from <paramref name="at"/> on that need it on spare keys, as many as one change can; where they end.
+    /// </summary>
     private int LendTo(Rune[] runes, int at, uint state)
     {
         var wanted = new HashSet<uint>();
@@ -213,8 +221,8 @@ internal sealed unsafe class XKeyboard
         return state[6] & ModifierBits | (uint)(state[0] & 3) << 13;
     }
 
-    // The server passes no second press of a key that is down (Xi/exevents.c), so the key goes up between, as in its own repeats (X11 protocol,
-    // Keyboard auto-repeat). The key is what it was mapped to at first, whatever has come since.
+    // The server passes no second press of a key that is down (Xi/exevents.c), so the key goes up between, as in its own repeats (X11
+    // protocol, Keyboard auto-repeat). The key is what it was mapped to at first, whatever has come since.
     private void Repeat(string code, byte keycode)
     {
         if (!KeyCodes.IsModifier(code))
@@ -236,6 +244,8 @@ internal sealed unsafe class XKeyboard
     }
 
     private static bool TryReadCharacter(string key, out Rune character) =>
-        Rune.DecodeFromUtf16(key, out character, out var length) == System.Buffers.OperationStatus.Done && length == key.Length
-        && character.Value >= 0x20 && character.Value != 0x7F;
+        Rune.DecodeFromUtf16(key, out character, out var length) == System.Buffers.OperationStatus.Done
+        && length == key.Length
+        && character.Value >= 0x20
+        && character.Value != 0x7F;
 }

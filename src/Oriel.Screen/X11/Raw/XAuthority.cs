@@ -10,7 +10,9 @@ public static class XAuthority
     private const string CookieName = "MIT-MAGIC-COOKIE-1";
     private const ushort FamilyWild = 65535;
 
-    /// <summary>The cookie for <paramref name="display"/> (<c>:N</c>), else the first one of the file; null if it holds none or is not there.</summary>
+    /// <summary>
+    /// The cookie for <paramref name="display"/> (<c>:N</c>), else the first one of the file; null if it holds none or is not there.
+    /// </summary>
     public static byte[]? ReadCookie(string path, string display)
     {
         if (!File.Exists(path))
@@ -45,8 +47,12 @@ public static class XAuthority
         while (bytes.Length >= 2)
         {
             bytes = bytes[2..];
-            if (!TryReadCounted(ref bytes, out _) || !TryReadCounted(ref bytes, out var entryNumber)
-                || !TryReadCounted(ref bytes, out var name) || !TryReadCounted(ref bytes, out var data))
+            if (
+                !TryReadCounted(ref bytes, out _)
+                || !TryReadCounted(ref bytes, out var entryNumber)
+                || !TryReadCounted(ref bytes, out var name)
+                || !TryReadCounted(ref bytes, out var data)
+            )
             {
                 break;
             }

@@ -16,11 +16,12 @@ public sealed unsafe class XConnection : IDisposable
     private static readonly ConcurrentDictionary<nint, XConnection> Open_ = new();
 
     /// <summary>
-    /// Held while a connection opens, meets its extensions, or closes, or has the server to itself: libXext (Xge.c, 1.3.4) frees its list of connections with the last of
-    /// them and makes a new one with the next, without a lock, so that an opening beside a closing wrote into freed memory.
+    /// Held while a connection opens, meets its extensions, or closes, or has the server to itself: libXext (Xge.c, 1.3.4) frees its list
+    /// of connections with the last of them and makes a new one with the next, without a lock, so that an opening beside a closing wrote
+    /// into freed memory.
     /// </summary>
     private static readonly Lock ConnectionsGate = new();
-    private static bool _handlersSet;
+    private static bool HandlersSet;
     private readonly Dictionary<string, nuint> _atoms = [];
     private XErrorEvent _error;
     private volatile bool _broken;
@@ -42,14 +43,16 @@ public sealed unsafe class XConnection : IDisposable
     /// <summary>Whether the server has gone away; every later call is without effect.</summary>
     public bool IsBroken => _broken;
 
-    /// <summary>Connects to <paramref name="display"/> (<c>:0</c>) with the cookie in <paramref name="authorityPath"/>, if there is one.</summary>
+    /// <summary>
+    /// Connects to <paramref name="display"/> (<c>:0</c>) with the cookie in <paramref name="authorityPath"/>, if there is one.
+    /// </summary>
     /// <exception cref="XException">No server answers there, or it refuses the cookie.</exception>
     public static XConnection Open(string display, string? authorityPath)
     {
         // XSetAuthorization is for the whole process, too: a connection must be opened before the next cookie is set.
         lock (ConnectionsGate)
         {
-            if (!_handlersSet)
+            if (!HandlersSet)
             {
                 // Before any other call. Each connection has one thread, but Xlib's own tables are shared, and without this nothing guards
                 // them. Whether Xlib does it by itself differs between Debian's releases.
@@ -61,7 +64,7 @@ public sealed unsafe class XConnection : IDisposable
                 // SAFETY: static functions, alive as long as the process.
                 Xlib.XSetErrorHandler(&OnError);
                 Xlib.XSetIOErrorHandler(&OnIOError);
-                _handlersSet = true;
+                HandlersSet = true;
             }
 
             SetCookie(authorityPath is null ? null : XAuthority.ReadCookie(authorityPath, display));
@@ -146,7 +149,9 @@ public sealed unsafe class XConnection : IDisposable
         }
     }
 
-    /// <summary>The last error that the server reported since the last call; null if none. Call <see cref="Sync"/> before to be sure.</summary>
+    /// <summary>
+    /// The last error that the server reported since the last call; null if none. Call <see cref="Sync"/> before to be sure.
+    /// </summary>
     internal string? TakeError()
     {
         if (_error.ErrorCode == 0)
@@ -173,8 +178,12 @@ public sealed unsafe class XConnection : IDisposable
     public (int Width, int Height) ReadScreenSize()
     {
         nuint root;
-        int x, y;
-        uint width, height, border, depth;
+        int x,
+            y;
+        uint width,
+            height,
+            border,
+            depth;
         // SAFETY: all out parameters are locals.
         var ok = Xlib.XGetGeometry(Handle, Root, &root, &x, &y, &width, &height, &border, &depth);
         ThrowIfBroken("the screen size");
@@ -199,15 +208,22 @@ public sealed unsafe class XConnection : IDisposable
     }
 
     /// <summary>
-    /// Has the server serve nobody else until it is disposed. Nothing of this process connects meanwhile: Xlib (xcb_disp.c) holds its global lock until
-    /// the server has answered, which it would not do, and whoever has the server may need that lock for any call of an extension.
+    /// Has the server serve nobody else until it is disposed. Nothing of this process connects meanwhile: Xlib (xcb_disp.c) holds its
+    /// global lock until the server has answered, which it would not do, and whoever has the server may need that lock for any call of an
+    /// extension.
     /// </summary>
     internal ServerGrab Grab() => new(this);
 
-    /// <summary>The first call of each extension puts the connection into that extension's list; later ones only look it up. Absent ones are found absent by their users.</summary>
+    /// <summary>
+    /// The first call of each extension puts the connection into that extension's list; later ones only look it up. Absent ones are found
+    /// absent by their users.
+    /// </summary>
     private void MeetExtensions()
     {
-        int a, b, c, d;
+        int a,
+            b,
+            c,
+            d;
         _ = Xlib.XShmQueryExtension(Handle);
         _ = Xlib.XFixesQueryExtension(Handle, &a, &b);
         _ = Xlib.XDamageQueryExtension(Handle, &a, &b);
@@ -219,7 +235,11 @@ public sealed unsafe class XConnection : IDisposable
     /// <returns>The number of its event.</returns>
     internal int UseKeyboard()
     {
-        int opcode, eventBase, errorBase, major = 1, minor = 0;
+        int opcode,
+            eventBase,
+            errorBase,
+            major = 1,
+            minor = 0;
         _ = Xlib.XkbQueryExtension(Handle, &opcode, &eventBase, &errorBase, &major, &minor);
         return eventBase;
     }
@@ -229,7 +249,10 @@ public sealed unsafe class XConnection : IDisposable
     /// <exception cref="XException">The server has none.</exception>
     internal int UseFixes()
     {
-        int eventBase, errorBase, major = 5, minor = 0;
+        int eventBase,
+            errorBase,
+            major = 5,
+            minor = 0;
         if (Xlib.XFixesQueryExtension(Handle, &eventBase, &errorBase) == 0)
         {
             throw new XException("the X server has no XFIXES");

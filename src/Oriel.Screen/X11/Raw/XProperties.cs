@@ -6,17 +6,42 @@ internal static unsafe class XProperties
 {
     private const int LongLength = 8;
 
-    /// <summary>A property's bytes (format 32: as C longs of 8 bytes); at most <paramref name="maxBytes"/> of the wire; null if it is not there.</summary>
+    /// <summary>
+    /// A property's bytes (format 32: as C longs of 8 bytes); at most <paramref name="maxBytes"/> of the wire; null if it is not there.
+    /// </summary>
     internal static byte[]? ReadProperty(this XConnection x, nuint window, nuint property, int maxBytes, bool delete = false) =>
         x.ReadProperty(window, property, maxBytes, delete, out _, out _);
 
-    internal static byte[]? ReadProperty(this XConnection x, nuint window, nuint property, int maxBytes, bool delete, out nuint type, out bool truncated)
+    internal static byte[]? ReadProperty(
+        this XConnection x,
+        nuint window,
+        nuint property,
+        int maxBytes,
+        bool delete,
+        out nuint type,
+        out bool truncated
+    )
     {
-        nuint items, after, actualType;
+        nuint items,
+            after,
+            actualType;
         int format;
         nint data;
         // SAFETY: Xlib's buffer is read within items * format and freed.
-        var result = Xlib.XGetWindowProperty(x.Handle, window, property, 0, (maxBytes + 3) / 4, delete ? 1 : 0, 0, &actualType, &format, &items, &after, &data);
+        var result = Xlib.XGetWindowProperty(
+            x.Handle,
+            window,
+            property,
+            0,
+            (maxBytes + 3) / 4,
+            delete ? 1 : 0,
+            0,
+            &actualType,
+            &format,
+            &items,
+            &after,
+            &data
+        );
         type = 0;
         truncated = false;
         if (result != 0 || x.IsBroken)

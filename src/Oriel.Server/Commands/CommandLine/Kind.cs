@@ -21,36 +21,67 @@ internal static class Kind
 
     public static readonly Kind<IPAddress> Ip = new("ip", "an IP address, such as 127.0.0.1", Address);
 
-    public static readonly Kind<IPNetwork> Cidr = new("cidr", "a network, such as 10.0.0.0/8", text =>
-        IPNetwork.TryParse(text, out var network) ? network : throw new FormatException($"'{text}' is not a network, such as 10.0.0.0/8."));
+    public static readonly Kind<IPNetwork> Cidr = new(
+        "cidr",
+        "a network, such as 10.0.0.0/8",
+        text =>
+            IPNetwork.TryParse(text, out var network)
+                ? network
+                : throw new FormatException($"'{text}' is not a network, such as 10.0.0.0/8.")
+    );
 
-    public static readonly Kind<KeyValuePair<string, IPAddress>> Pair = new("pair", "NAME=ADDRESS", text =>
-        text.Split('=') is [{ Length: > 0 } name, { Length: > 0 } address] ? new(name, Address(address)) : throw new FormatException($"'{text}' is not NAME=ADDRESS."));
+    public static readonly Kind<KeyValuePair<string, IPAddress>> Pair = new(
+        "pair",
+        "NAME=ADDRESS",
+        text =>
+            text.Split('=') is [{ Length: > 0 } name, { Length: > 0 } address]
+                ? new(name, Address(address))
+                : throw new FormatException($"'{text}' is not NAME=ADDRESS.")
+    );
 
     public static readonly Kind<int> Port = Number("port", "a port, 0 to 65535", 0, ushort.MaxValue);
 
-    public static readonly Kind<string> Driver = new("driver", DriverChoice.Names, text =>
-        DriverChoice.IsName(text) ? text : throw new FormatException($"there is no driver '{text}': take {DriverChoice.Names}."));
+    public static readonly Kind<string> Driver = new(
+        "driver",
+        DriverChoice.Names,
+        text => DriverChoice.IsName(text) ? text : throw new FormatException($"there is no driver '{text}': take {DriverChoice.Names}.")
+    );
 
     /// <summary>One that is made where it does not exist yet.</summary>
-    public static readonly Kind<string> Directory = new("dir", "a folder", text =>
-        System.IO.File.Exists(text) ? throw new FormatException($"'{text}' is a file, not a folder.") : Path.GetFullPath(text));
+    public static readonly Kind<string> Directory = new(
+        "dir",
+        "a folder",
+        text => System.IO.File.Exists(text) ? throw new FormatException($"'{text}' is a file, not a folder.") : Path.GetFullPath(text)
+    );
 
-    public static readonly Kind<string> Folder = new("folder", "a folder", text =>
-        System.IO.Directory.Exists(text) ? Path.GetFullPath(text) : throw new FormatException($"there is no folder '{text}'."));
+    public static readonly Kind<string> Folder = new(
+        "folder",
+        "a folder",
+        text => System.IO.Directory.Exists(text) ? Path.GetFullPath(text) : throw new FormatException($"there is no folder '{text}'.")
+    );
 
-    public static readonly Kind<string> File = new("file", "a file", text =>
-        System.IO.File.Exists(text) ? Path.GetFullPath(text) : throw new FormatException($"there is no file '{text}'."));
+    public static readonly Kind<string> File = new(
+        "file",
+        "a file",
+        text => System.IO.File.Exists(text) ? Path.GetFullPath(text) : throw new FormatException($"there is no file '{text}'.")
+    );
 
     public static Kind<int> Int(int least, int most) => Number($"int:{least}-{most}", $"a number from {least} to {most}", least, most);
 
     private static IPAddress Address(string text) =>
-        IPAddress.TryParse(text, out var address) ? address : throw new FormatException($"'{text}' is not an IP address, such as 127.0.0.1.");
+        IPAddress.TryParse(text, out var address)
+            ? address
+            : throw new FormatException($"'{text}' is not an IP address, such as 127.0.0.1.");
 
-    private static Kind<int> Number(string name, string meaning, int least, int most) => new(name, meaning, text =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
-            ? number
-            : throw new FormatException($"'{text}' is not {meaning}."));
+    private static Kind<int> Number(string name, string meaning, int least, int most) =>
+        new(
+            name,
+            meaning,
+            text =>
+                int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
+                    ? number
+                    : throw new FormatException($"'{text}' is not {meaning}.")
+        );
 }
 
 internal interface IKinded
@@ -111,7 +142,12 @@ internal sealed class KindArgument<T> : Argument<T>, IKinded
 
 internal static class Values
 {
-    public static Option<string> Data() => new KindOption<string>("--data", Kind.Directory) { Description = "Data directory; default: /var/lib/oriel as root, ~/.local/share/oriel as a user", DefaultValueFactory = _ => DataDirectory.Default() };
+    public static Option<string> Data() =>
+        new KindOption<string>("--data", Kind.Directory)
+        {
+            Description = "Data directory; default: /var/lib/oriel as root, ~/.local/share/oriel as a user",
+            DefaultValueFactory = _ => DataDirectory.Default(),
+        };
 
     /// <summary>An option taken for the value of the one before it makes what follows wrong too: this comes first.</summary>
     public const string Needed = " needs a value: ";
@@ -121,9 +157,14 @@ internal static class Values
     {
         try
         {
-            return [.. result.Tokens.Select(token => token.Value is "" || token.Value.StartsWith("--", StringComparison.Ordinal)
-                ? throw new FormatException(Needed + kind.Meaning + ".")
-                : kind.Read(token.Value))];
+            return
+            [
+                .. result.Tokens.Select(token =>
+                    token.Value is "" || token.Value.StartsWith("--", StringComparison.Ordinal)
+                        ? throw new FormatException(Needed + kind.Meaning + ".")
+                        : kind.Read(token.Value)
+                ),
+            ];
         }
         catch (FormatException e)
         {

@@ -9,9 +9,10 @@ internal static class DataChecks
     private const string Missing = "does not exist yet: ./oriel up makes it";
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(15);
 
-    public static DoctorFinding Directory(string data) => System.IO.Directory.Exists(data)
-        ? DoctorFinding.Ok("data directory", data)
-        : DoctorFinding.Ok("data directory", $"{data} {Missing}");
+    public static DoctorFinding Directory(string data) =>
+        System.IO.Directory.Exists(data)
+            ? DoctorFinding.Ok("data directory", data)
+            : DoctorFinding.Ok("data directory", $"{data} {Missing}");
 
     /// <summary>On the file system of the data directory, as it depends on that (not on NFS, not on an overlay).</summary>
     public static async Task<DoctorFinding> OverlayAsync(string data, CancellationToken cancellationToken)
@@ -22,7 +23,7 @@ internal static class DataChecks
             cd "$1"
             mkdir lower upper work merged
             echo old > lower/file
-            mount -t overlay overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work merged
+            mount -t overlay overlay -o userxattr,Lowerdir=lower,Upperdir=upper,Workdir=work merged
             echo new > merged/file
             test "$(cat lower/file)" = old
             umount merged
@@ -36,17 +37,36 @@ internal static class DataChecks
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return home == data
-                ? DoctorFinding.Fail(Name, $"{data}: {e.Message}", $"give the folder to {Environment.UserName}, who runs Oriel, or take --data elsewhere")
+                ? DoctorFinding.Fail(
+                    Name,
+                    $"{data}: {e.Message}",
+                    $"give the folder to {Environment.UserName}, who runs Oriel, or take --data elsewhere"
+                )
                 : DoctorFinding.Ok(Name, $"not tried: {data} {Missing}, and {Environment.UserName} may not write to {home}");
         }
 
         try
         {
             var tried = await HostProgram.RunAsync(
-                Deadline, cancellationToken, "unshare", "--map-root-user", "--map-auto", "--mount", "sh", "-c", Script, "overlay", place);
+                Deadline,
+                cancellationToken,
+                "unshare",
+                "--map-root-user",
+                "--map-auto",
+                "--mount",
+                "sh",
+                "-c",
+                Script,
+                "overlay",
+                place
+            );
             return tried.Succeeded
                 ? DoctorFinding.Ok(Name, $"works in {home}")
-                : DoctorFinding.Fail(Name, tried.FirstLine, $"keep the data on ext4, xfs, btrfs or tmpfs (--data); {home} may be on NFS or on an overlay");
+                : DoctorFinding.Fail(
+                    Name,
+                    tried.FirstLine,
+                    $"keep the data on ext4, xfs, btrfs or tmpfs (--data); {home} may be on NFS or on an overlay"
+                );
         }
         finally
         {
@@ -57,7 +77,16 @@ internal static class DataChecks
     /// <summary>In a namespace, where what the overlay made belongs to us; without one there is nothing but our own.</summary>
     private static async Task RemoveAsync(string place)
     {
-        var removed = await HostProgram.RunAsync(Deadline, CancellationToken.None, "unshare", "--map-root-user", "--map-auto", "rm", "-rf", place);
+        var removed = await HostProgram.RunAsync(
+            Deadline,
+            CancellationToken.None,
+            "unshare",
+            "--map-root-user",
+            "--map-auto",
+            "rm",
+            "-rf",
+            place
+        );
         if (!removed.Succeeded && System.IO.Directory.Exists(place))
         {
             System.IO.Directory.Delete(place, recursive: true);
@@ -73,8 +102,11 @@ internal static class DataChecks
         const long Least = 2L << 30;
         const long Comfortable = 8L << 30;
         var seen = string.Create(CultureInfo.InvariantCulture, $"{free / (double)(1 << 30):0.0} GiB free at {data}");
-        const string Mend = "a golden image takes 1 GiB (6 GiB must be free while it is built), a desktop what it writes: make room or take --data elsewhere";
-        return free < Least ? DoctorFinding.Fail(Name, seen, Mend) : free < Comfortable ? DoctorFinding.Warn(Name, seen, Mend) : DoctorFinding.Ok(Name, seen);
+        const string Mend =
+            "a golden image takes 1 GiB (6 GiB must be free while it is built), a desktop what it writes: make room or take --data elsewhere";
+        return free < Least ? DoctorFinding.Fail(Name, seen, Mend)
+            : free < Comfortable ? DoctorFinding.Warn(Name, seen, Mend)
+            : DoctorFinding.Ok(Name, seen);
     }
 
     public static DoctorFinding Image(string data)
@@ -84,13 +116,19 @@ internal static class DataChecks
         var images = store.List();
         if (images.FirstOrDefault(store.IsUsable) is { } image)
         {
-            return DoctorFinding.Ok(Name, $"{image.Name} {image.Digest[..19]} of {image.CreatedAt:yyyy-MM-dd}, {image.Packages.Count} packages");
+            return DoctorFinding.Ok(
+                Name,
+                $"{image.Name} {image.Digest[..19]} of {image.CreatedAt:yyyy-MM-dd}, {image.Packages.Count} packages"
+            );
         }
 
         return images switch
         {
             [{ BootTest: { } test } failed, ..] => DoctorFinding.Fail(
-                Name, $"failed its boot test: {test.Reason}", $"that is the cause: see docs/troubleshooting.md for the step that it names. Once it is mended: ./oriel image test {failed.Name}"),
+                Name,
+                $"failed its boot test: {test.Reason}",
+                $"that is the cause: see docs/troubleshooting.md for the step that it names. Once it is mended: ./oriel image test {failed.Name}"
+            ),
             [var untested, ..] => DoctorFinding.Fail(Name, "it has had no boot test", $"./oriel image test {untested.Name}"),
             _ => DoctorFinding.Warn(Name, "none yet", "./oriel up builds it"),
         };
@@ -106,10 +144,17 @@ internal static class DataChecks
         }
 
         var names = image.Packages.Select(package => package.Name).ToHashSet(StringComparer.Ordinal);
-        string[] missing = [.. new[] { "fonts-dejavu-core", "fonts-noto-cjk", "fonts-noto-color-emoji" }.Where(font => !names.Contains(font))];
+        string[] missing =
+        [
+            .. new[] { "fonts-dejavu-core", "fonts-noto-cjk", "fonts-noto-color-emoji" }.Where(font => !names.Contains(font)),
+        ];
         return missing.Length == 0
             ? DoctorFinding.Ok(Name, "Latin, Chinese, Japanese, Korean, emoji")
-            : DoctorFinding.Warn(Name, $"without {string.Join(", ", missing)}", "add them to packages.txt of the recipe and build it again");
+            : DoctorFinding.Warn(
+                Name,
+                $"without {string.Join(", ", missing)}",
+                "add them to packages.txt of the recipe and build it again"
+            );
     }
 
     /// <summary>The directory, or the nearest above it that there is.</summary>

@@ -3,8 +3,10 @@ namespace Oriel.Server.Commands.Doctor;
 internal enum DoctorOutcome
 {
     Ok,
+
     /// <summary>Something works worse, or not at all that Oriel can do without.</summary>
     Warn,
+
     /// <summary>No desktop can be made.</summary>
     Fail,
 }

@@ -33,7 +33,11 @@ internal static class HostChecks
         var controllers = string.Join(' ', CgroupDelegation.ControllersOf(directory, out var missing));
         if (missing.Length > 0)
         {
-            return DoctorFinding.Warn(Name, $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})", $"desktops are not limited in these: {CgroupDelegation.Advice(proc)}");
+            return DoctorFinding.Warn(
+                Name,
+                $"{directory} lacks {string.Join(", ", missing)} ({(controllers.Length == 0 ? "it has no controllers" : $"it has {controllers}")})",
+                $"desktops are not limited in these: {CgroupDelegation.Advice(proc)}"
+            );
         }
 
         var probe = Path.Combine(directory, "oriel-doctor");
@@ -50,11 +54,18 @@ internal static class HostChecks
     }
 
     /// <summary>First, as a missing one makes other checks fail in words that do not name it.</summary>
-    public static DoctorFinding Tools(DesktopDriver driver, DoctorOutcome missing, string? searchPath = null, IReadOnlyList<string>? system = null)
+    public static DoctorFinding Tools(
+        DesktopDriver driver,
+        DoctorOutcome missing,
+        string? searchPath = null,
+        IReadOnlyList<string>? system = null
+    )
     {
         var name = $"programs of a desktop ({driver.Name})";
         var words = KeeperPrograms.Problem(driver, searchPath ?? Programs.SearchPath, system)?.Split(": ", 2);
-        return words is null ? DoctorFinding.Ok(name, "all there") : new DoctorFinding(name, missing, words[0], words.ElementAtOrDefault(1));
+        return words is null
+            ? DoctorFinding.Ok(name, "all there")
+            : new DoctorFinding(name, missing, words[0], words.ElementAtOrDefault(1));
     }
 
     public static DoctorFinding Tun(string device = "/dev/net/tun")
@@ -77,16 +88,27 @@ internal static class HostChecks
         const string Name = "KVM";
         if (!File.Exists("/dev/kvm"))
         {
-            return DoctorFinding.Warn(Name, "there is no /dev/kvm", "desktops run as containers. Switch virtualisation on in the firmware, or nested virtualisation at the host above");
+            return DoctorFinding.Warn(
+                Name,
+                "there is no /dev/kvm",
+                "desktops run as containers. Switch virtualisation on in the firmware, or nested virtualisation at the host above"
+            );
         }
 
         var self = Environment.ProcessPath!;
         var assembly = typeof(HostChecks).Assembly.Location;
-        string[] command = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [self, assembly, "doctor", "--kvm-probe"] : [self, "doctor", "--kvm-probe"];
+        string[] command =
+            Path.GetFileNameWithoutExtension(self) == "dotnet"
+                ? [self, assembly, "doctor", "--kvm-probe"]
+                : [self, "doctor", "--kvm-probe"];
         var probe = await HostProgram.RunAsync(KvmDeadline, cancellationToken, command);
         return probe.Succeeded
             ? DoctorFinding.Ok(Name, "a guest ran")
-            : DoctorFinding.Warn(Name, probe.ExitCode == -1 ? "the probing guest hung" : probe.LastLine, KvmMend(probe.LastLine, Environment.UserName));
+            : DoctorFinding.Warn(
+                Name,
+                probe.ExitCode == -1 ? "the probing guest hung" : probe.LastLine,
+                KvmMend(probe.LastLine, Environment.UserName)
+            );
     }
 
     /// <summary>What helps against no rights to the device helps against nothing else.</summary>
@@ -109,13 +131,19 @@ internal static class HostChecks
 
         var version = await HostProgram.RunAsync(KvmDeadline, cancellationToken, Name, "--version");
         var folders = await HostProgram.RunAsync(KvmDeadline, cancellationToken, Name, "-L", "help");
-        return version.Succeeded ? Qemu(version.FirstLine, folders.Output.Split('\n')) : DoctorFinding.Warn(Name, version.LastLine, "only --driver qemu needs it");
+        return version.Succeeded
+            ? Qemu(version.FirstLine, folders.Output.Split('\n'))
+            : DoctorFinding.Warn(Name, version.LastLine, "only --driver qemu needs it");
     }
 
     internal static DoctorFinding Qemu(string version, IEnumerable<string> folders) =>
         folders.Select(folder => Path.Combine(folder.Trim(), Firmware)).FirstOrDefault(File.Exists) is { } firmware
             ? DoctorFinding.Ok("qemu-system-x86_64", $"{version}, {firmware}")
-            : DoctorFinding.Warn("qemu-system-x86_64", $"{version}, without its firmware {Firmware}", "machines of --driver qemu do not start without it: sudo apt-get install --reinstall qemu-system-x86 qemu-system-data");
+            : DoctorFinding.Warn(
+                "qemu-system-x86_64",
+                $"{version}, without its firmware {Firmware}",
+                "machines of --driver qemu do not start without it: sudo apt-get install --reinstall qemu-system-x86 qemu-system-data"
+            );
 
     /// <summary>The child's part of <see cref="KvmAsync"/>.</summary>
     public static int ProbeKvm()
@@ -131,7 +159,10 @@ internal static class HostChecks
         const double Desktop = 0.7;
         var line = File.ReadLines("/proc/meminfo").First(text => text.StartsWith("MemAvailable:", StringComparison.Ordinal));
         var free = long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / (double)(1 << 20);
-        var seen = string.Create(CultureInfo.InvariantCulture, $"{free:0.0} GiB available, enough for about {Math.Floor(free / Desktop):0} idle desktops");
+        var seen = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{free:0.0} GiB available, enough for about {Math.Floor(free / Desktop):0} idle desktops"
+        );
         return free < 1.5 ? DoctorFinding.Warn(Name, seen, "an idle desktop takes about 0.7 GiB") : DoctorFinding.Ok(Name, seen);
     }
 

@@ -22,7 +22,12 @@ internal static class HostProgram
 
     public static async Task<HostProgramResult> RunAsync(TimeSpan deadline, CancellationToken cancellationToken, params string[] command)
     {
-        var info = new ProcessStartInfo(command[0]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var info = new ProcessStartInfo(command[0])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
         foreach (var argument in command.AsSpan(1))
         {
             info.ArgumentList.Add(argument);

@@ -34,7 +34,6 @@ export function toGuest(x: number, y: number, picture: Box, guest: Size): { x: n
 export function desktopSizeFor(view: Size, pixelRatio: number): Size {
   const ratio = Number.isFinite(pixelRatio) && pixelRatio > 0 ? pixelRatio : 1;
   const scale = ratio / Math.max(1, Math.floor(ratio));
-  const fit = (value: number, least: number, most: number) =>
-    Math.min(most, Math.max(least, 2 * Math.floor((value * scale + 0.01) / 2)));
+  const fit = (value: number, least: number, most: number) => Math.min(most, Math.max(least, 2 * Math.floor((value * scale + 0.01) / 2)));
   return { width: fit(view.width, 320, 3840), height: fit(view.height, 240, 2160) };
 }

@@ -36,13 +36,30 @@ const locks = new Set(["CapsLock", "NumLock", "ScrollLock"]);
 
 /** Keys that a phone's keyboard sends without a code. */
 const namedKeys = new Set([
-  "Enter", "Backspace", "Tab", "Escape", "Delete", "Home", "End", "PageUp", "PageDown",
-  "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight",
+  "Enter",
+  "Backspace",
+  "Tab",
+  "Escape",
+  "Delete",
+  "Home",
+  "End",
+  "PageUp",
+  "PageDown",
+  "ArrowUp",
+  "ArrowDown",
+  "ArrowLeft",
+  "ArrowRight",
 ]);
 
 const modifierOf: Record<string, "ctrlKey" | "altKey" | "shiftKey" | "metaKey"> = {
-  ControlLeft: "ctrlKey", ControlRight: "ctrlKey", AltLeft: "altKey", AltRight: "altKey",
-  ShiftLeft: "shiftKey", ShiftRight: "shiftKey", MetaLeft: "metaKey", MetaRight: "metaKey",
+  ControlLeft: "ctrlKey",
+  ControlRight: "ctrlKey",
+  AltLeft: "altKey",
+  AltRight: "altKey",
+  ShiftLeft: "shiftKey",
+  ShiftRight: "shiftKey",
+  MetaLeft: "metaKey",
+  MetaRight: "metaKey",
 };
 
 /**

@@ -11,9 +11,18 @@ const notices: Record<string, Notice> = {
   "desktop-gone": { title: "The desktop is gone", next: "Open another one." },
   "not-ready": { title: "The desktop is not ready yet", next: "The picture comes by itself when it is." },
   "too-many-viewers": { title: "Too many pages show this desktop", next: "Close one of them; this one tries again by itself." },
-  "server-unreachable": { title: "The server does not answer", next: "This page comes back by itself. If it lasts, look whether the server runs." },
-  "webrtc-blocked": { title: "WebRTC is blocked here", next: "Use a current browser over HTTPS, or open the server's media port for UDP or TCP." },
-  "no-connection": { title: "No way to the desktop", next: "Neither WebRTC nor the WebSocket connects. A firewall or proxy may be in between." },
+  "server-unreachable": {
+    title: "The server does not answer",
+    next: "This page comes back by itself. If it lasts, look whether the server runs.",
+  },
+  "webrtc-blocked": {
+    title: "WebRTC is blocked here",
+    next: "Use a current browser over HTTPS, or open the server's media port for UDP or TCP.",
+  },
+  "no-connection": {
+    title: "No way to the desktop",
+    next: "Neither WebRTC nor the WebSocket connects. A firewall or proxy may be in between.",
+  },
 };
 
 /** @param trying Whether the viewer goes on trying by itself. */

@@ -6,7 +6,12 @@ export class Scope {
     return this.#controller.signal;
   }
 
-  on<T extends Event = Event>(target: EventTarget, type: string, listener: (event: T) => void, options: AddEventListenerOptions = {}): void {
+  on<T extends Event = Event>(
+    target: EventTarget,
+    type: string,
+    listener: (event: T) => void,
+    options: AddEventListenerOptions = {},
+  ): void {
     target.addEventListener(type, listener as EventListener, { ...options, signal: this.signal });
   }
 

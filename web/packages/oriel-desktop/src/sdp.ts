@@ -56,15 +56,17 @@ export function applyRestart(answer: string, fragment: string): string {
 
 /** Leaves only the candidates of one transport, for a viewer that was told to use just that. */
 export function onlyTransport(sdp: string, transport: "udp" | "tcp"): string {
-  const kept = lines(sdp).filter(
-    (line) => !line.startsWith("a=candidate:") || line.split(" ")[2]?.toLowerCase() === transport,
-  );
+  const kept = lines(sdp).filter((line) => !line.startsWith("a=candidate:") || line.split(" ")[2]?.toLowerCase() === transport);
   return kept.join("\r\n") + "\r\n";
 }
 
 function attribute(sdp: string, name: string): string | null {
   const prefix = `a=${name}:`;
-  return lines(sdp).find((line) => line.startsWith(prefix))?.slice(prefix.length) ?? null;
+  return (
+    lines(sdp)
+      .find((line) => line.startsWith(prefix))
+      ?.slice(prefix.length) ?? null
+  );
 }
 
 function lines(sdp: string): string[] {

@@ -42,7 +42,14 @@ export class SocketLink implements Link {
   }
 
   /** Resolves when the socket is open; null when it is refused or does not open in time (a browser does not tell why). */
-  static open(access: Access, desktop: string, canvas: HTMLCanvasElement, events: LinkEvents, ms: number, signal: AbortSignal): Promise<SocketLink | null> {
+  static open(
+    access: Access,
+    desktop: string,
+    canvas: HTMLCanvasElement,
+    events: LinkEvents,
+    ms: number,
+    signal: AbortSignal,
+  ): Promise<SocketLink | null> {
     const url = new URL(`${access.base}/api/desktops/${encodeURIComponent(desktop)}/stream`, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const protocols = access.token ? ["oriel.v1", `oriel.bearer.${access.token}`] : ["oriel.v1"];

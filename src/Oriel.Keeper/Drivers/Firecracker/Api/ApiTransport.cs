@@ -23,7 +23,13 @@ internal sealed class ApiTransport(string socketPath)
     /// <param name="method"><c>GET</c>, <c>PUT</c> or <c>PATCH</c>.</param>
     /// <param name="body">JSON; empty for GET.</param>
     /// <exception cref="FirecrackerException">Unreachable, NoAnswer or BrokenAnswer.</exception>
-    public async Task<ApiAnswer> SendAsync(string method, string path, ReadOnlyMemory<byte> body, TimeSpan deadline, CancellationToken cancellationToken)
+    public async Task<ApiAnswer> SendAsync(
+        string method,
+        string path,
+        ReadOnlyMemory<byte> body,
+        TimeSpan deadline,
+        CancellationToken cancellationToken
+    )
     {
         var request = $"{method} {path}";
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -31,27 +37,35 @@ internal sealed class ApiTransport(string socketPath)
         var exchange = new Exchange();
         try
         {
-            return await exchange.RunAsync(socketPath, Encode(method, path, body.Span), limit.Token).ConfigureAwait(false);
+            return await exchange.RunAsync(socketPath, Encode(method, path, body.Span), limit.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new FirecrackerException(FirecrackerFault.NoAnswer, request, $"no answer within {deadline.TotalSeconds:0.###} s; last seen: {exchange.LastSeen}");
+            throw new FirecrackerException(
+                FirecrackerFault.NoAnswer,
+                request,
+                $"no answer within {deadline.TotalSeconds:0.###} s; last seen: {exchange.LastSeen}"
+            );
         }
-        catch (SocketException exception)
+        catch (SocketException e)
         {
             var fault = exchange.Connected ? FirecrackerFault.BrokenAnswer : FirecrackerFault.Unreachable;
-            throw new FirecrackerException(fault, request, $"{exception.Message}; last seen: {exchange.LastSeen}", inner: exception);
+            throw new FirecrackerException(fault, request, $"{e.Message}; last seen: {exchange.LastSeen}", inner: e);
         }
-        catch (FormatException exception)
+        catch (FormatException e)
         {
-            throw new FirecrackerException(FirecrackerFault.BrokenAnswer, request, exception.Message, inner: exception);
+            throw new FirecrackerException(FirecrackerFault.BrokenAnswer, request, e.Message, inner: e);
         }
     }
 
     private static byte[] Encode(string method, string path, ReadOnlySpan<byte> body)
     {
         var content = body.IsEmpty ? "" : $"Content-Type: application/json\r\nContent-Length: {body.Length}\r\n";
-        return [.. Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{content}\r\n"), .. body];
+        return
+        [
+            .. Encoding.ASCII.GetBytes($"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n{content}\r\n"),
+            .. body,
+        ];
     }
 
     /// <summary>One request and its answer, and how far they have come.</summary>
@@ -67,18 +81,18 @@ internal sealed class ApiTransport(string socketPath)
         public async Task<ApiAnswer> RunAsync(string path, ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
         {
             using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
             (Connected, LastSeen) = (true, "connected");
             while (!message.IsEmpty)
             {
-                message = message[await socket.SendAsync(message, cancellationToken).ConfigureAwait(false)..];
+                message = message[await socket.SendAsync(message, cancellationToken)..];
             }
 
             LastSeen = "request sent";
-            var bodyStart = await ReadHeadAsync(socket, cancellationToken).ConfigureAwait(false);
+            var bodyStart = await ReadHeadAsync(socket, cancellationToken);
             var head = ResponseHead.Parse(_buffer.AsSpan(0, bodyStart - HeadEnd.Length));
             LastSeen = $"status {head.Status} and {_length} bytes";
-            return new ApiAnswer(head.Status, head.HasBody ? await ReadBodyAsync(socket, head, bodyStart, cancellationToken).ConfigureAwait(false) : default);
+            return new ApiAnswer(head.Status, head.HasBody ? await ReadBodyAsync(socket, head, bodyStart, cancellationToken) : default);
         }
 
         private async Task<int> ReadHeadAsync(Socket socket, CancellationToken cancellationToken)
@@ -91,16 +105,23 @@ internal sealed class ApiTransport(string socketPath)
                     throw new FormatException($"more than {MaxHeadBytes} bytes of headers");
                 }
 
-                if (await ReceiveAsync(socket, cancellationToken).ConfigureAwait(false) == 0)
+                if (await ReceiveAsync(socket, cancellationToken) == 0)
                 {
-                    throw new FormatException(_length == 0 ? "the connection ended without an answer" : "the connection ended within the headers");
+                    throw new FormatException(
+                        _length == 0 ? "the connection ended without an answer" : "the connection ended within the headers"
+                    );
                 }
             }
 
             return end + HeadEnd.Length;
         }
 
-        private async Task<ReadOnlyMemory<byte>> ReadBodyAsync(Socket socket, ResponseHead head, int start, CancellationToken cancellationToken)
+        private async Task<ReadOnlyMemory<byte>> ReadBodyAsync(
+            Socket socket,
+            ResponseHead head,
+            int start,
+            CancellationToken cancellationToken
+        )
         {
             if (head.ContentLength > MaxBodyBytes)
             {
@@ -116,9 +137,11 @@ internal sealed class ApiTransport(string socketPath)
                     throw new FormatException($"a body of more than {MaxBodyBytes} bytes");
                 }
 
-                if (await ReceiveAsync(socket, cancellationToken).ConfigureAwait(false) == 0)
+                if (await ReceiveAsync(socket, cancellationToken) == 0)
                 {
-                    return end is null ? _buffer.AsMemory(start, _length - start) : throw new FormatException($"the connection ended after {_length - start} of {head.ContentLength} bytes");
+                    return end is null
+                        ? _buffer.AsMemory(start, _length - start)
+                        : throw new FormatException($"the connection ended after {_length - start} of {head.ContentLength} bytes");
                 }
             }
 
@@ -127,7 +150,7 @@ internal sealed class ApiTransport(string socketPath)
 
         private async Task<int> ReceiveAsync(Socket socket, CancellationToken cancellationToken)
         {
-            var count = await socket.ReceiveAsync(_buffer.AsMemory(_length), cancellationToken).ConfigureAwait(false);
+            var count = await socket.ReceiveAsync(_buffer.AsMemory(_length), cancellationToken);
             _length += count;
             LastSeen = $"{_length} bytes of the answer";
             return count;

@@ -19,35 +19,51 @@ internal sealed class FirecrackerApi(ApiTransport transport, Func<FirecrackerExc
     /// <summary>InstanceStart loads kernel and initramfs into the guest's memory.</summary>
     public static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(20);
 
-    public Task<InstanceInfo> DescribeAsync(CancellationToken cancellationToken) => GetAsync("/", Json.Default.InstanceInfo, cancellationToken);
+    public Task<InstanceInfo> DescribeAsync(CancellationToken cancellationToken) =>
+        GetAsync("/", Json.Default.InstanceInfo, cancellationToken);
 
     public async Task<string> VersionAsync(CancellationToken cancellationToken) =>
-        (await GetAsync("/version", Json.Default.VersionInfo, cancellationToken).ConfigureAwait(false)).Version;
+        (await GetAsync("/version", Json.Default.VersionInfo, cancellationToken)).Version;
 
-    public Task PutLoggerAsync(Logger logger, CancellationToken cancellationToken) => PutAsync("/logger", logger, Json.Default.Logger, cancellationToken);
+    public Task PutLoggerAsync(Logger logger, CancellationToken cancellationToken) =>
+        PutAsync("/logger", logger, Json.Default.Logger, cancellationToken);
 
-    public Task PutMetricsAsync(Metrics metrics, CancellationToken cancellationToken) => PutAsync("/metrics", metrics, Json.Default.Metrics, cancellationToken);
+    public Task PutMetricsAsync(Metrics metrics, CancellationToken cancellationToken) =>
+        PutAsync("/metrics", metrics, Json.Default.Metrics, cancellationToken);
 
     public Task PutMachineConfigurationAsync(MachineConfiguration machine, CancellationToken cancellationToken) =>
         PutAsync("/machine-config", machine, Json.Default.MachineConfiguration, cancellationToken);
 
-    public Task PutCpuConfigAsync(CpuConfig template, CancellationToken cancellationToken) => PutAsync("/cpu-config", template, Json.Default.CpuConfig, cancellationToken);
+    public Task PutCpuConfigAsync(CpuConfig template, CancellationToken cancellationToken) =>
+        PutAsync("/cpu-config", template, Json.Default.CpuConfig, cancellationToken);
 
-    public Task PutBootSourceAsync(BootSource source, CancellationToken cancellationToken) => PutAsync("/boot-source", source, Json.Default.BootSource, cancellationToken);
+    public Task PutBootSourceAsync(BootSource source, CancellationToken cancellationToken) =>
+        PutAsync("/boot-source", source, Json.Default.BootSource, cancellationToken);
 
-    public Task PutDriveAsync(Drive drive, CancellationToken cancellationToken) => PutAsync($"/drives/{drive.DriveId}", drive, Json.Default.Drive, cancellationToken);
+    public Task PutDriveAsync(Drive drive, CancellationToken cancellationToken) =>
+        PutAsync($"/drives/{drive.DriveId}", drive, Json.Default.Drive, cancellationToken);
 
     public Task PutNetworkInterfaceAsync(NetworkInterface network, CancellationToken cancellationToken) =>
         PutAsync($"/network-interfaces/{network.IfaceId}", network, Json.Default.NetworkInterface, cancellationToken);
 
-    public Task PutVsockAsync(Vsock vsock, CancellationToken cancellationToken) => PutAsync("/vsock", vsock, Json.Default.Vsock, cancellationToken);
+    public Task PutVsockAsync(Vsock vsock, CancellationToken cancellationToken) =>
+        PutAsync("/vsock", vsock, Json.Default.Vsock, cancellationToken);
 
-    public Task PutEntropyAsync(EntropyDevice entropy, CancellationToken cancellationToken) => PutAsync("/entropy", entropy, Json.Default.EntropyDevice, cancellationToken);
+    public Task PutEntropyAsync(EntropyDevice entropy, CancellationToken cancellationToken) =>
+        PutAsync("/entropy", entropy, Json.Default.EntropyDevice, cancellationToken);
 
-    public Task ActAsync(InstanceActionType action, CancellationToken cancellationToken) => SendAsync(
-        "PUT", "/actions", new InstanceAction(action), Json.Default.InstanceAction, action == InstanceActionType.InstanceStart ? StartDeadline : UsualDeadline, cancellationToken);
+    public Task ActAsync(InstanceActionType action, CancellationToken cancellationToken) =>
+        SendAsync(
+            "PUT",
+            "/actions",
+            new InstanceAction(action),
+            Json.Default.InstanceAction,
+            action == InstanceActionType.InstanceStart ? StartDeadline : UsualDeadline,
+            cancellationToken
+        );
 
-    public Task PatchVmAsync(VmState state, CancellationToken cancellationToken) => SendAsync("PATCH", "/vm", new Vm(state), Json.Default.Vm, UsualDeadline, cancellationToken);
+    public Task PatchVmAsync(VmState state, CancellationToken cancellationToken) =>
+        SendAsync("PATCH", "/vm", new Vm(state), Json.Default.Vm, UsualDeadline, cancellationToken);
 
     /// <summary>The machine must be paused.</summary>
     public Task CreateSnapshotAsync(SnapshotCreate snapshot, TimeSpan deadline, CancellationToken cancellationToken) =>
@@ -57,32 +73,51 @@ internal sealed class FirecrackerApi(ApiTransport transport, Func<FirecrackerExc
     public Task LoadSnapshotAsync(SnapshotLoad snapshot, CancellationToken cancellationToken) =>
         SendAsync("PUT", "/snapshot/load", snapshot, Json.Default.SnapshotLoad, StartDeadline, cancellationToken);
 
-    private Task PutAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken) => SendAsync("PUT", path, body, type, UsualDeadline, cancellationToken);
+    private Task PutAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        SendAsync("PUT", path, body, type, UsualDeadline, cancellationToken);
 
-    private async Task SendAsync<T>(string method, string path, T body, JsonTypeInfo<T> type, TimeSpan deadline, CancellationToken cancellationToken)
+    private async Task SendAsync<T>(
+        string method,
+        string path,
+        T body,
+        JsonTypeInfo<T> type,
+        TimeSpan deadline,
+        CancellationToken cancellationToken
+    )
     {
-        var answer = await ExchangeAsync(method, path, JsonSerializer.SerializeToUtf8Bytes(body, type), deadline, cancellationToken).ConfigureAwait(false);
+        var answer = await ExchangeAsync(method, path, JsonSerializer.SerializeToUtf8Bytes(body, type), deadline, cancellationToken);
         Require(answer, $"{method} {path}");
     }
 
     private async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
-        var answer = await ExchangeAsync("GET", path, default, UsualDeadline, cancellationToken).ConfigureAwait(false);
+        var answer = await ExchangeAsync("GET", path, default, UsualDeadline, cancellationToken);
         Require(answer, $"GET {path}");
         return TryRead(answer.Body.Span, type)
-            ?? throw new FirecrackerException(FirecrackerFault.BrokenAnswer, $"GET {path}", $"its answer of {answer.Body.Length} bytes is not what the interface says", answer.Status);
+            ?? throw new FirecrackerException(
+                FirecrackerFault.BrokenAnswer,
+                $"GET {path}",
+                $"its answer of {answer.Body.Length} bytes is not what the interface says",
+                answer.Status
+            );
     }
 
-    private async Task<ApiAnswer> ExchangeAsync(string method, string path, ReadOnlyMemory<byte> body, TimeSpan deadline, CancellationToken cancellationToken)
+    private async Task<ApiAnswer> ExchangeAsync(
+        string method,
+        string path,
+        ReadOnlyMemory<byte> body,
+        TimeSpan deadline,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            return await transport.SendAsync(method, path, body, deadline, cancellationToken).ConfigureAwait(false);
+            return await transport.SendAsync(method, path, body, deadline, cancellationToken);
         }
-        catch (FirecrackerException exception) when (explain is not null)
+        catch (FirecrackerException e) when (explain is not null)
         {
-            throw await explain(exception).ConfigureAwait(false);
+            throw await explain(e);
         }
     }
 
@@ -95,7 +130,12 @@ internal sealed class FirecrackerApi(ApiTransport transport, Func<FirecrackerExc
 
         var fault = TryRead(answer.Body.Span, Json.Default.ApiError)?.FaultMessage is { } message ? Printable(message) : null;
         throw new FirecrackerException(
-            FirecrackerFault.Refused, request, $"{fault ?? $"refused without a fault message ({answer.Body.Length} bytes of something else)"} (status {answer.Status})", answer.Status, fault);
+            FirecrackerFault.Refused,
+            request,
+            $"{fault ?? $"refused without a fault message ({answer.Body.Length} bytes of something else)"} (status {answer.Status})",
+            answer.Status,
+            fault
+        );
     }
 
     private static T? TryRead<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type)
@@ -112,11 +152,15 @@ internal sealed class FirecrackerApi(ApiTransport transport, Func<FirecrackerExc
     }
 
     private static string Printable(string text) =>
-        string.Create(Math.Min(text.Length, MaxFaultCharacters), text, static (target, source) =>
-        {
-            for (var i = 0; i < target.Length; i++)
+        string.Create(
+            Math.Min(text.Length, MaxFaultCharacters),
+            text,
+            static (target, source) =>
             {
-                target[i] = char.IsControl(source[i]) ? ' ' : source[i];
+                for (var i = 0; i < target.Length; i++)
+                {
+                    target[i] = char.IsControl(source[i]) ? ' ' : source[i];
+                }
             }
-        });
+        );
 }

@@ -20,8 +20,14 @@ internal enum FirecrackerFault
 /// <param name="request">Method and path.</param>
 /// <param name="status">HTTP status; 0 where there was none.</param>
 /// <param name="faultMessage">What the VMM gave as <c>fault_message</c>, at most 1,000 characters; null where it gave none.</param>
-internal sealed class FirecrackerException(FirecrackerFault fault, string request, string why, int status = 0, string? faultMessage = null, Exception? inner = null)
-    : IOException($"Firecracker, {request}: {why}", inner)
+internal sealed class FirecrackerException(
+    FirecrackerFault fault,
+    string request,
+    string why,
+    int status = 0,
+    string? faultMessage = null,
+    Exception? inner = null
+) : IOException($"Firecracker, {request}: {why}", inner)
 {
     public FirecrackerFault Fault { get; } = fault;
 

@@ -21,7 +21,8 @@ internal sealed record Drive(
     bool IsReadOnly,
     DriveCache? CacheType = null,
     DriveEngine? IoEngine = null,
-    RateLimiter? RateLimiter = null);
+    RateLimiter? RateLimiter = null
+);
 
 /// <summary>Unsafe: the guest's flush is not passed on to the host's disk, right for what lives no longer than the VMM.</summary>
 [JsonConverter(typeof(NameConverter<DriveCache>))]
@@ -39,7 +40,13 @@ internal enum DriveEngine
 }
 
 /// <param name="HostDevName">The tap's name in the VMM's network namespace.</param>
-internal sealed record NetworkInterface(string IfaceId, string HostDevName, string? GuestMac = null, RateLimiter? RxRateLimiter = null, RateLimiter? TxRateLimiter = null);
+internal sealed record NetworkInterface(
+    string IfaceId,
+    string HostDevName,
+    string? GuestMac = null,
+    RateLimiter? RxRateLimiter = null,
+    RateLimiter? TxRateLimiter = null
+);
 
 internal sealed record RateLimiter(TokenBucket? Bandwidth = null, TokenBucket? Ops = null);
 
@@ -104,7 +111,8 @@ internal sealed record SnapshotLoad(
     bool ResumeVm = false,
     IReadOnlyList<NetworkOverride>? NetworkOverrides = null,
     VsockOverride? VsockOverride = null,
-    bool? ClockRealtime = null);
+    bool? ClockRealtime = null
+);
 
 internal sealed record MemoryBackend(MemoryBackendType BackendType, string BackendPath);
 
@@ -119,8 +127,15 @@ internal sealed record NetworkOverride(string IfaceId, string HostDevName);
 
 internal sealed record VsockOverride(string UdsPath);
 
-/// <summary>A custom CPU template of x86-64: which features guests of different hosts have in common. Bitmaps: <c>0b</c>, then 0, 1 or x (leave as it is).</summary>
-internal sealed record CpuConfig(IReadOnlyList<string>? KvmCapabilities = null, IReadOnlyList<CpuidLeafModifier>? CpuidModifiers = null, IReadOnlyList<MsrModifier>? MsrModifiers = null);
+/// <summary>
+/// A custom CPU template of x86-64: which features guests of different hosts have in common. Bitmaps: <c>0b</c>, then 0, 1 or x (leave as
+/// it is).
+/// </summary>
+internal sealed record CpuConfig(
+    IReadOnlyList<string>? KvmCapabilities = null,
+    IReadOnlyList<CpuidLeafModifier>? CpuidModifiers = null,
+    IReadOnlyList<MsrModifier>? MsrModifiers = null
+);
 
 internal sealed record CpuidLeafModifier(string Leaf, string Subleaf, int Flags, IReadOnlyList<CpuidRegisterModifier> Modifiers);
 
@@ -160,7 +175,8 @@ internal sealed record ApiError(string? FaultMessage);
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true,
-    MaxDepth = 16)]
+    MaxDepth = 16
+)]
 [JsonSerializable(typeof(MachineConfiguration))]
 [JsonSerializable(typeof(CpuConfig))]
 [JsonSerializable(typeof(BootSource))]

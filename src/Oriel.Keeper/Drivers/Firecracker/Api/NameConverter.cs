@@ -12,9 +12,7 @@ internal class NameConverter<T>(params string[] words) : JsonConverter<T>
 {
     /// <summary>The words are the members' names.</summary>
     public NameConverter()
-        : this(Enum.GetNames<T>())
-    {
-    }
+        : this(Enum.GetNames<T>()) { }
 
     public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
@@ -22,5 +20,6 @@ internal class NameConverter<T>(params string[] words) : JsonConverter<T>
         return index >= 0 ? (T)(object)index : throw new JsonException($"not a word of {typeof(T).Name}");
     }
 
-    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(words[(int)(object)value]);
+    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(words[(int)(object)value]);
 }

@@ -39,7 +39,10 @@ internal readonly record struct ResponseHead(int Status, long? ContentLength)
 
             if (Ascii.EqualsIgnoreCase(name, "content-length"u8))
             {
-                length = ParseLength(value) is var parsed && (length is null || length == parsed) ? parsed : throw new FormatException("two different lengths");
+                length =
+                    ParseLength(value) is var parsed && (length is null || length == parsed)
+                        ? parsed
+                        : throw new FormatException("two different lengths");
             }
         }
 
@@ -58,7 +61,8 @@ internal readonly record struct ResponseHead(int Status, long? ContentLength)
     {
         // "HTTP/1.1 204" and perhaps a blank and a reason.
         var at = "HTTP/1.1 ".Length;
-        var shaped = line.Length >= at + 3 && line.StartsWith("HTTP/1."u8) && line[at - 1] == ' ' && (line.Length == at + 3 || line[at + 3] == ' ');
+        var shaped =
+            line.Length >= at + 3 && line.StartsWith("HTTP/1."u8) && line[at - 1] == ' ' && (line.Length == at + 3 || line[at + 3] == ' ');
         return shaped && Utf8Parser.TryParse(line.Slice(at, 3), out int status, out var used) && used == 3 && status is >= 100 and < 600
             ? status
             : throw new FormatException("no status line of HTTP/1.x");
@@ -67,6 +71,8 @@ internal readonly record struct ResponseHead(int Status, long? ContentLength)
     private static long ParseLength(ReadOnlySpan<byte> value)
     {
         var digits = value.Length is > 0 and <= 18 && !value.ContainsAnyExceptInRange((byte)'0', (byte)'9');
-        return digits && Utf8Parser.TryParse(value, out long length, out _) ? length : throw new FormatException("a length that is no number");
+        return digits && Utf8Parser.TryParse(value, out long length, out _)
+            ? length
+            : throw new FormatException("a length that is no number");
     }
 }
