@@ -5,6 +5,8 @@ namespace Oriel.Tests.Structure;
 /// <summary>The documents lead where they say, and none is left out of their list.</summary>
 public sealed partial class DocumentTests
 {
+    private const int MostColumns = 140;
+
     public static TheoryData<string> Documents =>
         [
             "README.md",
@@ -29,6 +31,12 @@ public sealed partial class DocumentTests
         ];
         Assert.All(targets, target => Assert.True(Path.Exists(Path.Combine(folder, target)), $"{target} is not there"));
     }
+
+    /// <summary>A table, code or a URL may be wider.</summary>
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Line_OfText_IsNoWiderThanAScreen(string document) =>
+        Assert.DoesNotContain(Text(SourceTree.Read(document).Split('\n')), line => Url().Replace(line, "").Length > MostColumns);
 
     [Fact]
     public void List_HasEachDocument()
@@ -66,6 +74,26 @@ public sealed partial class DocumentTests
             .Distinct();
         Assert.All(names, name => Assert.Contains($"`{name}`", described));
     }
+
+    /// <summary>The lines that are no table and no code, fenced or indented behind an empty line.</summary>
+    private static IEnumerable<string> Text(string[] lines)
+    {
+        var (isFenced, isCode, previous) = (false, false, "");
+        foreach (var line in lines)
+        {
+            var isFence = line.StartsWith("```", StringComparison.Ordinal);
+            isFenced ^= isFence;
+            isCode = line.StartsWith("    ", StringComparison.Ordinal) && (isCode || previous.Length == 0);
+            previous = line;
+            if (!isFenced && !isFence && !isCode && !line.StartsWith('|'))
+            {
+                yield return line;
+            }
+        }
+    }
+
+    [GeneratedRegex(@"https?://[^\s)]+")]
+    private static partial Regex Url();
 
     [GeneratedRegex(@"\]\(([^)#\s]+)(?:#[^)]*)?\)")]
     private static partial Regex Link();

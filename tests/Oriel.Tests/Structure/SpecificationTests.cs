@@ -2,43 +2,69 @@ using System.Text.RegularExpressions;
 
 namespace Oriel.Tests.Structure;
 
-/// <summary>SPECIFICATION.md: each promise names what shows it, and what is named exists.</summary>
+/// <summary>Each promise of SPECIFICATION.md has tests that exist in SPECIFICATION.tests.txt, or is pending with a reason.</summary>
 public sealed partial class SpecificationTests
 {
     private const string Page = "SPECIFICATION.md";
+    private const string References = "SPECIFICATION.tests.txt";
 
-    /// <summary>The fewest rows that the page has ever had; a table that is no longer read would pass unseen.</summary>
-    private const int LeastRows = 150;
+    /// <summary>The fewest promises that the page has ever had; a form that is no longer read would pass unseen.</summary>
+    private const int FewestPromises = 150;
 
     [Fact]
-    public void Row_EveryPromise_IsShownOrPending()
+    public void Promise_Each_IsShownOrPending()
     {
-        var rows = Rows();
-        Assert.InRange(rows.Count, LeastRows, int.MaxValue);
-        Assert.Empty(
-            from row in rows
-            where row.Promise.Length == 0 || !(PendingWithReason().IsMatch(row.Shown) || OnlyReferences().IsMatch(row.Shown))
-            select $"line {row.Line}: neither references alone nor 'pending: reason': {row.Shown}"
+        var promises = Promises();
+        Assert.InRange(promises.Count, FewestPromises, int.MaxValue);
+        Assert.All(promises, promise => Assert.NotEmpty(promise.Text));
+        Assert.Equal(
+            promises.Count,
+            SourceTree.Read(Page).Split('\n').Count(line => line.TrimStart().StartsWith("- ", StringComparison.Ordinal))
+        );
+        Assert.DoesNotContain("\n|", SourceTree.Read(Page));
+        Assert.Empty(promises.GroupBy(promise => promise.Id).Where(same => same.Count() > 1).Select(same => same.Key));
+        Assert.Empty(promises.Where(promise => promise.Text.Contains("**", StringComparison.Ordinal) && !IsPending(promise.Text)));
+        Assert.Equal(
+            promises.Where(promise => !IsPending(promise.Text)).Select(promise => promise.Id),
+            Shown().Select(line => line.Id).Distinct()
         );
     }
 
     [Fact]
     public void Named_TestsAndBenchmarks_Exist()
     {
-        var unknown = new List<string>();
-        foreach (var (line, _, shown) in Rows())
-        {
-            foreach (Match reference in Reference().Matches(shown))
-            {
-                if (!Exists(reference.Groups[1].Value, reference.Groups[2].Value))
-                {
-                    unknown.Add($"line {line}: {reference.Value}");
-                }
-            }
-        }
-
-        Assert.Empty(unknown);
+        var shown = Shown();
+        Assert.Empty(shown.Where(line => !OnlyReference().IsMatch(line.Reference)));
+        Assert.Equal(shown.Distinct(), shown);
+        var quoted =
+            from promise in Promises()
+            from Match match in Quoted().Matches(promise.Text)
+            select (promise.Id, Reference: match.Groups[1].Value);
+        Assert.Empty(
+            from line in shown.Concat(quoted)
+            let named = OnlyReference().Match(line.Reference)
+            where !Exists(named.Groups[1].Value, named.Groups[2].Value)
+            select line
+        );
     }
+
+    private static bool IsPending(string promise) => PendingWithReason().IsMatch(promise);
+
+    /// <summary>Items of a list that begin with an id; a longer one goes on in indented lines.</summary>
+    private static List<(string Id, string Text)> Promises() =>
+        [
+            .. from item in Item().Matches(SourceTree.Read(Page))
+            select (item.Groups[1].Value, Blanks().Replace(item.Groups[2].Value, " ").Trim()),
+        ];
+
+    /// <summary>The lines of the file beside the page, in their order: an id and one reference.</summary>
+    private static List<(string Id, string Reference)> Shown() =>
+        [
+            .. from line in SourceTree.Read(References).Split('\n')
+            where line.Length > 0 && !line.StartsWith('#')
+            let parts = line.Split(' ', 2)
+            select (parts[0], parts.Length > 1 ? parts[1] : ""),
+        ];
 
     private static bool Exists(string place, string name)
     {
@@ -88,25 +114,20 @@ public sealed partial class SpecificationTests
             _ => null,
         };
 
-    private static List<(int Line, string Promise, string Shown)> Rows() =>
-        [
-            .. from line in SourceTree.Read(Page).Split('\n').Select((text, index) => (text, number: index + 1))
-            let row = Row().Match(line.text)
-            where row.Success && row.Groups[1].Value is not ("promise" or "---")
-            select (line.number, row.Groups[1].Value, row.Groups[2].Value),
-        ];
+    [GeneratedRegex(@"^ *- `([a-z]+-[0-9]+)`(.*(?:\n(?> +)(?!- ).*)*)", RegexOptions.Multiline)]
+    private static partial Regex Item();
 
-    [GeneratedRegex(@"^\|\s*(.*?)\s*\|\s*([^|]*?)\s*\|\s*$")]
-    private static partial Regex Row();
-
-    [GeneratedRegex(@"`(Oriel\.[\w.]*Tests|web|script|hosts|machine|bench/[\w.]+)(?:: ([\w.]+))?`")]
-    private static partial Regex Reference();
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Blanks();
 
     [GeneratedRegex(
-        @"^`(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`(, `(Oriel\.[\w.]*Tests: \w+\.\w+|web: \w+\.\w+|(?:script|hosts|machine): \w+|bench/[\w.]+(: \w+)?)`)*$"
+        @"^(Oriel\.[\w.]*Tests(?=: \w+\.\w+$)|web(?=: \w+\.\w+$)|(?:script|hosts|machine)(?=: \w+$)|bench/[\w.]+)(?:: ([\w.]+))?$"
     )]
-    private static partial Regex OnlyReferences();
+    private static partial Regex OnlyReference();
 
-    [GeneratedRegex(@"^pending: \S")]
+    [GeneratedRegex(@"`((?:Oriel\.[\w.]*Tests|web|script|hosts|machine|bench/[\w.]+)(?:: [\w.]+)?)`")]
+    private static partial Regex Quoted();
+
+    [GeneratedRegex(@"\S \*\*Pending:\*\* \S")]
     private static partial Regex PendingWithReason();
 }
