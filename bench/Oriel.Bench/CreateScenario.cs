@@ -49,7 +49,7 @@ internal static class CreateScenario
     /// The page's own clock from the start of the navigation until the viewer says that it plays: first frame shown, channels open.
     /// </summary>
     private const string WatchPlaying =
-        "document.addEventListener('oriel-state', Event => { if (Event.detail.state === 'playing') globalThis.playedAt ??= performance.now(); })";
+        "document.addEventListener('oriel-state', event => { if (event.detail.state === 'playing') globalThis.playedAt ??= performance.now(); })";
 
     private static async Task<double> ConnectToFirstFrameAsync(BenchHost bench, List<double> reloads)
     {

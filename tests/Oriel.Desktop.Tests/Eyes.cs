@@ -19,9 +19,9 @@ internal static class Eyes
 
     private const string ShareOf = """
         const shareOf = (picture, width, height, r, g, b, t) => {
-          const canvas = new OffscreenCanvas(width, height), Context = canvas.getContext('2d');
-          Context.drawImage(picture, 0, 0);
-          const data = Context.getImageData(0, 0, width, height).data;
+          const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d');
+          context.drawImage(picture, 0, 0);
+          const data = context.getImageData(0, 0, width, height).data;
           let hits = 0;
           for (let i = 0; i < data.length; i += 4)
             if (Math.abs(data[i] - r) < t && Math.abs(data[i + 1] - g) < t && Math.abs(data[i + 2] - b) < t) hits++;

@@ -168,9 +168,9 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
 
     private const string ShareOfImage = """
         (image, [r, g, b]) => {
-          const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), Context = canvas.getContext('2d');
-          Context.drawImage(image, 0, 0);
-          const data = Context.getImageData(0, 0, canvas.width, canvas.height).data;
+          const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), context = canvas.getContext('2d');
+          context.drawImage(image, 0, 0);
+          const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
           let hits = 0;
           for (let i = 0; i < data.length; i += 4) if (Math.abs(data[i] - r) < 30 && Math.abs(data[i + 1] - g) < 30 && Math.abs(data[i + 2] - b) < 30) hits++;
           return hits / (canvas.width * canvas.height);
@@ -184,9 +184,9 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
           const image = new Image();
           image.src = url;
           try { await image.decode(); } catch { return ''; }
-          const canvas = new OffscreenCanvas(image.width, image.height), Context = canvas.getContext('2d');
-          Context.drawImage(image, 0, 0);
-          const data = Context.getImageData(0, 0, image.width, image.height).data;
+          const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
+          context.drawImage(image, 0, 0);
+          const data = context.getImageData(0, 0, image.width, image.height).data;
           let left = image.width, right = 0, top = image.height, bottom = 0;
           for (let i = 0; i < image.width * image.height; i++) {
             if (data[i * 4 + 3] < 128) continue;

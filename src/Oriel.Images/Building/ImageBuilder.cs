@@ -232,7 +232,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         // The recipe's own owners and group bits (of whoever checked it out) must not reach the image.
         const string Script = """
             set -eu
-            tar --create --owner=0 --group=0 --mode=u=rwX,Go=rX --mtime="@$3" --directory "$1/files" . |
+            tar --create --owner=0 --group=0 --mode=u=rwX,go=rX --mtime="@$3" --directory "$1/files" . |
                 tar --extract --no-overwrite-dir --directory "$2"
             mkdir -p "$2/usr/lib/oriel"
             [ -z "$4" ] || install --mode=755 --owner=0 --group=0 "$4" "$2/usr/lib/oriel/oriel-agent"

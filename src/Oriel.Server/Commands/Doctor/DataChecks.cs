@@ -23,7 +23,7 @@ internal static class DataChecks
             cd "$1"
             mkdir lower upper work merged
             echo old > lower/file
-            mount -t overlay overlay -o userxattr,Lowerdir=lower,Upperdir=upper,Workdir=work merged
+            mount -t overlay overlay -o userxattr,lowerdir=lower,upperdir=upper,workdir=work merged
             echo new > merged/file
             test "$(cat lower/file)" = old
             umount merged

@@ -89,7 +89,7 @@ internal static class NamespaceChecks
             }
             try proc nosuid,nodev,noexec /proc
             try sysfs ro,nosuid,nodev,noexec /sys
-            try tmpfs nosuid,nodev,noexec,Mode=0555,Size=4k /sys/fs/cgroup
+            try tmpfs nosuid,nodev,noexec,mode=0555,size=4k /sys/fs/cgroup
             try cgroup2 nosuid,nodev,noexec /sys/fs/cgroup
             """;
         string[] inNamespaces =
