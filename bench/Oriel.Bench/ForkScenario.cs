@@ -10,8 +10,8 @@ namespace Oriel.Bench;
 internal static class ForkScenario
 {
     /// <summary>
-    /// Wall clock less time since the start (proc(5): uptime, in 10 ms), without starting a program. While a machine stands still its
-    /// uptime does too, and afterwards it is given the time again: what it stood still for is what the difference grows by.
+    /// Wall clock less time since the start (proc(5): uptime, in 10 ms), without starting a program. While a machine is halted its uptime
+    /// stands still too, and afterwards it is given the time again: what it stood still for is what the difference grows by.
     /// </summary>
     private const string Lost = "read -r up _ < /proc/uptime; echo $EPOCHREALTIME $up";
 
@@ -35,7 +35,7 @@ internal static class ForkScenario
             var id = (await answer.Content.ReadFromJsonAsync<JsonNode>())!["id"]!.GetValue<string>();
             steps.AddAll(await server.WaitReadyAsync(id, TimeSpan.FromMinutes(6)));
             steps.Add("**POST to ready**", watch.Elapsed.TotalMilliseconds);
-            steps.Add("**the source stands still**", await LostAsync(server, source) - before);
+            steps.Add("**the source is halted**", await LostAsync(server, source) - before);
             await server.DestroyAllAsync(but: source);
         }
 

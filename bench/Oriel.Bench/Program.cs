@@ -17,11 +17,11 @@ string[] names =
 var scenarios = new (string Name, string What, Func<BenchHost, Task<Report>> Run)[]
 {
     ("create", "From POST to ready, cold, and the share of each step", bench => CreateScenario.RunAsync(bench)),
-    ("warm", "A desktop that waited, booted, against one made cold", bench => WarmScenario.RunAsync(bench)),
+    ("warm", "A claimed desktop against a cold one", bench => WarmScenario.RunAsync(bench)),
     ("footprint", "What one desktop takes of the host", bench => FootprintScenario.RunAsync(bench)),
-    ("restore", "A machine booted against one that goes on from a snapshot", bench => RestoreScenario.RunAsync(bench)),
-    ("fork", "A fork of a running desktop, and how long the other one stands still for it", bench => ForkScenario.RunAsync(bench)),
-    ("pause", "A desktop paused and resumed before its viewer", bench => PauseScenario.RunAsync(bench)),
+    ("restore", "A booted machine against one restored from a snapshot", bench => RestoreScenario.RunAsync(bench)),
+    ("fork", "A fork of a running desktop, and how long its source is halted", bench => ForkScenario.RunAsync(bench)),
+    ("pause", "A desktop paused and resumed in front of its viewer", bench => PauseScenario.RunAsync(bench)),
     ("imagesize", "What the size of an image costs a desktop's start", bench => ImageSizeScenario.RunAsync(bench)),
     (
         "latency",
@@ -47,10 +47,10 @@ await using var bench = await BenchHost.StartAsync(
 );
 var markdown = new List<string>
 {
-    "# Performance",
+    "# What `./oriel bench` measured",
     "",
-    $"Measured on {DateTime.UtcNow:yyyy-MM-dd} with `./oriel bench`: {bench.Machine()}. Everything (server, guest, browser) ran on this one machine; read ratios, not",
-    "absolute figures. Latencies go from the drawing call in X to the moment at which the page has the pixels.",
+    $"Measured on {DateTime.UtcNow:yyyy-MM-dd} with `./oriel bench`: {bench.Machine()}. Everything (server, guest, browser) ran on this one machine; compare ratios,",
+    "not absolute figures. Latencies go from the drawing call in X to the moment at which the page has the pixels.",
     "",
 };
 foreach (var (name, what, run) in scenarios.Where(scenario => names.Length == 0 || names.Contains(scenario.Name)))

@@ -47,7 +47,8 @@ internal static class RestoreScenario
     private static int Rounds(BenchHost bench) => bench.Quick || bench.IsEmulated ? 2 : 5;
 
     /// <summary>
-    /// A pool has the snapshot made; the server after it has none, so each of its desktops goes on from the snapshot when it is asked for.
+    /// A pool has the snapshot made; the server after it has none, so each of its desktops is restored from the snapshot when it is asked
+    /// for.
     /// </summary>
     private static async Task<Steps> RestoredAsync(BenchHost bench)
     {

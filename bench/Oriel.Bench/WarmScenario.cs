@@ -5,7 +5,7 @@ using Oriel.Desktop.Tests;
 
 namespace Oriel.Bench;
 
-/// <summary>A desktop that waited against one made cold.</summary>
+/// <summary>A claimed desktop against a cold one.</summary>
 internal static class WarmScenario
 {
     private const string Environment = "BENCH";
