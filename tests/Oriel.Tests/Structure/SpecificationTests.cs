@@ -23,7 +23,7 @@ public sealed partial class SpecificationTests
         );
         Assert.DoesNotContain("\n|", SourceTree.Read(Page));
         Assert.Empty(promises.GroupBy(promise => promise.Id).Where(same => same.Count() > 1).Select(same => same.Key));
-        Assert.Empty(promises.Where(promise => promise.Text.Contains("**", StringComparison.Ordinal) && !IsPending(promise.Text)));
+        Assert.DoesNotContain(promises, promise => promise.Text.Contains("**", StringComparison.Ordinal) && !IsPending(promise.Text));
         Assert.Equal(
             promises.Where(promise => !IsPending(promise.Text)).Select(promise => promise.Id),
             Shown().Select(line => line.Id).Distinct()
@@ -34,7 +34,7 @@ public sealed partial class SpecificationTests
     public void Named_TestsAndBenchmarks_Exist()
     {
         var shown = Shown();
-        Assert.Empty(shown.Where(line => !OnlyReference().IsMatch(line.Reference)));
+        Assert.All(shown, line => Assert.Matches(OnlyReference(), line.Reference));
         Assert.Equal(shown.Distinct(), shown);
         var quoted =
             from promise in Promises()
