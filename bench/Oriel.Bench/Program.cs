@@ -23,11 +23,7 @@ var scenarios = new (string Name, string What, Func<BenchHost, Task<Report>> Run
     ("fork", "A fork of a running desktop, and how long its source is halted", bench => ForkScenario.RunAsync(bench)),
     ("pause", "A desktop paused and resumed in front of its viewer", bench => PauseScenario.RunAsync(bench)),
     ("imagesize", "What the size of an image costs a desktop's start", bench => ImageSizeScenario.RunAsync(bench)),
-    (
-        "latency",
-        "Draw in X to pixels read in the page, full-screen text, side by side with TigerVNC + noVNC",
-        bench => LatencyScenario.RunAsync(bench)
-    ),
+    ("latency", "Draw in X to pixels read in the page, beside TigerVNC + noVNC", bench => LatencyScenario.RunAsync(bench)),
     ("stages", "Where the time goes, from the drawing call to the page", bench => StageScenario.RunAsync(bench)),
     ("idle", "A still desktop with one viewer", bench => LoadScenario.IdleAsync(bench)),
     ("viewers", "One desktop, several viewers, 720p text at 30 fps", bench => LoadScenario.ViewersAsync(bench)),
