@@ -100,7 +100,7 @@ public sealed class SnapshotFitTests : IDisposable
     [InlineData("missing", "its file 'memory' is missing")]
     [InlineData("unreadable", "its manifest cannot be read: ")]
     [InlineData("name", "its manifest cannot be read: ")]
-    [InlineData("disks", "made with the image's disks of before (kernel 6.1.0), which are others now (kernel none)")]
+    [InlineData("disks", "made with the image's previous disks (kernel 6.1.0), which are others now (kernel none)")]
     public async Task Pool_SnapshotThatDoesNotFit_IsToldWhyAndNeverGoneOnFrom(string what, string reason)
     {
         await MakeAsync();
