@@ -295,7 +295,7 @@ test_Named_RunsAlone() {
         [ "${text##*$'\n'}" = "1 passed, 0 failed, 0 skipped" ] || fail "./oriel test $name: $text"
         case $text in *image* | *keeper* | *"web page"*) fail "./oriel test $name built what it needs not: $text" ;; esac
     done <<'NAMES'
-SpecificationTests.Row_*|Row_EveryPromise_IsShownOrPending (fast)
+ProgramTests.Program_ThatIs*|Program_ThatIsStarted_HasItsPackageInTheTable (fast)
 close_OpenAsks_AreNotTakenForAnswered|close_OpenAsks_AreNotTakenForAnswered (web)
 NAMES
 }
