@@ -36,68 +36,47 @@ internal static class DesktopEndpoints
             .ProducesProblem(415)
             .ProducesProblem(429);
         group.MapGet("", List).WithName("ListDesktops").WithSummary("Desktops, newest first").Produces<DesktopListResponse>();
-        group.MapGet("/{id}", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>().ProducesProblem(404);
-        group
-            .MapDelete("/{id}", DestroyAsync)
+
+        var desktop = RouteDesktop.MapDesktopGroup(app, "Desktops");
+        desktop.MapGet("", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>();
+        desktop
+            .MapDelete("", DestroyAsync)
             .WithName("DestroyDesktop")
             .WithSummary("Destroy a desktop; idempotent")
-            .Produces<DesktopResponse>(202)
-            .ProducesProblem(404);
-        group
-            .MapPost("/{id}/pause", PauseAsync)
+            .Produces<DesktopResponse>(202);
+        desktop
+            .MapPost("/pause", PauseAsync)
             .WithName("PauseDesktop")
             .WithSummary("Freeze a desktop")
             .Produces<DesktopResponse>()
-            .ProducesProblem(404)
             .ProducesProblem(409);
-        group
-            .MapPost("/{id}/resume", ResumeAsync)
+        desktop
+            .MapPost("/resume", ResumeAsync)
             .WithName("ResumeDesktop")
             .WithSummary("Thaw a desktop")
             .Produces<DesktopResponse>()
-            .ProducesProblem(404)
             .ProducesProblem(409);
-        group
-            .MapPost("/{id}/fork", ForkAsync)
+        desktop
+            .MapPost("/fork", ForkAsync)
             .WithName("ForkDesktop")
             .WithSummary("Create a desktop that goes on from where this one is, with an identity of its own")
             .Takes<ForkDesktopRequest>(MaxForkBody)
             .Produces<DesktopResponse>(201)
             .ProducesProblem(400)
-            .ProducesProblem(404)
             .ProducesProblem(409)
             .ProducesProblem(413)
             .ProducesProblem(415)
             .ProducesProblem(429);
-        group
-            .MapGet("/{id}/attestation", Attestation)
+        desktop
+            .MapGet("/attestation", Attestation)
             .WithName("GetAttestation")
             .WithSummary("The proofs that it was ready")
             .Produces<AttestationDocument>()
-            .ProducesProblem(404)
             .ProducesProblem(409);
-        group
-            .MapGet("/{id}/log", Log)
-            .WithName("GetLog")
-            .WithSummary("Console and keeper log, bounded")
-            .Produces<LogResponse>()
-            .ProducesProblem(404);
-        group.MapEventStream();
-        group.MapGuest();
-        group.MapEgress();
-    }
-
-    /// <summary>Finds the desktop that a path names; else the problem to answer with.</summary>
-    public static bool TryFind(
-        DesktopService desktops,
-        string id,
-        [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Desktop? desktop,
-        out IResult problem
-    )
-    {
-        desktop = null;
-        problem = Problems.NoSuchDesktop(id);
-        return DesktopId.TryParse(id, null, out var parsed) && desktops.TryGet(parsed, out desktop);
+        desktop.MapGet("/log", Log).WithName("GetLog").WithSummary("Console and keeper log, bounded").Produces<LogResponse>();
+        desktop.MapEventStream();
+        desktop.MapGuest();
+        desktop.MapEgress();
     }
 
     private static async Task<IResult> CreateAsync(HttpContext context, DesktopService desktops, TemplateCatalog templates)
@@ -127,23 +106,18 @@ internal static class DesktopEndpoints
         return Created(context, await desktops.CreateAsync(spec));
     }
 
-    private static async Task<IResult> ForkAsync(string id, HttpContext context, DesktopService desktops)
+    private static async Task<IResult> ForkAsync(RouteDesktop route, HttpContext context, DesktopService desktops)
     {
-        if (!TryFind(desktops, id, out var desktop, out var missing))
-        {
-            return missing;
-        }
-
         var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.ForkDesktopRequest);
         if (request is null)
         {
             return problem!;
         }
 
-        var name = request.Name ?? CreateRequestValidator.ForkName(desktop.Snapshot.Name);
+        var name = request.Name ?? CreateRequestValidator.ForkName(route.Desktop.Snapshot.Name);
         return CreateRequestValidator.CheckName(name) is { } error
             ? Problems.BadRequest(error)
-            : Created(context, await desktops.ForkAsync(desktop, name, context.RequestAborted));
+            : Created(context, await desktops.ForkAsync(route.Desktop, name, context.RequestAborted));
     }
 
     private static IResult Created(HttpContext context, CreateResult result)
@@ -169,18 +143,14 @@ internal static class DesktopEndpoints
             DesktopsApiJsonContext.Default.DesktopListResponse
         );
 
-    private static IResult Get(string id, DesktopService desktops) =>
-        TryFind(desktops, id, out var desktop, out var problem) ? Ok(desktop) : problem;
+    private static IResult Get(RouteDesktop route) => Ok(route.Desktop);
 
-    private static async Task<IResult> DestroyAsync(string id, DesktopService desktops, CancellationToken cancellationToken)
+    private static async Task<IResult> DestroyAsync(RouteDesktop route, CancellationToken cancellationToken)
     {
-        if (!TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
+        var desktop = route.Desktop;
 
         // A desktop that is on its way out already stays so: the verb is refused, the answer is the same.
-        await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "Somebody asked for it."), cancellationToken);
+        await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "Destroyed on request."), cancellationToken);
         return Results.Json(
             DesktopResponse.Of(desktop),
             DesktopsApiJsonContext.Default.DesktopResponse,
@@ -188,11 +158,11 @@ internal static class DesktopEndpoints
         );
     }
 
-    private static async Task<IResult> PauseAsync(string id, DesktopService desktops, CancellationToken cancellationToken) =>
-        TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.PauseAsync(cancellationToken)) : problem;
+    private static async Task<IResult> PauseAsync(RouteDesktop route, CancellationToken cancellationToken) =>
+        Of(route.Desktop, await route.Desktop.PauseAsync(cancellationToken));
 
-    private static async Task<IResult> ResumeAsync(string id, DesktopService desktops, CancellationToken cancellationToken) =>
-        TryFind(desktops, id, out var desktop, out var problem) ? Of(desktop, await desktop.ResumeAsync(cancellationToken)) : problem;
+    private static async Task<IResult> ResumeAsync(RouteDesktop route, CancellationToken cancellationToken) =>
+        Of(route.Desktop, await route.Desktop.ResumeAsync(cancellationToken));
 
     private static IResult Of(Desktop desktop, VerbResult result) =>
         result.Accepted
@@ -203,13 +173,9 @@ internal static class DesktopEndpoints
                 result.Message
             );
 
-    private static IResult Attestation(string id, DesktopService desktops)
+    private static IResult Attestation(RouteDesktop route)
     {
-        if (!TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
-
+        var desktop = route.Desktop;
         return desktop.Attestation is { } document
             ? Results.Json(
                 document with
@@ -221,14 +187,10 @@ internal static class DesktopEndpoints
             : Problems.Of(StatusCodes.Status409Conflict, RequestReasons.NotReady, "The desktop was not ready yet, so nothing is proven.");
     }
 
-    private static IResult Log(string id, DesktopService desktops)
+    private static IResult Log(RouteDesktop route, DesktopService desktops)
     {
-        if (!TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
-
-        var bundle = Path.Combine(desktops.Options.DesktopsDirectory, id);
+        var desktop = route.Desktop;
+        var bundle = Path.Combine(desktops.Options.DesktopsDirectory, desktop.Id.ToString());
         List<string> lines =
         [
             .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Keeper), MaxLogBytes),

@@ -1,6 +1,5 @@
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Loop;
-using Oriel.Desktops.Registry;
 using Oriel.Egress.Policy;
 using Oriel.Protocol;
 using Oriel.Server.Http;
@@ -15,41 +14,30 @@ internal static class EgressEndpoints
     public static void MapEgress(this IEndpointRouteBuilder group)
     {
         group
-            .MapGet("/{id}/egress", GetAsync)
+            .MapGet("/egress", GetAsync)
             .WithName("GetEgress")
             .WithSummary("Policy, counters and log of a desktop's way out")
-            .Produces<EgressResponse>()
-            .ProducesProblem(404);
+            .Produces<EgressResponse>();
         group
-            .MapPut("/{id}/egress", PutAsync)
+            .MapPut("/egress", PutAsync)
             .WithName("SetEgress")
             .WithSummary("Replace the policy; open connections that it refuses are cut")
             .Takes<EgressPolicy>(MaxBody)
             .Produces<EgressResponse>()
             .ProducesProblem(400)
-            .ProducesProblem(404)
             .ProducesProblem(410)
             .ProducesProblem(415);
     }
 
-    private static async Task<IResult> GetAsync(string id, DesktopService desktops, CancellationToken cancellationToken)
+    private static async Task<IResult> GetAsync(RouteDesktop route, CancellationToken cancellationToken)
     {
-        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
-
+        var desktop = route.Desktop;
         await desktop.RefreshCountersAsync(cancellationToken);
         return Answer(desktop);
     }
 
-    private static async Task<IResult> PutAsync(string id, HttpContext context, DesktopService desktops)
+    private static async Task<IResult> PutAsync(RouteDesktop route, HttpContext context)
     {
-        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
-
         var (policy, unreadable) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.EgressPolicy);
         if (policy is null)
         {
@@ -61,6 +49,7 @@ internal static class EgressEndpoints
             return Problems.BadRequest(error);
         }
 
+        var desktop = route.Desktop;
         if (desktop.Snapshot.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed)
         {
             return Problems.Of(StatusCodes.Status410Gone, RequestReasons.DesktopGone, $"The desktop is {desktop.Snapshot.State.Name()}.");

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Oriel.Desktops.Events;
-using Oriel.Desktops.Registry;
+using Oriel.Server.Http;
 
 namespace Oriel.Server.Desktops;
 
@@ -13,31 +13,20 @@ internal static class EventStream
 
     public static void MapEventStream(this IEndpointRouteBuilder group) =>
         group
-            .MapGet("/{id}/events", StreamAsync)
+            .MapGet("/events", StreamAsync)
             .WithName("GetEvents")
             .WithSummary("Events so far, then as they happen (text/event-stream)")
-            .Produces<string>(200, "text/event-stream")
-            .ProducesProblem(404);
+            .Produces<string>(200, "text/event-stream");
 
-    private static async Task<IResult> StreamAsync(
-        string id,
-        HttpContext context,
-        DesktopService desktops,
-        IHostApplicationLifetime lifetime
-    )
+    private static async Task<IResult> StreamAsync(RouteDesktop route, HttpContext context, IHostApplicationLifetime lifetime)
     {
-        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
-
         long.TryParse(context.Request.Headers["Last-Event-ID"], NumberStyles.None, CultureInfo.InvariantCulture, out var after);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers["X-Accel-Buffering"] = "no";
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         try
         {
-            await WriteAsync(context.Response, desktop.Events.ReadAsync(after, ended.Token), ended.Token);
+            await WriteAsync(context.Response, route.Desktop.Events.ReadAsync(after, ended.Token), ended.Token);
         }
         catch (OperationCanceledException)
         {

@@ -19,19 +19,18 @@ internal static class GuestEndpoints
     public static void MapGuest(this IEndpointRouteBuilder group)
     {
         group
-            .MapPost("/{id}/exec", ExecAsync)
+            .MapPost("/exec", ExecAsync)
             .WithName("Exec")
             .WithSummary("Run a command and wait for it")
             .Takes<ExecRequest>(MaxExecBody)
             .Produces<ExecResponse>()
             .ProducesProblem(400)
-            .ProducesProblem(404)
             .ProducesProblem(409)
             .ProducesProblem(410)
             .ProducesProblem(413)
             .ProducesProblem(415);
         group
-            .MapPut("/{id}/files", PutFileAsync)
+            .MapPut("/files", PutFileAsync)
             .WithName("PutFile")
             .WithSummary("Write a file from the raw body; offset continues an interrupted put")
             .Accepts<Stream>("*/*")
@@ -39,34 +38,31 @@ internal static class GuestEndpoints
             .Produces<FileResponse>()
             .Produces<FileResponse>(201)
             .ProducesProblem(400)
-            .ProducesProblem(404)
             .ProducesProblem(409)
             .ProducesProblem(410);
         group
-            .MapGet("/{id}/files", GetFileAsync)
+            .MapGet("/files", GetFileAsync)
             .WithName("GetFile")
             .WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured")
             .Produces<Stream>(200, "application/octet-stream")
             .Produces<Stream>(206, "application/octet-stream")
             .ProducesProblem(400)
-            .ProducesProblem(404)
             .ProducesProblem(409)
             .ProducesProblem(410)
             .ProducesProblem(416);
         group
-            .MapGet("/{id}/screenshot", ScreenshotAsync)
+            .MapGet("/screenshot", ScreenshotAsync)
             .WithName("GetScreenshot")
             .WithSummary("The screen as PNG")
             .Produces<Stream>(200, "image/png")
             .ProducesProblem(400)
-            .ProducesProblem(404)
             .ProducesProblem(409)
             .ProducesProblem(410);
     }
 
-    private static Task<IResult> ExecAsync(string id, HttpContext context, DesktopService desktops) =>
+    private static Task<IResult> ExecAsync(RouteDesktop route, HttpContext context, DesktopService desktops) =>
         WithAgentAsync(
-            id,
+            route,
             desktops,
             context,
             async agent =>
@@ -87,7 +83,7 @@ internal static class GuestEndpoints
         );
 
     private static Task<IResult> PutFileAsync(
-        string id,
+        RouteDesktop route,
         HttpContext context,
         DesktopService desktops,
         string? path = null,
@@ -107,7 +103,7 @@ internal static class GuestEndpoints
                     : "offset must be a number of bytes"
             );
         return WithAgentAsync(
-            id,
+            route,
             desktops,
             context,
             async agent =>
@@ -145,9 +141,9 @@ internal static class GuestEndpoints
         );
     }
 
-    private static Task<IResult> GetFileAsync(string id, HttpContext context, DesktopService desktops, string? path = null) =>
+    private static Task<IResult> GetFileAsync(RouteDesktop route, HttpContext context, DesktopService desktops, string? path = null) =>
         WithAgentAsync(
-            id,
+            route,
             desktops,
             context,
             agent =>
@@ -156,9 +152,9 @@ internal static class GuestEndpoints
                     : FileTransfer.GetAsync(agent, path!, context)
         );
 
-    private static Task<IResult> ScreenshotAsync(string id, HttpContext context, DesktopService desktops, string? width = null) =>
+    private static Task<IResult> ScreenshotAsync(RouteDesktop route, HttpContext context, DesktopService desktops, string? width = null) =>
         WithAgentAsync(
-            id,
+            route,
             desktops,
             context,
             async agent =>
@@ -184,21 +180,16 @@ internal static class GuestEndpoints
         );
 
     private static async Task<IResult> WithAgentAsync(
-        string id,
+        RouteDesktop route,
         DesktopService desktops,
         HttpContext context,
         Func<AgentConnection, Task<IResult>> action,
         bool isUse = true
     )
     {
-        if (!DesktopEndpoints.TryFind(desktops, id, out var desktop, out var problem))
-        {
-            return problem;
-        }
-
         try
         {
-            return await action(await desktops.ConnectAgentAsync(desktop.Id, context.RequestAborted, isUse));
+            return await action(await desktops.ConnectAgentAsync(route.Desktop.Id, context.RequestAborted, isUse));
         }
         catch (DesktopUnavailableException e)
         {

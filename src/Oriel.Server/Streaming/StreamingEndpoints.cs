@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.OpenApi;
-using Oriel.Protocol;
+using Oriel.Server.Http;
 using Oriel.Streaming;
 using Oriel.Streaming.Picture;
 using Oriel.Streaming.Settings;
@@ -21,7 +21,7 @@ internal static class StreamingEndpoints
 
     public static IEndpointRouteBuilder MapStreaming(this IEndpointRouteBuilder app)
     {
-        var group = app.MapGroup("/api/desktops/{id}").WithTags("Streaming").ProducesProblem(StatusCodes.Status404NotFound);
+        var group = RouteDesktop.MapDesktopGroup(app, "Streaming");
         group
             .MapPost("/whep", PostWhepAsync)
             .WithName("whepOffer")
@@ -87,13 +87,9 @@ internal static class StreamingEndpoints
                 }
         );
 
-    private static async Task<IResult> PostWhepAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PostWhepAsync(RouteDesktop route, HttpRequest request, [FromServices] StreamingService streaming)
     {
-        if (!DesktopId.TryParse(id, null, out var desktop))
-        {
-            return NoSuchDesktop(id);
-        }
-
+        var desktop = route.Desktop.Id;
         if (!IsType(request, SdpType))
         {
             return StreamingProblems.UnsupportedType(SdpType);
@@ -127,17 +123,13 @@ internal static class StreamingEndpoints
     }
 
     private static async Task<IResult> PatchWhepAsync(
-        string id,
+        RouteDesktop route,
         string viewer,
         HttpRequest request,
         [FromServices] StreamingService streaming
     )
     {
-        if (!DesktopId.TryParse(id, null, out var desktop))
-        {
-            return NoSuchDesktop(id);
-        }
-
+        var desktop = route.Desktop.Id;
         if (!IsType(request, FragmentType))
         {
             return StreamingProblems.UnsupportedType(FragmentType);
@@ -165,28 +157,20 @@ internal static class StreamingEndpoints
         return outcome.Sdp is { } answer ? Results.Text(answer, FragmentType, Encoding.UTF8) : Results.NoContent();
     }
 
-    private static async Task<IResult> DeleteWhepAsync(string id, string viewer, [FromServices] StreamingService streaming)
+    private static async Task<IResult> DeleteWhepAsync(RouteDesktop route, string viewer, [FromServices] StreamingService streaming)
     {
-        if (!DesktopId.TryParse(id, null, out var desktop))
-        {
-            return NoSuchDesktop(id);
-        }
-
+        var desktop = route.Desktop.Id;
         var outcome = await streaming.EndAsync(desktop, viewer);
         return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
     }
 
     private static async Task<IResult> PostOfferAsync(
-        string id,
+        RouteDesktop route,
         [FromServices] StreamingService streaming,
         CancellationToken cancellationToken
     )
     {
-        if (!DesktopId.TryParse(id, null, out var desktop))
-        {
-            return NoSuchDesktop(id);
-        }
-
+        var desktop = route.Desktop.Id;
         await streaming.WakeAsync(desktop, cancellationToken);
         var offer = streaming.MakeOffer(desktop);
         return offer.Error is not null
@@ -197,13 +181,9 @@ internal static class StreamingEndpoints
             );
     }
 
-    private static async Task<IResult> PostAnswerAsync(string id, HttpRequest request, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PostAnswerAsync(RouteDesktop route, HttpRequest request, [FromServices] StreamingService streaming)
     {
-        if (!DesktopId.TryParse(id, null, out var desktop))
-        {
-            return NoSuchDesktop(id);
-        }
-
+        var desktop = route.Desktop.Id;
         if (await ReadBodyAsync(request) is not { } body)
         {
             return StreamingProblems.TooLarge();
@@ -241,17 +221,13 @@ internal static class StreamingEndpoints
     }
 
     private static async Task<IResult> GetStreamAsync(
-        string id,
+        RouteDesktop route,
         HttpContext context,
         [FromServices] StreamingService streaming,
         [FromServices] IHostApplicationLifetime lifetime
     )
     {
-        if (!DesktopId.TryParse(id, null, out var desktop))
-        {
-            return NoSuchDesktop(id);
-        }
-
+        var desktop = route.Desktop.Id;
         await streaming.WakeAsync(desktop, context.RequestAborted);
         if (streaming.Refusal(desktop) is { } refusal)
         {
@@ -292,7 +268,4 @@ internal static class StreamingEndpoints
         );
         return length > MaxBodyBytes ? null : Encoding.UTF8.GetString(buffer, 0, length);
     }
-
-    private static IResult NoSuchDesktop(string id) =>
-        StreamingProblems.Of(Signalled.Refused(StreamingError.NoSuchDesktop, $"There is no desktop {id[..Math.Min(id.Length, 64)]}."));
 }
