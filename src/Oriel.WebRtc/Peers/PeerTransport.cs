@@ -11,8 +11,9 @@ using Oriel.WebRtc.Video;
 namespace Oriel.WebRtc.Peers;
 
 /// <summary>
-/// ICE, DTLS, SRTP and media of one peer. Everything here runs on the peer's loop, except the handshake, which hands its outcome to the
-/// loop.
+/// ICE, DTLS, SRTP and media of one peer. Everything here runs on the peer's loop, with two exceptions: the DTLS handshake, which hands
+/// its outcome to the loop, and SCTP, which sends from whichever thread caused a packet or from its timer (<see cref="DtlsSession"/>
+/// orders the two).
 /// </summary>
 internal sealed class PeerTransport
 {
