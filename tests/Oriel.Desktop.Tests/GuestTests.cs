@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -89,6 +90,46 @@ public sealed class GuestTests(Ring ring)
                 Assert.True(renderer[3].StartsWith("pid:", StringComparison.Ordinal) && renderer[3] != browser[3], output);
             }
         );
+    }
+
+    [Fact]
+    public async Task SystemCalls_ThatAreDenied_StayDeniedWithHighBitsSet()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var (socket, ioctl) = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? (198, 29) : (41, 16);
+
+        // Netlink's netfilter and xfrm, AF_VSOCK, AF_ALG, TIOCSTI; then a netlink socket that is allowed.
+        var script = $$"""
+            no warnings "portable";
+            my @denied = ([{{socket}}, 16, 3, 12], [{{socket}}, 16, 3, 6], [{{socket}}, 40, 1, 0], [{{socket}}, 38, 5, 0], [{{ioctl}}, 0, 0x5412, 0]);
+            for my $call (@denied) {
+                my ($number, @arguments) = @$call;
+                for my $raised (0 .. 2) {
+                    my @raised = @arguments;
+                    $raised[$raised] += 0x100000000;
+                    next if $number == {{ioctl}} && $raised != 1;
+                    for my $tried (\@arguments, \@raised) {
+                        my $result = syscall($number, @$tried);
+                        print join(" ", $number, @$tried), "\n" unless $result == -1 && ($! == 1 || $! == 93 || $! == 97);
+                    }
+                }
+            }
+            print syscall({{socket}}, 16, 3, 0) >= 0 ? "route\n" : "no route: $!\n";
+            """;
+        using var response = await ring.Server.Api.PostAsJsonAsync(
+            $"/api/desktops/{id}/exec",
+            new
+            {
+                command = "/usr/bin/perl",
+                args = new[] { "-e", script },
+                user = "root",
+            },
+            Token
+        );
+
+        var output = JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
+        Assert.Equal(("route\n", ""), (output["stdout"]!.GetValue<string>(), output["stderr"]!.GetValue<string>()));
     }
 
     [Theory]

@@ -50,11 +50,40 @@ internal sealed record OciIdMapping(
 
 internal sealed record OciNamespace(string Type, string? Path = null);
 
-internal sealed record OciSeccomp(string DefaultAction, IReadOnlyList<string> Architectures, IReadOnlyList<OciSyscalls> Syscalls);
+/// <param name="DefaultErrnoRet">What a call that no rule names returns.</param>
+internal sealed record OciSeccomp(
+    string DefaultAction,
+    uint DefaultErrnoRet,
+    IReadOnlyList<string> Architectures,
+    IReadOnlyList<OciSyscalls> Syscalls
+);
 
-internal sealed record OciSyscalls(IReadOnlyList<string> Names, string Action, uint ErrnoRet, IReadOnlyList<OciArgument>? Args = null);
+internal sealed record OciSyscalls(
+    IReadOnlyList<string> Names,
+    string Action,
+    uint? ErrnoRet = null,
+    IReadOnlyList<OciArgument>? Args = null
+);
 
-internal sealed record OciArgument(uint Index, ulong Value, string Op);
+/// <summary>
+/// A rule on the low 32 bits of a system call's argument: <c>argument &amp; Value == ValueTwo</c>. There is no other kind here, since a
+/// comparison of all 64 bits misses what the kernel cuts to 32.
+/// </summary>
+internal sealed record OciArgument
+{
+    private OciArgument(uint index, uint mask, uint bits) => (Index, Value, ValueTwo) = (index, mask, bits);
+
+    public uint Index { get; }
+    public ulong Value { get; }
+    public ulong ValueTwo { get; }
+    public string Op => "SCMP_CMP_MASKED_EQ";
+
+    public static OciArgument Is(uint index, uint value) => new(index, uint.MaxValue, value);
+
+    /// <param name="mask">The bits that are compared.</param>
+    /// <param name="bits">What they must be.</param>
+    public static OciArgument HasBits(uint index, uint mask, uint bits) => new(index, mask, bits);
+}
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
