@@ -17,7 +17,7 @@ namespace Oriel.Agent.Exec;
 internal sealed class ExecCall(
     ExecStreams streams,
     Child child,
-    ExecRequest request,
+    ExecSpec request,
     IServerStreamWriter<ExecOutput> output,
     TimeProvider clock
 ) : IDisposable
@@ -157,8 +157,8 @@ internal sealed class ExecCall(
                         break;
                     case ExecInput.KindOneofCase.Window:
                         streams.Terminal?.Resize(
-                            ExecRequest.Window(input.Current.Window.Columns, request.Columns),
-                            ExecRequest.Window(input.Current.Window.Rows, request.Rows)
+                            ExecSpec.Window(input.Current.Window.Columns, request.Columns),
+                            ExecSpec.Window(input.Current.Window.Rows, request.Rows)
                         );
                         break;
                     case ExecInput.KindOneofCase.Signal when input.Current.Signal is > 0 and <= 64:

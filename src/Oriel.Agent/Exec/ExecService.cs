@@ -28,7 +28,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
             throw new RpcException(new Status(StatusCode.InvalidArgument, "the first message must be start"));
         }
 
-        var (request, fault) = ExecRequest.Create(input.Current.Start, environment, UserAccounts.Find);
+        var (request, fault) = ExecSpec.Create(input.Current.Start, environment, UserAccounts.Find);
         if (request is null)
         {
             throw new RpcException(new Status(StatusCode.InvalidArgument, fault));
@@ -51,7 +51,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
     }
 
     private async Task RunAsync(
-        ExecRequest request,
+        ExecSpec request,
         IAsyncStreamReader<ExecInput> input,
         IServerStreamWriter<ExecOutput> output,
         CancellationToken cancellationToken

@@ -21,7 +21,7 @@ internal sealed class ExecStreams : IDisposable
     /// <summary>Null with a terminal.</summary>
     public AsyncDescriptor? Stderr { get; }
 
-    public static (ExecStreams Streams, SpawnSpec Spec) Open(ExecRequest request)
+    public static (ExecStreams Streams, SpawnSpec Spec) Open(ExecSpec request)
     {
         if (request.Pty)
         {

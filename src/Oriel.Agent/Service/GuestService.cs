@@ -16,7 +16,7 @@ internal sealed class GuestService(
     GuestRenewal renewal,
     StepJournal steps,
     GuestConfigurator configurator,
-    Attestor attestor,
+    GuestObserver observer,
     ExecService exec,
     FileTransfers files,
     DiskWatch disk,
@@ -76,7 +76,7 @@ internal sealed class GuestService(
     public override Task<RenewReply> Renew(RenewRequest request, ServerCallContext context) => Task.FromResult(renewal.Renew(request));
 
     public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context) =>
-        attestor.AttestAsync(request, context.CancellationToken);
+        observer.AttestAsync(request, context.CancellationToken);
 
     public override Task Exec(
         IAsyncStreamReader<ExecInput> requestStream,

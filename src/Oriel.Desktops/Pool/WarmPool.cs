@@ -19,7 +19,7 @@ internal sealed class WarmPool : IAsyncDisposable
     private static readonly TimeSpan MostPause = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, Shelf> _shelves;
+    private readonly Dictionary<string, TemplatePool> _pools;
     private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
@@ -34,9 +34,9 @@ internal sealed class WarmPool : IAsyncDisposable
     /// <param name="taken">How many desktops count against <see cref="DesktopOptions.MaxDesktops"/>.</param>
     public WarmPool(IEnumerable<DesktopTemplate> templates, WarmParts parts, Func<int> taken)
     {
-        _shelves = templates
+        _pools = templates
             .Where(template => template.Warm > 0)
-            .ToDictionary(template => template.Name, template => new Shelf(template), StringComparer.Ordinal);
+            .ToDictionary(template => template.Name, template => new TemplatePool(template), StringComparer.Ordinal);
         (_parts, _taken) = (parts, taken);
         _logger = parts.Desktops.LoggerFactory.CreateLogger<WarmPool>();
         _maker = new SnapshotMaker(parts.Snapshots, parts.Creation.Clock, _logger);
@@ -56,7 +56,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
     public void Start()
     {
-        if (_shelves.Count > 0)
+        if (_pools.Count > 0)
         {
             _filling = Task.Run(FillAsync);
         }
@@ -66,7 +66,7 @@ internal sealed class WarmPool : IAsyncDisposable
     {
         lock (_lock)
         {
-            return [.. _shelves.Values.Select(shelf => shelf.State(_maker.StateOf(shelf.Template.Name)))];
+            return [.. _pools.Values.Select(pool => pool.State(_maker.StateOf(pool.Template.Name)))];
         }
     }
 
@@ -77,16 +77,16 @@ internal sealed class WarmPool : IAsyncDisposable
     {
         lock (_lock)
         {
-            if (!_shelves.TryGetValue(template, out var shelf))
+            if (!_pools.TryGetValue(template, out var pool))
             {
                 return null;
             }
 
-            while (shelf.Waiting.TryDequeue(out var member))
+            while (pool.Waiting.TryDequeue(out var member))
             {
                 if (member.Desktop.Snapshot.ImageDigest == digest && DesktopTransitions.Counts(member.Desktop.Snapshot.State))
                 {
-                    shelf.Claimed++;
+                    pool.Claimed++;
                     Changed();
                     return member;
                 }
@@ -94,7 +94,7 @@ internal sealed class WarmPool : IAsyncDisposable
                 Drop(member, "The image has changed.");
             }
 
-            shelf.Missed++;
+            pool.Missed++;
             return null;
         }
     }
@@ -104,9 +104,9 @@ internal sealed class WarmPool : IAsyncDisposable
     {
         lock (_lock)
         {
-            if (_shelves.Values.Where(shelf => shelf.Waiting.Count > 0).MaxBy(shelf => shelf.Waiting.Count) is { } shelf)
+            if (_pools.Values.Where(pool => pool.Waiting.Count > 0).MaxBy(pool => pool.Waiting.Count) is { } pool)
             {
-                Drop(shelf.Waiting.Dequeue(), "Its place is needed.");
+                Drop(pool.Waiting.Dequeue(), "Its place is needed.");
             }
         }
     }
@@ -119,14 +119,14 @@ internal sealed class WarmPool : IAsyncDisposable
         List<WarmDesktop> left;
         lock (_lock)
         {
-            left = [.. _shelves.Values.SelectMany(shelf => shelf.Waiting.Concat(shelf.Ending).Append(shelf.Booting).OfType<WarmDesktop>())];
+            left = [.. _pools.Values.SelectMany(pool => pool.Waiting.Concat(pool.Ending).Append(pool.Booting).OfType<WarmDesktop>())];
         }
 
         await Task.WhenAll(left.Select(member => EndAsync(member, "The server stops.")));
         _stopping.Dispose();
     }
 
-    private int CountLocked() => _shelves.Values.Sum(shelf => shelf.Waiting.Count + shelf.Ending.Count + (shelf.Booting is null ? 0 : 1));
+    private int CountLocked() => _pools.Values.Sum(pool => pool.Waiting.Count + pool.Ending.Count + (pool.Booting is null ? 0 : 1));
 
     private void Changed() => _changed.Writer.TryWrite(true);
 
@@ -151,7 +151,7 @@ internal sealed class WarmPool : IAsyncDisposable
         try
         {
             await DrainAsync();
-            if (_shelves.Values.FirstOrDefault(IsWanted) is not { } next)
+            if (_pools.Values.FirstOrDefault(IsWanted) is not { } next)
             {
                 return false;
             }
@@ -177,14 +177,14 @@ internal sealed class WarmPool : IAsyncDisposable
         }
     }
 
-    private bool IsWanted(Shelf shelf)
+    private bool IsWanted(TemplatePool pool)
     {
         lock (_lock)
         {
-            return shelf.Waiting.Count < shelf.Template.Warm
+            return pool.Waiting.Count < pool.Template.Warm
                 && _taken() + CountLocked() < _parts.Creation.Options.MaxDesktops
-                && _parts.Creation.Clock.GetUtcNow() >= shelf.NotBefore
-                && _parts.Creation.Images.FindUsable(shelf.Template.Image) is not null;
+                && _parts.Creation.Clock.GetUtcNow() >= pool.NotBefore
+                && _parts.Creation.Images.FindUsable(pool.Template.Image) is not null;
         }
     }
 
@@ -194,24 +194,24 @@ internal sealed class WarmPool : IAsyncDisposable
         List<WarmDesktop> ended = [];
         lock (_lock)
         {
-            foreach (var shelf in _shelves.Values)
+            foreach (var pool in _pools.Values)
             {
-                var digest = _parts.Creation.Images.FindUsable(shelf.Template.Image)?.Digest;
-                for (var left = shelf.Waiting.Count; left > 0; left--)
+                var digest = _parts.Creation.Images.FindUsable(pool.Template.Image)?.Digest;
+                for (var left = pool.Waiting.Count; left > 0; left--)
                 {
-                    var member = shelf.Waiting.Dequeue();
+                    var member = pool.Waiting.Dequeue();
                     var snapshot = member.Desktop.Snapshot;
                     if (snapshot.ImageDigest == digest && DesktopTransitions.Counts(snapshot.State))
                     {
-                        shelf.Waiting.Enqueue(member);
+                        pool.Waiting.Enqueue(member);
                         continue;
                     }
 
                     Drop(member, "The image has changed.");
                 }
 
-                ended.AddRange(shelf.Ending.Where(member => member.Desktop.Destroyed.IsCompleted));
-                shelf.Ending.RemoveAll(ended.Contains);
+                ended.AddRange(pool.Ending.Where(member => member.Desktop.Destroyed.IsCompleted));
+                pool.Ending.RemoveAll(ended.Contains);
             }
         }
 
@@ -222,12 +222,12 @@ internal sealed class WarmPool : IAsyncDisposable
     }
 
     /// <summary>
-    /// Makes one more, or the snapshot that the next ones are restored from. Whatever goes wrong is noted on the shelf, which then waits a
+    /// Makes one more, or the snapshot that the next ones are restored from. Whatever goes wrong is noted on the pool, which then waits a
     /// while.
     /// </summary>
-    private async Task AddAsync(Shelf shelf)
+    private async Task AddAsync(TemplatePool pool)
     {
-        if (_parts.Creation.Images.FindUsable(shelf.Template.Image) is not { } image)
+        if (_parts.Creation.Images.FindUsable(pool.Template.Image) is not { } image)
         {
             return;
         }
@@ -235,11 +235,11 @@ internal sealed class WarmPool : IAsyncDisposable
         string? problem;
         try
         {
-            problem = await MakeAsync(shelf, image);
+            problem = await MakeAsync(pool, image);
         }
         catch (Exception e) when (!_stopping.IsCancellationRequested)
         {
-            _logger.LogError(e, "Making a warm desktop of template {Template} ended early", shelf.Template.Name);
+            _logger.LogError(e, "Making a warm desktop of template {Template} ended early", pool.Template.Name);
             problem = e.Message;
         }
 
@@ -247,22 +247,22 @@ internal sealed class WarmPool : IAsyncDisposable
         {
             if (problem is null)
             {
-                (shelf.Failures, shelf.Problem, shelf.NotBefore) = (0, null, default);
+                (pool.Failures, pool.Problem, pool.NotBefore) = (0, null, default);
                 return;
             }
 
-            if (shelf.Booting is { } member)
+            if (pool.Booting is { } member)
             {
-                shelf.Booting = null;
+                pool.Booting = null;
                 Drop(member, "It could not be made.");
             }
 
-            shelf.Problem = problem;
-            var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, shelf.Failures++)));
-            shelf.NotBefore = _parts.Creation.Clock.GetUtcNow() + pause;
+            pool.Problem = problem;
+            var pause = TimeSpan.FromSeconds(Math.Min(MostPause.TotalSeconds, Math.Pow(2, pool.Failures++)));
+            pool.NotBefore = _parts.Creation.Clock.GetUtcNow() + pause;
             _logger.LogWarning(
                 "A warm desktop of template {Template} was not made, the next one is tried in {Pause:0} s: {Problem}",
-                shelf.Template.Name,
+                pool.Template.Name,
                 pause.TotalSeconds,
                 problem
             );
@@ -270,27 +270,27 @@ internal sealed class WarmPool : IAsyncDisposable
     }
 
     /// <returns>Why nothing was made; null when a desktop waits or a snapshot is there.</returns>
-    private async Task<string?> MakeAsync(Shelf shelf, ImageManifest image)
+    private async Task<string?> MakeAsync(TemplatePool pool, ImageManifest image)
     {
-        var origin = await _maker.NextAsync(shelf.Template, image, _stopping.Token);
-        var member = new WarmDesktop(shelf.Template, image, _parts, origin);
+        var origin = await _maker.NextAsync(pool.Template, image, _stopping.Token);
+        var member = new WarmDesktop(pool.Template, image, _parts, origin);
         lock (_lock)
         {
-            shelf.Booting = member;
+            pool.Booting = member;
         }
 
         var problem = await member.WaitsAsync(_stopping.Token);
         if (origin is Origin.Cold { SaveTo: { } directory })
         {
-            return await CompleteAsync(shelf, image, member, directory, problem);
+            return await CompleteAsync(pool, image, member, directory, problem);
         }
 
         lock (_lock)
         {
             if (problem is null)
             {
-                shelf.Booting = null;
-                shelf.Waiting.Enqueue(member);
+                pool.Booting = null;
+                pool.Waiting.Enqueue(member);
             }
 
             return problem;
@@ -299,7 +299,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
     /// <summary>The desktop that a snapshot was made of ends, whatever became of the snapshot.</summary>
     /// <param name="problem">Why the desktop did not get as far as that.</param>
-    private async Task<string?> CompleteAsync(Shelf shelf, ImageManifest image, WarmDesktop member, string directory, string? problem)
+    private async Task<string?> CompleteAsync(TemplatePool pool, ImageManifest image, WarmDesktop member, string directory, string? problem)
     {
         if (problem is not null)
         {
@@ -307,23 +307,23 @@ internal sealed class WarmPool : IAsyncDisposable
         }
         else
         {
-            problem = await _maker.CompleteAsync(shelf.Template, image, member.Desktop.Resources.Bundle, directory);
+            problem = await _maker.CompleteAsync(pool.Template, image, member.Desktop.Resources.Bundle, directory);
             await EndAsync(member, problem ?? "Its machine was saved as a snapshot.");
             lock (_lock)
             {
-                shelf.Booting = null;
+                pool.Booting = null;
             }
         }
 
         return problem is null
             ? null
-            : _maker.GiveUp(shelf.Template, image, directory, problem, mayBeWritten: !member.Desktop.Destroyed.IsCompleted);
+            : _maker.GiveUp(pool.Template, image, directory, problem, mayBeWritten: !member.Desktop.Destroyed.IsCompleted);
     }
 
     // Under the lock: the ending itself is the desktop's own work.
     private void Drop(WarmDesktop member, string why)
     {
-        _shelves[member.Template.Name].Ending.Add(member);
+        _pools[member.Template.Name].Ending.Add(member);
         _ = member.Desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, why), CancellationToken.None);
         Changed();
     }

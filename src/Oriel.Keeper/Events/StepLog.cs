@@ -3,7 +3,7 @@ using Oriel.Protocol.Keeper;
 namespace Oriel.Keeper.Events;
 
 /// <summary>A step of the start that did not succeed; its name is the step's.</summary>
-internal sealed class StepFailedException(string step, Exception cause) : Exception($"{step}: {cause.Message}", cause)
+internal sealed class KeeperStepException(string step, Exception cause) : Exception($"{step}: {cause.Message}", cause)
 {
     public string Step { get; } = step;
 }
@@ -11,7 +11,7 @@ internal sealed class StepFailedException(string step, Exception cause) : Except
 /// <summary>Runs the named steps of a start and tells, for each, that it runs, that it is done or failed, and how long it took.</summary>
 internal sealed class StepLog(EventLog events, TimeProvider clock)
 {
-    /// <exception cref="StepFailedException">The step threw, or did not end by its deadline.</exception>
+    /// <exception cref="KeeperStepException">The step threw, or did not end by its deadline.</exception>
     public async Task RunAsync(
         string step,
         TimeSpan deadline,
@@ -35,7 +35,7 @@ internal sealed class StepLog(EventLog events, TimeProvider clock)
                     ? new TimeoutException($"not done after {deadline.TotalSeconds:0} s", e)
                     : e;
             events.Publish(at => new KeeperStep(at, step, KeeperStepState.Failed, Elapsed(started), cause.Message));
-            throw new StepFailedException(step, cause);
+            throw new KeeperStepException(step, cause);
         }
     }
 

@@ -210,7 +210,7 @@ internal sealed class DesktopKeeper
 
         LastWords.Write(exception);
         var last = string.Join("\n", _events.LastConsoleLines(10));
-        var what = exception is StepFailedException failed ? failed.Message : $"unexpected: {exception.Message}";
+        var what = exception is KeeperStepException failed ? failed.Message : $"unexpected: {exception.Message}";
         return (new GuestExit(ReasonCodes.StartFailed, last.Length == 0 ? what : $"{what}\n{last}"), 1);
     }
 
