@@ -18,7 +18,7 @@ export default defineConfig({
   plugins: [signInPage],
   resolve: {
     alias: [
-      { find: "@oriel/desktop/parts", replacement: fileURLToPath(new URL("./packages/oriel-desktop/src/parts.ts", import.meta.url)) },
+      { find: "@oriel/desktop/internal", replacement: fileURLToPath(new URL("./packages/oriel-desktop/src/internal.ts", import.meta.url)) },
       { find: "@oriel/desktop", replacement: fileURLToPath(new URL("./packages/oriel-desktop/src/index.ts", import.meta.url)) },
     ],
   },

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { LatencyStages, StageHistory, stagesOf, total } from "../packages/oriel-desktop/src/latency.js";
-import { ratesOf } from "../packages/oriel-desktop/src/latencyView.js";
+import { ratesOf } from "../packages/oriel-desktop/src/latency-view.js";
 import { readSample } from "../packages/oriel-desktop/src/sample.js";
 import type { ShownFrame } from "../packages/oriel-desktop/src/link.js";
 import type { FrameMessage } from "../packages/oriel-desktop/src/messages.js";

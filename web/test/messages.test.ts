@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { codecString, headerLength, parseAccessUnit } from "../packages/oriel-desktop/src/annexb.js";
-import { mostPiece, PieceJoiner, toPieces } from "../packages/oriel-desktop/src/clipboardPieces.js";
+import { mostPiece, PieceJoiner, toPieces } from "../packages/oriel-desktop/src/clipboard-pieces.js";
 import { parseControlText, unwrapControl, wrap } from "../packages/oriel-desktop/src/messages.js";
-import { textDiff } from "../packages/oriel-desktop/src/textDiff.js";
+import { textDiff } from "../packages/oriel-desktop/src/text-diff.js";
 
 describe("messages", () => {
   test("wrap_EachChannel_IsTheProtocolsShape", () => {

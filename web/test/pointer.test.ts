@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { containedBox, desktopSizeFor, toGuest } from "../packages/oriel-desktop/src/geometry.js";
-import { PointerPackets } from "../packages/oriel-desktop/src/pointerPacket.js";
+import { PointerPackets } from "../packages/oriel-desktop/src/pointer-packet.js";
 import { TouchGestures, type TouchAction } from "../packages/oriel-desktop/src/touch.js";
 
 describe("PointerPackets", () => {

@@ -121,7 +121,7 @@ public sealed partial class SpecificationTests
     private static partial Regex Blanks();
 
     [GeneratedRegex(
-        @"^(Oriel\.[\w.]*Tests(?=: \w+\.\w+$)|web(?=: \w+\.\w+$)|(?:script|hosts|machine)(?=: \w+$)|bench/[\w.]+)(?:: ([\w.]+))?$"
+        @"^(Oriel\.[\w.]*Tests(?=: \w+\.\w+$)|web(?=: [\w-]+\.\w+$)|(?:script|hosts|machine)(?=: \w+$)|bench/[\w.]+)(?:: ([\w.-]+))?$"
     )]
     private static partial Regex OnlyReference();
 

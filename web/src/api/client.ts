@@ -1,4 +1,4 @@
-import { errorOf, headersFor, ServerError } from "@oriel/desktop/parts";
+import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
 import type { CreateRequest, Desktop, EgressView, Policy, SessionInfo } from "./types.js";
 
 const access = { base: "", token: null };

@@ -1,4 +1,4 @@
-import { Backoff, delay, errorOf, headersFor, ServerError } from "@oriel/desktop/parts";
+import { Backoff, delay, errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
 import { SseParser, type ServerEvent } from "./sse.js";
 
 export interface FeedTarget {

@@ -1,5 +1,5 @@
 /** The API's documents (docs/protocol.md). */
-import type { Reason } from "@oriel/desktop/parts";
+import type { Reason } from "@oriel/desktop/internal";
 
 export type DesktopState = "creating" | "booting" | "configuring" | "ready" | "paused" | "failed" | "destroying" | "destroyed";
 

@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import type { Reason } from "@oriel/desktop/parts";
+import type { Reason } from "@oriel/desktop/internal";
 import { api, asError, desktopUrl } from "../api/client.js";
 import { followFeed } from "../api/feed.js";
 import type { ServerEvent } from "../api/sse.js";

@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import type { Reason } from "@oriel/desktop/parts";
+import type { Reason } from "@oriel/desktop/internal";
 import { api, asError } from "../api/client.js";
 import { isAlive, isStarting, type Desktop, type SessionInfo } from "../api/types.js";
 import { go } from "../route.js";

@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { OrielDesktopElement } from "@oriel/desktop";
-import { Scope } from "@oriel/desktop/parts";
+import { Scope } from "@oriel/desktop/internal";
 import { base } from "./styles.js";
 
 /** The clipboard by hand, for browsers that do not let a page have it. */

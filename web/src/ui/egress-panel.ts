@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { Scope } from "@oriel/desktop/parts";
+import { Scope } from "@oriel/desktop/internal";
 import { api, asError } from "../api/client.js";
 import type { EgressEntry, EgressView, Policy } from "../api/types.js";
 import { egressSummary, reasonText } from "./egress-words.js";

@@ -1,5 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import type { Reason } from "@oriel/desktop/parts";
+import type { Reason } from "@oriel/desktop/internal";
 import { base } from "./styles.js";
 import { explain, type NextStep } from "./reasons.js";
 import { stepTitle } from "./steps.js";

@@ -1,4 +1,4 @@
-import { Backoff, delay, Scope } from "@oriel/desktop/parts";
+import { Backoff, delay, Scope } from "@oriel/desktop/internal";
 
 /**
  * Repeats `work` while the page is visible: `everyMs` after each success, with a growing pause after a failure. `now()` and showing

@@ -1,4 +1,4 @@
-import type { Reason } from "@oriel/desktop/parts";
+import type { Reason } from "@oriel/desktop/internal";
 
 export type NextStep = "retry" | "new" | "list" | "log" | "signin" | "reload";
 

@@ -1,6 +1,6 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import type { OrielDesktopElement, ViewerState } from "@oriel/desktop";
-import { Scope } from "@oriel/desktop/parts";
+import { Scope } from "@oriel/desktop/internal";
 import { api, asError } from "../api/client.js";
 import type { Desktop } from "../api/types.js";
 import { go } from "../route.js";

@@ -1,4 +1,4 @@
-import { mostClipboard } from "./clipboardPieces.js";
+import { mostClipboard } from "./clipboard-pieces.js";
 import { Scope } from "./scope.js";
 
 export interface ClipboardTarget {

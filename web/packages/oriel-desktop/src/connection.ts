@@ -1,5 +1,5 @@
 import { Backoff, delay } from "./backoff.js";
-import { heldBack } from "./heldBack.js";
+import { deferredEvents } from "./deferred-events.js";
 import type { CodecChoice, Link, LinkEvents, TransportChoice } from "./link.js";
 import { PeerLink } from "./peer.js";
 import { ServerError, Whep, type Access } from "./signalling.js";
@@ -118,7 +118,7 @@ export class Connection {
     for (;;) {
       await delay(backoff.next(), signal, this.#wake).catch(() => undefined);
       if (signal.aborted) return null;
-      const { events, release } = heldBack(this.#events);
+      const { events, release } = deferredEvents(this.#events);
       // Whatever is wrong is the WebSocket's to notice.
       const link = await this.#openPeer(events, signal).catch(() => null);
       if (link) {

@@ -1,12 +1,12 @@
 import type { ConnectionState } from "./connection.js";
 import type { Size } from "./geometry.js";
-import { chord } from "./keyState.js";
-import { LatencyView } from "./latencyView.js";
+import { chord } from "./key-state.js";
+import { LatencyView } from "./latency-view.js";
 import type { CodecChoice, TransportChoice } from "./link.js";
 import type { Reason } from "./messages.js";
 import { noticeFor } from "./notices.js";
 import { Session } from "./session.js";
-import { buildView, type View } from "./view.js";
+import { buildShadowTree, type ShadowTree } from "./shadow-tree.js";
 
 export interface ViewerState {
   state: "connecting" | "connected" | "playing" | "interrupted" | "reconnecting" | "failed" | "closed";
@@ -39,8 +39,8 @@ const hintMs = 4000;
 export class OrielDesktopElement extends HTMLElement {
   static readonly observedAttributes = ["src", "desktop", "token", "codec", "transport", "scale", "remote-resize", "latency"];
 
-  readonly #view: View = buildView(this);
-  readonly #latency = new LatencyView(this.#view.latency);
+  readonly #tree: ShadowTree = buildShadowTree(this);
+  readonly #latency = new LatencyView(this.#tree.latency);
   #session: Session | null = null;
   #state: ViewerState = idle();
   #restart: Promise<void> | null = null;
@@ -48,8 +48,8 @@ export class OrielDesktopElement extends HTMLElement {
 
   constructor() {
     super();
-    this.#view.keys.addEventListener("focus", () => this.#showHint());
-    this.#view.keys.addEventListener("blur", () => this.#hideHint());
+    this.#tree.keys.addEventListener("focus", () => this.#showHint());
+    this.#tree.keys.addEventListener("blur", () => this.#hideHint());
   }
 
   get state(): ViewerState {
@@ -92,7 +92,7 @@ export class OrielDesktopElement extends HTMLElement {
 
   /** Gives the keyboard to the desktop. */
   override focus(options?: FocusOptions): void {
-    this.#view.keys.focus(options);
+    this.#tree.keys.focus(options);
   }
 
   /** Presses keys in order and releases them in reverse. */
@@ -116,7 +116,7 @@ export class OrielDesktopElement extends HTMLElement {
 
   /** Opens a phone's keyboard (call it from a tap). */
   showKeyboard(): void {
-    this.#view.keys.focus({ preventScroll: true });
+    this.#tree.keys.focus({ preventScroll: true });
     (navigator as Navigator & { virtualKeyboard?: { show(): void } }).virtualKeyboard?.show();
   }
 
@@ -145,7 +145,7 @@ export class OrielDesktopElement extends HTMLElement {
         codec: oneOf<CodecChoice>(this.getAttribute("codec"), ["vp8", "h264"], "auto"),
         transport: oneOf<TransportChoice>(this.getAttribute("transport"), ["udp", "tcp", "websocket"], "auto"),
       },
-      this.#view,
+      this.#tree,
       this.#latency,
       {
         connection: (state) => this.#changed(state),
@@ -161,7 +161,7 @@ export class OrielDesktopElement extends HTMLElement {
   }
 
   #present(): void {
-    this.#view.latency.hidden = !this.hasAttribute("latency");
+    this.#tree.latency.hidden = !this.hasAttribute("latency");
     if (!this.#session) return;
     this.#session.remoteResize = this.hasAttribute("remote-resize");
     this.#session.layout();
@@ -190,7 +190,7 @@ export class OrielDesktopElement extends HTMLElement {
 
   #showNotice(): void {
     const { state, reason, message, attempt } = this.#state;
-    const { notice } = this.#view;
+    const { notice } = this.#tree;
     notice.hidden = state === "playing" || state === "closed";
     if (notice.hidden) {
       notice.replaceChildren();
@@ -214,20 +214,20 @@ export class OrielDesktopElement extends HTMLElement {
   }
 
   #leave(): void {
-    this.#view.keys.blur();
+    this.#tree.keys.blur();
     this.#emit("oriel-leave", null);
   }
 
   #showHint(): void {
     clearTimeout(this.#hintTimer);
     if (matchMedia("(pointer: coarse)").matches) return;
-    this.#view.hint.classList.add("on");
+    this.#tree.hint.classList.add("on");
     this.#hintTimer = setTimeout(() => this.#hideHint(), hintMs);
   }
 
   #hideHint(): void {
     clearTimeout(this.#hintTimer);
-    this.#view.hint.classList.remove("on");
+    this.#tree.hint.classList.remove("on");
   }
 
   #emit<K extends keyof ViewerEvents>(type: K, detail: ViewerEvents[K]["detail"]): void {

@@ -1,7 +1,7 @@
-import { KeyState, platformOf, type Modifiers } from "./keyState.js";
+import { KeyState, platformOf, type Modifiers } from "./key-state.js";
 import type { InputMessage } from "./messages.js";
 import { Scope } from "./scope.js";
-import { textDiff } from "./textDiff.js";
+import { textDiff } from "./text-diff.js";
 
 export interface KeyboardTarget {
   input(message: InputMessage): void;

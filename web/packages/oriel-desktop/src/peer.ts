@@ -1,6 +1,6 @@
 import type { CodecChoice, Link, LinkEnd, LinkEvents, LinkSample } from "./link.js";
 import { parseControlText, type ControlRequest, type InputMessage } from "./messages.js";
-import { PointerPackets } from "./pointerPacket.js";
+import { PointerPackets } from "./pointer-packet.js";
 import { Scope } from "./scope.js";
 import { applyRestart, onlyTransport, restartFragment } from "./sdp.js";
 import { readSample } from "./sample.js";

@@ -1,18 +1,18 @@
 import { Asks } from "./asks.js";
-import { PieceJoiner, toPieces } from "./clipboardPieces.js";
+import { PieceJoiner, toPieces } from "./clipboard-pieces.js";
 import { ClipboardSync } from "./clipboard.js";
 import { Connection, type ConnectionState } from "./connection.js";
 import { CursorView } from "./cursor.js";
 import { containedBox, desktopSizeFor, type Box, type Size } from "./geometry.js";
 import { KeyboardInput } from "./keyboard.js";
 import { LatencyStages } from "./latency.js";
-import { LatencyView, ratesOf } from "./latencyView.js";
+import { LatencyView, ratesOf } from "./latency-view.js";
 import type { CodecChoice, Link, LinkSample, ShownFrame, TransportChoice } from "./link.js";
 import type { ControlEvent, InputMessage, Reason } from "./messages.js";
 import { PointerInput } from "./pointer.js";
 import { Scope } from "./scope.js";
 import type { Access } from "./signalling.js";
-import type { View } from "./view.js";
+import type { ShadowTree } from "./shadow-tree.js";
 
 export interface SessionOptions {
   access: Access;
@@ -41,7 +41,7 @@ const pingMs = 20_000;
 /** Pings (one a second) without an answer after which the path is held for broken. */
 const mostUnanswered = 5;
 
-/** One desktop shown in one view: joins connection, input, clipboard, cursor and numbers; `close` takes all of it down. */
+/** One desktop shown in one viewer: joins connection, input, clipboard, cursor and numbers; `close` takes all of it down. */
 export class Session {
   remoteResize = false;
   readonly #scope = new Scope();
@@ -65,11 +65,11 @@ export class Session {
 
   constructor(
     options: SessionOptions,
-    private readonly view: View,
+    private readonly tree: ShadowTree,
     private readonly latency: LatencyView,
     private readonly events: SessionEvents,
   ) {
-    const { video, canvas, stage, keys, ghost } = view;
+    const { video, canvas, stage, keys, ghost } = tree;
     this.#connection = new Connection({
       ...options,
       video,
@@ -155,7 +155,7 @@ export class Session {
   #watch(): void {
     const scope = this.#scope;
     const observer = new ResizeObserver(() => this.layout());
-    observer.observe(this.view.stage);
+    observer.observe(this.tree.stage);
     scope.onClose(() => observer.disconnect());
     scope.on(document, "visibilitychange", () => {
       this.#connection.link?.control({ t: "visible", visible: !document.hidden });
@@ -165,7 +165,7 @@ export class Session {
     scope.on(window, "pageshow", () => this.#connection.wake(false));
     // A page that goes says so: the server need not count it as a viewer until its consent expires. One that comes back connects anew.
     scope.on(window, "pagehide", () => void this.#connection.link?.close());
-    scope.on(this.view.stage, "pointerleave", () => this.#keyboardSafe());
+    scope.on(this.tree.stage, "pointerleave", () => this.#keyboardSafe());
     const timer = setInterval(() => void this.#measure(), sampleMs);
     scope.onClose(() => clearInterval(timer));
   }
@@ -176,8 +176,8 @@ export class Session {
     this.#unanswered = 0;
     if (state.name === "connected") {
       const socket = state.link.kind === "websocket";
-      this.view.canvas.hidden = !socket;
-      this.view.video.hidden = socket;
+      this.tree.canvas.hidden = !socket;
+      this.tree.video.hidden = socket;
       state.link.control({ t: "visible", visible: !document.hidden });
       this.#asked = null;
       this.layout();
@@ -253,20 +253,20 @@ export class Session {
   }
 
   #touched(event: PointerEvent): void {
-    this.view.keys.focus({ preventScroll: true });
+    this.tree.keys.focus({ preventScroll: true });
     this.#keyboard.sync(event);
     void this.#clipboard.exchange();
   }
 
   #keyboardSafe(): void {
-    if (!this.view.keys.matches(":focus")) this.#keyboard.release();
+    if (!this.tree.keys.matches(":focus")) this.#keyboard.release();
   }
 
   /** Someone else (a program, another viewer) moved the pointer; one's own moves come back late and are not news. */
   #guestMoved(x: number, y: number): void {
     if (performance.now() - this.#movedAt < 400 || this.#size.width === 0) return;
     const picture = this.#picture();
-    const host = this.view.stage.getBoundingClientRect();
+    const host = this.tree.stage.getBoundingClientRect();
     const left = picture.left - host.left + (x / this.#size.width) * picture.width;
     const top = picture.top - host.top + (y / this.#size.height) * picture.height;
     this.#cursor.ghostAt(left, top);
@@ -294,7 +294,7 @@ export class Session {
   }
 
   #askSize(): void {
-    const { clientWidth: width, clientHeight: height } = this.view.stage;
+    const { clientWidth: width, clientHeight: height } = this.tree.stage;
     if (width < 200 || height < 120) return;
     const size = desktopSizeFor({ width, height }, window.devicePixelRatio);
     const same = (other: Size | null) => other?.width === size.width && other.height === size.height;
@@ -306,11 +306,11 @@ export class Session {
   }
 
   get #surface(): HTMLElement {
-    return this.view.video.hidden ? this.view.canvas : this.view.video;
+    return this.tree.video.hidden ? this.tree.canvas : this.tree.video;
   }
 
   get #actualSize(): boolean {
-    return (this.view.stage.getRootNode() as ShadowRoot).host.getAttribute("scale") === "actual";
+    return (this.tree.stage.getRootNode() as ShadowRoot).host.getAttribute("scale") === "actual";
   }
 
   #picture(): Box {
@@ -322,9 +322,9 @@ export class Session {
   #placeSurface(): void {
     const actual = this.#actualSize && this.#size.width > 0;
     const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = this.view.stage;
+    const { clientWidth, clientHeight } = this.tree.stage;
     const { width, height } = { width: this.#size.width / ratio, height: this.#size.height / ratio };
-    for (const surface of [this.view.video, this.view.canvas]) {
+    for (const surface of [this.tree.video, this.tree.canvas]) {
       surface.style.width = actual ? `${width}px` : "";
       surface.style.height = actual ? `${height}px` : "";
       surface.style.left = actual ? `${Math.max(0, (clientWidth - width) / 2)}px` : "";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chord, KeyState, platformOf, type KeyLike } from "../packages/oriel-desktop/src/keyState.js";
+import { chord, KeyState, platformOf, type KeyLike } from "../packages/oriel-desktop/src/key-state.js";
 
 function key(code: string, name: string, more: Partial<KeyLike> = {}): KeyLike {
   return { code, key: name, repeat: false, isComposing: false, ctrlKey: false, altKey: false, shiftKey: false, metaKey: false, ...more };

@@ -1,8 +1,11 @@
 import type { LinkEvents } from "./link.js";
 import type { ControlEvent } from "./messages.js";
 
-/** For a link that comes up behind the one in use: what its server tells waits for `release`, its frames and interruptions pass unheard until then. */
-export function heldBack(events: LinkEvents): { events: LinkEvents; release(): void } {
+/**
+ * For a link that comes up behind the one in use: its server's messages wait for `release`. Its frames and interruptions are dropped
+ * until then, since the picture is still the other link's.
+ */
+export function deferredEvents(events: LinkEvents): { events: LinkEvents; release(): void } {
   let waiting: ControlEvent[] | null = [];
   return {
     events: {
@@ -11,9 +14,9 @@ export function heldBack(events: LinkEvents): { events: LinkEvents; release(): v
       frame: (frame) => (waiting ? undefined : events.frame(frame)),
     },
     release() {
-      const told = waiting ?? [];
+      const deferred = waiting ?? [];
       waiting = null;
-      for (const event of told) events.control(event);
+      for (const event of deferred) events.control(event);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { viewerCss } from "./styles.js";
 
-/** The parts of the viewer's shadow tree. */
-export interface View {
+/** Those elements of the viewer's shadow tree that other modules use. */
+export interface ShadowTree {
   stage: HTMLElement;
   video: HTMLVideoElement;
   canvas: HTMLCanvasElement;
@@ -27,7 +27,7 @@ template.innerHTML = `
   <div class="notice" data-testid="viewer-notice" role="status" aria-live="polite" hidden></div>
 `;
 
-export function buildView(host: HTMLElement): View {
+export function buildShadowTree(host: HTMLElement): ShadowTree {
   const root = host.attachShadow({ mode: "open", delegatesFocus: true });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(viewerCss);

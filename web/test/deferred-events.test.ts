@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { heldBack } from "../packages/oriel-desktop/src/heldBack.js";
+import { deferredEvents } from "../packages/oriel-desktop/src/deferred-events.js";
 import type { LinkEvents } from "../packages/oriel-desktop/src/link.js";
 
-test("heldBack_UntilReleased_KeepsWhatIsToldInOrder", () => {
+test("deferredEvents_UntilReleased_KeepsMessagesInOrder", () => {
   const seen: unknown[] = [];
   const shown: LinkEvents = { control: (event) => seen.push(event), interrupted: (on) => seen.push(on), frame: () => seen.push("frame") };
-  const { events, release } = heldBack(shown);
+  const { events, release } = deferredEvents(shown);
   const frame = { rtp: null, width: 1, height: 1, receivedAt: null, decodeMs: 0, displayAt: 0 };
 
   events.control({ t: "pong", id: 1 });

@@ -1,5 +1,5 @@
 import type { InputMessage } from "./messages.js";
-import { press } from "./keyState.js";
+import { press } from "./key-state.js";
 
 /**
  * What a phone's keyboard did to the hidden text field, as keys and text: characters taken away at the end become Backspace,

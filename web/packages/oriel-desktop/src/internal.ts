@@ -1,4 +1,4 @@
-/** Parts of the viewer that the console uses as well; they touch no page and are no part of the package's surface. */
+/** What the console uses of the viewer beside the element. None of it touches a page, and the published package does not export it. */
 export { Backoff, delay } from "./backoff.js";
 export { errorOf, headersFor, ServerError } from "./signalling.js";
 export { Scope } from "./scope.js";
