@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import * as prettier from "prettier";
@@ -25,6 +26,17 @@ test("sources_OfThePage_AreLaidOutAsTheFormatterDoes", async () => {
     }
   }
   expect(wrong, "mend it with ./oriel format").toEqual([]);
+}, 120_000);
+
+test("sources_OfThePage_KeepTheLintersRules", () => {
+  const options = ["lint", "--reporter=json", "--max-diagnostics=none", "."];
+  const { stdout, stderr } = spawnSync(join(root, "node_modules/.bin/biome"), options, { cwd: root, encoding: "utf8" });
+  expect(stdout, stderr).toMatch(/^\{/);
+  const wrong = JSON.parse(stdout).diagnostics.map(
+    // What is wrong with a file's name is on line 0.
+    ({ category, location, message }) => `web/${location.path}:${location.start.line || 1}: ${category}: ${message}`,
+  );
+  expect(wrong).toEqual([]);
 }, 120_000);
 
 test("modules_OfThePage_FormNoCircle", () => {

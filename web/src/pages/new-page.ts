@@ -329,7 +329,7 @@ export class NewPage extends LitElement {
   #look(): TemplateResult {
     const { width, height } = this.form;
     const size = `${width || "1280"}x${height || "720"}`;
-    const window_ = `${2 * Math.floor(innerWidth / 2)}x${2 * Math.floor((innerHeight - 46) / 2)}`;
+    const windowSize = `${2 * Math.floor(innerWidth / 2)}x${2 * Math.floor((innerHeight - 46) / 2)}`;
     const choose = (value: string) => {
       const [w = "", h = ""] = value.split("x");
       this.#set({ width: w, height: h });
@@ -339,10 +339,10 @@ export class NewPage extends LitElement {
       <div class="field">
         <label for="width">Size</label>
         <div class="sizes">
-          ${[...sizes, window_].map(
+          ${[...sizes, windowSize].map(
             (value) =>
               html`<button type="button" aria-pressed=${String(value === size)} @click=${() => choose(value)}>
-                ${value === window_ ? "This window" : value.replace("x", " × ")}
+                ${value === windowSize ? "This window" : value.replace("x", " × ")}
               </button>`,
           )}
         </div>
