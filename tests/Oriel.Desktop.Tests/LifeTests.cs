@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Playwright;
 
 namespace Oriel.Desktop.Tests;
 
@@ -96,7 +97,8 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
     }
 
     /// <summary>
-    /// Paused, a guest with a busy program uses no time of a processor; resumed, it does again; a paused one can be destroyed.
+    /// Paused, a guest with a busy program uses no time of a processor; resumed, it does again; a paused one can be destroyed. A page that
+    /// shows it says that it is paused, and resumes it.
     /// </summary>
     [Fact]
     public async Task Pause_ReadyDesktop_StandsStillUntilResumed()
@@ -135,10 +137,25 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
             () => Task.FromResult(guest.Sum(Host.CpuTicksOf) > before ? null : "the guest uses no time"),
             TimeSpan.FromSeconds(20)
         );
-        using var again = await Server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
-        Assert.True(again.IsSuccessStatusCode);
+
+        var page = await Ring.OpenViewerAsync(id);
+        var sign = page.GetByTestId("paused");
+        Assert.False(await sign.IsVisibleAsync());
+        await PauseAsync();
+        await sign.GetByText("It was paused on request.").WaitForAsync();
+        await page.GetByTestId("resume").ClickAsync();
+        await sign.WaitForAsync(new() { State = WaitForSelectorState.Hidden });
+        Assert.Equal("awake\n", (await Server.ShellAsync(id, "echo awake")).Stdout);
+
+        await PauseAsync();
         await DestroyAsync(id);
         Assert.Null(Host.CgroupDirectoryOf(id));
+
+        async Task PauseAsync()
+        {
+            using var again = await Server.Api.PostAsync($"/api/desktops/{id}/pause", null, Token);
+            Assert.True(again.IsSuccessStatusCode, await again.Content.ReadAsStringAsync(Token));
+        }
     }
 
     [Fact]

@@ -41,6 +41,7 @@ export const api = {
   desktop: (id: string, signal?: AbortSignal) => json<Desktop>("GET", desktopUrl(id), undefined, signal),
   create: (request: CreateRequest) => json<Desktop>("POST", "/api/desktops", request),
   fork: (id: string) => json<Desktop>("POST", desktopUrl(id, "/fork"), {}),
+  resume: (id: string) => json<Desktop>("POST", desktopUrl(id, "/resume")),
   destroy: async (id: string) => void (await call("DELETE", desktopUrl(id))),
   egress: (id: string, signal?: AbortSignal) => json<EgressView>("GET", desktopUrl(id, "/egress"), undefined, signal),
   setEgress: (id: string, policy: Policy) => json<EgressView>("PUT", desktopUrl(id, "/egress"), policy),

@@ -105,10 +105,24 @@ export const shellStyles = css`
     min-height: 0;
     display: flex;
   }
+  .picture {
+    position: relative;
+    flex: 1;
+    min-width: 0;
+    min-height: 0;
+    display: flex;
+  }
   oriel-desktop {
     flex: 1;
     min-width: 0;
-    height: 100%;
+  }
+  paused-sign {
+    position: absolute;
+    z-index: 1;
+    left: 50%;
+    top: 50%;
+    transform: translate(-50%, -50%);
+    width: min(380px, calc(100% - 24px));
   }
   aside {
     width: min(440px, 45vw);

@@ -6,6 +6,7 @@ import type { Desktop } from "../api/types.js";
 import { go } from "../route.js";
 import type { ConfirmDialog } from "./confirm-dialog.js";
 import { icon, type IconName } from "./icons.js";
+import { isPauseShown } from "./paused-sign.js";
 import { loadPreferences, savePreferences, type ViewerPreferences } from "./preferences.js";
 import { specialKeys } from "./special-keys.js";
 import { base } from "./styles.js";
@@ -190,17 +191,29 @@ export class ViewerShell extends LitElement {
           : nothing
       }
       <div class="work">
-        <oriel-desktop
-          data-testid="viewer"
-          desktop=${this.desktop.id}
-          scale=${scale}
-          codec=${this.preferences.codec}
-          transport=${this.preferences.transport}
-          ?remote-resize=${remoteResize}
-          ?latency=${latency}
-          @oriel-state=${(event: CustomEvent<ViewerState>) => this.#state(event)}
-          @oriel-leave=${() => this.renderRoot.querySelector<HTMLElement>(".toolbar a")?.focus()}
-        ></oriel-desktop>
+        <div class="picture">
+          ${
+            // Before the viewer, which takes the Tab key for the desktop.
+            isPauseShown(this.desktop.state, this.viewer?.state)
+              ? html`<paused-sign
+                  data-testid="paused"
+                  .desktopId=${this.desktop.id}
+                  @resumed=${() => this.#element?.focus({ preventScroll: true })}
+                ></paused-sign>`
+              : nothing
+          }
+          <oriel-desktop
+            data-testid="viewer"
+            desktop=${this.desktop.id}
+            scale=${scale}
+            codec=${this.preferences.codec}
+            transport=${this.preferences.transport}
+            ?remote-resize=${remoteResize}
+            ?latency=${latency}
+            @oriel-state=${(event: CustomEvent<ViewerState>) => this.#state(event)}
+            @oriel-leave=${() => this.renderRoot.querySelector<HTMLElement>(".toolbar a")?.focus()}
+          ></oriel-desktop>
+        </div>
         ${this.#side()}
       </div>
       <confirm-dialog></confirm-dialog>
