@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Oriel.Desktop.Tests;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Bench;
 
@@ -12,7 +13,7 @@ internal static class FootprintScenario
     {
         var id = (await bench.Server.CreateDesktopAsync(new { name = "footprint" }))["id"]!.GetValue<string>();
         await bench.Server.WaitReadyAsync(id);
-        var bundle = Path.Combine(bench.Server.Data, "desktops", id);
+        var bundle = bench.Server.Layout.BundleOf(id).Path;
         var keeper = KeeperOf(bench.Server.Data, id);
         var guest = Host.ProcessesOf(bench.Server.Data, id).Where(pid => pid != keeper).ToList();
         List<string[]> rows =
@@ -58,7 +59,7 @@ internal static class FootprintScenario
     }
 
     public static int KeeperOf(string data, string id) =>
-        JsonNode.Parse(File.ReadAllText(Path.Combine(data, "desktops", id, "keeper.json")))!["pid"]!.GetValue<int>();
+        JsonNode.Parse(File.ReadAllText(new DataLayout(data).BundleOf(id).Identity))!["pid"]!.GetValue<int>();
 
     /// <summary>MiB, of the named lines of /proc/PID/status.</summary>
     private static double Memory(int pid, params string[] lines) => Sum($"/proc/{pid}/status", lines);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Oriel.Desktop.Tests;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Bench;
 
@@ -117,25 +118,21 @@ internal static class ImageSizeScenario
     private static async Task<long> CopyAsync(string store, long size)
     {
         var (source, manifest) = Directory
-            .EnumerateFiles(
-                Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"),
-                "manifest.json",
-                new EnumerationOptions { MaxRecursionDepth = 1, RecurseSubdirectories = true }
-            )
-            .Select(file => (Path.GetDirectoryName(file)!, JsonNode.Parse(File.ReadAllText(file))!))
+            .EnumerateDirectories(new DataLayout(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!).Images)
+            .Select(path => new ImageDirectory(path))
+            .Where(image => File.Exists(image.Manifest))
+            .Select(image => (image, JsonNode.Parse(File.ReadAllText(image.Manifest))!))
             .MaxBy(image => image.Item2["createdAt"]!.GetValue<DateTimeOffset>());
-        var target = Path.Combine(store, Path.GetFileName(source));
-        Directory.CreateDirectory(Path.Combine(target, "rootfs"));
-        Directory.CreateDirectory(Path.Combine(target, "disks"));
-        foreach (var name in new[] { "vmlinux", "initramfs" })
-        {
-            File.Copy(Path.Combine(source, "disks", name), Path.Combine(target, "disks", name));
-        }
+        var target = new ImageDirectory(Path.Combine(store, Path.GetFileName(source.Path)));
+        Directory.CreateDirectory(target.Tree);
+        Directory.CreateDirectory(target.Disks);
+        File.Copy(source.Kernel, target.Kernel);
+        File.Copy(source.Initramfs, target.Initramfs);
 
-        var disk = Path.Combine(target, "disks", "root.erofs");
-        var (length, digest) = await LengthenedAsync(Path.Combine(source, "disks", "root.erofs"), disk, size);
+        var disk = target.RootDisk;
+        var (length, digest) = await LengthenedAsync(source.RootDisk, disk, size);
         (manifest["disks"]!["root"]!["sha256"], manifest["disks"]!["root"]!["size"]) = (digest, length);
-        await File.WriteAllTextAsync(Path.Combine(target, "manifest.json"), manifest.ToJsonString());
+        await File.WriteAllTextAsync(target.Manifest, manifest.ToJsonString());
         return length;
     }
 

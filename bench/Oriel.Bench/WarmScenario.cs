@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Oriel.Desktop.Tests;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Bench;
 
@@ -59,7 +60,7 @@ internal static class WarmScenario
     private static async Task RestartWithAColdTemplateAsync(OrielServer server)
     {
         await server.StopAsync();
-        await File.WriteAllTextAsync(Path.Combine(server.Data, "templates.json"), """[{"name":"cold"}]""");
+        await File.WriteAllTextAsync(server.Layout.Templates, """[{"name":"cold"}]""");
         await server.RestartAsync();
     }
 

@@ -25,7 +25,7 @@ try
 {
     // Through the host's /proc, which is still mounted, so the pid is the one that the host knows.
     var identity = HostIdentity.Read();
-    var keeper = new DesktopKeeper(Bundle.Open(path));
+    var keeper = new DesktopKeeper(OwnBundle.Open(path));
     using var terminate = PosixSignalRegistration.Create(
         PosixSignal.SIGTERM,
         context =>

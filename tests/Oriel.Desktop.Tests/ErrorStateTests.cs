@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Playwright;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -84,7 +85,7 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
         SkipUnlessPrepared();
         await using var server = await OrielServer.StartAsync("--driver", "container");
         await server.StopAsync();
-        await File.WriteAllTextAsync(Path.Combine(server.Data, "templates.json"), """[{ "name": "default", "isolation": "vm" }]""", Token);
+        await File.WriteAllTextAsync(server.Layout.Templates, """[{ "name": "default", "isolation": "vm" }]""", Token);
         await server.RestartAsync();
         var page = await Ring.SignInAsync(server, Window);
         await page.GetByTestId("connect").First.ClickAsync();

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -9,7 +10,7 @@ internal static class Host
     /// <summary>The keeper of a desktop and all that descends from it, by the parents in /proc.</summary>
     public static IReadOnlyList<int> ProcessesOf(string data, string id)
     {
-        var bundle = Path.Combine(data, "desktops", id);
+        var bundle = new DataLayout(data).BundleOf(id).Path;
         var parents = Processes().ToDictionary(pid => pid, ParentOf);
         var roots = parents.Keys.Where(pid => CommandLineOf(pid).Contains(bundle, StringComparison.Ordinal)).ToHashSet();
         return [.. parents.Keys.Where(pid => Ancestors(pid, parents).Any(roots.Contains))];

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -66,7 +67,5 @@ public sealed class IdentityTests(Ring ring) : RingTests(ring)
     }
 
     private async Task<string> KeyAsync(string id, string name) =>
-        JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Server.Data, "desktops", id, "spec.json"), Token))![
-            name
-        ]!.GetValue<string>();
+        JsonNode.Parse(await File.ReadAllTextAsync(Server.Layout.BundleOf(id).Spec, Token))![name]!.GetValue<string>();
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -54,7 +55,7 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
             isReady == (state is "ready" or "paused"),
             (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!.ToJsonString()
         );
-        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(server.Layout.Desktops));
         await NoneIsLeftAsync(server, id);
     }
 
@@ -75,12 +76,12 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
             var reason = (await server.Api.GetFromJsonAsyncNode($"/api/desktops/{id}"))!["reason"]!;
             steps.Add($"{free >> 10} KiB: {reason["step"]} ({reason["code"]})");
             Assert.True(reason["code"]!.GetValue<string>() == "disk-full", reason.ToJsonString());
-            Assert.Empty(Directory.EnumerateFileSystemEntries(server.PathOf("desktops")));
+            Assert.Empty(Directory.EnumerateFileSystemEntries(server.Layout.Desktops));
             await NoneIsLeftAsync(server, id);
         }
 
         TestContext.Current.SendDiagnosticMessage("{0}", string.Join(", ", steps));
-        File.Delete(server.PathOf("fill"));
+        File.Delete(Path.Combine(server.Layout.Root, "fill"));
         Assert.True(await EndAsync(server, Ring.IdOf(await server.CreateDesktopAsync(Request))), string.Join(", ", steps));
     }
 
@@ -98,7 +99,7 @@ public sealed class InterruptedCreationTests(Ring ring) : RingTests(ring)
     /// <summary>Leaves so many bytes.</summary>
     private static void Fill(OrielServer server, int free)
     {
-        var path = server.PathOf("fill");
+        var path = Path.Combine(server.Layout.Root, "fill");
         File.Delete(path);
         using var file = File.Create(path, bufferSize: 0);
         var block = new byte[4096];

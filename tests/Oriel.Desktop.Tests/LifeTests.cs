@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -77,9 +78,7 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
         var id = Ring.IdOf(await Server.CreateDesktopAsync(new { name = "killed" }));
         await Server.WaitReadyAsync(id);
         var processes = Host.ProcessesOf(Server.Data, id);
-        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Server.Data, "desktops", id, "keeper.json"), Token))![
-            "pid"
-        ]!.GetValue<int>();
+        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(Server.Layout.BundleOf(id).Identity, Token))!["pid"]!.GetValue<int>();
         System.Diagnostics.Process.GetProcessById(keeper).Kill();
 
         await OrielServer.EventuallyAsync(
@@ -272,11 +271,11 @@ public sealed class LifeTests(Ring ring) : RingTests(ring)
             () =>
             {
                 var alive = processes.Where(Host.IsAlive).ToArray();
-                var bundle = Path.Combine(Server.Data, "desktops", id);
+                var bundle = Server.Layout.BundleOf(id);
                 var mounts = File.ReadLines("/proc/self/mounts").Where(line => line.Contains(id, StringComparison.Ordinal)).ToArray();
                 return Task.FromResult(
                     alive.Length > 0 ? $"processes are left: {string.Join(", ", alive)}"
-                    : Directory.Exists(bundle) ? $"files are left: {string.Join(", ", Directory.EnumerateFileSystemEntries(bundle))}"
+                    : bundle.Exists ? $"files are left: {string.Join(", ", Directory.EnumerateFileSystemEntries(bundle.Path))}"
                     : mounts.Length > 0 ? $"mounts are left: {string.Join(", ", mounts)}"
                     : null
                 );

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -65,7 +66,7 @@ public sealed partial class OrielServer : IAsyncDisposable
         var data = Directory.CreateTempSubdirectory("oriel-desktop-ring-").FullName;
         if (templates is not null)
         {
-            await File.WriteAllTextAsync(Path.Combine(data, "templates.json"), templates.ToJsonString());
+            await File.WriteAllTextAsync(new DataLayout(data).Templates, templates.ToJsonString());
         }
 
         var server = new OrielServer(data, options);
@@ -83,8 +84,8 @@ public sealed partial class OrielServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>Where the test finds a file of the data directory.</summary>
-    public string PathOf(string name) => Path.Combine(_disk == 0 ? Data : $"/proc/{ProcessId}/root{Data}", name);
+    /// <summary>Where the test finds what is in the data directory.</summary>
+    public DataLayout Layout => new(_disk == 0 ? Data : $"/proc/{ProcessId}/root{Data}");
 
     /// <summary>A one-time sign-in URL of its own for each page, by the command that a person would use.</summary>
     public async Task<string> NewSignInUrlAsync()
@@ -104,7 +105,7 @@ public sealed partial class OrielServer : IAsyncDisposable
     }
 
     /// <summary>The API token, which also signs a page in.</summary>
-    public async Task<string> TokenAsync() => (await File.ReadAllTextAsync(PathOf("token"))).Trim();
+    public async Task<string> TokenAsync() => (await File.ReadAllTextAsync(Layout.Token)).Trim();
 
     /// <summary>SIGKILL, as a crash would end it: keepers and guests must live on.</summary>
     public async Task KillAsync()
@@ -272,7 +273,7 @@ public sealed partial class OrielServer : IAsyncDisposable
     private async Task LaunchAsync(int port)
     {
         var app = Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!;
-        var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
+        var images = new DataLayout(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!).Images;
         string[] store = _options.Contains("--images") ? [] : ["--images", images];
         string[] arguments =
         [

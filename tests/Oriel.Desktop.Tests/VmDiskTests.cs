@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -32,7 +33,7 @@ public sealed class VmDiskTests(Ring ring) : MachineTests(ring)
             )
         );
         await server.WaitReadyAsync(id, ReadyDeadline);
-        var disk = new FileInfo(Path.Combine(server.Data, "desktops", id, "scratch", "disk"));
+        var disk = new FileInfo(Path.Combine(server.Layout.BundleOf(id).Scratch, "disk"));
         Assert.Equal(DiskBytes, disk.Length);
         Assert.InRange(
             long.Parse(await RunAsync(server, id, "df --output=size --block-size=1 / | tail -n 1"), CultureInfo.InvariantCulture),

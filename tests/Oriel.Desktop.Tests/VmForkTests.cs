@@ -79,7 +79,7 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
         await Host.KillMachineAsync(server.Data, paused);
         await EndedWholeAsync(server, paused, "guest-killed");
         var machine = Host.MachineOf(server.Data, keeperless);
-        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(server.PathOf($"desktops/{keeperless}/keeper.json"), Token))!;
+        var keeper = JsonNode.Parse(await File.ReadAllTextAsync(server.Layout.BundleOf(keeperless).Identity, Token))!;
         using (var process = Process.GetProcessById(keeper["pid"]!.GetValue<int>()))
         {
             process.Kill();
@@ -101,7 +101,7 @@ public sealed class VmForkTests(Ring ring) : MachineTests(ring)
                     ["reason"]
                     ?["code"]?.GetValue<string>();
                 return told != reason ? $"the reason is {told}"
-                    : Directory.Exists(server.PathOf($"desktops/{id}")) ? "the bundle is still there"
+                    : server.Layout.BundleOf(id).Exists ? "the bundle is still there"
                     : null;
             },
             TimeSpan.FromSeconds(60)

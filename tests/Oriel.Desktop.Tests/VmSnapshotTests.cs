@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -23,13 +24,13 @@ public sealed class VmSnapshotTests(Ring ring) : MachineTests(ring)
                     : $"nothing waits yet: {pool.ToJsonString()}",
             Deadline
         );
-        var images = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images");
+        var images = new DataLayout(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!).Images;
         var memory = Directory
             .EnumerateDirectories(images)
-            .Select(image => Path.Combine(image, "snapshots"))
+            .Select(image => new ImageDirectory(image).Snapshots)
             .Where(Directory.Exists)
             .SelectMany(snapshots => Directory.EnumerateDirectories(snapshots))
-            .Select(snapshot => Path.Combine(snapshot, "memory"))
+            .Select(snapshot => new SnapshotDirectory(snapshot).Memory)
             .MaxBy(File.GetLastWriteTimeUtc)!;
         var before = await DigestAsync(memory);
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktop.Tests;
 
@@ -124,16 +125,18 @@ public sealed class VmTests(Ring ring) : MachineTests(ring)
             TimeSpan.FromSeconds(60)
         );
         await OrielServer.EventuallyAsync(
-            () => Task.FromResult(Directory.Exists(Path.Combine(server.Data, "desktops", id)) ? "the bundle is still there" : null),
+            () => Task.FromResult(server.Layout.BundleOf(id).Exists ? "the bundle is still there" : null),
             TimeSpan.FromSeconds(60)
         );
     }
 
     private static async Task RootDiskIsAsItWasAsync(string digest)
     {
-        var image = Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images", digest["sha256:".Length..]);
-        var manifest = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(image, "manifest.json"), Token))!;
-        await using var disk = File.OpenRead(Path.Combine(image, "disks", "root.erofs"));
+        var image = new ImageDirectory(
+            Path.Combine(new DataLayout(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!).Images, digest["sha256:".Length..])
+        );
+        var manifest = JsonNode.Parse(await File.ReadAllTextAsync(image.Manifest, Token))!;
+        await using var disk = File.OpenRead(image.RootDisk);
         Assert.Equal(
             manifest["disks"]!["root"]!["sha256"]!.GetValue<string>(),
             Convert.ToHexStringLower(await SHA256.HashDataAsync(disk, Token))

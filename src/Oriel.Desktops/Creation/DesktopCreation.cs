@@ -94,7 +94,7 @@ internal sealed class DesktopCreation(
         switch (origin)
         {
             case Origin.Fork { Source: var source }:
-                var directory = Path.Combine(resources.Bundle, BundleLayout.Fork);
+                var directory = resources.Bundle.Fork;
                 var copy = await PrepareAsync(null, new KeeperSnapshot(directory, IsRestore: true, IsOwn: true), cancellationToken);
                 var copied = await _steps.RunAsync(
                     StepNames.Observe,
@@ -163,11 +163,11 @@ internal sealed class DesktopCreation(
                 var cgroup = resources.TakeBundle();
                 var keeper = new KeeperSpec(
                     desktop.Id.ToString(),
-                    resources.Bundle,
+                    resources.Bundle.Path,
                     desktop.Driver,
                     context.Images.PathOf(image.Digest),
                     desktop.ImageDigest,
-                    context.Options.EgressSocket,
+                    context.Options.Layout.EgressSocket,
                     RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
                     RandomNumberGenerator.GetBytes(GuestRules.KeyBytes),
                     spec.Hostname,
@@ -265,7 +265,7 @@ internal sealed class DesktopCreation(
     /// <returns>Of the newest step of the former machine, in the guest's microseconds.</returns>
     private async Task<long> RenewAsync(KeeperSpec keeper, byte[] formerKey, StepProgress progress, CancellationToken cancellationToken)
     {
-        using var link = new AgentLink(Path.Combine(resources.Bundle, BundleLayout.AgentSocket), formerKey);
+        using var link = new AgentLink(resources.Bundle.AgentSocket, formerKey);
         var agent = await AgentReach.WaitAsync(() => link, progress, context.Clock, cancellationToken);
         var renewal = GuestFreshness.Renewal(context.Clock);
         (renewal.DesktopId, renewal.AgentKey) = (keeper.DesktopId, ByteString.CopyFrom(keeper.AgentKey));
@@ -347,7 +347,7 @@ internal sealed class DesktopCreation(
                 }
 
                 var proofs = await attestor.RunAsync(session.Task, token);
-                var keeperPid = KeeperLiveness.ReadIdentity(resources.Bundle)?.Pid ?? 0;
+                var keeperPid = resources.Bundle.ReadIdentity()?.Pid ?? 0;
                 document = proofs.ToDocument(reports.Snapshot, agent.AgentVersion, keeperPid, startedAt, context.Clock.GetUtcNow());
             },
             cancellationToken

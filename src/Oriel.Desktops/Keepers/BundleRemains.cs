@@ -1,4 +1,5 @@
 using Oriel.Desktops.Node;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Keepers;
 
@@ -10,10 +11,10 @@ internal static class BundleRemains
     /// </summary>
     /// <exception cref="IOException">Something could not be removed.</exception>
     /// <exception cref="InvalidOperationException">The keeper did not end.</exception>
-    public static async Task RemoveAsync(IKeeperHost keepers, string bundle, CancellationToken cancellationToken)
+    public static async Task RemoveAsync(IKeeperHost keepers, Bundle bundle, CancellationToken cancellationToken)
     {
         await keepers.KillAsync(bundle, cancellationToken);
-        if (KeeperLiveness.ReadSpec(bundle)?.Limits.Cgroup is { } cgroup)
+        if (bundle.ReadSpec()?.Limits.Cgroup is { } cgroup)
         {
             await CgroupDelegation.RemoveAsync(cgroup);
         }

@@ -1,4 +1,5 @@
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Keepers;
 
@@ -15,8 +16,8 @@ public interface IKeeperHost
     Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Ends a keeper at once, with everything in its namespaces. Nothing happens when it does not live.</summary>
-    Task KillAsync(string bundle, CancellationToken cancellationToken);
+    Task KillAsync(Bundle bundle, CancellationToken cancellationToken);
 
     /// <summary>Removes a bundle directory, also what belongs to subordinate user ids. Its keeper must have ended.</summary>
-    Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken);
+    Task RemoveBundleAsync(Bundle bundle, CancellationToken cancellationToken);
 }

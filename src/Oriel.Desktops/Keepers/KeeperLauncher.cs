@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Oriel.Linux.Processes;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Keepers;
 
@@ -42,21 +43,21 @@ public sealed class KeeperLauncher(string keeperPath)
     public async Task<KeeperIdentity> StartAsync(KeeperSpec spec, CancellationToken cancellationToken)
     {
         KeeperPrograms.Require();
-        Directory.CreateDirectory(spec.Bundle, OwnerOnly | UnixFileMode.UserExecute);
-        var identityPath = Path.Combine(spec.Bundle, BundleLayout.Identity);
-        if (File.Exists(identityPath))
+        var bundle = new Bundle(spec.Bundle);
+        Directory.CreateDirectory(bundle.Path, OwnerOnly | UnixFileMode.UserExecute);
+        if (File.Exists(bundle.Identity))
         {
-            throw new KeeperLaunchException($"{spec.Bundle} is another keeper's already.");
+            throw new KeeperLaunchException($"{bundle} is another keeper's already.");
         }
 
-        await WriteSpecAsync(spec, cancellationToken);
-        using var process = Process.Start(Command(spec, Path.Combine(spec.Bundle, BundleLayout.KeeperLog)))!;
+        await WriteSpecAsync(bundle, spec, cancellationToken);
+        using var process = Process.Start(Command(spec, bundle.KeeperLog))!;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(StartDeadline * spec.TimeScale);
         try
         {
             // The file is moved into place when the socket listens already.
-            while (!File.Exists(identityPath))
+            while (!File.Exists(bundle.Identity))
             {
                 if (process.HasExited)
                 {
@@ -66,7 +67,7 @@ public sealed class KeeperLauncher(string keeperPath)
                 await Task.Delay(LookPause, limit.Token);
             }
 
-            return KeeperLiveness.ReadIdentity(spec.Bundle) ?? throw new KeeperLaunchException("The keeper's identity vanished.");
+            return bundle.ReadIdentity() ?? throw new KeeperLaunchException("The keeper's identity vanished.");
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -120,10 +121,10 @@ public sealed class KeeperLauncher(string keeperPath)
             RedirectStandardError = true,
         };
 
-    private static async Task WriteSpecAsync(KeeperSpec spec, CancellationToken cancellationToken)
+    private static async Task WriteSpecAsync(Bundle bundle, KeeperSpec spec, CancellationToken cancellationToken)
     {
         await using var file = new FileStream(
-            Path.Combine(spec.Bundle, BundleLayout.Spec),
+            bundle.Spec,
             new FileStreamOptions
             {
                 Mode = FileMode.Create,
@@ -145,46 +146,6 @@ public sealed class KeeperLauncher(string keeperPath)
         catch (OperationCanceledException)
         {
             return "";
-        }
-    }
-}
-
-/// <summary>Removes a desktop's directory, whose scratch holds files of subordinate ids that the user itself may not remove.</summary>
-public static class ScratchRemover
-{
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
-
-    /// <summary>Removes the whole directory. The keeper must have ended. Succeeds where there is nothing.</summary>
-    /// <exception cref="IOException">Something could not be removed; the message names it.</exception>
-    public static async Task RemoveAsync(string bundle, CancellationToken cancellationToken)
-    {
-        if (!Directory.Exists(bundle))
-        {
-            return;
-        }
-
-        var full = Path.GetFullPath(bundle);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Deadline);
-        using var process = Process.Start(
-            new ProcessStartInfo("unshare", ["--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", "--one-file-system", "--", full])
-            {
-                RedirectStandardError = true,
-            }
-        )!;
-        try
-        {
-            var errors = await process.StandardError.ReadToEndAsync(limit.Token);
-            await process.WaitForExitAsync(limit.Token);
-            if (process.ExitCode != 0 || Directory.Exists(full))
-            {
-                throw new IOException($"{full} could not be removed: {errors.Trim()}");
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            ProcessTree.Kill(process);
-            throw;
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Keepers;
 
@@ -9,7 +10,7 @@ namespace Oriel.Desktops.Keepers;
 /// The lasting link to one desktop's keeper: reconnects while the keeper's process lives, passes each event on once although the
 /// keeper sends all of them again on every connection, and says so once when the keeper has ended.
 /// </summary>
-internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logger) : IAsyncDisposable
+internal sealed class KeeperLink(Bundle bundle, TimeProvider clock, ILogger logger) : IAsyncDisposable
 {
     /// <summary>Not an end: the link was let go while the keeper lived.</summary>
     public const string Detached = "detached";
@@ -89,7 +90,7 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
 
     private async Task ReadAsync(Action<KeeperEvent> handler)
     {
-        var path = Path.Combine(bundle, BundleLayout.KeeperSocket);
+        var path = bundle.KeeperSocket;
         try
         {
             while (!_stopping.IsCancellationRequested)
@@ -131,7 +132,7 @@ internal sealed class KeeperLink(string bundle, TimeProvider clock, ILogger logg
     /// <summary>What the keeper said last, over its socket or, to a server that was away, in its bundle.</summary>
     private KeeperEnd End()
     {
-        var last = _exited ?? KeeperLiveness.ReadExit(bundle);
+        var last = _exited ?? bundle.ReadExit();
         return new KeeperEnd(last?.Reason, last?.Detail);
     }
 

@@ -1,4 +1,5 @@
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Keepers;
 
@@ -23,9 +24,9 @@ public sealed class LocalKeeperHost(string keeperPath, TimeProvider clock) : IKe
         }
     }
 
-    public async Task KillAsync(string bundle, CancellationToken cancellationToken)
+    public async Task KillAsync(Bundle bundle, CancellationToken cancellationToken)
     {
-        if (KeeperLiveness.ReadIdentity(bundle) is not { } identity)
+        if (bundle.ReadIdentity() is not { } identity)
         {
             return;
         }
@@ -45,6 +46,6 @@ public sealed class LocalKeeperHost(string keeperPath, TimeProvider clock) : IKe
         }
     }
 
-    public Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken) =>
-        ScratchRemover.RemoveAsync(bundle, cancellationToken);
+    public Task RemoveBundleAsync(Bundle bundle, CancellationToken cancellationToken) =>
+        BundleRemover.RemoveAsync(bundle, cancellationToken);
 }

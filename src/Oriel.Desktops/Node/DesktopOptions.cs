@@ -1,13 +1,13 @@
 using Oriel.Linux.Files;
-using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Node;
 
 /// <summary>How this node keeps desktops.</summary>
 public sealed class DesktopOptions
 {
-    /// <summary>Absolute path of the data directory; holds <c>desktops/</c>, <c>images/</c>, <c>run/</c> and the database.</summary>
-    public required string DataDirectory { get; init; }
+    /// <summary>Its paths are absolute.</summary>
+    public required DataLayout Layout { get; init; }
 
     public DesktopDriver Driver { get; init; } = DesktopDriver.Container;
 
@@ -30,31 +30,6 @@ public sealed class DesktopOptions
     /// <summary>Of a step that reads or writes so much to this host's disk, on top of what it takes anyway.</summary>
     /// <param name="step">One of <see cref="Deadlines"/>, which are scaled already, or what a step takes of hardware.</param>
     public TimeSpan DeadlineFor(TimeSpan step, long bytes) => step + (SlowDisk.TimeFor(bytes) * Math.Max(1, Driver.TimeScale));
-
-    public string DesktopsDirectory => Path.Combine(DataDirectory, "desktops");
-
-    /// <summary>The address of a unix socket holds 107 bytes of path (unix(7)), and each desktop's sockets lie in its bundle.</summary>
-    /// <exception cref="IOException">The data directory's path is too long for that.</exception>
-    public static void RequireShortPath(string dataDirectory)
-    {
-        const int Longest = 107;
-        var longest = Path.Combine(dataDirectory, "desktops", "d-aaaaaaaaaa", BundleLayout.KeeperSocket);
-        var over = System.Text.Encoding.UTF8.GetByteCount(longest) - Longest;
-        if (over > 0)
-        {
-            throw new IOException(
-                $"The path of the data directory {dataDirectory} is {over} bytes too long for the sockets below it: take a shorter one (--data)."
-            );
-        }
-    }
-
-    public string RunDirectory => Path.Combine(DataDirectory, "run");
-
-    public string ImagesDirectory => Path.Combine(DataDirectory, "images");
-
-    public string EgressSocket => Path.Combine(RunDirectory, "egress.sock");
-
-    public string DatabasePath => Path.Combine(DataDirectory, "oriel.db");
 }
 
 /// <summary>Deadlines of the steps of a creation, each from the step's begin; generous enough for a loaded machine of two cores.</summary>

@@ -4,6 +4,7 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Pool;
 
@@ -63,11 +64,11 @@ internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider cloc
     /// <summary>The snapshot that a machine has just written can be found from now on.</summary>
     /// <param name="bundle">Of the desktop that it was made of, which still has its spec.</param>
     /// <returns>Why it cannot be found; null when it can.</returns>
-    public async Task<string?> CompleteAsync(DesktopTemplate template, ImageManifest image, string bundle, string directory)
+    public async Task<string?> CompleteAsync(DesktopTemplate template, ImageManifest image, Bundle bundle, string directory)
     {
         try
         {
-            var spec = KeeperLiveness.ReadSpec(bundle) ?? throw new IOException($"The bundle {bundle} has no spec.");
+            var spec = bundle.ReadSpec() ?? throw new IOException($"The bundle {bundle} has no spec.");
             await snapshots.CompleteAsync(directory, template, image, spec.AgentKey, clock.GetUtcNow(), CancellationToken.None);
             Update(template, outlook => outlook with { Refused = null });
             return null;

@@ -11,6 +11,7 @@ using Oriel.Desktops.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Desktops.Registry;
@@ -29,9 +30,7 @@ public sealed partial class DesktopService
             Adopt(desktop, events);
         }
 
-        foreach (
-            var bundle in Directory.EnumerateDirectories(Options.DesktopsDirectory).Where(path => !known.Contains(Path.GetFileName(path)))
-        )
+        foreach (var bundle in Options.Layout.Bundles().Where(bundle => !known.Contains(bundle.Name)))
         {
             await RemoveOrphanAsync(bundle, cancellationToken);
         }
@@ -49,9 +48,9 @@ public sealed partial class DesktopService
             return;
         }
 
-        var bundle = Path.Combine(Options.DesktopsDirectory, stored.Snapshot.Id.ToString());
-        var spec = KeeperLiveness.ReadSpec(bundle);
-        var identity = KeeperLiveness.ReadIdentity(bundle);
+        var bundle = Options.Layout.BundleOf(stored.Snapshot.Id.ToString());
+        var spec = bundle.ReadSpec();
+        var identity = bundle.ReadIdentity();
         var alive = spec is not null && identity is not null && KeeperLiveness.IsAlive(identity);
         var usable =
             alive && identity!.ProtocolVersion == KeeperIdentity.CurrentVersion && was is DesktopState.Ready or DesktopState.Paused;
@@ -78,7 +77,7 @@ public sealed partial class DesktopService
         desktop.Start((d, token) => was == DesktopState.Paused ? WatchOf(d).FollowAsync(token) : ReachAsync(d, token));
     }
 
-    private static Task Condemn(Desktop desktop, DesktopState was, string bundle)
+    private static Task Condemn(Desktop desktop, DesktopState was, Bundle bundle)
     {
         if (was is DesktopState.Failed or DesktopState.Destroying)
         {
@@ -87,8 +86,8 @@ public sealed partial class DesktopService
         }
         else if (was is DesktopState.Ready or DesktopState.Paused)
         {
-            var exit = KeeperLiveness.ReadExit(bundle);
-            var keeper = KeeperLiveness.ReadIdentity(bundle);
+            var exit = bundle.ReadExit();
+            var keeper = bundle.ReadIdentity();
             if (keeper is not null && keeper.ProtocolVersion != KeeperIdentity.CurrentVersion && KeeperLiveness.IsAlive(keeper))
             {
                 desktop.Fail(
@@ -141,14 +140,14 @@ public sealed partial class DesktopService
     }
 
     /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
-    private static string StepOf(DesktopSnapshot last, string bundle) =>
+    private static string StepOf(DesktopSnapshot last, Bundle bundle) =>
         last.RunningStep
         ?? last.State switch
         {
             DesktopState.Configuring => CreationSteps.Next(last.Steps, StepNames.ScreenSize),
             DesktopState.Booting => StepNames.Agent,
-            _ when KeeperLiveness.ReadIdentity(bundle) is not null => StepNames.GuestStart,
-            _ when Directory.Exists(bundle) => StepNames.Keeper,
+            _ when bundle.ReadIdentity() is not null => StepNames.GuestStart,
+            _ when bundle.Exists => StepNames.Keeper,
             _ => StepNames.Prepare,
         };
 
@@ -196,14 +195,14 @@ public sealed partial class DesktopService
 
     private void RemoveRemains(Desktop gone)
     {
-        if (Directory.Exists(gone.Resources.Bundle))
+        if (gone.Resources.Bundle.Exists)
         {
-            gone.Resources.AdoptRemains(KeeperLiveness.ReadSpec(gone.Resources.Bundle));
+            gone.Resources.AdoptRemains(gone.Resources.Bundle.ReadSpec());
             _ = gone.Resources.RemoveAsync(orderly: false);
         }
     }
 
-    private async Task RemoveOrphanAsync(string bundle, CancellationToken cancellationToken)
+    private async Task RemoveOrphanAsync(Bundle bundle, CancellationToken cancellationToken)
     {
         _logger.LogWarning("{Bundle} belongs to no known desktop; removing it", bundle);
         try
@@ -216,23 +215,17 @@ public sealed partial class DesktopService
         }
     }
 
-    private static IReadOnlyList<string> LastLines(string bundle)
+    private static IReadOnlyList<string> LastLines(Bundle bundle)
     {
         const int Lines = 20;
         const int TailBytes = 16 * 1024;
-        var lines = new List<string>();
-        foreach (var name in (string[])[BundleFiles.Keeper, BundleFiles.Console])
-        {
-            lines.AddRange(BundleFiles.Tail(Path.Combine(bundle, name), TailBytes).TakeLast(Lines));
-        }
-
-        return lines;
+        return [.. bundle.TailOfKeeperLog(TailBytes).TakeLast(Lines), .. bundle.TailOfConsoleLog(TailBytes).TakeLast(Lines)];
     }
 
     private async Task WatchAsync()
     {
         using var timer = new PeriodicTimer(WatchInterval, _context.Clock);
-        var disk = new HostDisk(() => _context.Node.Keepers.FreeBytes(Options.DesktopsDirectory));
+        var disk = new HostDisk(() => _context.Node.Keepers.FreeBytes(Options.Layout.Desktops));
         var forgotten = _context.Clock.GetUtcNow();
         try
         {

@@ -77,7 +77,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     /// <summary>Adopts or removes what earlier servers left, then watches over the host. Call once.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        Directory.CreateDirectory(Options.DesktopsDirectory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Directory.CreateDirectory(Options.Layout.Desktops, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (var template in _templates.All.Where(template => template.Limits.DiskBytes > 0 && !Options.Driver.HasScratchDisk))
         {
             _logger.LogWarning(
@@ -165,7 +165,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         if (
             snapshot.State != DesktopState.Ready
             || source.Attestation is not { } attestation
-            || KeeperLiveness.ReadSpec(source.Resources.Bundle) is not { } keeper
+            || source.Resources.Bundle.ReadSpec() is not { } keeper
         )
         {
             return CreateResult.WrongState(new VerbResult(DesktopVerb.Fork, snapshot.State, snapshot.State, Accepted: false).Message);

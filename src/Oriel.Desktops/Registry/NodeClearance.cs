@@ -2,6 +2,7 @@ using Oriel.Desktops.Events;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Registry;
 
@@ -10,15 +11,15 @@ namespace Oriel.Desktops.Registry;
 /// The caller holds the data directory's lock.
 /// </summary>
 /// <param name="store">Null where there is no database: then there are no records either.</param>
-public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, string desktopsDirectory, TimeProvider clock)
+public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, DataLayout layout, TimeProvider clock)
 {
     /// <returns>Each desktop's id, and why it could not be ended (null when it was).</returns>
     public async Task<IReadOnlyList<(string Id, string? Problem)>> EndAllAsync(DesktopReason reason, CancellationToken cancellationToken)
     {
         var records = store is null ? [] : await store.LoadAsync(DateTimeOffset.MaxValue, cancellationToken);
         var byId = records.ToDictionary(record => record.Desktop.Snapshot.Id.ToString(), record => record.Desktop);
-        var bundles = Directory.Exists(desktopsDirectory) ? Directory.GetDirectories(desktopsDirectory).Select(Path.GetFileName) : [];
-        var ended = bundles.Union(byId.Keys).Select(id => EndAsync(id!, byId.GetValueOrDefault(id!), reason, cancellationToken));
+        var ids = layout.Bundles().Select(bundle => bundle.Name).Union(byId.Keys);
+        var ended = ids.Select(id => EndAsync(id, byId.GetValueOrDefault(id), reason, cancellationToken));
         return await Task.WhenAll(ended);
     }
 
@@ -29,10 +30,10 @@ public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, stri
         CancellationToken cancellationToken
     )
     {
-        var bundle = Path.Combine(desktopsDirectory, id);
+        var bundle = layout.BundleOf(id);
         try
         {
-            if (Directory.Exists(bundle))
+            if (bundle.Exists)
             {
                 await BundleRemains.RemoveAsync(keepers, bundle, cancellationToken);
             }

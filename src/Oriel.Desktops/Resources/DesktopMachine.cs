@@ -8,6 +8,7 @@ using Oriel.Desktops.Node;
 using Oriel.Desktops.Steps;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Resources;
 
@@ -57,9 +58,9 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
     public Task Running => _running.Task;
 
     /// <summary>Hears what the keeper tells, from its start on, and makes its agent reachable.</summary>
-    public void Follow(string bundle, KeeperSpec spec)
+    public void Follow(Bundle bundle, KeeperSpec spec)
     {
-        Volatile.Write(ref _agent, new AgentLink(Path.Combine(bundle, BundleLayout.AgentSocket), spec.AgentKey));
+        Volatile.Write(ref _agent, new AgentLink(bundle.AgentSocket, spec.AgentKey));
         _memoryBytes = spec.Limits.MachineMemory();
         _keeper = new KeeperLink(bundle, clock, logger);
         _keeper.Start(OnKeeperEvent);

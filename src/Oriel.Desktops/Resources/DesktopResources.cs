@@ -6,6 +6,7 @@ using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
 using Oriel.Egress.Sessions;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Resources;
 
@@ -39,14 +40,14 @@ internal sealed class DesktopResources(
     /// <summary>The kernel has ended a program of the desktop for want of memory not long ago.</summary>
     public bool IsShortOfMemory => Volatile.Read(ref _kills)?.AreRecent() == true;
 
-    public string Bundle => Path.Combine(node.Options.DesktopsDirectory, id);
+    public Bundle Bundle => node.Options.Layout.BundleOf(id);
 
     /// <summary>Makes the bundle and takes a cgroup where they are delegated.</summary>
     /// <returns>The cgroup's directory, or null.</returns>
     public string? TakeBundle()
     {
         PushBundle();
-        Directory.CreateDirectory(Bundle, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Directory.CreateDirectory(Bundle.Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var cgroup = node.Cgroups.Create(id);
         if (cgroup is not null)
         {

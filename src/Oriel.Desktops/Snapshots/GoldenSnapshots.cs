@@ -6,6 +6,7 @@ using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
 using Oriel.Protocol;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Snapshots;
 
@@ -16,14 +17,12 @@ namespace Oriel.Desktops.Snapshots;
 /// </summary>
 public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILogger<GoldenSnapshots> logger)
 {
-    private const string Folder = "snapshots",
-        ManifestName = "snapshot.json",
-        UnfinishedPrefix = ".making-";
+    private const string UnfinishedPrefix = ".making-";
     private const int NameLength = 8;
 
     private readonly SnapshotUses _uses = new();
     private readonly ConcurrentDictionary<string, bool> _told = new();
-    private Task<SnapshotHost>? _host;
+    private Task<HostFingerprint>? _host;
 
     /// <summary>Of the snapshots that desktops of this server go on from.</summary>
     internal SharedMemories Memories { get; } = new();
@@ -146,7 +145,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
             Access = FileAccess.Write,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         };
-        await using (var stream = new FileStream(Path.Combine(directory, ManifestName), options))
+        await using (var stream = new FileStream(new SnapshotDirectory(directory).Manifest, options))
         {
             await JsonSerializer.SerializeAsync(stream, manifest, SnapshotJsonContext.Default.SnapshotManifest, cancellationToken);
         }
@@ -198,10 +197,10 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     private static SnapshotMachine MachineOf(DesktopTemplate template) =>
         new(template.Limits.MemoryBytes, template.Limits.Cpus, template.Limits.DiskBytes, template.Width, template.Height);
 
-    private static string RootOf(ImageStore images, ImageManifest image) => Path.Combine(images.PathOf(image.Digest), Folder);
+    private static string RootOf(ImageStore images, ImageManifest image) => images.DirectoryOf(image.Digest).Snapshots;
 
     /// <summary>Asked again when the program has been replaced: a desktop is started with the one of now.</summary>
-    private async Task<SnapshotHost?> HostAsync(CancellationToken cancellationToken)
+    private async Task<HostFingerprint?> HostAsync(CancellationToken cancellationToken)
     {
         if (driver.Vmm is not { } vmm)
         {
@@ -210,7 +209,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
 
         if (_host is not { IsCompletedSuccessfully: true } || !(await _host).IsOf(vmm))
         {
-            _host = SnapshotHost.ReadAsync(vmm, CancellationToken.None);
+            _host = HostFingerprint.ReadAsync(vmm, CancellationToken.None);
         }
 
         return await _host.WaitAsync(cancellationToken);
@@ -270,7 +269,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         try
         {
             var manifest = JsonSerializer.Deserialize(
-                File.ReadAllBytes(Path.Combine(directory, ManifestName)),
+                File.ReadAllBytes(new SnapshotDirectory(directory).Manifest),
                 SnapshotJsonContext.Default.SnapshotManifest
             );
             return manifest is { AgentKey.Length: GuestRules.KeyBytes }
@@ -297,7 +296,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
         return manifest.Files.Count == 0 ? "it has no files" : null;
     }
 
-    private string? Misfit(SnapshotManifest manifest, ImageManifest image, SnapshotHost? host)
+    private string? Misfit(SnapshotManifest manifest, ImageManifest image, HostFingerprint? host)
     {
         if (host is null || manifest.Driver != driver.Name || manifest.Accelerator != driver.Accelerator)
         {

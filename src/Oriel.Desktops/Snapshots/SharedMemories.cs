@@ -1,5 +1,5 @@
 using Oriel.Linux.Files;
-using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Desktops.Snapshots;
 
@@ -25,7 +25,7 @@ internal sealed class SharedMemories
                 // For all who wait for it: one of them going is no reason to stop.
                 entry = new Entry(
                     Task.Run(
-                        () => SealedMemory.CopyAsync(Path.Combine(directory, KeeperSnapshot.MemoryFile), CancellationToken.None),
+                        () => SealedMemory.CopyAsync(new SnapshotDirectory(directory).Memory, CancellationToken.None),
                         CancellationToken.None
                     )
                 );

@@ -15,7 +15,7 @@ internal sealed record SnapshotManifest(
     string ImageDigest,
     string Driver,
     string? Accelerator,
-    SnapshotHost Host,
+    HostFingerprint Host,
     SnapshotMachine Machine,
     ImageDisks? Disks,
     IReadOnlyDictionary<string, long> Files,

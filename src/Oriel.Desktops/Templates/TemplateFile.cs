@@ -9,8 +9,6 @@ namespace Oriel.Desktops.Templates;
 /// </summary>
 public static class TemplateFile
 {
-    public const string Name = "templates.json";
-
     private const int MaxName = 64;
     private const int MaxImage = 128;
     private const string AnyIsolation = "any",
@@ -36,7 +34,9 @@ public static class TemplateFile
             }
 
             var entries = JsonSerializer.Deserialize(File.ReadAllBytes(path), TemplatesJsonContext.Default.ListTemplateEntry) ?? [];
-            var templates = entries.Select(entry => ToTemplate(entry ?? throw new IOException($"{path}: an entry is null."))).ToList();
+            var templates = entries
+                .Select(entry => ToTemplate(entry ?? throw new IOException($"{path}: an entry is null."), Path.GetFileName(path)))
+                .ToList();
             return templates.DistinctBy(t => t.Name).Count() == templates.Count
                 ? templates
                 : throw new IOException($"{path}: a name is there twice.");
@@ -47,7 +47,7 @@ public static class TemplateFile
         }
     }
 
-    private static DesktopTemplate ToTemplate(TemplateEntry entry)
+    private static DesktopTemplate ToTemplate(TemplateEntry entry, string file)
     {
         var d = DesktopTemplate.Default;
         var policy = entry.Egress ?? d.Egress;
@@ -67,7 +67,7 @@ public static class TemplateFile
             ?? (entry.Isolation is null or AnyIsolation or VmIsolation ? null : $"isolation must be {AnyIsolation} or {VmIsolation}")
             ?? (entry.Cpus is null or >= 0 and < 10_000 ? null : "cpus must be a number of cores, or 0 for no limit");
         return error is not null
-            ? throw new IOException($"The template '{entry.Name}' in {Name}: {error}.")
+            ? throw new IOException($"The template '{entry.Name}' in {file}: {error}.")
             : new DesktopTemplate(
                 entry.Name,
                 entry.Image ?? d.Image,

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Oriel.Images.Disks;
 using Oriel.Images.Store;
 using Oriel.Images.Tools;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Images.Building;
 
@@ -43,7 +44,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         {
             await using var room = BootstrapRoom.Create(building, store.Path);
             var tar = await BaseTarAsync(request.Recipe, building, room, cancellationToken);
-            var root = ImageStore.RootOf(building);
+            var root = new ImageDirectory(building).Tree;
             await StepAsync("unpack", () => UnpackAsync(tar, root, cancellationToken));
             await StepAsync("files", () => LayFilesAsync(request, root, cancellationToken));
             await StepAsync(
@@ -198,7 +199,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
             {
                 var kernel = await KernelPackage.ReadAsync(tar, cancellationToken);
                 report($"kernel {kernel.Release}");
-                return await DiskBuilder.BuildAsync(kernel, building, cancellationToken);
+                return await DiskBuilder.BuildAsync(kernel, new ImageDirectory(building), cancellationToken);
             }
         );
     }
@@ -276,10 +277,10 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         if (store.Find(manifest.Digest) is { } same)
         {
             report($"the store has {manifest.Digest} already");
-            var disks = Path.Combine(target, ImageDisks.Folder);
+            var disks = new ImageDirectory(target).Disks;
             if (manifest.Disks is not null && !Directory.Exists(disks))
             {
-                Directory.Move(Path.Combine(building, ImageDisks.Folder), disks);
+                Directory.Move(new ImageDirectory(building).Disks, disks);
             }
 
             var updated = manifest with { BootTest = same.BootTest, Disks = same.Disks ?? manifest.Disks };

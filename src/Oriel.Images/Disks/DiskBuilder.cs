@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Oriel.Images.Store;
 using Oriel.Images.Tools;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Images.Disks;
 
@@ -11,9 +12,6 @@ namespace Oriel.Images.Disks;
 /// </summary>
 internal static class DiskBuilder
 {
-    private const string Kernel = "vmlinux";
-    private const string Initramfs = "initramfs";
-    private const string Root = "root.erofs";
     private const string RootFormat = "erofs";
 
     /// <summary>Any fixed one: disks are told apart by their place, and the same tree makes the same disk.</summary>
@@ -43,23 +41,22 @@ internal static class DiskBuilder
     public static string Version { get; } =
         Convert.ToHexStringLower(SHA256.HashData([.. Encoding.ASCII.GetBytes($"disks-1 {string.Join(' ', Modules)}"), .. Init]));
 
-    /// <param name="image">The image's directory; its rootfs is complete.</param>
-    public static async Task<ImageDisks> BuildAsync(KernelPackage kernel, string image, CancellationToken cancellationToken)
+    /// <param name="image">Its tree is complete.</param>
+    public static async Task<ImageDisks> BuildAsync(KernelPackage kernel, ImageDirectory image, CancellationToken cancellationToken)
     {
-        var folder = Path.Combine(image, ImageDisks.Folder);
-        Directory.CreateDirectory(folder);
-        await VmLinux.ExtractAsync(kernel.Image, Path.Combine(folder, Kernel), cancellationToken);
-        await WriteInitramfsAsync(kernel, Path.Combine(folder, Initramfs), folder, cancellationToken);
+        Directory.CreateDirectory(image.Disks);
+        await VmLinux.ExtractAsync(kernel.Image, image.Kernel, cancellationToken);
+        await WriteInitramfsAsync(kernel, image.Initramfs, image.Disks, cancellationToken);
         await Command.RunAsync(
-            MappedNamespace.Wrap("mkfs.erofs", "--quiet", "-T", "0", "-U", RootUuid, Path.Combine(folder, Root), ImageStore.RootOf(image)),
+            MappedNamespace.Wrap("mkfs.erofs", "--quiet", "-T", "0", "-U", RootUuid, image.RootDisk, image.Tree),
             null,
             cancellationToken
         );
         return new ImageDisks(
             kernel.Release,
-            await SealAsync(folder, Kernel, cancellationToken),
-            await SealAsync(folder, Initramfs, cancellationToken),
-            await SealAsync(folder, Root, cancellationToken),
+            await SealAsync(image.Kernel, cancellationToken),
+            await SealAsync(image.Initramfs, cancellationToken),
+            await SealAsync(image.RootDisk, cancellationToken),
             RootFormat
         );
     }
@@ -86,12 +83,15 @@ internal static class DiskBuilder
         archive.End();
     }
 
-    private static async Task<ImageFile> SealAsync(string folder, string name, CancellationToken cancellationToken)
+    private static async Task<ImageFile> SealAsync(string path, CancellationToken cancellationToken)
     {
-        var path = Path.Combine(folder, name);
         File.SetUnixFileMode(path, ReadOnly);
         await using var file = File.OpenRead(path);
-        return new ImageFile(name, Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken)), file.Length);
+        return new ImageFile(
+            Path.GetFileName(path),
+            Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken)),
+            file.Length
+        );
     }
 
     private static byte[] ReadInit()

@@ -12,9 +12,6 @@ namespace Oriel.Images.Store;
 /// <param name="RootFormat"><c>erofs</c>.</param>
 public sealed record ImageDisks(string KernelRelease, ImageFile Kernel, ImageFile Initramfs, ImageFile Root, string RootFormat)
 {
-    /// <summary>Of the folder in the image's directory.</summary>
-    public const string Folder = "disks";
-
     /// <summary>Bytes, of all of them.</summary>
     [JsonIgnore]
     public long Size => All.Sum(file => file.Size);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Oriel.Images.Tools;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Images.Store;
 
@@ -76,6 +77,10 @@ public sealed class ImageStore
             : throw new FormatException($"'{digest}' is not an image digest (sha256: and 64 hex digits).");
     }
 
+    /// <summary>What is in it, as <see cref="PathOf"/>.</summary>
+    /// <exception cref="FormatException">Not a digest.</exception>
+    public ImageDirectory DirectoryOf(string digest) => new(PathOf(digest));
+
     /// <summary>
     /// Whether the disks of an image are as they were made. A file is read once, and again only when it was touched since.
     /// </summary>
@@ -92,10 +97,7 @@ public sealed class ImageStore
 
         foreach (var disk in disks.All)
         {
-            if (
-                await seals.CheckAsync(System.IO.Path.Combine(PathOf(image.Digest), ImageDisks.Folder), disk, cancellationToken) is
-                { } problem
-            )
+            if (await seals.CheckAsync(DirectoryOf(image.Digest).Disks, disk, cancellationToken) is { } problem)
             {
                 return problem;
             }
@@ -113,7 +115,7 @@ public sealed class ImageStore
             return new ImageVerification(false, null, "no manifest that can be read");
         }
 
-        var tree = await TreeDigest.OfDirectoryAsync(RootOf(directory), cancellationToken);
+        var tree = await TreeDigest.OfDirectoryAsync(new ImageDirectory(directory).Tree, cancellationToken);
         if (tree.Digest != manifest.Digest)
         {
             return new ImageVerification(false, tree.Digest, $"the tree's digest is {tree.Digest}: it was changed after the build");
@@ -154,11 +156,9 @@ public sealed class ImageStore
         return manifest;
     }
 
-    internal static string RootOf(string directory) => System.IO.Path.Combine(directory, "rootfs");
-
     internal static void Write(string directory, ImageManifest manifest)
     {
-        var target = System.IO.Path.Combine(directory, "manifest.json");
+        var target = new ImageDirectory(directory).Manifest;
         var partial = target + ".new";
         File.WriteAllBytes(partial, JsonSerializer.SerializeToUtf8Bytes(manifest, ImagesJsonContext.Default.ImageManifest));
         File.Move(partial, target, overwrite: true);
@@ -171,7 +171,7 @@ public sealed class ImageStore
     {
         try
         {
-            var file = new FileInfo(System.IO.Path.Combine(directory, "manifest.json"));
+            var file = new FileInfo(new ImageDirectory(directory).Manifest);
             if (!file.Exists || file.Length > MaxManifestBytes)
             {
                 return null;

@@ -12,6 +12,7 @@ using Oriel.Linux.Namespaces;
 using Oriel.Linux.Processes;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Service;
 
@@ -26,7 +27,7 @@ internal sealed class DesktopKeeper
     private static readonly TimeSpan DefaultStop = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan DrainDeadline = TimeSpan.FromSeconds(1);
 
-    private readonly Bundle _bundle;
+    private readonly OwnBundle _bundle;
     private readonly EventLog _events = new(TimeProvider.System);
     private readonly StepLog _steps;
     private readonly RelayCounters _counters = new();
@@ -38,7 +39,7 @@ internal sealed class DesktopKeeper
     private readonly Lock _stopGate = new();
     private bool _stopping;
 
-    public DesktopKeeper(Bundle bundle)
+    public DesktopKeeper(OwnBundle bundle)
     {
         _bundle = bundle;
         _steps = new StepLog(_events, TimeProvider.System);
@@ -49,14 +50,14 @@ internal sealed class DesktopKeeper
     /// <returns>The exit code: 0 where the guest was started, whatever became of it.</returns>
     public async Task<int> RunAsync(KeeperIdentity identity)
     {
-        using var controlListener = UnixListener.Listen(BundleLayout.KeeperSocket);
+        using var controlListener = UnixListener.Listen(Bundle.Current.KeeperSocket);
         using var control = new CancellationTokenSource();
         _services.Add(_control.AcceptAsync(controlListener, control.Token));
         // Last: who reads it finds the socket answering.
         _bundle.WriteIdentity(identity);
         // Until here whoever started this listens at standard error; from here on it may go away.
         StandardStreams.JoinErrorToOutput();
-        using var console = new ConsoleLog(_bundle.PathOf(BundleLayout.ConsoleLog), _events);
+        using var console = new ConsoleLog(_bundle.Files.ConsoleLog, _events);
         GuestExit exit;
         var code = 0;
         try
@@ -153,7 +154,7 @@ internal sealed class DesktopKeeper
                 }
 
                 var attempts = await link;
-                _services.Add(new AgentRelay().AcceptAsync(UnixListener.Listen(BundleLayout.AgentSocket), _stop.Token));
+                _services.Add(new AgentRelay().AcceptAsync(UnixListener.Listen(Bundle.Current.AgentSocket), _stop.Token));
                 return $"{attempts} attempts";
             },
             _stop.Token
@@ -229,9 +230,9 @@ internal sealed class DesktopKeeper
             LastWords.Write(e);
         }
 
-        File.Delete(BundleLayout.AgentSocket);
+        File.Delete(Bundle.Current.AgentSocket);
         await _control.DrainAsync(DrainDeadline);
-        File.Delete(BundleLayout.KeeperSocket);
+        File.Delete(Bundle.Current.KeeperSocket);
         await _stop.CancelAsync();
     }
 }

@@ -43,8 +43,6 @@ public sealed record KeeperSpec(
 /// descriptor <see cref="SharedMemoryDescriptor"/>; null where there is none.</param>
 public sealed record KeeperSnapshot(string Directory, bool IsRestore, bool IsOwn = false, string? SharedMemory = null)
 {
-    public const string MemoryFile = "memory";
-
     /// <summary>One digit, as a shell has it.</summary>
     public const int SharedMemoryDescriptor = 9;
 }
@@ -108,28 +106,4 @@ public static class KeeperAdvice
     /// <summary>Without a cgroup v2 directory of its own a server can neither pause desktops nor limit them.</summary>
     public const string Cgroup =
         "start Oriel in a cgroup of its own: as a user systemd-run --user --scope -p Delegate=yes ./oriel up; as a systemd service Delegate=yes in its unit";
-}
-
-/// <summary>The names inside a bundle directory, <c>desktops/&lt;id&gt;/</c>.</summary>
-public static class BundleLayout
-{
-    public const string Spec = "spec.json";
-    public const string Identity = "keeper.json";
-    public const string KeeperLog = "keeper.log";
-    public const string ConsoleLog = "console.log";
-
-    /// <summary>What a VMM says of itself; the older part of it in <c>vmm.log.1</c>.</summary>
-    public const string VmmLog = "vmm.log";
-
-    /// <summary>A VMM's own figures, as it last told them.</summary>
-    public const string VmmMetrics = "vmm-metrics.json";
-    public const string KeeperSocket = "keeper.sock";
-    public const string AgentSocket = "agent.sock";
-    public const string Scratch = "scratch";
-
-    /// <summary>The files of the machine that a fork goes on from, until its keeper has taken them.</summary>
-    public const string Fork = "fork";
-
-    /// <summary>The keeper's last event, <c>exited</c>, for a server that was away when it happened.</summary>
-    public const string Exit = "exit.json";
 }

@@ -53,7 +53,7 @@ public sealed record ConsoleLine(long AtUs, string Line) : KeeperEvent(AtUs);
 /// <param name="Values">Counts since the start, such as of dropped packets, by name.</param>
 public sealed record KeeperCounters(long AtUs, IReadOnlyDictionary<string, long> Values) : KeeperEvent(AtUs);
 
-/// <summary>The last event; also in the bundle, as <see cref="BundleLayout.Exit"/>.</summary>
+/// <summary>The last event; also in the bundle, as <c>exit.json</c>.</summary>
 /// <param name="Reason">One of <see cref="ReasonCodes"/>.</param>
 public sealed record KeeperExit(long AtUs, string Reason, string? Detail = null) : KeeperEvent(AtUs);
 

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Oriel.Desktops.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Instance;
 
@@ -28,9 +29,9 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
     private readonly ConcurrentDictionary<string, DateTimeOffset> _seen = new();
 
     /// <summary>The token of a data directory; made when there is none.</summary>
-    public static string LoadOrCreateApiToken(string dataDirectory)
+    public static string LoadOrCreateApiToken(DataLayout layout)
     {
-        var path = Path.Combine(dataDirectory, "token");
+        var path = layout.Token;
         if (File.Exists(path) && File.ReadAllText(path).Trim() is { Length: > 0 } kept)
         {
             File.SetUnixFileMode(path, PrivateFile.OwnerOnly);

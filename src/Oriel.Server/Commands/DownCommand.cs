@@ -36,7 +36,7 @@ internal static class DownCommand
     private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellationToken)
     {
         var cgroup = CgroupDelegation.FindRoot(
-            ServerInstance.Read(options.DataDirectory) is { } server && Directory.Exists($"/proc/{server.Pid}")
+            ServerInstance.Read(options.Layout) is { } server && Directory.Exists($"/proc/{server.Pid}")
                 ? $"/proc/{server.Pid}"
                 : "/proc/self"
         );
@@ -47,8 +47,8 @@ internal static class DownCommand
         }
 
         // With the server gone and its lock in our hand nobody else touches bundles and records.
-        Directory.CreateDirectory(options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
-        using var held = ServerLock.TryTake(options.DataDirectory);
+        Directory.CreateDirectory(options.Layout.Run, PrivateFile.OwnerOnlyDirectory);
+        using var held = ServerLock.TryTake(options.Layout);
         if (held is null)
         {
             Console.Error.WriteLine("oriel: another server has just started here.");
@@ -58,7 +58,7 @@ internal static class DownCommand
         var clearance = new NodeClearance(
             await StoreAsync(options, cancellationToken),
             new LocalKeeperHost(options.Keeper, TimeProvider.System),
-            Path.Combine(options.DataDirectory, "desktops"),
+            options.Layout,
             TimeProvider.System
         );
         var ended = await clearance.EndAllAsync(
@@ -86,7 +86,7 @@ internal static class DownCommand
     /// <summary>Null where no server has ever run, or where its database cannot be used: what runs is ended all the same.</summary>
     private static async Task<DesktopStore?> StoreAsync(ServeOptions options, CancellationToken cancellationToken)
     {
-        var database = new DesktopDbContextFactory(Path.Combine(options.DataDirectory, "oriel.db"));
+        var database = new DesktopDbContextFactory(options.Layout.Database);
         if (!File.Exists(database.Path))
         {
             return null;
@@ -106,7 +106,7 @@ internal static class DownCommand
 
     private static async Task<bool> StopServerAsync(ServeOptions options, CancellationToken cancellationToken)
     {
-        if (ServerInstance.Read(options.DataDirectory) is not { } server || Find(server.Pid) is not { } found)
+        if (ServerInstance.Read(options.Layout) is not { } server || Find(server.Pid) is not { } found)
         {
             return true;
         }

@@ -5,6 +5,7 @@ using Oriel.Desktops.Node;
 using Oriel.Images.Building;
 using Oriel.Images.Store;
 using Oriel.Images.Tools;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Configuration;
 using Oriel.Server.Drivers;
@@ -64,9 +65,9 @@ internal static class ImageCommand
                 var report = Reporter();
                 try
                 {
-                    var data = parsed.GetValue(Data)!;
-                    var store = new ImageStore(DataDirectory.Images(data));
-                    var builder = new ImageBuilder(store, DataDirectory.Cache(data), TimeProvider.System, report);
+                    var layout = new DataLayout(parsed.GetValue(Data)!);
+                    var store = new ImageStore(layout.Images);
+                    var builder = new ImageBuilder(store, layout.Cache, TimeProvider.System, report);
                     var request = new ImageBuildRequest(
                         ImageRecipe.Load(parsed.GetValue(recipe)!),
                         parsed.GetValue(agent),
@@ -80,7 +81,7 @@ internal static class ImageCommand
                     );
                     if (image.BootTest is not { Passed: true } && !parsed.GetValue(noBootTest))
                     {
-                        image = await BootTestAsync(data, store, image, report, cancellation);
+                        image = await BootTestAsync(layout, store, image, report, cancellation);
                     }
 
                     Console.WriteLine(image.Digest);
@@ -115,8 +116,8 @@ internal static class ImageCommand
         command.SetAction(
             async (parsed, cancellation) =>
             {
-                var data = parsed.GetValue(Data)!;
-                var store = new ImageStore(DataDirectory.Images(data));
+                var layout = new DataLayout(parsed.GetValue(Data)!);
+                var store = new ImageStore(layout.Images);
                 if (store.Find(parsed.GetValue(wanted)!) is not { } image)
                 {
                     Console.Error.WriteLine($"There is no image '{parsed.GetValue(wanted)}'.");
@@ -125,7 +126,7 @@ internal static class ImageCommand
 
                 try
                 {
-                    return Outcome(await BootTestAsync(data, store, image, Console.Error.WriteLine, cancellation), untestedIsFine: false);
+                    return Outcome(await BootTestAsync(layout, store, image, Console.Error.WriteLine, cancellation), untestedIsFine: false);
                 }
                 catch (OperationCanceledException)
                 {
@@ -183,7 +184,7 @@ internal static class ImageCommand
         return DriverChoice.ResolveAsync(
             parsed.GetValue(Driver)!,
             keeper,
-            new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!)),
+            new ImageStore(new DataLayout(parsed.GetValue(Data)!).Images),
             cancellationToken
         );
     }
@@ -200,7 +201,7 @@ internal static class ImageCommand
 
     /// <summary>What an earlier test found holds no more once this one begins.</summary>
     private static async Task<ImageManifest> BootTestAsync(
-        string data,
+        DataLayout layout,
         ImageStore store,
         ImageManifest image,
         Action<string> report,
@@ -208,7 +209,7 @@ internal static class ImageCommand
     )
     {
         store.RecordBootTest(image.Digest, null);
-        var outcome = await new DesktopBootTest(data, TimeProvider.System).RunAsync(
+        var outcome = await new DesktopBootTest(layout.Root, TimeProvider.System).RunAsync(
             image,
             store.PathOf(image.Digest),
             report,
@@ -260,7 +261,7 @@ internal static class ImageCommand
                     return 1;
                 }
 
-                var store = new ImageStore(DataDirectory.Images(data));
+                var store = new ImageStore(new DataLayout(data).Images);
                 var (images, problem) = await ImageList.ReadAsync(store, () => DriverAsync(parsed, cancellation), cancellation);
                 if (problem is not null)
                 {
@@ -292,7 +293,7 @@ internal static class ImageCommand
         command.SetAction(
             async (parsed, cancellation) =>
             {
-                var store = new ImageStore(DataDirectory.Images(parsed.GetValue(Data)!));
+                var store = new ImageStore(new DataLayout(parsed.GetValue(Data)!).Images);
                 var wanted = parsed.GetValue(image);
                 var images =
                     wanted is null ? store.List()
@@ -325,11 +326,11 @@ internal static class ImageCommand
         command.SetAction(
             async (parsed, cancellation) =>
             {
-                var data = parsed.GetValue(Data)!;
+                var layout = new DataLayout(parsed.GetValue(Data)!);
                 var wanted = parsed.GetValue(image)!;
-                var removal = await new ImageStore(DataDirectory.Images(data)).RemoveAsync(
+                var removal = await new ImageStore(layout.Images).RemoveAsync(
                     wanted,
-                    digest => ImageList.IsInUse(data, digest),
+                    digest => ImageList.IsInUse(layout, digest),
                     cancellation
                 );
                 switch (removal)

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Images;
 using Spectre.Console;
 
@@ -95,19 +96,11 @@ internal static class ImageList
         writer.WriteEndArray();
     }
 
-    /// <summary>Whether a bundle in <c>desktops/</c> was made from this image: its spec.json has the digest.</summary>
-    public static bool IsInUse(string data, string digest)
-    {
-        var desktops = Path.Combine(data, "desktops");
-        return Directory.Exists(desktops)
-            && Directory
-                .EnumerateDirectories(desktops)
-                .Any(bundle =>
-                {
-                    var spec = Path.Combine(bundle, "spec.json");
-                    return File.Exists(spec) && File.ReadAllText(spec).Contains(digest, StringComparison.Ordinal);
-                });
-    }
+    /// <summary>Whether a desktop was made from this image: its spec has the digest, even one that no keeper could run by.</summary>
+    public static bool IsInUse(DataLayout layout, string digest) =>
+        layout
+            .Bundles()
+            .Any(bundle => File.Exists(bundle.Spec) && File.ReadAllText(bundle.Spec).Contains(digest, StringComparison.Ordinal));
 
     private static string TimeOf(DateTimeOffset at) => at.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
 

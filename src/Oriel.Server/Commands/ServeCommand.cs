@@ -205,11 +205,11 @@ internal static class ServeCommand
     private static async Task<int> RunAsync(ServeOptions options, CancellationToken cancellation)
     {
         Directory.CreateDirectory(options.DataDirectory, PrivateFile.OwnerOnlyDirectory);
-        Directory.CreateDirectory(options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
-        using var held = ServerLock.TryTake(options.DataDirectory);
+        Directory.CreateDirectory(options.Layout.Run, PrivateFile.OwnerOnlyDirectory);
+        using var held = ServerLock.TryTake(options.Layout);
         if (held is null)
         {
-            var other = ServerInstance.Read(options.DataDirectory);
+            var other = ServerInstance.Read(options.Layout);
             return Refuse(
                 $"A server runs on {options.DataDirectory} already{(other is null ? "" : $": {other.Url} (process {other.Pid})")}."
             );
@@ -231,7 +231,7 @@ internal static class ServeCommand
                 new HostParts { Logging = AddConsole, SearchPath = Programs.SearchPath },
                 stop.Token
             );
-            new ServerInstance(Environment.ProcessId, host.Url, host.CertificateFingerprint).Write(options.DataDirectory);
+            new ServerInstance(Environment.ProcessId, host.Url, host.CertificateFingerprint).Write(options.Layout);
             await AnnounceAsync(host, stop.Token);
             ServiceManager.TellReady();
             await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
@@ -248,7 +248,7 @@ internal static class ServeCommand
         }
         finally
         {
-            File.Delete(ServerInstance.PathIn(options.DataDirectory));
+            File.Delete(options.Layout.ServerFile);
         }
 
         TellWhatLivesOn(left);

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Oriel.Desktops.Store;
-using Oriel.Images.Store;
 using Oriel.Images.Tools;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Auth;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Instance;
@@ -24,11 +24,12 @@ internal static class TokenCommand
     }
 
     private static string Where(string data) =>
-        data == DataDirectory.Default() ? "" : $" --data {(data.Contains(' ') ? $"'{data}'" : data)}";
+        data == DataLayout.DefaultRoot() ? "" : $" --data {(data.Contains(' ') ? $"'{data}'" : data)}";
 
     private static async Task<int> RunAsync(string data, bool signIn, CancellationToken cancellationToken)
     {
-        var path = Path.Combine(data, "token");
+        var layout = new DataLayout(data);
+        var path = layout.Token;
         try
         {
             if (!File.Exists(path))
@@ -44,13 +45,13 @@ internal static class TokenCommand
                 return 0;
             }
 
-            if (ServerInstance.Read(data) is not { } server)
+            if (ServerInstance.Read(layout) is not { } server)
             {
                 Console.Error.WriteLine($"oriel: no server runs on {data}: start it first (./oriel up{Where(data)}).");
                 return 1;
             }
 
-            var tokens = new TokenService(new DesktopDbContextFactory(Path.Combine(data, "oriel.db")), token, TimeProvider.System);
+            var tokens = new TokenService(new DesktopDbContextFactory(layout.Database), token, TimeProvider.System);
             Console.WriteLine($"{server.Url}/signin#token={await tokens.NewSignInAsync(cancellationToken)}");
             return 0;
         }

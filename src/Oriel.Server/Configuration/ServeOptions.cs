@@ -1,6 +1,6 @@
 using System.Net;
 using Oriel.Desktops.Node;
-using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Server.Configuration;
 
@@ -12,6 +12,8 @@ public sealed record ServeOptions
 
     /// <summary>Absolute path.</summary>
     public required string DataDirectory { get; init; }
+
+    public DataLayout Layout => new(DataDirectory);
 
     /// <summary>Where the server listens. Anything but loopback means HTTPS.</summary>
     public IPAddress Bind { get; init; } = IPAddress.Loopback;
@@ -57,9 +59,7 @@ public sealed record ServeOptions
 
     public IReadOnlyDictionary<string, IPAddress> EgressHosts { get; init; } = new Dictionary<string, IPAddress>();
 
-    public string Images => ImagesDirectory ?? Oriel.Images.Store.DataDirectory.Images(DataDirectory);
-
-    public string RunDirectory => Path.Combine(DataDirectory, "run");
+    public string Images => ImagesDirectory ?? Layout.Images;
 
     public bool IsHttps => !IPAddress.IsLoopback(Bind) || Certificate is not null;
 

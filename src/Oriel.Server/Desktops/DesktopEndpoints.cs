@@ -190,12 +190,8 @@ internal static class DesktopEndpoints
     private static IResult Log(RouteDesktop route, DesktopService desktops)
     {
         var desktop = route.Desktop;
-        var bundle = Path.Combine(desktops.Options.DesktopsDirectory, desktop.Id.ToString());
-        List<string> lines =
-        [
-            .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Keeper), MaxLogBytes),
-            .. BundleFiles.Tail(Path.Combine(bundle, BundleFiles.Console), MaxLogBytes),
-        ];
+        var bundle = desktops.Options.Layout.BundleOf(desktop.Id.ToString());
+        List<string> lines = [.. bundle.TailOfKeeperLog(MaxLogBytes), .. bundle.TailOfConsoleLog(MaxLogBytes)];
         return Results.Json(
             new LogResponse(lines.Count > 0 ? lines : desktop.Snapshot.Reason?.Log ?? []),
             DesktopsApiJsonContext.Default.LogResponse

@@ -39,7 +39,7 @@ internal static class DriverChoice
                 Kernel = images
                     .List()
                     .Where(image => image.Disks is not null)
-                    .Select(image => Path.Combine(images.PathOf(image.Digest), ImageDisks.Folder, image.Disks!.Kernel.Name))
+                    .Select(image => Path.Combine(images.DirectoryOf(image.Digest).Disks, image.Disks!.Kernel.Name))
                     .FirstOrDefault(File.Exists),
             }
         );

@@ -35,7 +35,7 @@ internal static class HealthEndpoints
             images.List().Any(images.IsUsable)
                 ? new HealthCheck("image", true, null)
                 : new HealthCheck("image", false, "No usable image: ./oriel image build images/desktop"),
-            File.Exists(desktops.Options.EgressSocket)
+            File.Exists(desktops.Options.Layout.EgressSocket)
                 ? new HealthCheck("egress", true, null)
                 : new HealthCheck("egress", false, "The egress socket is not there."),
         };

@@ -54,7 +54,7 @@ internal sealed class OrielHost : IAsyncDisposable
     /// <exception cref="IOException">The address is in use, or the data directory's path is too long.</exception>
     public static async Task<OrielHost> StartAsync(ServeOptions options, HostParts parts, CancellationToken cancellationToken)
     {
-        DesktopOptions.RequireShortPath(options.DataDirectory);
+        options.Layout.RequireShortPath();
         var host = new OrielHost(options);
         try
         {
@@ -98,14 +98,14 @@ internal sealed class OrielHost : IAsyncDisposable
     private async Task StartAsync(HostParts parts, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.DataDirectory, PrivateFile.OwnerOnlyDirectory);
-        Directory.CreateDirectory(Options.RunDirectory, PrivateFile.OwnerOnlyDirectory);
+        Directory.CreateDirectory(Options.Layout.Run, PrivateFile.OwnerOnlyDirectory);
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
         parts.Logging(builder.Logging);
         var certificate = Options.IsHttps ? ServerCertificate.Load(Options, parts.Clock) : null;
         CertificateFingerprint = certificate is null ? null : ServerCertificate.Fingerprint(certificate);
         ConfigureKestrel(builder, certificate);
-        var database = new DesktopDbContextFactory(Path.Combine(Options.DataDirectory, "oriel.db"));
+        var database = new DesktopDbContextFactory(Options.Layout.Database);
         await database.MigrateAsync(cancellationToken);
         AddServices(builder.Services, database, parts);
         StreamingSetup.Add(builder, Options);
@@ -176,12 +176,10 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(clock);
         services.AddSingleton<IDbContextFactory<DesktopDbContext>>(database);
         services.AddSingleton<DesktopStore>();
-        services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.DataDirectory), clock));
+        services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.Layout), clock));
         services.AddSingleton<SignInLimiter>();
         services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
-        services.AddSingleton(
-            parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Path.Combine(Options.DataDirectory, TemplateFile.Name)), Options.Warm)
-        );
+        services.AddSingleton(parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Options.Layout.Templates), Options.Warm));
         services.AddSingleton(parts.Keepers ?? new LocalKeeperHost(Options.Keeper, clock));
         // Keepers that are not processes need no groups.
         services.AddSingleton(provider =>
@@ -193,7 +191,7 @@ internal sealed class OrielHost : IAsyncDisposable
         services.AddSingleton(
             new DesktopOptions
             {
-                DataDirectory = Options.DataDirectory,
+                Layout = Options.Layout,
                 Driver = Options.Driver,
                 MaxDesktops = Options.MaxDesktops,
                 Deadlines = parts.Deadlines.Scaled(Options.Driver.TimeScale),
@@ -216,7 +214,7 @@ internal sealed class OrielHost : IAsyncDisposable
     private EgressOptions EgressOptions(IServiceProvider provider) =>
         new()
         {
-            SocketPath = Path.Combine(Options.RunDirectory, "egress.sock"),
+            SocketPath = Options.Layout.EgressSocket,
             AllowedPrivate = Options.EgressAllow,
             Hosts = Options.EgressHosts,
             OwnPorts = () => [_port, .. StreamingSetup.MediaPorts(provider)],

@@ -13,6 +13,7 @@ using Oriel.Images.Tools;
 using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Configuration;
 using Oriel.Server.Host;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
@@ -71,8 +72,9 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         ServeOptions Prepare(string place)
         {
             // A store with this one image: it is not usable yet, and the test must not take another of that name.
-            Directory.CreateDirectory(Path.Combine(place, "images"));
-            Directory.CreateSymbolicLink(Path.Combine(place, "images", Path.GetFileName(imageDirectory)), imageDirectory);
+            var images = new DataLayout(place).Images;
+            Directory.CreateDirectory(images);
+            Directory.CreateSymbolicLink(Path.Combine(images, Path.GetFileName(imageDirectory)), imageDirectory);
             return new ServeOptions
             {
                 DataDirectory = place,

@@ -3,6 +3,7 @@ using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Configuration;
 using Oriel.Server.Host;
 
@@ -16,6 +17,8 @@ namespace Oriel.Server.ImageTasks;
 /// <param name="keepers">Null = processes of this host.</param>
 internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver, string? keeperPath, IKeeperHost? keepers = null)
 {
+    private readonly DataLayout _layout = new(dataDirectory);
+
     /// <summary>For one snapshot, under emulation on a busy machine.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(15);
 
@@ -66,7 +69,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
         TemplateCatalog catalog;
         try
         {
-            catalog = new TemplateCatalog(TemplateFile.Read(Path.Combine(dataDirectory, TemplateFile.Name)));
+            catalog = new TemplateCatalog(TemplateFile.Read(_layout.Templates));
         }
         catch (IOException e)
         {
@@ -82,7 +85,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
             return $"there is no template '{unknown}'; there are: {string.Join(", ", all.Select(template => template.Name))}";
         }
 
-        var store = new ImageStore(DataDirectory.Images(dataDirectory));
+        var store = new ImageStore(_layout.Images);
         List<string> withoutImage = [];
         foreach (var template in all.Where(template => wanted.Count == 0 || wanted.Contains(template.Name)))
         {
@@ -111,13 +114,13 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
         try
         {
             return await TemporaryServer.RunAsync(
-                dataDirectory,
+                _layout.Root,
                 "warm",
                 TimeProvider.System,
                 place => new ServeOptions
                 {
                     DataDirectory = place,
-                    ImagesDirectory = DataDirectory.Images(dataDirectory),
+                    ImagesDirectory = _layout.Images,
                     Driver = driver,
                     KeeperPath = keeperPath,
                     MaxDesktops = 2,

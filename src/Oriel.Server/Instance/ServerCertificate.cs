@@ -29,7 +29,7 @@ internal static class ServerCertificate
             }
         }
 
-        var path = Path.Combine(options.DataDirectory, "certificate.pem");
+        var path = options.Layout.Certificate;
         var now = clock.GetUtcNow();
         if (File.Exists(path))
         {

@@ -1,20 +1,19 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Server.Instance;
 
-/// <summary>Where the server of a data directory is; <c>run/server.json</c> while it runs.</summary>
+/// <summary>Where the server of a data directory is: <see cref="DataLayout.ServerFile"/> while it runs.</summary>
 /// <param name="Url">As a browser on this host reaches it, without a path.</param>
 internal sealed record ServerInstance(int Pid, string Url, string? CertificateFingerprint)
 {
-    public static string PathIn(string dataDirectory) => Path.Combine(dataDirectory, "run", "server.json");
-
     /// <summary>Null when there is none, or it cannot be read.</summary>
-    public static ServerInstance? Read(string dataDirectory)
+    public static ServerInstance? Read(DataLayout layout)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(PathIn(dataDirectory)), HostingJsonContext.Default.ServerInstance);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(layout.ServerFile), HostingJsonContext.Default.ServerInstance);
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
@@ -22,8 +21,8 @@ internal sealed record ServerInstance(int Pid, string Url, string? CertificateFi
         }
     }
 
-    public void Write(string dataDirectory) =>
-        PrivateFile.Write(PathIn(dataDirectory), JsonSerializer.SerializeToUtf8Bytes(this, HostingJsonContext.Default.ServerInstance));
+    public void Write(DataLayout layout) =>
+        PrivateFile.Write(layout.ServerFile, JsonSerializer.SerializeToUtf8Bytes(this, HostingJsonContext.Default.ServerInstance));
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
@@ -69,14 +68,14 @@ internal sealed class ServerLock : IDisposable
     private ServerLock(FileStream file) => _file = file;
 
     /// <returns>Null when another server holds it.</returns>
-    public static ServerLock? TryTake(string dataDirectory)
+    public static ServerLock? TryTake(DataLayout layout)
     {
         try
         {
             // FileShare.None takes an advisory lock (flock) on Linux.
             return new ServerLock(
                 new FileStream(
-                    Path.Combine(dataDirectory, "run", "server.lock"),
+                    layout.ServerLock,
                     new FileStreamOptions
                     {
                         Mode = FileMode.OpenOrCreate,

@@ -12,6 +12,7 @@ using Oriel.Images.Store;
 using Oriel.Images.Tools;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Desktops;
 
@@ -57,7 +58,7 @@ public sealed class RealDesktopTests
         {
             var desktop = (await node.Service.CreateAsync(Spec())).Desktop!;
             await UntilAsync(desktop, DesktopState.Configuring);
-            KeeperLiveness.Kill(KeeperLiveness.ReadIdentity(Path.Combine(data, "desktops", desktop.Id.ToString()))!);
+            KeeperLiveness.Kill(new DataLayout(data).BundleOf(desktop.Id.ToString()).ReadIdentity()!);
             await UntilAsync(desktop, DesktopState.Destroyed);
             Assert.Contains(
                 desktop.Snapshot.Reason!.Code,
@@ -194,7 +195,7 @@ public sealed class RealDesktopTests
             Assert.Skip("ORIEL_TEST_APP (oriel-keeper) and ORIEL_TEST_DATA (an image) are not set: ./oriel test sets them.");
         }
 
-        if (new ImageStore(Path.Combine(images, "images")).FindUsable("desktop") is null)
+        if (new ImageStore(new DataLayout(images).Images).FindUsable("desktop") is null)
         {
             Assert.Skip($"{images} has no usable image 'desktop'.");
         }
@@ -204,21 +205,22 @@ public sealed class RealDesktopTests
 
     private static async Task<Node> NodeAsync(string data)
     {
-        var run = Directory.CreateDirectory(Path.Combine(data, "run")).FullName;
-        var database = new DesktopDbContextFactory(Path.Combine(data, "oriel.db"));
+        var layout = new DataLayout(data);
+        Directory.CreateDirectory(layout.Run);
+        var database = new DesktopDbContextFactory(layout.Database);
         await database.MigrateAsync(Token);
         var egress = EgressGateway.Start(
-            new EgressOptions { SocketPath = Path.Combine(run, "egress.sock") },
+            new EgressOptions { SocketPath = layout.EgressSocket },
             TimeProvider.System,
             NullLogger<EgressGateway>.Instance
         );
-        var images = new ImageStore(Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!, "images"));
+        var images = new ImageStore(new DataLayout(Environment.GetEnvironmentVariable("ORIEL_TEST_DATA")!).Images);
         var keepers = new LocalKeeperHost(
             Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP")!, "oriel-keeper"),
             TimeProvider.System
         );
         var service = new DesktopService(
-            new DesktopOptions { DataDirectory = data },
+            new DesktopOptions { Layout = layout },
             new DesktopStore(database),
             keepers,
             egress,
@@ -235,7 +237,7 @@ public sealed class RealDesktopTests
 
     private static async Task AssertNothingLeftAsync(string data)
     {
-        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(data, "desktops")));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(new DataLayout(data).Desktops));
         // The kernel ends a killed keeper's parent a moment after the keeper itself.
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(50));

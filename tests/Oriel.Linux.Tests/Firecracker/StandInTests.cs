@@ -1,5 +1,6 @@
 using Oriel.Linux.Tests.Keeper;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Firecracker;
 
@@ -54,10 +55,7 @@ public sealed class StandInTests : IDisposable
             .ToDictionary(seen => seen.Name, seen => seen.Detail);
         Assert.Equal(["namespaces", "network", "scratch", "vm-start", "vm-boot"], done.Keys);
         Assert.StartsWith("Firecracker 1.16.1", done["vm-start"]);
-        var console = await File.ReadAllLinesAsync(
-            Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog),
-            TestContext.Current.CancellationToken
-        );
+        var console = await File.ReadAllLinesAsync(keeper.Bundle.ConsoleLog, TestContext.Current.CancellationToken);
         string[] said =
         [
             $"named {TestKeeper.DesktopId}",
@@ -80,14 +78,8 @@ public sealed class StandInTests : IDisposable
                 line.StartsWith("asked PUT /boot-source", StringComparison.Ordinal)
                 && line.Contains("8250.nr_uarts=0\"", StringComparison.Ordinal)
         );
-        Assert.Equal(
-            "the stand-in's log\n",
-            await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.VmmLog), TestContext.Current.CancellationToken)
-        );
-        Assert.Equal(
-            "{\"the stand-in\":1}",
-            await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.VmmMetrics), TestContext.Current.CancellationToken)
-        );
+        Assert.Equal("the stand-in's log\n", await File.ReadAllTextAsync(keeper.Bundle.VmmLog, TestContext.Current.CancellationToken));
+        Assert.Equal("{\"the stand-in\":1}", await File.ReadAllTextAsync(keeper.Bundle.VmmMetrics, TestContext.Current.CancellationToken));
     }
 
     [Theory]
@@ -176,7 +168,7 @@ public sealed class StandInTests : IDisposable
         }
 
         Assert.Equal(("snapshot of the machine", "mem_file of the machine"), (Read(kept, "state"), Read(kept, "memory")));
-        Assert.Equal(64L << 20, new FileInfo(Path.Combine(kept, "scratch")).Length);
+        Assert.Equal(64L << 20, new FileInfo(new SnapshotDirectory(kept).Scratch).Length);
 
         await using var restored = await StartAsync("VMM_STAYS=1", new KeeperSnapshot(kept, IsRestore: true));
         await restored.WaitForStepAsync("agent-link");
@@ -247,7 +239,7 @@ public sealed class StandInTests : IDisposable
             var fork = Directory.CreateDirectory(Path.Combine(_directory, $"fork{i}"), OwnerOnly).FullName;
             Assert.Null(await AskAsync(keeper, id => new ForkGuest(id, fork), hasStarted: i > 0));
             Assert.Equal(("snapshot of the machine", "mem_file of the machine"), (Read(fork, "state"), Read(fork, "memory")));
-            Assert.Equal(64L << 20, new FileInfo(Path.Combine(fork, "scratch")).Length);
+            Assert.Equal(64L << 20, new FileInfo(new SnapshotDirectory(fork).Scratch).Length);
         }
 
         await HasAskedAsync(keeper, [Paused, Created("Diff"), Resumed, Paused, Created("Full"), Resumed]);
@@ -265,7 +257,7 @@ public sealed class StandInTests : IDisposable
     private static string Read(string directory, string name) => File.ReadAllText(Path.Combine(directory, name));
 
     private static Task<string[]> ConsoleAsync(TestKeeper keeper) =>
-        File.ReadAllLinesAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog), TestContext.Current.CancellationToken);
+        File.ReadAllLinesAsync(keeper.Bundle.ConsoleLog, TestContext.Current.CancellationToken);
 
     /// <summary>
     /// What was asked of the VMM about a machine that is there, or to make it be there; the stand-in says it before it answers, and the

@@ -12,6 +12,7 @@ using Oriel.Linux.Tests.Keeper;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Firecracker;
 
@@ -90,17 +91,13 @@ public sealed class TinyGuestTests
             before: "mkdir -p \"$2/scratch\" && mount -t tmpfs -o size=32m,mode=755 tmpfs \"$2/scratch\""
         );
         await keeper.WaitForAsync<GuestRunning>(patience: Patience);
-        using var agent = await AgentConnection.OpenAsync(
-            Path.Combine(keeper.Bundle, BundleLayout.AgentSocket),
-            keeper.Spec.AgentKey,
-            Token
-        );
+        using var agent = await AgentConnection.OpenAsync(keeper.Bundle.AgentSocket, keeper.Spec.AgentKey, Token);
         var content = RandomNumberGenerator.GetBytes(64 * Mib);
         var put = PutAsync(agent, "/home/user/large", content);
         await keeper.WaitForAsync<MachineReport>(seen => seen.State == MachineState.Halted, Patience);
         await Assert.ThrowsAsync<TimeoutException>(() => RunAsync(agent, "true").WaitAsync(TimeSpan.FromSeconds(2), Token));
 
-        await keeper.InNamespacesAsync($"mount -o remount,size=1g '{keeper.Bundle}/scratch'");
+        await keeper.InNamespacesAsync($"mount -o remount,size=1g '{keeper.Bundle.Scratch}'");
         await keeper.WaitForAsync<MachineReport>(seen => seen.State == MachineState.Running, Patience);
         await put.WaitAsync(Patience, Token);
         var clear = new ExecStart { Command = "sh", User = "root" };
@@ -174,11 +171,7 @@ public sealed class TinyGuestTests
             )
         );
 
-        using var agent = await AgentConnection.OpenAsync(
-            Path.Combine(keeper.Bundle, BundleLayout.AgentSocket),
-            keeper.Spec.AgentKey,
-            Token
-        );
+        using var agent = await AgentConnection.OpenAsync(keeper.Bundle.AgentSocket, keeper.Spec.AgentKey, Token);
         await ConfigureAsync(agent);
         await AttestAsync(agent, keeper.Spec);
         var memory = await RunAsync(agent, "cat /proc/meminfo");
@@ -258,11 +251,7 @@ public sealed class TinyGuestTests
                     }
             );
             await other.WaitForAsync<GuestRunning>(patience: Patience);
-            using var second = await AgentConnection.OpenAsync(
-                Path.Combine(other.Bundle, BundleLayout.AgentSocket),
-                other.Spec.AgentKey,
-                Token
-            );
+            using var second = await AgentConnection.OpenAsync(other.Bundle.AgentSocket, other.Spec.AgentKey, Token);
             Assert.Equal(
                 "tiny\nkept\nkept\n",
                 await RunAsync(second, $"cat {Notes} /dev/shm/memory /home/user/disk; echo mine > /dev/shm/memory")

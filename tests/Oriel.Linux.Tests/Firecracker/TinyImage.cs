@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Oriel.Linux.Tests.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Firecracker;
 
@@ -40,20 +41,16 @@ internal sealed class TinyImage : IDisposable
 
     public static async Task<TinyImage> BuildAsync(CancellationToken cancellationToken)
     {
-        var disks = System.IO.Path.Combine(KeeperRing.Image, "disks");
-        Assert.SkipUnless(
-            File.Exists(System.IO.Path.Combine(disks, "vmlinux")),
-            $"The image in {KeeperRing.Image} has no disks: its recipe names no kernel."
-        );
+        var built = new ImageDirectory(KeeperRing.Image);
+        Assert.SkipUnless(File.Exists(built.Kernel), $"The image in {KeeperRing.Image} has no disks: its recipe names no kernel.");
         Assert.SkipWhen(Firecracker.Programs.Find("mkfs.erofs") is null, "Not installed: mkfs.erofs (Debian: erofs-utils).");
         var agent = System.IO.Path.Combine(Environment.GetEnvironmentVariable("ORIEL_TEST_APP") ?? "", "oriel-agent");
         Assert.SkipUnless(File.Exists(agent), "ORIEL_TEST_APP names no folder with an oriel-agent.");
         var image = new TinyImage(Directory.CreateTempSubdirectory("oriel-tiny-").FullName);
-        Directory.CreateDirectory(System.IO.Path.Combine(image.Path, "disks"));
-        foreach (var shared in (string[])["vmlinux", "initramfs"])
-        {
-            File.CreateSymbolicLink(System.IO.Path.Combine(image.Path, "disks", shared), System.IO.Path.Combine(disks, shared));
-        }
+        var tiny = new ImageDirectory(image.Path);
+        Directory.CreateDirectory(tiny.Disks);
+        File.CreateSymbolicLink(tiny.Kernel, built.Kernel);
+        File.CreateSymbolicLink(tiny.Initramfs, built.Initramfs);
 
         image.Plant(agent);
         await image.PackAsync(cancellationToken);
@@ -64,7 +61,7 @@ internal sealed class TinyImage : IDisposable
 
     private void Plant(string agent)
     {
-        var rootfs = System.IO.Path.Combine(KeeperRing.Image, "rootfs");
+        var rootfs = new ImageDirectory(KeeperRing.Image).Tree;
         foreach (
             var directory in (string[])
                 [
@@ -123,7 +120,7 @@ internal sealed class TinyImage : IDisposable
         // Owned by root in the guest, whoever built it.
         var start = new ProcessStartInfo(
             Firecracker.Programs.Find("mkfs.erofs")!,
-            ["--quiet", "--all-root", System.IO.Path.Combine(Path, "disks/root.erofs"), _tree]
+            ["--quiet", "--all-root", new ImageDirectory(Path).RootDisk, _tree]
         )
         {
             RedirectStandardError = true,

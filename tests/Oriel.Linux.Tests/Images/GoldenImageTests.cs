@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Oriel.Images.Building;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Images;
 
@@ -129,10 +130,10 @@ public sealed class GoldenImageTests
             Path.GetDirectoryName(Path.GetDirectoryName(Path.GetDirectoryName(Root!)!)!)!,
             $"bad-{Guid.NewGuid():n}"[..12]
         );
-        var image = Path.Combine(data, "images", new string('e', 64));
+        var image = new ImageDirectory(Path.Combine(new DataLayout(data).Images, new string('e', 64)));
         try
         {
-            Directory.CreateDirectory(image);
+            Directory.CreateDirectory(image.Path);
             await RunAsync(
                 "unshare",
                 "--map-root-user",
@@ -147,19 +148,17 @@ public sealed class GoldenImageTests
                 chmod 755 "$1/usr/bin/xfce4-session"
                 """,
                 Root!,
-                Path.Combine(image, "rootfs")
+                image.Tree
             );
-            var manifest = JsonNode.Parse(
-                await File.ReadAllTextAsync(Path.Combine(Path.GetDirectoryName(Root!)!, "manifest.json"), Token)
-            )!;
+            var manifest = JsonNode.Parse(await File.ReadAllTextAsync(new ImageDirectory(Path.GetDirectoryName(Root!)!).Manifest, Token))!;
             (manifest["digest"], manifest["bootTest"]) = ("sha256:" + new string('e', 64), null);
-            await File.WriteAllTextAsync(Path.Combine(image, "manifest.json"), manifest.ToJsonString(), Token);
+            await File.WriteAllTextAsync(image.Manifest, manifest.ToJsonString(), Token);
 
             var (code, output) = await TryAsync("dotnet", Path.Combine(app!, "oriel.dll"), "image", "test", "desktop", "--data", data);
             Assert.True(code == 1, output);
             Assert.Contains("failed its boot test and is not usable", output);
             Assert.Contains("xfce4-session", output);
-            var store = new ImageStore(Path.Combine(data, "images"), allowUntested: true);
+            var store = new ImageStore(new DataLayout(data).Images, allowUntested: true);
             var refused = Assert.Single(store.List());
             Assert.False(store.IsUsable(refused));
             Assert.Contains("session", refused.BootTest!.Reason);

@@ -1,6 +1,7 @@
 using Oriel.Images.Building;
 using Oriel.Images.Store;
 using Oriel.Images.Tools;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Images;
 
@@ -23,9 +24,9 @@ public sealed class ImageBuilderTests : IDisposable
 
     private string Recipe => Path.Combine(_path, "recipe");
 
-    private string Images => Path.Combine(_path, "images");
+    private string Images => new DataLayout(_path).Images;
 
-    private string Cache => Path.Combine(_path, "cache");
+    private string Cache => new DataLayout(_path).Cache;
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
 
@@ -48,7 +49,7 @@ public sealed class ImageBuilderTests : IDisposable
     [Fact]
     public async Task BuildAsync_AnEarlierBuildWasKilled_RemovesWhatItLeft()
     {
-        Directory.CreateDirectory(Path.Combine(Images, ImageStore.BuildingPrefix + "1", "rootfs", "etc"));
+        Directory.CreateDirectory(Path.Combine(new ImageDirectory(Path.Combine(Images, ImageStore.BuildingPrefix + "1")).Tree, "etc"));
         _ = BootstrapRoom.Create(_path, Images);
         await Assert.ThrowsAsync<CommandFailedException>(() => BuildAsync(TestContext.Current.CancellationToken));
         AssertNothingLeft();
@@ -69,7 +70,7 @@ public sealed class ImageBuilderTests : IDisposable
         var store = new ImageStore(Images);
         var digest = await AddAsync();
         Assert.True((await store.VerifyAsync(digest, TestContext.Current.CancellationToken)).Intact);
-        File.AppendAllText(Path.Combine(store.PathOf(digest), "rootfs", "file"), "!");
+        File.AppendAllText(Path.Combine(store.DirectoryOf(digest).Tree, "file"), "!");
         var after = await store.VerifyAsync(digest, TestContext.Current.CancellationToken);
         Assert.False(after.Intact);
         Assert.NotEqual(digest, after.Actual);
@@ -87,7 +88,7 @@ public sealed class ImageBuilderTests : IDisposable
     private async Task<string> AddAsync()
     {
         var building = Path.Combine(Images, "new");
-        var root = ImageStore.RootOf(building);
+        var root = new ImageDirectory(building).Tree;
         Directory.CreateDirectory(root);
         File.WriteAllText(Path.Combine(root, "file"), "content");
         File.CreateSymbolicLink(Path.Combine(root, "link"), "file");

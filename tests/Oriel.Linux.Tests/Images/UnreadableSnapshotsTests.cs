@@ -31,7 +31,7 @@ public sealed class UnreadableSnapshotsTests : IDisposable
             [],
             null
         );
-        var folder = Directory.CreateDirectory(Path.Combine(store.PathOf(image.Digest), "snapshots"));
+        var folder = Directory.CreateDirectory(store.DirectoryOf(image.Digest).Snapshots);
         var snapshots = new GoldenSnapshots(
             new DesktopDriver("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true"),
             store,

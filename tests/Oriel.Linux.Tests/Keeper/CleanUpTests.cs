@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Oriel.Desktops.Keepers;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -50,18 +51,18 @@ public sealed class CleanUpTests
         );
         Assert.False(KeeperLiveness.IsAlive(keeper.Identity));
         Assert.Equal(interfaces, Interfaces());
-        Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo"));
-        Assert.DoesNotContain(Mounts(), line => line.Contains(keeper.Bundle, StringComparison.Ordinal));
+        Assert.DoesNotContain(keeper.Bundle.Path, await File.ReadAllTextAsync("/proc/self/mountinfo"));
+        Assert.DoesNotContain(Mounts(), line => line.Contains(keeper.Bundle.Path, StringComparison.Ordinal));
         if (victim == "guest")
         {
-            var exit = await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit));
+            var exit = await File.ReadAllBytesAsync(keeper.Bundle.Exit);
             var last = (KeeperExit)JsonSerializer.Deserialize(exit, KeeperMessageContext.Default.KeeperMessage)!;
             Assert.Equal(("guest-killed", "signal 9"), (last.Reason, last.Detail));
         }
 
-        Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, "scratch/upper/root/file")));
-        await ScratchRemover.RemoveAsync(keeper.Bundle, CancellationToken.None);
-        Assert.False(Directory.Exists(keeper.Bundle));
+        Assert.Equal("kept\n", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle.Scratch, "upper/root/file")));
+        await BundleRemover.RemoveAsync(keeper.Bundle, CancellationToken.None);
+        Assert.False(keeper.Bundle.Exists);
     }
 
     [Fact]
@@ -84,13 +85,14 @@ public sealed class CleanUpTests
     public async Task Image_AfterADesktopWroteEverywhere_IsUnchanged()
     {
         await using var keeper = await TestKeeper.StartAsync();
-        var file = Path.Combine(keeper.Spec.ImagePath, "rootfs/etc/hostname");
-        var before = (File.Exists(file), Directory.GetLastWriteTimeUtc(Path.Combine(keeper.Spec.ImagePath, "rootfs/etc")));
+        var etc = Path.Combine(new ImageDirectory(keeper.Spec.ImagePath).Tree, "etc");
+        var file = Path.Combine(etc, "hostname");
+        var before = (File.Exists(file), Directory.GetLastWriteTimeUtc(etc));
 
         await keeper.RunAsync("echo changed > /etc/hostname; rm -rf /usr/share/doc; touch /etc/new");
 
-        Assert.Equal(before, (File.Exists(file), Directory.GetLastWriteTimeUtc(Path.Combine(keeper.Spec.ImagePath, "rootfs/etc"))));
-        Assert.False(File.Exists(Path.Combine(keeper.Spec.ImagePath, "rootfs/etc/new")));
+        Assert.Equal(before, (File.Exists(file), Directory.GetLastWriteTimeUtc(etc)));
+        Assert.False(File.Exists(Path.Combine(etc, "new")));
     }
 
     private static IEnumerable<string> Interfaces() => Directory.EnumerateDirectories("/sys/class/net").Order();

@@ -1,4 +1,5 @@
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -109,9 +110,12 @@ public sealed class FaultyHostTests : IDisposable
             () => $"there are {string.Join(", ", family.Where(member => member.IsThere))}",
             KeeperRing.Deadline
         );
-        Assert.DoesNotContain(keeper.Bundle, await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken));
-        await Oriel.Desktops.Keepers.ScratchRemover.RemoveAsync(keeper.Bundle, TestContext.Current.CancellationToken);
-        Assert.False(Directory.Exists(keeper.Bundle));
+        Assert.DoesNotContain(
+            keeper.Bundle.Path,
+            await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken)
+        );
+        await Oriel.Desktops.Keepers.BundleRemover.RemoveAsync(keeper.Bundle, TestContext.Current.CancellationToken);
+        Assert.False(keeper.Bundle.Exists);
     }
 
     private async Task<KeeperExit> FailAsync(string driver, string step, string before = "true")

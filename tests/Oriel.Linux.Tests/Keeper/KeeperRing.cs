@@ -1,3 +1,5 @@
+using Oriel.Protocol.Layout;
+
 namespace Oriel.Linux.Tests.Keeper;
 
 /// <summary>What the tests of this folder need from the machine; a test that cannot have it is skipped with the reason.</summary>
@@ -22,7 +24,7 @@ internal static class KeeperRing
             Assert.Skip("Keepers are tested as an ordinary user.");
         }
 
-        if (!File.Exists(Path.Combine(Image, "rootfs/usr/bin/perl")))
+        if (!File.Exists(Path.Combine(new ImageDirectory(Image).Tree, "usr/bin/perl")))
         {
             Assert.Skip($"No guest file system in {Image}; ORIEL_TEST_ROOTFS names one.");
         }

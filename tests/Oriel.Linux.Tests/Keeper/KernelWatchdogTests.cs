@@ -1,6 +1,7 @@
 using Oriel.Desktops.Keepers;
 using Oriel.Linux.Tests.Firecracker;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -19,14 +20,15 @@ public sealed class KernelWatchdogTests : IDisposable
 
     public KernelWatchdogTests()
     {
-        Directory.CreateDirectory(Path.Combine(_image, "disks"));
+        var image = new ImageDirectory(_image);
+        Directory.CreateDirectory(image.Disks);
         File.WriteAllBytes(Kernel, TinyKernel.Saying(LastWords + "\r\n"));
-        File.WriteAllText(Path.Combine(_image, "disks/initramfs"), "none");
-        File.WriteAllBytes(Path.Combine(_image, "disks/root.erofs"), new byte[4096]);
+        File.WriteAllText(image.Initramfs, "none");
+        File.WriteAllBytes(image.RootDisk, new byte[4096]);
         File.SetUnixFileMode(_image, (UnixFileMode)0b111_101_101);
     }
 
-    private string Kernel => Path.Combine(_image, "disks/vmlinux");
+    private string Kernel => new ImageDirectory(_image).Kernel;
 
     public void Dispose() => Directory.Delete(_image, recursive: true);
 
@@ -118,7 +120,7 @@ public sealed class KernelWatchdogTests : IDisposable
                 KeeperRing.Deadline
             );
             Assert.DoesNotContain(
-                keeper.Bundle,
+                keeper.Bundle.Path,
                 await File.ReadAllTextAsync("/proc/self/mountinfo", TestContext.Current.CancellationToken)
             );
         }

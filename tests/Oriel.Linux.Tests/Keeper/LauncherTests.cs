@@ -1,5 +1,6 @@
 using Oriel.Desktops.Keepers;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -28,9 +29,10 @@ public sealed class LauncherTests : IDisposable
     {
         KeeperRing.Require();
         var spec = SpecOf("b");
-        Directory.CreateDirectory(spec.Bundle);
-        File.CreateSymbolicLink(Path.Combine(spec.Bundle, BundleLayout.KeeperLog), "/dev/full");
-        File.CreateSymbolicLink(Path.Combine(spec.Bundle, $".{BundleLayout.Identity}.new"), "/dev/full");
+        var bundle = new Bundle(spec.Bundle);
+        Directory.CreateDirectory(bundle.Path);
+        File.CreateSymbolicLink(bundle.KeeperLog, "/dev/full");
+        File.CreateSymbolicLink(Path.Combine(bundle.Path, $".{Path.GetFileName(bundle.Identity)}.new"), "/dev/full");
         var fault = await Assert.ThrowsAsync<KeeperLaunchException>(() =>
             new KeeperLauncher(KeeperRing.KeeperPath).StartAsync(spec, CancellationToken.None)
         );

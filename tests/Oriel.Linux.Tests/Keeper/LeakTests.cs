@@ -222,7 +222,7 @@ public sealed class LeakTests
         Assert.Equal("connect: Connection refused\n", (await other.RunPerlAsync(Connect("192.168.100.2:7777"))).Output);
         await other.RunPerlAsync(Connect("192.168.100.3:7777"));
 
-        Assert.DoesNotContain("reached", await File.ReadAllLinesAsync(Path.Combine(one.Bundle, "console.log")));
+        Assert.DoesNotContain("reached", await File.ReadAllLinesAsync(one.Bundle.ConsoleLog));
         Assert.NotEqual(await NamespacesAsync(one), await NamespacesAsync(other));
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Oriel.Desktops.Keepers;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -46,7 +47,7 @@ public sealed class LifecycleTests
         await keeper.WaitForAsync<GuestRunning>();
 
         Assert.Equal(before, keeper.Seen.Where(seen => seen is not ConsoleLine));
-        Assert.Equal(keeper.Identity, KeeperLiveness.ReadIdentity(keeper.Bundle));
+        Assert.Equal(keeper.Identity, keeper.Bundle.ReadIdentity());
     }
 
     [Fact]
@@ -59,13 +60,10 @@ public sealed class LifecycleTests
         await keeper.WaitForEndAsync();
 
         Assert.Equal(("guest-exited", "exit code 7"), (exited.Reason, exited.Detail));
-        var kept = JsonSerializer.Deserialize(
-            await File.ReadAllBytesAsync(Path.Combine(keeper.Bundle, BundleLayout.Exit)),
-            KeeperMessageContext.Default.KeeperMessage
-        );
+        var kept = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(keeper.Bundle.Exit), KeeperMessageContext.Default.KeeperMessage);
         Assert.Equal(exited, kept);
-        Assert.False(File.Exists(Path.Combine(keeper.Bundle, BundleLayout.KeeperSocket)));
-        Assert.Contains("terminated", await File.ReadAllTextAsync(Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog)));
+        Assert.False(File.Exists(keeper.Bundle.KeeperSocket));
+        Assert.Contains("terminated", await File.ReadAllTextAsync(keeper.Bundle.ConsoleLog));
     }
 
     [Fact]
@@ -117,7 +115,7 @@ public sealed class LifecycleTests
 
         await keeper.RunAsync("head -c 6000000 /dev/zero | tr \"\\0\" x | fold -w 99 > /proc/1/fd/1; echo the-end > /proc/1/fd/1");
 
-        var log = Path.Combine(keeper.Bundle, BundleLayout.ConsoleLog);
+        var log = keeper.Bundle.ConsoleLog;
         await Eventually.HoldsAsync(
             () => File.ReadAllText(log).Contains("the-end", StringComparison.Ordinal),
             () => "the flood's end is not in console.log",

@@ -31,9 +31,10 @@ public sealed class RelayTests
     {
         await using var keeper = await TestKeeper.StartAsync();
 
-        foreach (var name in (string[])["agent.sock", "keeper.sock", "spec.json", "keeper.json"])
+        var bundle = keeper.Bundle;
+        foreach (var path in (string[])[bundle.AgentSocket, bundle.KeeperSocket, bundle.Spec, bundle.Identity])
         {
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(keeper.Bundle, name)));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
         }
     }
 

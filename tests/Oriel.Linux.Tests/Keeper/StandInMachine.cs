@@ -1,5 +1,6 @@
 using Oriel.Linux.Tests.Firecracker;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -59,7 +60,7 @@ internal sealed class StandInMachine : IDisposable
 
     public string Image => Path.Combine(_directory, "image");
 
-    public string Disks => Path.Combine(Image, "disks");
+    public string Disks => new ImageDirectory(Image).Disks;
 
     public void Take(string tool) => File.Delete(ProgramOf(tool));
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Oriel.Desktops.Keepers;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Keeper;
 
@@ -26,7 +27,7 @@ internal sealed class TestKeeper : IAsyncDisposable
 
     public KeeperIdentity Identity { get; private set; } = null!;
 
-    public string Bundle => Spec.Bundle;
+    public Bundle Bundle => new(Spec.Bundle);
 
     /// <summary>Events read so far.</summary>
     public List<KeeperEvent> Seen { get; } = [];
@@ -85,7 +86,7 @@ internal sealed class TestKeeper : IAsyncDisposable
         _control?.Dispose();
         Seen.Clear();
         _control = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await _control.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(Bundle, BundleLayout.KeeperSocket)));
+        await _control.ConnectAsync(new UnixDomainSocketEndPoint(Bundle.KeeperSocket));
         _events = new StreamReader(new NetworkStream(_control), Encoding.UTF8);
     }
 
@@ -156,7 +157,7 @@ internal sealed class TestKeeper : IAsyncDisposable
     public async Task<Socket> DialAgentAsync()
     {
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(Bundle, BundleLayout.AgentSocket)));
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Bundle.AgentSocket));
         return socket;
     }
 
@@ -209,14 +210,14 @@ internal sealed class TestKeeper : IAsyncDisposable
         _control?.Dispose();
         KeeperLiveness.Kill(Identity);
         await WaitForEndAsync();
-        await ScratchRemover.RemoveAsync(Bundle, CancellationToken.None);
+        await BundleRemover.RemoveAsync(Bundle, CancellationToken.None);
         Directory.Delete(_directory, recursive: true);
     }
 
     private string Describe()
     {
-        var console = Path.Combine(Bundle, BundleLayout.ConsoleLog);
-        var log = Path.Combine(Bundle, BundleLayout.KeeperLog);
+        var console = Bundle.ConsoleLog;
+        var log = Bundle.KeeperLog;
         return $"seen: {string.Join("; ", Seen.TakeLast(8))}\nconsole: {(File.Exists(console) ? File.ReadAllText(console) : "none")}"
             + $"\nkeeper: {(File.Exists(log) ? File.ReadAllText(log) : "none")}";
     }

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Server;
 
@@ -26,10 +27,7 @@ public sealed class BeyondLoopbackTests
             var fingerprint = string.Join(':', shown()!.GetCertHash(HashAlgorithmName.SHA256).Select(b => $"{b:X2}"));
             Assert.Contains($"Certificate (SHA-256): {fingerprint}", server.Output);
             Assert.True(shown()!.MatchesHostname(address), shown()!.ToString());
-            Assert.Equal(
-                UnixFileMode.UserRead | UnixFileMode.UserWrite,
-                File.GetUnixFileMode(Path.Combine(server.Data, "certificate.pem"))
-            );
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(server.Layout.Certificate));
         }
     }
 
@@ -61,7 +59,7 @@ public sealed class BeyondLoopbackTests
 
                 Assert.Equal(200, (int)page.StatusCode);
                 Assert.Equal(given.Thumbprint, shown()!.Thumbprint);
-                Assert.False(File.Exists(Path.Combine(server.Data, "certificate.pem")));
+                Assert.False(File.Exists(server.Layout.Certificate));
             }
         }
         finally
@@ -105,7 +103,7 @@ public sealed class BeyondLoopbackTests
                 Assert.True(status == (int)response.StatusCode, $"{path}: {(int)response.StatusCode}");
             }
 
-            var token = (await File.ReadAllTextAsync(Path.Combine(server.Data, "token"), Token)).Trim();
+            var token = (await File.ReadAllTextAsync(server.Layout.Token, Token)).Trim();
             using var signedIn = await client.PostAsJsonAsync("/api/session", new { token }, Token);
             Assert.Equal(204, (int)signedIn.StatusCode);
             Assert.Contains("secure", signedIn.Headers.GetValues("Set-Cookie").Single(), StringComparison.OrdinalIgnoreCase);

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.RegularExpressions;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Linux.Tests.Server;
 
@@ -21,7 +22,7 @@ internal sealed partial class ServerInNamespace : IAsyncDisposable
     private readonly TaskCompletionSource<Match> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Process? _process;
 
-    public string Data => _data;
+    public DataLayout Layout => new(_data);
 
     /// <summary>As it was printed.</summary>
     public Uri Url { get; private set; } = null!;

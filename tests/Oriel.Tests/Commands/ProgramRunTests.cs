@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Configuration;
 using Oriel.Server.Instance;
 
@@ -18,8 +19,9 @@ public sealed class ProgramRunTests : IDisposable
     public async Task Down_RunningServer_IsEndedByNoOtherProgram()
     {
         using var server = Process.Start(new ProcessStartInfo("/bin/sh", ["-c", "cat; true", "oriel"]) { RedirectStandardInput = true })!;
-        Directory.CreateDirectory(Path.Combine(_data, "run"));
-        new ServerInstance(server.Id, "http://127.0.0.1:1", null).Write(_data);
+        var layout = new DataLayout(_data);
+        Directory.CreateDirectory(layout.Run);
+        new ServerInstance(server.Id, "http://127.0.0.1:1", null).Write(layout);
         var (code, output, _) = await RunAsync("down", "--data", _data);
 
         Assert.Equal(0, code);

@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Oriel.Desktops.Node;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;
@@ -13,7 +14,6 @@ namespace Oriel.Tests.Creation;
 /// </summary>
 public sealed class BrokenImageTests : IAsyncDisposable
 {
-    private const string Root = "root.erofs";
     private static readonly DesktopDriver Machine = new("played", DesktopDriver.MicroVm, null, NeedsDisks: true, TimeScale: 1);
 
     private readonly string _data = Directory.CreateTempSubdirectory("oriel-image-").FullName;
@@ -31,7 +31,7 @@ public sealed class BrokenImageTests : IAsyncDisposable
 
     private static CreationPlan Plan { get; } = CreationPlan.Of(0, CreationFault.None, new Random(1));
 
-    private string Images => Path.Combine(_data, "images");
+    private string Images => new DataLayout(_data).Images;
 
     public async ValueTask DisposeAsync()
     {
@@ -51,7 +51,7 @@ public sealed class BrokenImageTests : IAsyncDisposable
     [InlineData("grown", true)]
     public async Task Create_RootDiskThatIsNotAsItWasBuilt_IsRefusedByDigestInItsStep(string fault, bool wasUsed)
     {
-        var disk = Path.Combine(Add('a', at: 1), Root);
+        var disk = Add('a', at: 1).RootDisk;
         await using var server = await StartAsync();
         if (wasUsed)
         {
@@ -63,7 +63,7 @@ public sealed class BrokenImageTests : IAsyncDisposable
         Assert.False(await IsReadyAsync(server, id));
         var reason = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["reason"]!;
         Assert.Equal(("image-broken", "image-disks"), (reason["code"]!.GetValue<string>(), reason["step"]!.GetValue<string>()));
-        Assert.Contains(Root, reason["message"]!.GetValue<string>(), StringComparison.Ordinal);
+        Assert.Contains(Path.GetFileName(disk), reason["message"]!.GetValue<string>(), StringComparison.Ordinal);
         Assert.DoesNotContain(id, _imageOf.Keys);
     }
 
@@ -82,7 +82,7 @@ public sealed class BrokenImageTests : IAsyncDisposable
                 if (number == 20)
                 {
                     // As the build does: whole, by a rename.
-                    var whole = Path.GetDirectoryName(Add('b', at: 2, ".building-b"))!;
+                    var whole = Add('b', at: 2, ".building-b").Path;
                     Directory.Move(whole, Path.Combine(Images, new string('b', 64)));
                 }
 
@@ -114,8 +114,8 @@ public sealed class BrokenImageTests : IAsyncDisposable
     public async Task Create_WhileANewerImageIsBeingCopied_TakesTheOldOneOrSaysWhatIsWrong(string state, string expected)
     {
         Add('a', at: 1);
-        var disks = Add('b', at: 2);
-        var manifest = Path.Combine(Path.GetDirectoryName(disks)!, "manifest.json");
+        var image = Add('b', at: 2);
+        var manifest = image.Manifest;
         switch (state)
         {
             case "without manifest":
@@ -126,10 +126,10 @@ public sealed class BrokenImageTests : IAsyncDisposable
                 await File.WriteAllTextAsync(manifest, text[..(text.Length / 2)], Token);
                 break;
             case "half its root disk":
-                Spoil(Path.Combine(disks, Root), "truncated");
+                Spoil(image.RootDisk, "truncated");
                 break;
             default:
-                Directory.Delete(disks, recursive: true);
+                Directory.Delete(image.Disks, recursive: true);
                 break;
         }
 
@@ -143,7 +143,7 @@ public sealed class BrokenImageTests : IAsyncDisposable
             Assert.Equal("image-disks", desktop["reason"]!["step"]!.GetValue<string>());
 
             // The copy completes: the same server takes it.
-            Directory.Delete(Path.GetDirectoryName(manifest)!, recursive: true);
+            Directory.Delete(image.Path, recursive: true);
             Add('b', at: 2);
             Assert.True(await IsReadyAsync(server, await CreateAsync(server)));
         }
@@ -177,30 +177,29 @@ public sealed class BrokenImageTests : IAsyncDisposable
         return ProvenOrFailed.Check(states, attestation, reason, Plan.Files, id);
     }
 
-    /// <returns>The folder of its disks.</returns>
-    private string Add(char digit, int at, string? folder = null)
+    private ImageDirectory Add(char digit, int at, string? folder = null)
     {
         var hex = new string(digit, 64);
-        var image = Directory.CreateDirectory(Path.Combine(Images, folder ?? hex)).FullName;
-        var disks = Directory.CreateDirectory(Path.Combine(image, "disks")).FullName;
-        string Disk(string name)
+        var image = new ImageDirectory(Path.Combine(Images, folder ?? hex));
+        Directory.CreateDirectory(image.Disks);
+        string Disk(string path)
         {
             var content = RandomNumberGenerator.GetBytes(100_000);
-            File.WriteAllBytes(Path.Combine(disks, name), content);
-            return $$"""{"name":"{{name}}","sha256":"{{Convert.ToHexStringLower(SHA256.HashData(content))}}","size":{{content.Length}}}""";
+            File.WriteAllBytes(path, content);
+            return $$"""{"name":"{{Path.GetFileName(path)}}","sha256":"{{Convert.ToHexStringLower(SHA256.HashData(content))}}","size":{{content.Length}}}""";
         }
 
         File.WriteAllText(
-            Path.Combine(image, "manifest.json"),
+            image.Manifest,
             $$"""
             {"name":"desktop","digest":"sha256:{{hex}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-0{{at}}T00:00:00+00:00",
              "packages":[{"name":"bash","version":"5"}],"bootTest":{"passed":true,"at":"2026-01-01T00:00:00+00:00","steps":[],"reason":null},
-             "disks":{"kernelRelease":"6.12","kernel":{{Disk("vmlinux")}},"initramfs":{{Disk("initramfs")}},"root":{{Disk(
-                Root
+             "disks":{"kernelRelease":"6.12","kernel":{{Disk(image.Kernel)}},"initramfs":{{Disk(image.Initramfs)}},"root":{{Disk(
+                image.RootDisk
             )}},"rootFormat":"erofs"} }
             """
         );
-        return disks;
+        return image;
     }
 
     private static void Spoil(string disk, string fault)

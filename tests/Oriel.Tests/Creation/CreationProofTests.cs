@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Node;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;
@@ -52,7 +53,7 @@ public sealed class CreationProofTests
         Assert.Equal(Faultless, outcomes[$"{CreationFault.None}: ready"]);
         Assert.Equal(1 + CreationFault.All.Count, outcomes.Count);
         Assert.Equal(0, keepers.Running);
-        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(server.Layout.Desktops));
         Assert.True(server.Log.Text.Length == 0, server.Log.Text);
         TestContext.Current.SendDiagnosticMessage(
             "{0}",

@@ -1,6 +1,7 @@
 using Oriel.Desktops.Node;
 using Oriel.Images.Store;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Creation;
 
@@ -18,7 +19,11 @@ public sealed class DeadlineTests
     [InlineData(60, 4_000_000_000_000, 5, 60 + (5 * 86_400))]
     public void DeadlineFor_Bytes_GrowsByThemAndByWhatTheHostIsSlowerBy(int step, long megabytes, double timeScale, int seconds)
     {
-        var options = new DesktopOptions { DataDirectory = "/data", Driver = DesktopDriver.Container with { TimeScale = timeScale } };
+        var options = new DesktopOptions
+        {
+            Layout = new DataLayout("/data"),
+            Driver = DesktopDriver.Container with { TimeScale = timeScale },
+        };
         Assert.Equal(TimeSpan.FromSeconds(seconds), options.DeadlineFor(TimeSpan.FromSeconds(step), megabytes * Mb));
     }
 

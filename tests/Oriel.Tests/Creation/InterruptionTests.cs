@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Creation;
@@ -168,7 +169,7 @@ public sealed class InterruptionTests
         Assert.Equal("internal", reason["code"]!.GetValue<string>());
         Assert.Contains("as told", reason["message"]!.GetValue<string>(), StringComparison.Ordinal);
         Assert.Equal(0, keepers.Running);
-        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(server.Layout.Desktops));
 
         Execute(server, "DROP TRIGGER refuse");
         await server.WaitForStateAsync((await server.CreateAsync(Plan.Request))["id"]!.GetValue<string>(), "ready");
@@ -186,7 +187,7 @@ public sealed class InterruptionTests
         using var attestation = await server.Api.GetAsync($"/api/desktops/{id}/attestation", Token);
         Assert.False(attestation.IsSuccessStatusCode);
         ProvenOrFailed.Check(["failed"], null, reason, Plan.Files, id);
-        Assert.False(Directory.Exists(Path.Combine(server.Data, "desktops", id)));
+        Assert.False(server.Layout.BundleOf(id).Exists);
         return reason;
     }
 
@@ -212,7 +213,7 @@ public sealed class InterruptionTests
             await using (var server = await TestServer.StartAsync(data, keepers))
             {
                 await then(server, id);
-                Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(data, "desktops")));
+                Assert.Empty(Directory.EnumerateFileSystemEntries(new DataLayout(data).Desktops));
             }
         }
         finally
@@ -223,7 +224,7 @@ public sealed class InterruptionTests
 
     private static void Execute(TestServer server, string sql)
     {
-        using var database = new SqliteConnection($"Data Source={Path.Combine(server.Data, "oriel.db")};Pooling=False");
+        using var database = new SqliteConnection($"Data Source={server.Layout.Database};Pooling=False");
         database.Open();
         using var command = database.CreateCommand();
         command.CommandText = sql;

@@ -3,6 +3,7 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Oriel.Desktops.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Desktops;
 
@@ -13,7 +14,7 @@ public sealed class DatabaseTests : IDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private string Path => System.IO.Path.Combine(_directory, "oriel.db");
+    private string Path => new DataLayout(_directory).Database;
 
     public void Dispose()
     {

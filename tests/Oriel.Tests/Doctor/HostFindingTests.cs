@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Oriel.Desktops.Node;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Commands.Doctor;
 
 namespace Oriel.Tests.Doctor;
@@ -352,9 +353,10 @@ public sealed class HostFindingTests : IDisposable
     private void AddImage(string? failed, string[]? packages = null)
     {
         var hex = new string('b', 64);
-        Directory.CreateDirectory(Path.Combine(DataDirectory.Images(_root), hex, "rootfs"));
+        var image = new ImageDirectory(Path.Combine(new DataLayout(_root).Images, hex));
+        Directory.CreateDirectory(image.Tree);
         File.WriteAllText(
-            Path.Combine(DataDirectory.Images(_root), hex, "manifest.json"),
+            image.Manifest,
             new JsonObject
             {
                 ["name"] = "desktop",

@@ -8,6 +8,7 @@ using Oriel.Egress.Policy;
 using Oriel.Images.Store;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Desktops;
 using Oriel.Server.Http;
 
@@ -25,7 +26,7 @@ public sealed class ServerFuzzTests : IDisposable
     {
         var digest = "sha256:" + new string('a', 64);
         var directory = Directory.CreateDirectory(Path.Combine(_folder, new string('a', 64))).FullName;
-        var file = Path.Combine(directory, "manifest.json");
+        var file = new ImageDirectory(directory).Manifest;
         var store = new ImageStore(_folder, allowUntested: false);
         Fuzzer.Run(
             "image-manifest",
@@ -50,7 +51,7 @@ public sealed class ServerFuzzTests : IDisposable
     [Fact]
     public void Templates_Mutated_AreTakenOrRefusedPlainly()
     {
-        var file = Path.Combine(_folder, TemplateFile.Name);
+        var file = new DataLayout(_folder).Templates;
         Fuzzer.Run(
             "templates",
             input =>
@@ -122,19 +123,19 @@ public sealed class ServerFuzzTests : IDisposable
     [Fact]
     public void KeeperFiles_Mutated_AreReadOrNone()
     {
-        string[] names = [BundleLayout.Spec, BundleLayout.Identity, BundleLayout.Exit, BundleLayout.KeeperLog, BundleLayout.ConsoleLog];
+        var bundle = new Bundle(_folder);
         Fuzzer.Run(
             "keeper-file",
             input =>
             {
-                File.WriteAllBytes(Path.Combine(_folder, BundleLayout.Spec), input);
-                foreach (var name in names.Skip(1))
+                File.WriteAllBytes(bundle.Spec, input);
+                foreach (var path in (string[])[bundle.Identity, bundle.Exit, bundle.KeeperLog, bundle.ConsoleLog])
                 {
-                    File.Delete(Path.Combine(_folder, name));
-                    File.CreateSymbolicLink(Path.Combine(_folder, name), BundleLayout.Spec);
+                    File.Delete(path);
+                    File.CreateSymbolicLink(path, Path.GetFileName(bundle.Spec));
                 }
 
-                if (KeeperLiveness.ReadSpec(_folder) is { } spec)
+                if (bundle.ReadSpec() is { } spec)
                 {
                     // What the next server uses of it when it adopts.
                     Assert.Equal(32, spec.EgressKey.Length);
@@ -142,14 +143,14 @@ public sealed class ServerFuzzTests : IDisposable
                     Assert.NotNull(spec.Limits);
                 }
 
-                if (KeeperLiveness.ReadIdentity(_folder) is { } identity)
+                if (bundle.ReadIdentity() is { } identity)
                 {
                     Assert.False(KeeperLiveness.IsAlive(identity));
                 }
 
-                var exit = KeeperLiveness.ReadExit(_folder);
+                var exit = bundle.ReadExit();
                 Assert.True(exit is null || exit.Reason is not null);
-                Assert.InRange(BundleFiles.Tail(Path.Combine(_folder, BundleLayout.ConsoleLog), 1024).Sum(line => line.Length), 0, 1024);
+                Assert.InRange(bundle.TailOfConsoleLog(1024).Sum(line => line.Length), 0, 1024);
             },
             iterations: 2_000,
             form: FuzzForm.Json

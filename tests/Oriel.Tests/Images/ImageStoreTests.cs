@@ -1,4 +1,5 @@
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Images;
 
@@ -27,8 +28,9 @@ public sealed class ImageStoreTests : IDisposable
     [InlineData("{\"name\":null,\"digest\":\"sha256:aa\"}")]
     public void List_BrokenManifest_IsPassedOver(string content)
     {
-        Directory.CreateDirectory(Path.Combine(_path, new string('c', 64)));
-        File.WriteAllText(Path.Combine(_path, new string('c', 64), "manifest.json"), content);
+        var image = new ImageDirectory(Path.Combine(_path, new string('c', 64)));
+        Directory.CreateDirectory(image.Path);
+        File.WriteAllText(image.Manifest, content);
         Assert.Empty(new ImageStore(_path).List());
     }
 
@@ -43,7 +45,7 @@ public sealed class ImageStoreTests : IDisposable
     [Fact]
     public void List_UnfinishedBuild_IsPassedOver()
     {
-        Directory.CreateDirectory(Path.Combine(_path, ImageStore.BuildingPrefix + "1", "rootfs"));
+        Directory.CreateDirectory(new ImageDirectory(Path.Combine(_path, ImageStore.BuildingPrefix + "1")).Tree);
         Assert.Empty(new ImageStore(_path).List());
     }
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Snapshots;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Commands;
 using Oriel.Server.ImageTasks;
 using Oriel.Tests.Server;
@@ -25,9 +26,9 @@ public sealed class SnapshotWarmingTests : IDisposable
 
     public SnapshotWarmingTests()
     {
-        TestServer.AddImage(Path.Combine(_data, "images"));
+        TestServer.AddImage(new DataLayout(_data).Images);
         File.WriteAllText(
-            Path.Combine(_data, "templates.json"),
+            new DataLayout(_data).Templates,
             JsonSerializer.Serialize(
                 new object[]
                 {
@@ -75,8 +76,8 @@ public sealed class SnapshotWarmingTests : IDisposable
         Assert.Equal([8L << 30, 3L << 30], (await ListAsync()).Select(one => one.Machine!.MemoryBytes));
         Assert.Equal(0, keepers.Played.Running);
         Assert.Equal(
-            ["images", "templates.json"],
-            Directory.EnumerateFileSystemEntries(_data).Select(Path.GetFileName).Order(StringComparer.Ordinal)
+            [new DataLayout(_data).Images, new DataLayout(_data).Templates],
+            Directory.EnumerateFileSystemEntries(_data).Order(StringComparer.Ordinal)
         );
     }
 
@@ -109,7 +110,7 @@ public sealed class SnapshotWarmingTests : IDisposable
     [Fact]
     public async Task Warm_StoreThatCannotBeWritten_SaysWhyAlthoughDesktopsBoot()
     {
-        await File.WriteAllTextAsync(Path.Combine(_data, "images", new string('a', 64), "snapshots"), "in the way", Token);
+        await File.WriteAllTextAsync(TestServer.ImageIn(_data).Snapshots, "in the way", Token);
         Assert.StartsWith("large: no snapshot can be begun: ", await WarmAsync(new RestoringKeepers(), "large"));
     }
 
@@ -150,14 +151,14 @@ public sealed class SnapshotWarmingTests : IDisposable
 
     private Task<IReadOnlyList<SnapshotSummary>> ListAsync()
     {
-        var store = new ImageStore(Path.Combine(_data, "images"));
+        var store = new ImageStore(new DataLayout(_data).Images);
         return new GoldenSnapshots(Played, store, NullLogger<GoldenSnapshots>.Instance).ListAsync(store.FindUsable("desktop")!, Token);
     }
 
     private async Task<string> TableAsync(DesktopDriver driver)
     {
         var (images, problem) = await ImageList.ReadAsync(
-            new ImageStore(Path.Combine(_data, "images")),
+            new ImageStore(new DataLayout(_data).Images),
             () => Task.FromResult<(DesktopDriver?, string?)>((driver, null)),
             Token
         );

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
 using Oriel.Linux.Processes;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Configuration;
 using Oriel.Server.Host;
 using Oriel.Tests.Server;
@@ -34,7 +35,7 @@ public sealed class KeeperProgramsTests : IDisposable
     public async Task Desktop_ProgramThatIsMissing_FailsInTheStepKeeperAndSaysWhatToInstall(string program, string package)
     {
         PutPrograms(but: program);
-        TestServer.AddImage(Path.Combine(_data, "images"));
+        TestServer.AddImage(new DataLayout(_data).Images);
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "oriel"), ["image", "test", "desktop", "--data", _data])
         {
             RedirectStandardError = true,
@@ -46,7 +47,7 @@ public sealed class KeeperProgramsTests : IDisposable
 
         Assert.Contains($"{program} is not installed: sudo apt-get install {package}", told);
         Assert.Equal(1, process.ExitCode);
-        var manifest = Directory.EnumerateFiles(Path.Combine(_data, "images"), "manifest.json", SearchOption.AllDirectories).Single();
+        var manifest = TestServer.ImageIn(_data).Manifest;
         var last = JsonNode.Parse(await File.ReadAllTextAsync(manifest, Token))!["bootTest"]!["steps"]!.AsArray()[^1]!;
         Assert.Equal(("keeper", false), (last["name"]!.GetValue<string>(), last["passed"]!.GetValue<bool>()));
         Assert.Empty(Directory.EnumerateDirectories(_data, ".*"));

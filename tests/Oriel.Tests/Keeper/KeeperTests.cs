@@ -8,6 +8,7 @@ using Oriel.Keeper.Logs;
 using Oriel.Keeper.Network;
 using Oriel.Keeper.Relays;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Keeper;
 
@@ -96,7 +97,7 @@ public sealed class KeeperTests
         try
         {
             var events = new EventLog(TimeProvider.System);
-            using (var console = new ConsoleLog(Path.Combine(directory, "console.log"), events))
+            using (var console = new ConsoleLog(new Bundle(directory).ConsoleLog, events))
             {
                 console.Append("plain\r\n\n"u8);
                 console.Append([0x1B, (byte)'[', 0xFF, (byte)'\n']);
@@ -105,7 +106,7 @@ public sealed class KeeperTests
 
             var lines = events.LastConsoleLines(10);
             Assert.Equal(["plain", "\uFFFD[\uFFFD", new string('x', 2000), new string('x', 2000), new string('x', 1000)], lines);
-            Assert.Equal(lines, File.ReadAllLines(Path.Combine(directory, "console.log")));
+            Assert.Equal(lines, File.ReadAllLines(new Bundle(directory).ConsoleLog));
         }
         finally
         {

@@ -5,6 +5,7 @@ using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
 using Oriel.Keeper.Logs;
 using Oriel.Linux.Machine;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Keeper;
 
@@ -221,7 +222,7 @@ public sealed class QemuTests : IDisposable
         Assert.InRange(second, first * 0.999, first * 1.001);
     }
 
-    private ConsoleLog NewConsole() => new(Path.Combine(_path, "console.log"), new EventLog(TimeProvider.System));
+    private ConsoleLog NewConsole() => new(new Bundle(_path).ConsoleLog, new EventLog(TimeProvider.System));
 
     /// <summary>Greets as QEMU 7.2 does and answers each line; null hangs up.</summary>
     private sealed class PlayedQemu : IDisposable

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Templates;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Configuration;
 using Oriel.Streaming;
 
@@ -47,7 +48,7 @@ public sealed class CatalogTests
     public async Task Images_OneWhoseBootTestFailed_IsListedWithTheReasonAndRefused()
     {
         await using var server = await TestServer.StartAsync();
-        var manifest = Directory.EnumerateFiles(Path.Combine(server.Data, "images"), "manifest.json", SearchOption.AllDirectories).Single();
+        var manifest = TestServer.ImageIn(server.Data).Manifest;
         var spoiled = JsonNode.Parse(await File.ReadAllTextAsync(manifest, Token))!;
         (spoiled["bootTest"]!["passed"], spoiled["bootTest"]!["reason"]) = (false, "no terminal window");
         await File.WriteAllTextAsync(manifest, spoiled.ToJsonString(), Token);
@@ -222,7 +223,7 @@ public sealed class CatalogTests
     private static async Task<TestServer> StartAsync(string templates, Func<ServeOptions, ServeOptions>? change = null)
     {
         var data = Directory.CreateTempSubdirectory("oriel-templates-").FullName;
-        await File.WriteAllTextAsync(Path.Combine(data, TemplateFile.Name), templates, Token);
+        await File.WriteAllTextAsync(new DataLayout(data).Templates, templates, Token);
         return await TestServer.StartAsync(data, ownsData: true, change: change);
     }
 }

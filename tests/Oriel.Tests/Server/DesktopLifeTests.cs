@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
 
@@ -48,7 +49,7 @@ public sealed class DesktopLifeTests
         Assert.Contains("scratch running: mounting", reason["lastSeen"]!.GetValue<string>());
         Assert.Contains("kernel says hello", reason["log"]!.ToJsonString());
         await server.WaitForAsync(id, "end", _ => true);
-        Assert.False(Directory.Exists(Path.Combine(server.Data, "desktops", id)));
+        Assert.False(server.Layout.BundleOf(id).Exists);
         Assert.Equal(0, server.Keepers.Running);
         Assert.Equal("destroyed", (await GetAsync(server, id))["state"]!.GetValue<string>());
     }
@@ -75,7 +76,7 @@ public sealed class DesktopLifeTests
 
         Assert.Equal(("keeper-died", "guest-start"), (reason["code"]!.GetValue<string>(), reason["step"]!.GetValue<string>()));
         await server.WaitForAsync(id, "end", _ => true);
-        Assert.False(Directory.Exists(Path.Combine(server.Data, "desktops", id)));
+        Assert.False(server.Layout.BundleOf(id).Exists);
     }
 
     [Fact]
@@ -142,14 +143,14 @@ public sealed class DesktopLifeTests
             }
 
             Assert.Equal(1, keepers.Running);
-            var orphan = Directory.CreateDirectory(Path.Combine(data, "desktops", "d-zzzzzzzzzz")).FullName;
+            var orphan = Directory.CreateDirectory(new DataLayout(data).BundleOf("d-zzzzzzzzzz").Path).FullName;
             await using (var server = await TestServer.StartAsync(data, keepers))
             {
                 var reason = (await server.WaitForStateAsync(id, "failed"))["reason"]!;
                 Assert.Equal("server-restarted", reason["code"]!.GetValue<string>());
                 await server.WaitForAsync(id, "end", _ => true);
                 Assert.Equal(0, keepers.Running);
-                Assert.False(Directory.Exists(Path.Combine(data, "desktops", id)));
+                Assert.False(new DataLayout(data).BundleOf(id).Exists);
                 Assert.False(Directory.Exists(orphan));
 
                 var ids = new List<long>();
@@ -193,7 +194,7 @@ public sealed class DesktopLifeTests
         }
 
         Assert.Equal(10, created.Select(d => d["id"]!.GetValue<string>()).Distinct().Count());
-        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(server.Data, "desktops")));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(server.Layout.Desktops));
         Assert.Equal(0, server.Keepers.Running);
     }
 

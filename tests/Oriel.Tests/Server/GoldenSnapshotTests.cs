@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
@@ -72,7 +73,7 @@ public sealed class GoldenSnapshotTests
         var kept = await KeepAsync(server);
         var (snapshots, template, image) = Store(server);
         var found = (await snapshots.FindAsync(template, image, Token)).Snapshot!;
-        await File.AppendAllTextAsync(Path.Combine(kept, "state"), "more", Token);
+        await File.AppendAllTextAsync(new SnapshotDirectory(kept).State, "more", Token);
         using (snapshots.Use(found))
         {
             using (snapshots.Use(found))
@@ -101,9 +102,10 @@ public sealed class GoldenSnapshotTests
     {
         var (snapshots, template, image) = Store(server);
         var directory = snapshots.Begin(image);
-        foreach (var name in (string[])["memory", "state", "scratch"])
+        var files = new SnapshotDirectory(directory);
+        foreach (var path in (string[])[files.Memory, files.State, files.Scratch])
         {
-            File.WriteAllText(Path.Combine(directory, name), name);
+            File.WriteAllText(path, Path.GetFileName(path));
         }
 
         return await snapshots.CompleteAsync(directory, template, image, new byte[32], DateTimeOffset.UnixEpoch, Token);
@@ -111,7 +113,7 @@ public sealed class GoldenSnapshotTests
 
     private static (GoldenSnapshots Snapshots, DesktopTemplate Template, ImageManifest Image) Store(TestServer server)
     {
-        var images = new ImageStore(Path.Combine(server.Data, "images"));
+        var images = new ImageStore(server.Layout.Images);
         return (
             new GoldenSnapshots(PlayedKeepers.Driver, images, NullLogger<GoldenSnapshots>.Instance),
             DesktopTemplate.Default,

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
 
@@ -64,10 +65,10 @@ public sealed class MemoryTests : IDisposable
     {
         await using var keepers = new PlayedKeepers { Guest = () => new PlayedGuest() };
         var id = await ReadyInAnEarlierServerAsync(keepers, spec => spec);
-        var path = Path.Combine(_data, "desktops", id, BundleLayout.Identity);
-        var identity = KeeperLiveness.ReadIdentity(Path.GetDirectoryName(path)!)!;
+        var bundle = new DataLayout(_data).BundleOf(id);
+        var identity = bundle.ReadIdentity()!;
         await File.WriteAllBytesAsync(
-            path,
+            bundle.Identity,
             JsonSerializer.SerializeToUtf8Bytes(
                 identity with
                 {
@@ -81,7 +82,7 @@ public sealed class MemoryTests : IDisposable
         var reason = (await server.WaitForStateAsync(id, "destroyed"))["reason"]!;
 
         Assert.Equal("host-restarted", reason["code"]!.GetValue<string>());
-        Assert.False(Directory.Exists(Path.GetDirectoryName(path)));
+        Assert.False(bundle.Exists);
     }
 
     private async Task<string> ReadyInAnEarlierServerAsync(PlayedKeepers keepers, Func<KeeperSpec, KeeperSpec> change)
@@ -89,10 +90,10 @@ public sealed class MemoryTests : IDisposable
         await using var server = await TestServer.StartAsync(_data, keepers);
         var id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
-        var bundle = Path.Combine(_data, "desktops", id);
+        var bundle = new DataLayout(_data).BundleOf(id);
         await File.WriteAllBytesAsync(
-            Path.Combine(bundle, BundleLayout.Spec),
-            JsonSerializer.SerializeToUtf8Bytes(change(KeeperLiveness.ReadSpec(bundle)!), KeeperJsonContext.Default.KeeperSpec),
+            bundle.Spec,
+            JsonSerializer.SerializeToUtf8Bytes(change(bundle.ReadSpec()!), KeeperJsonContext.Default.KeeperSpec),
             TestContext.Current.CancellationToken
         );
         return id;

@@ -4,6 +4,7 @@ using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Registry;
 using Oriel.Desktops.Store;
 using Oriel.Protocol;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
 
@@ -31,23 +32,25 @@ public sealed class NodeClearanceTests
                 await server.WaitForStateAsync(creating, "booting");
             }
 
-            var orphan = Directory.CreateDirectory(Path.Combine(data, "desktops", "d-zzzzzzzzzz")).FullName;
+            var layout = new DataLayout(data);
+            var orphan = layout.BundleOf("d-zzzzzzzzzz");
+            Directory.CreateDirectory(orphan.Path);
             Assert.Equal(2, keepers.Running);
             var clearance = new NodeClearance(
-                new DesktopStore(new DesktopDbContextFactory(Path.Combine(data, "oriel.db"))),
+                new DesktopStore(new DesktopDbContextFactory(layout.Database)),
                 keepers,
-                Path.Combine(data, "desktops"),
+                layout,
                 TimeProvider.System
             );
             var ended = await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "down"), Token);
 
             Assert.Equal(
-                new[] { ready, creating, Path.GetFileName(orphan) }.Order(StringComparer.Ordinal),
+                new[] { ready, creating, orphan.Name }.Order(StringComparer.Ordinal),
                 ended.Select(e => e.Id).Order(StringComparer.Ordinal)
             );
             Assert.All(ended, e => Assert.Null(e.Problem));
             Assert.Equal(0, keepers.Running);
-            Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(data, "desktops")));
+            Assert.Empty(Directory.EnumerateFileSystemEntries(layout.Desktops));
             Assert.Empty(await clearance.EndAllAsync(DesktopReason.Of(ReasonCodes.Requested, "again"), Token));
             await using (var next = await TestServer.StartAsync(data, keepers))
             {

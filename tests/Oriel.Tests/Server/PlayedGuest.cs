@@ -14,6 +14,7 @@ using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Streaming;
 
 namespace Oriel.Tests.Server;
@@ -133,10 +134,7 @@ internal sealed class PlayedGuest : IAsyncDisposable
         builder
             .WebHost.UseKestrelCore()
             .ConfigureKestrel(kestrel =>
-                kestrel.ListenUnixSocket(
-                    Path.Combine(spec.Bundle, BundleLayout.AgentSocket),
-                    listen => listen.Protocols = HttpProtocols.Http2
-                )
+                kestrel.ListenUnixSocket(new Bundle(spec.Bundle).AgentSocket, listen => listen.Protocols = HttpProtocols.Http2)
             );
         builder.Services.AddGrpc(grpc =>
         {

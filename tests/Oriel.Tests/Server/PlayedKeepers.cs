@@ -6,6 +6,7 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
 
@@ -19,7 +20,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     public static DesktopDriver Driver { get; } =
         new("played", DesktopDriver.MicroVm, null, NeedsDisks: false, TimeScale: 1, Vmm: "/bin/true");
 
-    private readonly ConcurrentDictionary<string, Played> _running = new();
+    private readonly ConcurrentDictionary<Bundle, Played> _running = new();
     private volatile bool _ended;
 
     /// <summary>What each keeper says on its socket from the start.</summary>
@@ -50,9 +51,10 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     public Func<KeeperSpec, Task<string?>> Keeping { get; set; } =
         async spec =>
         {
-            foreach (var name in (string[])["memory", "state", "scratch"])
+            var snapshot = new SnapshotDirectory(spec.Snapshot!.Directory);
+            foreach (var path in (string[])[snapshot.Memory, snapshot.State, snapshot.Scratch])
             {
-                await File.WriteAllTextAsync(Path.Combine(spec.Snapshot!.Directory, name), name);
+                await File.WriteAllTextAsync(path, Path.GetFileName(path));
             }
 
             return null;
@@ -79,13 +81,14 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
     private async Task StartAsync(Process process, KeeperSpec spec, CancellationToken cancellationToken)
     {
         Assert.True(KeeperLiveness.TryReadStat(process.Id, out _, out var ticks));
+        var bundle = new Bundle(spec.Bundle);
         await File.WriteAllBytesAsync(
-            Path.Combine(spec.Bundle, BundleLayout.Spec),
+            bundle.Spec,
             JsonSerializer.SerializeToUtf8Bytes(spec, KeeperJsonContext.Default.KeeperSpec),
             cancellationToken
         );
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listener.Bind(new UnixDomainSocketEndPoint(Path.Combine(spec.Bundle, BundleLayout.KeeperSocket)));
+        listener.Bind(new UnixDomainSocketEndPoint(bundle.KeeperSocket));
         listener.Listen();
         var guest = GuestFor?.Invoke(spec) ?? Guest?.Invoke();
         if (guest is not null)
@@ -101,27 +104,27 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             Speech ?? (socket => SayAsync(socket, script)),
             () => ForkProblem,
             () => Keeping(spec),
-            () => KillAsync(spec.Bundle, CancellationToken.None)
+            () => KillAsync(bundle, CancellationToken.None)
         )
         {
             Ending = command => Ending(command),
             End = end => EndAsync(spec.DesktopId, end.Reason, end.Detail),
         };
-        _running[spec.Bundle] = played;
+        _running[bundle] = played;
         if (_ended)
         {
-            await KillAsync(spec.Bundle, CancellationToken.None);
+            await KillAsync(bundle, CancellationToken.None);
         }
 
         var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), KeeperIdentity.CurrentVersion);
         await File.WriteAllBytesAsync(
-            Path.Combine(spec.Bundle, BundleLayout.Identity),
+            bundle.Identity,
             JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity),
             cancellationToken
         );
     }
 
-    public async Task KillAsync(string bundle, CancellationToken cancellationToken)
+    public async Task KillAsync(Bundle bundle, CancellationToken cancellationToken)
     {
         if (_running.TryRemove(bundle, out var played))
         {
@@ -129,29 +132,25 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
         }
     }
 
-    public Task RemoveBundleAsync(string bundle, CancellationToken cancellationToken)
+    public Task RemoveBundleAsync(Bundle bundle, CancellationToken cancellationToken)
     {
-        if (Directory.Exists(bundle))
+        if (bundle.Exists)
         {
-            Directory.Delete(bundle, recursive: true);
+            Directory.Delete(bundle.Path, recursive: true);
         }
 
         return Task.CompletedTask;
     }
 
     /// <summary>As kill -9 would: process and sockets go, nothing is said.</summary>
-    public Task DieAsync(string id) =>
-        KillAsync(_running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal)), CancellationToken.None);
+    public Task DieAsync(string id) => KillAsync(_running.Keys.Single(bundle => bundle.Name == id), CancellationToken.None);
 
     /// <summary>The guest ended: the keeper leaves its last word in the bundle, and goes.</summary>
     public async Task EndAsync(string id, string reason, string detail)
     {
-        var bundle = _running.Keys.Single(bundle => bundle.EndsWith(id, StringComparison.Ordinal));
+        var bundle = _running.Keys.Single(bundle => bundle.Name == id);
         var last = new KeeperExit(long.MaxValue, reason, detail);
-        await File.WriteAllBytesAsync(
-            Path.Combine(bundle, BundleLayout.Exit),
-            JsonSerializer.SerializeToUtf8Bytes(last, KeeperMessageContext.Default.KeeperMessage)
-        );
+        await File.WriteAllBytesAsync(bundle.Exit, JsonSerializer.SerializeToUtf8Bytes(last, KeeperMessageContext.Default.KeeperMessage));
         await KillAsync(bundle, CancellationToken.None);
     }
 

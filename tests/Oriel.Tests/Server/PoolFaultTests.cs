@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
@@ -18,8 +19,9 @@ public sealed class PoolFaultTests
     public async Task Pool_SnapshotThatCannotBeBegun_IsToldWhyAndDesktopsBoot()
     {
         var data = Directory.CreateTempSubdirectory("oriel-fault-").FullName;
-        var image = Directory.CreateDirectory(Path.Combine(data, "images", new string('a', 64))).FullName;
-        await File.WriteAllTextAsync(Path.Combine(image, "snapshots"), "in the way", Token);
+        var image = TestServer.ImageIn(data);
+        Directory.CreateDirectory(image.Path);
+        await File.WriteAllTextAsync(image.Snapshots, "in the way", Token);
         await using var server = await StartAsync(data, new PlayedKeepers { Guest = () => new PlayedGuest() });
         await WaitAsync(server);
         foreach (var pool in await PoolsAsync(server))
@@ -45,13 +47,13 @@ public sealed class PoolFaultTests
             switch (what)
             {
                 case "manifest":
-                    Directory.CreateDirectory(Path.Combine(spec.Snapshot!.Directory, "snapshot.json"));
+                    Directory.CreateDirectory(new SnapshotDirectory(spec.Snapshot!.Directory).Manifest);
                     break;
                 case "directory":
                     Directory.Delete(spec.Snapshot!.Directory, recursive: true);
                     break;
                 default:
-                    File.Delete(Path.Combine(spec.Bundle, BundleLayout.Spec));
+                    File.Delete(new Bundle(spec.Bundle).Spec);
                     break;
             }
 
@@ -171,7 +173,9 @@ public sealed class PoolFaultTests
     private static string[] Kept(TestServer server) =>
         [
             .. Directory
-                .EnumerateDirectories(Path.Combine(server.Data, "images"), "snapshots", SearchOption.AllDirectories)
+                .EnumerateDirectories(server.Layout.Images)
+                .Select(image => new ImageDirectory(image).Snapshots)
+                .Where(Directory.Exists)
                 .SelectMany(root => Directory.EnumerateFileSystemEntries(root)),
         ];
 
@@ -185,7 +189,7 @@ public sealed class PoolFaultTests
     )
     {
         await File.WriteAllTextAsync(
-            Path.Combine(data, "templates.json"),
+            new DataLayout(data).Templates,
             JsonSerializer.Serialize(
                 ((string[])["default", "other"]).Select(name => new
                 {

@@ -8,6 +8,7 @@ using Oriel.Desktops.Node;
 using Oriel.Egress.Policy;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Egress;
 
 namespace Oriel.Tests.Server;
@@ -159,7 +160,7 @@ public sealed class ReadyDesktopTests
         await WithNextServerAsync(
             async (data, id) =>
             {
-                var path = Path.Combine(data, "desktops", id, BundleLayout.Identity);
+                var path = new DataLayout(data).BundleOf(id).Identity;
                 var identity = JsonSerializer.Deserialize(
                     await File.ReadAllBytesAsync(path, Token),
                     KeeperJsonContext.Default.KeeperIdentity

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
 
@@ -22,7 +23,7 @@ internal sealed class RestoringKeepers
             ? new PlayedGuest
             {
                 FormerKey = Convert.FromBase64String(
-                    JsonNode.Parse(File.ReadAllBytes(Path.Combine(from.Directory, "snapshot.json")))!["agentKey"]!.GetValue<string>()
+                    JsonNode.Parse(File.ReadAllBytes(new SnapshotDirectory(from.Directory).Manifest))!["agentKey"]!.GetValue<string>()
                 ),
             }
             : new PlayedGuest();

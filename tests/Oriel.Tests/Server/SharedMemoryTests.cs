@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Oriel.Desktops.Snapshots;
 using Oriel.Linux.Files;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
 
@@ -14,7 +15,7 @@ public sealed class SharedMemoryTests : IDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private string Memory => Path.Combine(_snapshot, "memory");
+    private string Memory => new SnapshotDirectory(_snapshot).Memory;
 
     public void Dispose() => Directory.Delete(_snapshot, recursive: true);
 

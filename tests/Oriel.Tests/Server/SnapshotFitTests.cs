@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
@@ -20,7 +21,9 @@ public sealed class SnapshotFitTests : IDisposable
     private string[] Kept =>
         [
             .. Directory
-                .EnumerateDirectories(Path.Combine(_data, "images"), "snapshots", SearchOption.AllDirectories)
+                .EnumerateDirectories(new DataLayout(_data).Images)
+                .Select(image => new ImageDirectory(image).Snapshots)
+                .Where(Directory.Exists)
                 .SelectMany(root => Directory.EnumerateDirectories(root)),
         ];
 
@@ -115,15 +118,15 @@ public sealed class SnapshotFitTests : IDisposable
 
     private static async Task SpoilAsync(string snapshot, string what)
     {
-        var file = Path.Combine(snapshot, "snapshot.json");
+        var file = new SnapshotDirectory(snapshot).Manifest;
         var manifest = JsonNode.Parse(await File.ReadAllTextAsync(file, Token))!;
         switch (what)
         {
             case "files":
-                await File.AppendAllTextAsync(Path.Combine(snapshot, "state"), "more", Token);
+                await File.AppendAllTextAsync(new SnapshotDirectory(snapshot).State, "more", Token);
                 return;
             case "missing":
-                File.Delete(Path.Combine(snapshot, "memory"));
+                File.Delete(new SnapshotDirectory(snapshot).Memory);
                 return;
             case "unreadable":
                 await File.WriteAllTextAsync(file, "{ }", Token);
@@ -178,7 +181,7 @@ public sealed class SnapshotFitTests : IDisposable
     private async Task<TestServer> StartAsync(RestoringKeepers keepers, bool opensMemoryForWriting = false)
     {
         await File.WriteAllTextAsync(
-            Path.Combine(_data, "templates.json"),
+            new DataLayout(_data).Templates,
             JsonSerializer.Serialize(
                 new object[]
                 {

@@ -8,6 +8,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Configuration;
 using Oriel.Server.Host;
@@ -25,7 +26,7 @@ internal sealed class TestServer : IAsyncDisposable
     private TestServer(OrielHost host, PlayedKeepers keepers, Lines log, string data, bool ownsData)
     {
         (_host, Keepers, Log, Data, _ownsData) = (host, keepers, log, data, ownsData);
-        Token = File.ReadAllText(Path.Combine(data, "token")).Trim();
+        Token = File.ReadAllText(new DataLayout(data).Token).Trim();
         Anonymous = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
         {
             BaseAddress = new Uri(host.Url),
@@ -39,6 +40,8 @@ internal sealed class TestServer : IAsyncDisposable
     public Lines Log { get; }
 
     public string Data { get; }
+
+    public DataLayout Layout => new(Data);
 
     public string Token { get; }
 
@@ -70,7 +73,7 @@ internal sealed class TestServer : IAsyncDisposable
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         if (image)
         {
-            AddImage(Path.Combine(directory, "images"));
+            AddImage(new DataLayout(directory).Images);
         }
 
         var log = new Lines();
@@ -157,9 +160,9 @@ internal sealed class TestServer : IAsyncDisposable
     /// </summary>
     public async Task<string> ConnectThroughProxyAsync(string id, string target)
     {
-        var spec = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Data, "desktops", id, BundleLayout.Spec)))!;
+        var spec = JsonNode.Parse(await File.ReadAllTextAsync(Layout.BundleOf(id).Spec))!;
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(Data, "run", "egress.sock")));
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(Layout.EgressSocket));
         await using var stream = new NetworkStream(socket);
         var preamble = new EgressPreamble(id, Convert.FromBase64String(spec["egressKey"]!.GetValue<string>()), "proxy");
         await stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(preamble, KeeperJsonContext.Default.EgressPreamble));
@@ -179,13 +182,17 @@ internal sealed class TestServer : IAsyncDisposable
         }
     }
 
+    /// <summary>The one that <see cref="AddImage"/> makes.</summary>
+    public static ImageDirectory ImageIn(string data) => new(Path.Combine(new DataLayout(data).Images, new string('a', 64)));
+
     /// <summary>An image as far as the store tells: played keepers never look inside.</summary>
     public static void AddImage(string images)
     {
         var hex = new string('a', 64);
-        Directory.CreateDirectory(Path.Combine(images, hex, "rootfs"));
+        var image = new ImageDirectory(Path.Combine(images, hex));
+        Directory.CreateDirectory(image.Tree);
         File.WriteAllText(
-            Path.Combine(images, hex, "manifest.json"),
+            image.Manifest,
             $$$"""
             {"name":"desktop","digest":"sha256:{{{hex}}}","suite":"trixie","recipeHash":"","agent":null,"size":1,"entries":1,"createdAt":"2026-01-01T00:00:00+00:00",
              "packages":[{"name":"bash","version":"5"}],"bootTest":{"passed":true,"at":"2026-01-01T00:00:00+00:00","steps":[],"reason":null}}

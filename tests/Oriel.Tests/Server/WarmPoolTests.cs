@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Oriel.Protocol.Layout;
 using Oriel.Tests.Shared;
 
 namespace Oriel.Tests.Server;
@@ -86,15 +87,15 @@ public sealed class WarmPoolTests
     {
         await using var server = await StartAsync(new Guests(), warm: 2);
         await IsWaitingAsync(server, 2);
-        var manifest = Directory.EnumerateFiles(Path.Combine(server.Data, "images"), "manifest.json", SearchOption.AllDirectories).Single();
+        var manifest = TestServer.ImageIn(server.Data).Manifest;
         var other = JsonNode.Parse(await File.ReadAllTextAsync(manifest, Token))!;
         other["digest"] = "sha256:" + new string('b', 64);
         other["createdAt"] = other["createdAt"]!.GetValue<DateTimeOffset>().AddDays(1);
         var folder = Directory
             .CreateDirectory(Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(manifest))!, new string('b', 64)))
             .FullName;
-        Directory.CreateDirectory(Path.Combine(folder, "rootfs"));
-        await File.WriteAllTextAsync(Path.Combine(folder, "manifest.json"), other.ToJsonString(), Token);
+        Directory.CreateDirectory(new ImageDirectory(folder).Tree);
+        await File.WriteAllTextAsync(new ImageDirectory(folder).Manifest, other.ToJsonString(), Token);
 
         var id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
         await server.WaitForStateAsync(id, "ready");
@@ -157,10 +158,10 @@ public sealed class WarmPoolTests
             await using (var server = await StartAsync(guests, warm: 2, data: data))
             {
                 await IsWaitingAsync(server, 2);
-                Assert.Equal(2, Directory.GetDirectories(Path.Combine(data, "desktops")).Length);
+                Assert.Equal(2, Directory.GetDirectories(new DataLayout(data).Desktops).Length);
             }
 
-            Assert.Empty(Directory.GetDirectories(Path.Combine(data, "desktops")));
+            Assert.Empty(Directory.GetDirectories(new DataLayout(data).Desktops));
         }
         finally
         {
@@ -185,7 +186,7 @@ public sealed class WarmPoolTests
     {
         var directory = data ?? Directory.CreateTempSubdirectory("oriel-server-").FullName;
         await File.WriteAllTextAsync(
-            Path.Combine(directory, "templates.json"),
+            new DataLayout(directory).Templates,
             JsonSerializer.Serialize(
                 new object[]
                 {

@@ -12,7 +12,7 @@ public sealed class ArrowTests
         ["Oriel.Screen"] = ["Oriel.Linux"],
         ["Oriel.WebRtc"] = [],
         ["Oriel.Egress"] = ["Oriel.Protocol"],
-        ["Oriel.Images"] = ["Oriel.Linux"],
+        ["Oriel.Images"] = ["Oriel.Linux", "Oriel.Protocol"],
         ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Screen", "Oriel.Linux"],
         ["Oriel.Agents"] = ["Oriel.Protocol"],
         ["Oriel.Keeper"] = ["Oriel.Protocol", "Oriel.Linux"],

@@ -12,6 +12,7 @@ using Oriel.Linux.Namespaces;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Drivers.Container;
 
@@ -48,7 +49,7 @@ internal sealed class ContainerDriver : IDriver
     public ContainerDriver(KeeperSpec spec)
     {
         _spec = spec;
-        _work = Path.Combine(spec.Bundle, BundleLayout.Scratch, "run");
+        _work = Path.Combine(new Bundle(spec.Bundle).Scratch, "run");
         _root = Path.Combine(_work, "rootfs");
         _sys = Path.Combine(_work, "sys");
         // Opened before anything is mounted over the host's cgroup directories.
@@ -116,13 +117,13 @@ internal sealed class ContainerDriver : IDriver
 
     public Task<string?> PrepareScratchAsync(CancellationToken cancellationToken)
     {
-        var lower = Path.Combine(_spec.ImagePath, "rootfs");
+        var lower = new ImageDirectory(_spec.ImagePath).Tree;
         if (!Directory.Exists(lower))
         {
             throw new DirectoryNotFoundException($"The image {_spec.ImageDigest} has no rootfs at {lower}.");
         }
 
-        var scratch = Path.Combine(_spec.Bundle, BundleLayout.Scratch);
+        var scratch = new Bundle(_spec.Bundle).Scratch;
         var upper = Path.Combine(scratch, "upper");
         var work = Path.Combine(scratch, "work");
         foreach (var path in (string[])[lower, scratch])
@@ -199,7 +200,7 @@ internal sealed class ContainerDriver : IDriver
     private void WriteConfig()
     {
         var boot = new BootConfig(_spec.DesktopId, _spec.AgentKey, _spec.Hostname, _spec.Warm, _spec.TimeScale);
-        Bundle.WriteOwnerOnly(
+        OwnBundle.WriteOwnerOnly(
             BootFile,
             JsonSerializer.SerializeToUtf8Bytes(boot, BootJsonContext.Default.BootConfig),
             UnixFileMode.UserRead

@@ -6,6 +6,7 @@ using Oriel.Linux.Cgroups;
 using Oriel.Linux.Machine;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 
@@ -58,11 +59,7 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
                     () => !isKept && SwapSpace.IsThere(),
                     spec.TimeScale
                 );
-                var output = new VmmOutput(
-                    _directory.Path,
-                    Path.Combine(spec.Bundle, BundleLayout.VmmLog),
-                    Path.Combine(spec.Bundle, BundleLayout.VmmMetrics)
-                );
+                var output = new VmmOutput(_directory.Path, new Bundle(spec.Bundle).VmmLog, new Bundle(spec.Bundle).VmmMetrics);
                 machine = await FirecrackerMachine.StartAsync(
                     program,
                     VmDirectory.FromBundle(""),

@@ -1,13 +1,18 @@
 using Oriel.Keeper.Drivers.Firecracker.Api;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Linux.Files;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>A guest of its own kernel, seen through its VMM.</summary>
 /// <param name="snapshot">Where its snapshot is to be made; null where none is.</param>
-internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory directory, VmSnapshot? snapshot, SnapshotPolicy policy)
-    : IGuest
+internal sealed class FirecrackerGuest(
+    FirecrackerMachine machine,
+    VmDirectory directory,
+    SnapshotDirectory? snapshot,
+    SnapshotPolicy policy
+) : IGuest
 {
     private readonly SemaphoreSlim _one = new(1);
     private bool _paused;
@@ -25,7 +30,7 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory d
         OneAtATimeAsync(() => WriteAsync(snapshot!, goesOn: false, cancellationToken), cancellationToken);
 
     public Task ForkAsync(string path, CancellationToken cancellationToken) =>
-        OneAtATimeAsync(() => WriteAsync(new VmSnapshot(path), goesOn: !_paused, cancellationToken), cancellationToken);
+        OneAtATimeAsync(() => WriteAsync(new SnapshotDirectory(path), goesOn: !_paused, cancellationToken), cancellationToken);
 
     /// <summary>
     /// By the keys that a PC's guest may end at. A guest without a keyboard driver does not notice; the desktop's own way to end is the
@@ -50,9 +55,9 @@ internal sealed class FirecrackerGuest(FirecrackerMachine machine, VmDirectory d
         );
 
     // Memory and devices by the VMM, which stops the guest for it; then the disk, as it is at that moment.
-    private async Task WriteAsync(VmSnapshot target, bool goesOn, CancellationToken cancellationToken)
+    private async Task WriteAsync(SnapshotDirectory target, bool goesOn, CancellationToken cancellationToken)
     {
-        policy.Admit(target.Directory, FileSystemType.Of(target.Directory));
+        policy.Admit(target.Path, FileSystemType.Of(target.Path));
         var isWhole = false;
         try
         {

@@ -109,7 +109,7 @@ internal sealed class VmmOutput : IAsyncDisposable
                 {
                     if (length is > 0 and < MaxMetricsBytes)
                     {
-                        Bundle.WriteOwnerOnly(_metricsPath, line.AsSpan(0, length));
+                        OwnBundle.WriteOwnerOnly(_metricsPath, line.AsSpan(0, length));
                     }
 
                     length = 0;

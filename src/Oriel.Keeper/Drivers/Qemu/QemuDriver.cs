@@ -7,6 +7,7 @@ using Oriel.Linux.Cgroups;
 using Oriel.Linux.Machine;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Drivers.Qemu;
 
@@ -138,7 +139,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
 
     public void Dispose() => _cgroup?.Dispose();
 
-    private QemuGuest Guest(Running running, VmSnapshot? snapshot) =>
+    private QemuGuest Guest(Running running, SnapshotDirectory? snapshot) =>
         new(
             running.Process,
             running.Qmp,

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Linux.Cgroups;
 using Oriel.Protocol;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Drivers.Qemu;
 
@@ -14,7 +15,7 @@ internal sealed class QemuGuest(
     Cgroup? cgroup,
     long memoryBytes,
     VmDirectory directory,
-    VmSnapshot? snapshot,
+    SnapshotDirectory? snapshot,
     QemuHalts halts
 ) : IGuest
 {
@@ -34,7 +35,7 @@ internal sealed class QemuGuest(
 
     public async Task ForkAsync(string path, CancellationToken cancellationToken)
     {
-        var fork = new VmSnapshot(path);
+        var fork = new SnapshotDirectory(path);
         halts.IsPaused = true;
         try
         {

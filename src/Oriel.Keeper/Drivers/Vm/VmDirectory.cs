@@ -7,6 +7,7 @@ using Oriel.Keeper.Tools;
 using Oriel.Linux.Namespaces;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Drivers.Vm;
 
@@ -26,7 +27,7 @@ internal sealed class VmDirectory
     public const string Root = "root";
     public const string Scratch = "scratch";
     public const string Config = "config";
-    public const string Memory = KeeperSnapshot.MemoryFile;
+    public const string Memory = "memory";
 
     /// <summary>The devices' state of a snapshot that a VMM reads by itself.</summary>
     public const string State = "state";
@@ -51,17 +52,17 @@ internal sealed class VmDirectory
     public VmDirectory(KeeperSpec spec)
     {
         _spec = spec;
-        Path = System.IO.Path.Combine(spec.Bundle, BundleLayout.Scratch, "vm");
-        Snapshot = spec.Snapshot is { } snapshot ? new VmSnapshot(snapshot.Directory) : null;
+        Path = DirectoryIn(new Bundle(spec.Bundle));
+        Snapshot = spec.Snapshot is { } snapshot ? new SnapshotDirectory(snapshot.Directory) : null;
     }
 
     public string Path { get; }
 
     /// <summary>Null where no snapshot is to be made and none to be restored.</summary>
-    public VmSnapshot? Snapshot { get; }
+    public SnapshotDirectory? Snapshot { get; }
 
     /// <summary>The same directory from the keeper's working directory, the bundle: short enough for a socket's address.</summary>
-    public static string FromBundle(string name) => System.IO.Path.Combine(BundleLayout.Scratch, "vm", name);
+    public static string FromBundle(string name) => System.IO.Path.Combine(DirectoryIn(Bundle.Current), name);
 
     /// <summary>Room left for what the scratch disk has yet to take of this host's.</summary>
     public long FreeBytes => new DriveInfo(DiskPath).AvailableFreeSpace;
@@ -104,11 +105,10 @@ internal sealed class VmDirectory
             MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute,
             $"mode=0700,uid={UserId},gid={UserId},size=4m"
         );
-        // Written by the image's build, see ImageDisks.
-        var disks = System.IO.Path.Combine(_spec.ImagePath, "disks");
-        Bind(System.IO.Path.Combine(disks, "vmlinux"), Kernel);
-        Bind(System.IO.Path.Combine(disks, "initramfs"), Initramfs);
-        Bind(System.IO.Path.Combine(disks, "root.erofs"), Root);
+        var image = new ImageDirectory(_spec.ImagePath);
+        Bind(image.Kernel, Kernel);
+        Bind(image.Initramfs, Initramfs);
+        Bind(image.RootDisk, Root);
         WriteConfig();
         return await MakeScratchAsync(cancellationToken);
     }
@@ -146,7 +146,7 @@ internal sealed class VmDirectory
     /// meanwhile.
     /// </summary>
     /// <exception cref="IOException">The files cannot be made there.</exception>
-    public async Task ReceiveAsync(VmSnapshot target, Func<Task> write)
+    public async Task ReceiveAsync(SnapshotDirectory target, Func<Task> write)
     {
         var places = (string[])[PathOf($"{Snapshots}/{State}"), PathOf($"{Snapshots}/{Memory}")];
         Directory.CreateDirectory(PathOf(Snapshots));
@@ -179,10 +179,12 @@ internal sealed class VmDirectory
 
     /// <summary>Copies the disk of a machine that stands still into the snapshot that the rest of it is in already.</summary>
     /// <exception cref="IOException">The disk is full.</exception>
-    public Task CompleteAsync(VmSnapshot snapshot, CancellationToken cancellationToken) =>
-        VmSnapshot.CopyAsync(DiskPath, snapshot.Scratch, cancellationToken);
+    public Task CompleteAsync(SnapshotDirectory snapshot, CancellationToken cancellationToken) =>
+        SparseCopy.MakeAsync(DiskPath, snapshot.Scratch, cancellationToken);
 
-    private string DiskPath => System.IO.Path.Combine(_spec.Bundle, BundleLayout.Scratch, "disk");
+    private string DiskPath => System.IO.Path.Combine(new Bundle(_spec.Bundle).Scratch, "disk");
+
+    private static string DirectoryIn(Bundle bundle) => System.IO.Path.Combine(bundle.Scratch, "vm");
 
     private void Bind(string source, string name)
     {
@@ -210,7 +212,7 @@ internal sealed class VmDirectory
         );
         var disk = new byte[ConfigBytes];
         boot.CopyTo(disk, 0);
-        Bundle.WriteOwnerOnly(PathOf(Config), disk, Everyone);
+        OwnBundle.WriteOwnerOnly(PathOf(Config), disk, Everyone);
     }
 
     // In the bundle, as it grows; its directory lets nobody else in. No journal: the disk never outlives its keeper.
@@ -225,7 +227,7 @@ internal sealed class VmDirectory
             }
             else
             {
-                await VmSnapshot.CopyAsync(Snapshot!.Scratch, disk, cancellationToken);
+                await SparseCopy.MakeAsync(Snapshot!.Scratch, disk, cancellationToken);
             }
 
             BindScratch(disk);

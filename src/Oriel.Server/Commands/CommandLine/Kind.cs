@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 using Oriel.Server.Drivers;
 
 namespace Oriel.Server.Commands.CommandLine;
@@ -146,7 +147,7 @@ internal static class Values
         new KindOption<string>("--data", Kind.Directory)
         {
             Description = "Data directory; default: /var/lib/oriel as root, ~/.local/share/oriel as a user",
-            DefaultValueFactory = _ => DataDirectory.Default(),
+            DefaultValueFactory = _ => DataLayout.DefaultRoot(),
         };
 
     /// <summary>An option taken for the value of the one before it makes what follows wrong too: this comes first.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Oriel.Images.Store;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Server.Commands.Doctor;
 
@@ -112,7 +113,7 @@ internal static class DataChecks
     public static DoctorFinding Image(string data)
     {
         const string Name = "golden image";
-        var store = new ImageStore(DataDirectory.Images(data));
+        var store = new ImageStore(new DataLayout(data).Images);
         var images = store.List();
         if (images.FirstOrDefault(store.IsUsable) is { } image)
         {
@@ -137,7 +138,7 @@ internal static class DataChecks
     public static DoctorFinding Fonts(string data)
     {
         const string Name = "fonts of the desktop";
-        var store = new ImageStore(DataDirectory.Images(data));
+        var store = new ImageStore(new DataLayout(data).Images);
         if (store.List().FirstOrDefault(store.IsUsable) is not { } image)
         {
             return DoctorFinding.Warn(Name, "no image to look into", "./oriel up builds it (the host's own fonts do not matter)");

@@ -1,57 +1,56 @@
 using System.Text.Json;
 using Oriel.Protocol.Keeper;
+using Oriel.Protocol.Layout;
 
 namespace Oriel.Keeper.Bundles;
 
-/// <summary>The desktop's directory, seen from its keeper.</summary>
-internal sealed class Bundle
+/// <summary>The bundle that this keeper runs: what the server asks for, and what only the keeper writes.</summary>
+internal sealed class OwnBundle
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    private Bundle(string path, KeeperSpec spec)
+    private OwnBundle(Bundle files, KeeperSpec spec)
     {
-        Path = path;
+        Files = files;
         Spec = spec;
     }
 
-    public string Path { get; }
+    public Bundle Files { get; }
 
     public KeeperSpec Spec { get; }
 
     /// <exception cref="InvalidDataException">spec.json is missing, malformed or of another bundle.</exception>
-    public static Bundle Open(string path)
+    public static OwnBundle Open(string path)
     {
-        var specPath = System.IO.Path.Combine(path, BundleLayout.Spec);
+        var files = new Bundle(path);
         KeeperSpec spec;
         try
         {
             spec =
-                JsonSerializer.Deserialize(File.ReadAllBytes(specPath), KeeperJsonContext.Default.KeeperSpec)
-                ?? throw new InvalidDataException($"{specPath} is empty.");
+                JsonSerializer.Deserialize(File.ReadAllBytes(files.Spec), KeeperJsonContext.Default.KeeperSpec)
+                ?? throw new InvalidDataException($"{files.Spec} is empty.");
         }
         catch (Exception e) when (e is IOException or JsonException)
         {
-            throw new InvalidDataException($"{specPath}: {e.Message}", e);
+            throw new InvalidDataException($"{files.Spec}: {e.Message}", e);
         }
 
         if (spec.Bundle != path)
         {
-            throw new InvalidDataException($"{specPath} is of the bundle {spec.Bundle}.");
+            throw new InvalidDataException($"{files.Spec} is of the bundle {spec.Bundle}.");
         }
 
         // Socket addresses hold 107 bytes; relative names work however deep the data directory is.
         Directory.SetCurrentDirectory(path);
-        return new Bundle(path, spec);
+        return new OwnBundle(files, spec);
     }
 
-    public string PathOf(string name) => System.IO.Path.Combine(Path, name);
-
     public void WriteIdentity(KeeperIdentity identity) =>
-        WriteAtomically(BundleLayout.Identity, JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity));
+        WriteAtomically(Files.Identity, JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity));
 
     /// <summary>Keeps the last event for a server that was away when it happened.</summary>
     public void WriteExit(KeeperExit exited) =>
-        WriteAtomically(BundleLayout.Exit, JsonSerializer.SerializeToUtf8Bytes(exited, KeeperMessageContext.Default.KeeperMessage));
+        WriteAtomically(Files.Exit, JsonSerializer.SerializeToUtf8Bytes(exited, KeeperMessageContext.Default.KeeperMessage));
 
     public static void WriteOwnerOnly(string path, ReadOnlySpan<byte> content, UnixFileMode mode = OwnerOnly)
     {
@@ -67,10 +66,10 @@ internal sealed class Bundle
         file.Write(content);
     }
 
-    private void WriteAtomically(string name, ReadOnlySpan<byte> content)
+    private static void WriteAtomically(string path, ReadOnlySpan<byte> content)
     {
-        var temporary = PathOf($".{name}.new");
+        var temporary = Path.Combine(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.new");
         WriteOwnerOnly(temporary, content);
-        File.Move(temporary, PathOf(name), overwrite: true);
+        File.Move(temporary, path, overwrite: true);
     }
 }

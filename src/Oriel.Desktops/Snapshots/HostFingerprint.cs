@@ -13,7 +13,7 @@ namespace Oriel.Desktops.Snapshots;
 /// <param name="CpuFeatures">A digest of the processor's flags: a hypervisor below may show the same model with others.</param>
 /// <param name="Processors">As many as a machine without a limit has.</param>
 /// <param name="Kernel">The release, as <c>uname -r</c> tells it.</param>
-internal sealed record SnapshotHost(
+internal sealed record HostFingerprint(
     string? Vmm,
     long VmmBytes,
     DateTimeOffset VmmChangedAt,
@@ -25,11 +25,11 @@ internal sealed record SnapshotHost(
 {
     private static readonly TimeSpan VersionDeadline = TimeSpan.FromSeconds(10);
 
-    public static async Task<SnapshotHost> ReadAsync(string vmm, CancellationToken cancellationToken)
+    public static async Task<HostFingerprint> ReadAsync(string vmm, CancellationToken cancellationToken)
     {
         var program = new FileInfo(vmm);
         var cpu = await File.ReadAllLinesAsync("/proc/cpuinfo", cancellationToken);
-        return new SnapshotHost(
+        return new HostFingerprint(
             await VersionAsync(vmm, cancellationToken),
             program.Exists ? program.Length : 0,
             program.Exists ? program.LastWriteTimeUtc : DateTimeOffset.UnixEpoch,
@@ -46,7 +46,7 @@ internal sealed record SnapshotHost(
 
     /// <summary>Why what was made on the other one does not go on here, in words; null when it does.</summary>
     /// <param name="dependsOnProcessors">The machine has as many as the host.</param>
-    public string? MisfitOf(SnapshotHost made, bool dependsOnProcessors)
+    public string? MisfitOf(HostFingerprint made, bool dependsOnProcessors)
     {
         List<string> differences = [];
         if (made.Vmm is not null && Vmm is not null && made.Vmm != Vmm)

@@ -2,20 +2,12 @@ using Oriel.Keeper.Tools;
 
 namespace Oriel.Keeper.Drivers.Vm;
 
-/// <summary>The files of a machine's snapshot.</summary>
-internal sealed class VmSnapshot(string directory)
+/// <summary>Copies a machine's disk.</summary>
+internal static class SparseCopy
 {
-    public string Directory { get; } = directory;
-
-    public string Memory => Path.Combine(Directory, VmDirectory.Memory);
-
-    public string State => Path.Combine(Directory, VmDirectory.State);
-
-    public string Scratch => Path.Combine(Directory, VmDirectory.Scratch);
-
     /// <summary>Holes stay holes, and where the file system shares blocks between files nothing is copied.</summary>
     /// <exception cref="IOException">The disk is full, a file is not there, or cp did nothing.</exception>
-    public static async Task CopyAsync(string from, string to, CancellationToken cancellationToken)
+    public static async Task MakeAsync(string from, string to, CancellationToken cancellationToken)
     {
         try
         {
