@@ -1,5 +1,6 @@
 using System.Globalization;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Screen.Yuv;
 using Oriel.TestSupport;
 
@@ -23,11 +24,11 @@ var display = Environment.GetEnvironmentVariable("DISPLAY") ?? ":0";
 using var painter = new XPainter(display, Environment.GetEnvironmentVariable("XAUTHORITY"), width, height);
 using var poller = new Poller();
 painter.Fill(new PixelRectangle(0, 0, width, height), 0x202020);
-var startUs = Poller.NowUs;
+var startUs = MonotonicClock.NowUs;
 for (var frame = 0; frame < fps * seconds; frame++)
 {
     var dueUs = startUs + (frame * 1_000_000L / fps);
-    while (Poller.NowUs < dueUs)
+    while (MonotonicClock.NowUs < dueUs)
     {
         poller.Wait(-1, dueUs);
     }

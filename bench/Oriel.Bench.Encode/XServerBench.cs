@@ -35,7 +35,7 @@ internal static class XServerBench
         using var capture = ScreenCapture.Open(display, authority);
         capture.ReadEvents();
         capture.Capture();
-        using var poller = new Oriel.Linux.Posix.Poller();
+        using var poller = new Oriel.Linux.Polling.Poller();
         var times = new List<double>();
         for (var i = 0; i < 200; i++)
         {

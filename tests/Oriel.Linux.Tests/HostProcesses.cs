@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Oriel.Linux.Processes;
 
 namespace Oriel.Linux.Tests;
 
@@ -7,20 +7,10 @@ internal static class HostProcesses
 {
     /// <summary>The command lines that hold a text, such as a directory's path.</summary>
     public static List<string> Naming(string text) =>
-        [.. Process.GetProcesses().Select(CommandLine).Where(line => line.Contains(text, StringComparison.Ordinal))];
-
-    private static string CommandLine(Process process)
-    {
-        try
-        {
-            using (process)
-            {
-                return File.ReadAllText($"/proc/{process.Id}/cmdline").Replace('\0', ' ');
-            }
-        }
-        catch (IOException)
-        {
-            return "";
-        }
-    }
+        [
+            .. ProcessTable
+                .ReadAll()
+                .Select(entry => ProcessTable.CommandLineOf(entry.Pid))
+                .Where(line => line.Contains(text, StringComparison.Ordinal)),
+        ];
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Screen.Native;
 using Oriel.Screen.X11.Keyboard;
 using Oriel.Screen.X11.Raw;
@@ -123,7 +124,7 @@ public sealed unsafe partial class XPainter : IDisposable
     public XPainterEvent? ReadInput(TimeSpan deadline)
     {
         using var poller = new Poller();
-        var until = Poller.NowUs + (long)deadline.TotalMicroseconds;
+        var until = MonotonicClock.NowUs + (long)deadline.TotalMicroseconds;
         while (true)
         {
             while (_x.TryReadEvent(out var e))
@@ -139,7 +140,7 @@ public sealed unsafe partial class XPainter : IDisposable
                 }
             }
 
-            if (Poller.NowUs >= until)
+            if (MonotonicClock.NowUs >= until)
             {
                 return null;
             }

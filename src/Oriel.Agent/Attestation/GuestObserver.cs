@@ -3,6 +3,7 @@ using Oriel.Agent.Accounts;
 using Oriel.Agent.Boot;
 using Oriel.Agent.Configuration;
 using Oriel.Agent.Files;
+using Oriel.Linux.Machine;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
 
@@ -49,7 +50,7 @@ internal sealed class GuestObserver(
                 CanaryError = canary.Error,
                 CanaryUs = canary.ElapsedUs,
                 MachineId = File.ReadAllText(SystemIdentity.MachineIdPath).Trim(),
-                BootId = File.ReadAllText(SystemIdentity.BootIdPath).Trim(),
+                BootId = BootId.Read(),
             };
             reply.Files.AddRange(request.Paths.Select(FileProofs.Read));
             reply.Env.AddRange(

@@ -1,21 +1,20 @@
 using Oriel.Linux;
-using Oriel.Linux.Machine;
-using static Oriel.Linux.Machine.GuestMachine;
+using Oriel.Linux.Namespaces;
 
 namespace Oriel.Agent.Boot;
 
 /// <summary>The file systems that an init provides where its driver has not.</summary>
 internal static class MachineMounts
 {
-    private static readonly (string Target, string Type, MountFlags Flags, string? Data)[] Wanted =
+    private static readonly (string Target, string Type, MountOptions Options, string? Data)[] Wanted =
     [
-        ("/proc", "proc", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, null),
-        ("/sys", "sysfs", MountFlags.NoSetUid | MountFlags.NoDevices | MountFlags.NoExecute, null),
-        ("/dev", "devtmpfs", MountFlags.NoSetUid, "mode=0755"),
-        ("/dev/pts", "devpts", MountFlags.NoSetUid | MountFlags.NoExecute, "newinstance,ptmxmode=0666,mode=0620"),
-        ("/dev/shm", "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices, "mode=1777,size=50%"),
-        ("/run", "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices, "mode=0755,size=25%"),
-        ("/tmp", "tmpfs", MountFlags.NoSetUid | MountFlags.NoDevices, "mode=1777,size=50%"),
+        ("/proc", "proc", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, null),
+        ("/sys", "sysfs", MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute, null),
+        ("/dev", "devtmpfs", MountOptions.NoSuid, "mode=0755"),
+        ("/dev/pts", "devpts", MountOptions.NoSuid | MountOptions.NoExecute, "newinstance,ptmxmode=0666,mode=0620"),
+        ("/dev/shm", "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=1777,size=50%"),
+        ("/run", "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=0755,size=25%"),
+        ("/tmp", "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=1777,size=50%"),
     ];
 
     /// <summary>
@@ -34,9 +33,9 @@ internal static class MachineMounts
     public static string MountMissing()
     {
         List<string> mounted = [];
-        foreach (var (target, type, flags, data) in Wanted)
+        foreach (var (target, type, options, data) in Wanted)
         {
-            if (IsMountPoint(target) || (InUse.TryGetValue(target, out var proof) && Path.Exists(proof)))
+            if (Mounts.IsMountPoint(target) || (InUse.TryGetValue(target, out var proof) && Path.Exists(proof)))
             {
                 continue;
             }
@@ -44,7 +43,7 @@ internal static class MachineMounts
             Directory.CreateDirectory(target);
             try
             {
-                Mount(type, target, type, flags, data);
+                Mounts.Mount(type, target, type, options, data);
                 mounted.Add(target);
             }
             catch (LinuxException) when (target is "/tmp" or "/sys")

@@ -2,7 +2,8 @@ using System.Threading.Channels;
 using Google.Protobuf;
 using Oriel.Agent.Encoding;
 using Oriel.Agent.Screens;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Protocol.Display;
 using Oriel.Screen.Codecs;
 using Oriel.Screen.X11.Capture;
@@ -130,7 +131,7 @@ internal sealed class VideoStream : IAsyncDisposable
         }
 
         _pacer.SetMaxFps(_maxFps);
-        var now = Poller.NowUs;
+        var now = MonotonicClock.NowUs;
         var (action, until) = _pacer.Decide(now, capture.DamageUs, _keyFrameWanted);
         switch (action)
         {
@@ -159,7 +160,7 @@ internal sealed class VideoStream : IAsyncDisposable
 
         _pacer.Captured(now);
         _refinement = 0;
-        Encode(capture, damageUs, Poller.NowUs, keyFrame, changed);
+        Encode(capture, damageUs, MonotonicClock.NowUs, keyFrame, changed);
     }
 
     private void Encode(ScreenCapture capture, long damageUs, long captureUs, bool keyFrame, bool changed)
@@ -220,7 +221,7 @@ internal sealed class VideoStream : IAsyncDisposable
                 Height = (uint)picture.Height,
                 DamageUs = damageUs,
                 CaptureUs = captureUs,
-                EncodedUs = Poller.NowUs,
+                EncodedUs = MonotonicClock.NowUs,
                 Sequence = ++_sequence,
                 Refinement = _refinement > 0,
                 Quantizer = (uint)encoded.Quantizer,

@@ -1,6 +1,6 @@
 using System.Threading.Channels;
 using Oriel.Agent.Screens;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Polling;
 using Oriel.Protocol.Display;
 using Oriel.Screen.X11.Clipboard;
 using Oriel.Screen.X11.Raw;

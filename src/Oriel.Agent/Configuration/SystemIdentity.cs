@@ -3,6 +3,7 @@ using Oriel.Agent.Accounts;
 using Oriel.Agent.Boot;
 using Oriel.Linux;
 using Oriel.Linux.Machine;
+using Oriel.Linux.Namespaces;
 using Oriel.Protocol;
 
 namespace Oriel.Agent.Configuration;
@@ -11,7 +12,6 @@ namespace Oriel.Agent.Configuration;
 internal sealed class SystemIdentity(GuestConsole console)
 {
     public const string MachineIdPath = "/etc/machine-id";
-    public const string BootIdPath = "/proc/sys/kernel/random/boot_id";
     private const string OwnBootIdPath = "/run/oriel-boot-id";
     private const uint Readable = GuestRules.DefaultMode,
         ReadOnly = 0x124; // 0444
@@ -56,10 +56,10 @@ internal sealed class SystemIdentity(GuestConsole console)
 
         // Into the same file, where this machine went on from a snapshot before: nothing can be mounted over a file that was replaced.
         File.WriteAllText(OwnBootIdPath, Guid.NewGuid() + "\n");
-        if (!GuestMachine.IsMountPoint(BootIdPath))
+        if (!Mounts.IsMountPoint(BootId.Path))
         {
             File.SetUnixFileMode(OwnBootIdPath, (UnixFileMode)ReadOnly);
-            GuestMachine.Mount(OwnBootIdPath, BootIdPath, "", GuestMachine.MountFlags.Bind);
+            Mounts.Mount(OwnBootIdPath, BootId.Path, null, MountOptions.Bind);
         }
     }
 

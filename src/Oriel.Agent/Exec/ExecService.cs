@@ -69,7 +69,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
         catch (IOException e)
         {
             streams?.Dispose();
-            var code = e is SpawnException { Errno: Errno.ENOENT } ? NotFound : NotExecutable;
+            var code = e is LinuxException { Errno: Errno.ENOENT } ? NotFound : NotExecutable;
             await output.WriteAsync(
                 new ExecOutput
                 {

@@ -1,3 +1,4 @@
+using Oriel.Linux.Descriptors;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
 using Oriel.Linux.Pty;

@@ -18,7 +18,6 @@ internal sealed class FileTransfers
 {
     private const int ChunkBytes = 64 * 1024;
     private const uint MaxMode = 0xfff;
-    private const int ENOSPC = 28;
 
     private readonly ConcurrentDictionary<string, bool> _puts = new(StringComparer.Ordinal);
 
@@ -204,9 +203,9 @@ internal sealed class FileTransfers
                     LinuxException { Errno: Errno.ENOENT } => StatusCode.NotFound,
                     LinuxException { Errno: Errno.ENOTDIR or Errno.EISDIR or Errno.EINVAL or Errno.EBUSY } => StatusCode.FailedPrecondition,
                     LinuxException { Errno: Errno.EACCES or Errno.EPERM } => StatusCode.PermissionDenied,
-                    LinuxException { Errno: ENOSPC } => StatusCode.ResourceExhausted,
+                    LinuxException { Errno: Errno.ENOSPC } => StatusCode.ResourceExhausted,
                     // What RandomAccess throws carries errno in its HResult.
-                    { HResult: ENOSPC } => StatusCode.ResourceExhausted,
+                    { HResult: Errno.ENOSPC } => StatusCode.ResourceExhausted,
                     _ => StatusCode.Internal,
                 },
                 e.Message

@@ -1,5 +1,5 @@
 using Oriel.Agent.Screens;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
 using Oriel.Protocol.Display;
 using Oriel.Screen.X11.Keyboard;
 
@@ -22,7 +22,7 @@ internal sealed class InputSession(XDisplayAddress address, PointerPosition poin
         Events++;
         if (PositionOf(e) is { } position)
         {
-            pointer.Inject(position.X, position.Y, Poller.NowUs);
+            pointer.Inject(position.X, position.Y, MonotonicClock.NowUs);
         }
 
         switch (e.KindCase)

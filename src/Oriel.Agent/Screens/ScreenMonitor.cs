@@ -1,5 +1,6 @@
 using Google.Protobuf;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Protocol.Display;
 using Oriel.Screen.Png;
 using Oriel.Screen.X11.Capture;
@@ -96,7 +97,7 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
         }
 
         var (x, y) = watcher.ReadPointer();
-        if (pointer.IsMovedByGuest(x, y, Poller.NowUs))
+        if (pointer.IsMovedByGuest(x, y, MonotonicClock.NowUs))
         {
             Publish(
                 new DisplayEvent

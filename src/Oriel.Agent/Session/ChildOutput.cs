@@ -1,5 +1,6 @@
 using Oriel.Agent.Boot;
 using Oriel.Linux;
+using Oriel.Linux.Descriptors;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
 

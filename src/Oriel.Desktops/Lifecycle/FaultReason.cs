@@ -12,7 +12,9 @@ internal static class FaultReason
     public static string Of(Exception fault, string code) =>
         fault.GetBaseException() is SqliteException { SqliteErrorCode: SqliteFull } ? ReasonCodes.DiskFull : OfWords(fault.Message, code);
 
-    /// <summary>The same of what another process said; the words are the C library's for ENOSPC.</summary>
+    /// <summary>
+    /// The same of what another process said; the words are the C library's for ENOSPC, which our own programs write in small letters.
+    /// </summary>
     public static string OfWords(string? said, string code) =>
-        said?.Contains("No space left on device", StringComparison.Ordinal) == true ? ReasonCodes.DiskFull : code;
+        said?.Contains("No space left on device", StringComparison.OrdinalIgnoreCase) == true ? ReasonCodes.DiskFull : code;
 }

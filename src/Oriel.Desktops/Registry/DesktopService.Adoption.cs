@@ -8,6 +8,7 @@ using Oriel.Desktops.Loop;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Steps;
 using Oriel.Desktops.Store;
+using Oriel.Linux.Machine;
 using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
@@ -99,7 +100,7 @@ public sealed partial class DesktopService
                 return Task.CompletedTask;
             }
 
-            if (keeper is not null && keeper.BootId != KeeperLiveness.BootId())
+            if (keeper is not null && keeper.BootId != BootId.Read())
             {
                 desktop.Fail(
                     new DesktopReason(

@@ -7,7 +7,7 @@ namespace Oriel.Keeper.Drivers;
 internal interface IDriver : IDisposable
 {
     /// <summary>Mounts what this kind of guest needs, in the keeper's own mount namespace.</summary>
-    /// <exception cref="System.ComponentModel.Win32Exception">The kernel refused; the message names file system and place.</exception>
+    /// <exception cref="Linux.LinuxException">The kernel refused; the message names file system and place.</exception>
     void PrepareMounts() { }
 
     /// <summary>

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Cgroups;
 
@@ -8,33 +8,28 @@ namespace Oriel.Linux.Cgroups;
 /// One cgroup v2 directory, held open, so that it can be used after another file system has been mounted over its path.
 /// Source: Documentation/admin-guide/cgroup-v2.rst.
 /// </summary>
-public sealed partial class Cgroup : IDisposable
+public sealed class Cgroup : IDisposable
 {
     private const int CpuPeriodUs = 100_000;
-    private const int OpenPath = 0x200000;
-    private const int OpenDirectory = 0x10000;
-    private const int OpenCloseOnExec = 0x80000;
 
-    private readonly SafeFileHandle _anchor;
+    private readonly OwnedDescriptor _anchor;
     private readonly string _directory;
 
-    private Cgroup(SafeFileHandle anchor)
+    private Cgroup(OwnedDescriptor anchor)
     {
         _anchor = anchor;
-        _directory = $"/proc/{Environment.ProcessId}/fd/{anchor.DangerousGetHandle()}";
+        _directory = Fd.PathOf(anchor);
     }
 
     /// <exception cref="IOException">Not a cgroup v2 directory.</exception>
     public static Cgroup Open(string path)
     {
-        var anchor = new SafeFileHandle(open(path, OpenPath | OpenDirectory | OpenCloseOnExec), ownsHandle: true);
-        if (anchor.IsInvalid || !File.Exists(Path.Combine(path, "cgroup.procs")))
+        if (!File.Exists(Path.Combine(path, "cgroup.procs")))
         {
-            anchor.Dispose();
             throw new IOException($"{path} is not a cgroup v2 directory.");
         }
 
-        return new Cgroup(anchor);
+        return new Cgroup(Fd.Open(path, FileCalls.PathOnly | FileCalls.MustBeDirectory));
     }
 
     public bool CanFreeze => File.Exists(FileOf("cgroup.freeze"));
@@ -109,7 +104,4 @@ public sealed partial class Cgroup : IDisposable
             missing.Add(file);
         }
     }
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int open(string path, int flags);
 }

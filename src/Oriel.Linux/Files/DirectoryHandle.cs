@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
-using Oriel.Linux.Processes;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Files;
 
@@ -50,11 +51,11 @@ public sealed unsafe class DirectoryHandle : IDisposable
     /// <returns>Of the name itself, not of what a link points to; null when there is nothing.</returns>
     public FileStatus? TryStatus(string name)
     {
-        // SAFETY: struct statx is 256 bytes.
-        var buffer = stackalloc byte[256];
+        // SAFETY: struct statx is as long.
+        var buffer = stackalloc byte[FileCalls.StatxBytes];
         if (FileCalls.Statx(_fd.Value, name, FileCalls.AtSymlinkNoFollow, FileCalls.StatxBasic, buffer) == 0)
         {
-            return FileStatus.Parse(new ReadOnlySpan<byte>(buffer, 256));
+            return FileStatus.Parse(new ReadOnlySpan<byte>(buffer, FileCalls.StatxBytes));
         }
 
         return Marshal.GetLastPInvokeError() == Errno.ENOENT ? null : throw LinuxException.Last("statx", Join(name));
@@ -62,20 +63,21 @@ public sealed unsafe class DirectoryHandle : IDisposable
 
     public static FileStatus Status(SafeFileHandle file)
     {
-        // SAFETY: struct statx is 256 bytes.
-        var buffer = stackalloc byte[256];
+        // SAFETY: struct statx is as long.
+        var buffer = stackalloc byte[FileCalls.StatxBytes];
         return FileCalls.Statx((int)file.DangerousGetHandle(), "", FileCalls.AtEmptyPath, FileCalls.StatxBasic, buffer) == 0
-            ? FileStatus.Parse(new ReadOnlySpan<byte>(buffer, 256))
+            ? FileStatus.Parse(new ReadOnlySpan<byte>(buffer, FileCalls.StatxBytes))
             : throw LinuxException.Last("statx");
     }
 
     public static void SetOwnerAndMode(SafeFileHandle file, uint uid, uint gid, uint mode)
     {
-        Check(FileCalls.FChown((int)file.DangerousGetHandle(), uid, gid), "fchown");
-        Check(FileCalls.FChmod((int)file.DangerousGetHandle(), mode), "fchmod");
+        LinuxException.ThrowIfNegative(FileCalls.FChown((int)file.DangerousGetHandle(), uid, gid), "fchown");
+        LinuxException.ThrowIfNegative(FileCalls.FChmod((int)file.DangerousGetHandle(), mode), "fchmod");
     }
 
-    public static void Sync(SafeFileHandle file) => Check(FileCalls.FSync((int)file.DangerousGetHandle()), "fsync");
+    public static void Sync(SafeFileHandle file) =>
+        LinuxException.ThrowIfNegative(FileCalls.FSync((int)file.DangerousGetHandle()), "fsync");
 
     /// <summary>Makes the next read of a synced file come from the disk, as far as the file system allows.</summary>
     public static void DropCache(SafeFileHandle file)
@@ -85,16 +87,18 @@ public sealed unsafe class DirectoryHandle : IDisposable
     }
 
     /// <summary>Replaces whatever file or link has the new name.</summary>
-    public void Rename(string from, string to) => Check(FileCalls.RenameAt(_fd.Value, from, _fd.Value, to), "rename", Join(to));
+    public void Rename(string from, string to) =>
+        LinuxException.ThrowIfNegative(FileCalls.RenameAt(_fd.Value, from, _fd.Value, to), "rename", Join(to));
 
-    public void Symlink(string target, string name) => Check(FileCalls.SymlinkAt(target, _fd.Value, name), "symlink", Join(name));
+    public void Symlink(string target, string name) =>
+        LinuxException.ThrowIfNegative(FileCalls.SymlinkAt(target, _fd.Value, name), "symlink", Join(name));
 
-    public void Unlink(string name) => Check(FileCalls.UnlinkAt(_fd.Value, name, 0), "unlink", Join(name));
+    public void Unlink(string name) => LinuxException.ThrowIfNegative(FileCalls.UnlinkAt(_fd.Value, name, 0), "unlink", Join(name));
 
     /// <summary>The directory's own permission bits.</summary>
-    public void SetMode(uint mode) => Check(FileCalls.FChmod(_fd.Value, mode), "fchmod", Path);
+    public void SetMode(uint mode) => LinuxException.ThrowIfNegative(FileCalls.FChmod(_fd.Value, mode), "fchmod", Path);
 
-    public void Sync() => Check(FileCalls.FSync(_fd.Value), "fsync", Path);
+    public void Sync() => LinuxException.ThrowIfNegative(FileCalls.FSync(_fd.Value), "fsync", Path);
 
     private static DirectoryHandle Walk(string path, (uint Uid, uint Gid)? create)
     {
@@ -157,11 +161,11 @@ public sealed unsafe class DirectoryHandle : IDisposable
     private static IOException Refusal(int parent, string name, string path)
     {
         var error = LinuxException.Last("open", path);
-        // SAFETY: struct statx is 256 bytes.
-        var buffer = stackalloc byte[256];
+        // SAFETY: struct statx is as long.
+        var buffer = stackalloc byte[FileCalls.StatxBytes];
         var link =
             FileCalls.Statx(parent, name, FileCalls.AtSymlinkNoFollow, FileCalls.StatxBasic, buffer) == 0
-            && FileStatus.Parse(new ReadOnlySpan<byte>(buffer, 256)).Kind == FileKind.SymbolicLink;
+            && FileStatus.Parse(new ReadOnlySpan<byte>(buffer, FileCalls.StatxBytes)).Kind == FileKind.SymbolicLink;
         return link ? new SymbolicLinkException(path) : error;
     }
 
@@ -172,12 +176,4 @@ public sealed unsafe class DirectoryHandle : IDisposable
     }
 
     private string Join(string name) => Path == "/" ? "/" + name : $"{Path}/{name}";
-
-    private static void Check(int result, string call, string? subject = null)
-    {
-        if (result < 0)
-        {
-            throw LinuxException.Last(call, subject);
-        }
-    }
 }

@@ -1,9 +1,9 @@
-using System.Runtime.InteropServices;
+using Oriel.Linux.Calls;
 
 namespace Oriel.Linux.Files;
 
 /// <summary>What kind of file system something lies on, by its magic number (statfs(2), linux/magic.h).</summary>
-public readonly partial record struct FileSystemType(long Magic)
+public readonly record struct FileSystemType(long Magic)
 {
     public static readonly FileSystemType Tmpfs = new(0x01021994);
     public static readonly FileSystemType Ramfs = new(0x858458F6);
@@ -17,9 +17,7 @@ public readonly partial record struct FileSystemType(long Magic)
     {
         // SAFETY: struct statfs is 120 bytes on x86-64, of which the first word is f_type.
         var words = stackalloc long[16];
-        return StatFs(path, words) == 0 ? new FileSystemType(words[0]) : throw LinuxException.Last("statfs", path);
+        LinuxException.ThrowIfNegative(FileCalls.StatFs(path, words), "statfs", path);
+        return new FileSystemType(words[0]);
     }
-
-    [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int StatFs(string path, long* result);
 }

@@ -1,5 +1,6 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Files;
 
@@ -7,12 +8,9 @@ namespace Oriel.Linux.Files;
 /// A file in memory whose content and size nobody can change any more, its maker included, even through a descriptor that is open for
 /// writing (memfd_create(2), F_ADD_SEALS in fcntl(2)). Who maps it privately shares its pages with all others who do.
 /// </summary>
-public sealed partial class SealedMemory : IDisposable
+public sealed class SealedMemory : IDisposable
 {
     private const int ChunkBytes = 1 << 20;
-    private const uint CloseOnExec = 1,
-        AllowSealing = 2;
-    private const int AddSeals = 1033;
 
     /// <summary>F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE.</summary>
     private const int AllSeals = 1 | 2 | 4 | 8;
@@ -24,22 +22,23 @@ public sealed partial class SealedMemory : IDisposable
     /// <summary>
     /// By which other processes of the same user open it, as long as this is not disposed; those that have it open keep it.
     /// </summary>
-    public string Path => $"/proc/{Environment.ProcessId}/fd/{_file.DangerousGetHandle()}";
+    public string Path => Fd.PathOf(_file);
 
     /// <summary>Copies a file. Its pages of zeros take no memory.</summary>
     /// <exception cref="IOException">The file cannot be read, or there is no room for it.</exception>
     public static async Task<SealedMemory> CopyAsync(string path, CancellationToken cancellationToken)
     {
         using var source = File.OpenHandle(path, options: FileOptions.SequentialScan);
-        var file = Create(System.IO.Path.GetFileName(path));
+        var name = System.IO.Path.GetFileName(path);
+        var file = new SafeFileHandle(Fd.CreateMemory(name, FileCalls.MemoryAllowSealing), ownsHandle: true);
         try
         {
             await CopyAsync(source, file, cancellationToken);
-            if (ControlFile(file, AddSeals, AllSeals) != 0)
-            {
-                throw LinuxException.Last("fcntl(F_ADD_SEALS)", path);
-            }
-
+            LinuxException.ThrowIfNegative(
+                DescriptorCalls.Fcntl((int)file.DangerousGetHandle(), DescriptorCalls.AddSeals, AllSeals),
+                "fcntl",
+                $"F_ADD_SEALS of {path}"
+            );
             return new SealedMemory(file);
         }
         catch
@@ -85,16 +84,4 @@ public sealed partial class SealedMemory : IDisposable
             end = Math.Min(end + Page, bytes.Length);
         }
     }
-
-    private static SafeFileHandle Create(string name)
-    {
-        var fd = CreateCall(name, CloseOnExec | AllowSealing);
-        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw LinuxException.Last("memfd_create", name);
-    }
-
-    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int CreateCall(string name, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
-    private static partial int ControlFile(SafeFileHandle file, int command, int argument);
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Memory;
 
 namespace Oriel.Linux.Kvm;
 
@@ -9,7 +10,7 @@ namespace Oriel.Linux.Kvm;
 /// filtered KVM can open and then fail or hang in KVM_RUN, so call this in a process that may be killed. (Numbers: linux/kvm.h,
 /// Documentation/virt/kvm/api.rst.)
 /// </summary>
-public static partial class KvmProbe
+public static class KvmProbe
 {
     private const nuint GetApiVersion = 0xAE00;
     private const nuint CreateVm = 0xAE01;
@@ -28,7 +29,6 @@ public static partial class KvmProbe
     private const int IoOffset = 32;
     private const int IoDataOffset = IoOffset + 8;
     private const uint ExitIo = 2;
-    private const int PageSize = 4096;
     private const byte Answer = 42;
 
     /// <summary>Null when the guest ran and gave the expected answer, else the step that failed and why.</summary>
@@ -55,46 +55,32 @@ public static partial class KvmProbe
 
         using var vm = new SafeFileHandle(Call(kvm, CreateVm, 0, "KVM_CREATE_VM"), ownsHandle: true);
         var runSize = Call(kvm, GetVcpuMmapSize, 0, "KVM_GET_VCPU_MMAP_SIZE");
-        var memory = Map(null, PageSize);
-        try
-        {
-            // mov al, 42; out 0x10, al; hlt
-            ReadOnlySpan<byte> code = [0xB0, Answer, 0xE6, 0x10, 0xF4];
-            // SAFETY: `memory` is PageSize bytes, mapped until the finally below; the guest that uses it ends with `vm` before that.
-            code.CopyTo(new Span<byte>((void*)memory, PageSize));
-            Span<byte> region = stackalloc byte[32];
-            region.Clear();
-            BinaryPrimitives.WriteUInt64LittleEndian(region[16..], PageSize);
-            BinaryPrimitives.WriteUInt64LittleEndian(region[24..], (ulong)memory);
-            Call(vm, SetUserMemoryRegion, region, "KVM_SET_USER_MEMORY_REGION");
-            using var vcpu = new SafeFileHandle(Call(vm, CreateVcpu, 0, "KVM_CREATE_VCPU"), ownsHandle: true);
-            var run = Map(vcpu, runSize);
-            try
-            {
-                Span<byte> segments = stackalloc byte[SregsSize];
-                Call(vcpu, GetSregs, segments, "KVM_GET_SREGS");
-                // Real mode, code segment at 0: base, the first field, and the selector.
-                segments[..8].Clear();
-                segments.Slice(SelectorOffset, 2).Clear();
-                Call(vcpu, SetSregs, segments, "KVM_SET_SREGS");
-                Span<byte> registers = stackalloc byte[RegsSize];
-                registers.Clear();
-                // rip = 0, rflags = 2 (its always-set bit)
-                BinaryPrimitives.WriteUInt64LittleEndian(registers[(RipOffset + 8)..], 2);
-                Call(vcpu, SetRegs, registers, "KVM_SET_REGS");
-                Call(vcpu, Run, 0, "KVM_RUN");
-                // SAFETY: `run` is the vcpu's shared page(s) of `runSize` bytes, mapped until the finally below.
-                return Judge(new ReadOnlySpan<byte>((void*)run, runSize));
-            }
-            finally
-            {
-                _ = munmap(run, (nuint)runSize);
-            }
-        }
-        finally
-        {
-            _ = munmap(memory, PageSize);
-        }
+        using var memory = Mapping.Anonymous(Mapping.PageBytes, shared: true);
+        // mov al, 42; out 0x10, al; hlt
+        ReadOnlySpan<byte> code = [0xB0, Answer, 0xE6, 0x10, 0xF4];
+        // SAFETY: `memory` is a page until the method ends; the guest that uses it runs only in KVM_RUN below.
+        code.CopyTo(new Span<byte>((void*)memory.Address, Mapping.PageBytes));
+        Span<byte> region = stackalloc byte[32];
+        region.Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(region[16..], Mapping.PageBytes);
+        BinaryPrimitives.WriteUInt64LittleEndian(region[24..], (ulong)memory.Address);
+        Call(vm, SetUserMemoryRegion, region, "KVM_SET_USER_MEMORY_REGION");
+        using var vcpu = new SafeFileHandle(Call(vm, CreateVcpu, 0, "KVM_CREATE_VCPU"), ownsHandle: true);
+        using var run = Mapping.Of(vcpu, runSize);
+        Span<byte> segments = stackalloc byte[SregsSize];
+        Call(vcpu, GetSregs, segments, "KVM_GET_SREGS");
+        // Real mode, code segment at 0: base, the first field, and the selector.
+        segments[..8].Clear();
+        segments.Slice(SelectorOffset, 2).Clear();
+        Call(vcpu, SetSregs, segments, "KVM_SET_SREGS");
+        Span<byte> registers = stackalloc byte[RegsSize];
+        registers.Clear();
+        // rip = 0, rflags = 2 (its always-set bit)
+        BinaryPrimitives.WriteUInt64LittleEndian(registers[(RipOffset + 8)..], 2);
+        Call(vcpu, SetRegs, registers, "KVM_SET_REGS");
+        Call(vcpu, Run, 0, "KVM_RUN");
+        // SAFETY: `run` is the vcpu's shared page(s) of `runSize` bytes, mapped until the method ends.
+        return Judge(new ReadOnlySpan<byte>((void*)run.Address, runSize));
     }
 
     private static string? Judge(ReadOnlySpan<byte> run)
@@ -109,21 +95,8 @@ public static partial class KvmProbe
         return at < (ulong)run.Length && run[(int)at] == Answer ? null : "the guest wrote something else than its program says";
     }
 
-    private static nint Map(SafeFileHandle? file, int length)
-    {
-        const int ReadWrite = 3;
-        const int Shared = 1;
-        const int SharedAnonymous = 0x21;
-        var descriptor = file is null ? -1 : (int)file.DangerousGetHandle();
-        var address = mmap(0, (nuint)length, ReadWrite, file is null ? SharedAnonymous : Shared, descriptor, 0);
-        return address != -1 ? address : throw new IOException($"mmap: {Marshal.GetLastPInvokeErrorMessage()}");
-    }
-
-    private static int Call(SafeFileHandle file, nuint request, nint argument, string name)
-    {
-        var result = ioctl(file, request, argument);
-        return result >= 0 ? result : throw new IOException($"{name}: {Marshal.GetLastPInvokeErrorMessage()}");
-    }
+    private static int Call(SafeFileHandle file, nuint request, nint argument, string name) =>
+        LinuxException.ThrowIfNegative(DescriptorCalls.Ioctl((int)file.DangerousGetHandle(), request, argument), "ioctl", name);
 
     private static unsafe void Call(SafeFileHandle file, nuint request, Span<byte> argument, string name)
     {
@@ -133,13 +106,4 @@ public static partial class KvmProbe
             Call(file, request, (nint)pointer, name);
         }
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int ioctl(SafeFileHandle file, nuint request, nint argument);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint mmap(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int munmap(nint address, nuint length);
 }

@@ -1,12 +1,11 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
+using Oriel.Linux.Memory;
 
 namespace Oriel.Linux.Machine;
 
 /// <summary>The processor's time stamp counter (Intel SDM, volume 2, RDTSC).</summary>
-public static partial class TimestampCounter
+public static class TimestampCounter
 {
-    private const int PageSize = 4096;
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(30);
 
     /// <summary>
@@ -19,60 +18,32 @@ public static partial class TimestampCounter
         var from = Sample();
         await Task.Delay(Window, cancellationToken);
         var to = Sample();
-        var seconds = (to.Clock - from.Clock) / (double)Stopwatch.Frequency;
+        var seconds = (to.Ticks - from.Ticks) / (double)Stopwatch.Frequency;
         return (long)Math.Round((to.Counter - from.Counter) / seconds / 1000);
     }
 
     /// <summary>A pair of readings that lie close together: the closest of a few, as a preempted one does not.</summary>
-    private static unsafe (ulong Counter, long Clock) Sample()
+    private static unsafe (ulong Counter, long Ticks) Sample()
     {
         // rdtsc; shl rdx, 32; or rax, rdx; ret
         ReadOnlySpan<byte> code = [0x0F, 0x31, 0x48, 0xC1, 0xE2, 0x20, 0x48, 0x09, 0xD0, 0xC3];
-        const int ReadWrite = 3,
-            ReadExecute = 5,
-            PrivateAnonymous = 0x22;
-        var page = mmap(0, PageSize, ReadWrite, PrivateAnonymous, -1, 0);
-        if (page == -1)
+        using var page = Mapping.Anonymous(Mapping.PageBytes);
+        // SAFETY: `page` is ours until the method ends; no thread runs the code while it is written.
+        code.CopyTo(new Span<byte>((void*)page.Address, Mapping.PageBytes));
+        page.MakeExecutable();
+        var read = (delegate* unmanaged<ulong>)page.Address;
+        var best = (Counter: 0UL, Ticks: 0L, Width: ulong.MaxValue);
+        for (var i = 0; i < 16; i++)
         {
-            throw LinuxException.Last("mmap");
-        }
-
-        try
-        {
-            // SAFETY: `page` is PageSize bytes of our own, mapped until the finally below; no thread runs the code while it is written.
-            code.CopyTo(new Span<byte>((void*)page, PageSize));
-            if (mprotect(page, PageSize, ReadExecute) != 0)
+            var before = read();
+            var ticks = Stopwatch.GetTimestamp();
+            var after = read();
+            if (after - before < best.Width)
             {
-                throw LinuxException.Last("mprotect");
+                best = (before + ((after - before) / 2), ticks, after - before);
             }
-
-            var read = (delegate* unmanaged<ulong>)page;
-            var best = (Counter: 0UL, Clock: 0L, Width: ulong.MaxValue);
-            for (var i = 0; i < 16; i++)
-            {
-                var before = read();
-                var clock = Stopwatch.GetTimestamp();
-                var after = read();
-                if (after - before < best.Width)
-                {
-                    best = (before + ((after - before) / 2), clock, after - before);
-                }
-            }
-
-            return (best.Counter, best.Clock);
         }
-        finally
-        {
-            _ = munmap(page, PageSize);
-        }
+
+        return (best.Counter, best.Ticks);
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint mmap(nint address, nuint length, int protection, int flags, int descriptor, nint offset);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int mprotect(nint address, nuint length, int protection);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int munmap(nint address, nuint length);
 }

@@ -1,5 +1,4 @@
-using System.ComponentModel;
-using System.Runtime.InteropServices;
+using Oriel.Linux.Calls;
 
 namespace Oriel.Linux.Namespaces;
 
@@ -18,26 +17,31 @@ public enum MountOptions : ulong
 }
 
 /// <summary>mount(2) in the mount namespace of this process.</summary>
-public static partial class Mounts
+public static class Mounts
 {
-    /// <exception cref="Win32Exception">The kernel refused; the message names the target and the file system.</exception>
-    public static void Mount(string source, string target, string? type, MountOptions options, string? data = null)
-    {
-        if (mount(source, target, type, (nuint)options, data) != 0)
-        {
-            var errno = Marshal.GetLastPInvokeError();
-            throw new Win32Exception(errno, $"mount of {type ?? "nothing"} on {target} failed: {Marshal.GetPInvokeErrorMessage(errno)}");
-        }
-    }
+    /// <param name="type">The file system; null where the options ask for something else than a new mount.</param>
+    /// <exception cref="LinuxException">The kernel refused; the message names the target and the file system.</exception>
+    public static void Mount(string source, string target, string? type, MountOptions options, string? data = null) =>
+        LinuxException.ThrowIfNegative(
+            NamespaceCalls.Mount(source, target, type, (nuint)options, data),
+            "mount",
+            type is null ? target : $"{type} on {target}"
+        );
 
     /// <summary>umount2(2): takes the topmost mount off a path.</summary>
-    /// <exception cref="Win32Exception">There is none, or a file of it is open.</exception>
-    public static void Unmount(string target)
+    /// <exception cref="LinuxException">There is none, or a file of it is open.</exception>
+    public static void Unmount(string target) => LinuxException.ThrowIfNegative(NamespaceCalls.Unmount(target, 0), "umount2", target);
+
+    /// <summary>True when something is mounted at exactly this directory or file. Works before /proc is there.</summary>
+    public static bool IsMountPoint(string path)
     {
-        if (umount2(target, 0) != 0)
+        return MountId(path) is { } own && MountId(Path.GetDirectoryName(path) ?? "/") is { } parent && own != parent;
+
+        static unsafe ulong? MountId(string path)
         {
-            var errno = Marshal.GetLastPInvokeError();
-            throw new Win32Exception(errno, $"umount of {target} failed: {Marshal.GetPInvokeErrorMessage(errno)}");
+            // SAFETY: struct statx is as long; stx_mnt_id is at 144 (Linux 5.8).
+            var buffer = stackalloc byte[FileCalls.StatxBytes];
+            return FileCalls.Statx(FileCalls.AtFdCwd, path, 0, FileCalls.StatxMountId, buffer) == 0 ? *(ulong*)(buffer + 144) : null;
         }
     }
 
@@ -50,26 +54,12 @@ public static partial class Mounts
     /// The options of the mount at this path that a user namespace below its owner may not take away (mount_namespaces(7)): a bind mount of
     /// it can be made read-only only with these named again.
     /// </summary>
-    public static unsafe MountOptions LockedOptions(string path)
+    /// <exception cref="LinuxException"/>
+    public static MountOptions LockedOptions(string path)
     {
-        // SAFETY: struct statvfs is 112 bytes on x86-64; f_flag is at 72, and its bits ST_NOSUID, ST_NODEV, ST_NOEXEC are those of
-        // mount(2).
-        var buffer = stackalloc byte[128];
-        if (statvfs(path, buffer) != 0)
-        {
-            throw new Win32Exception(Marshal.GetLastPInvokeError(), $"statvfs of {path}");
-        }
-
         const MountOptions Locked = MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute;
-        return (MountOptions)(*(ulong*)(buffer + 72)) & Locked;
+        LinuxException.ThrowIfNegative(FileCalls.StatVfs(path, out var status), "statvfs", path);
+        // ST_NOSUID, ST_NODEV and ST_NOEXEC are the bits of mount(2).
+        return (MountOptions)status.Flags & Locked;
     }
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static unsafe partial int statvfs(string path, byte* buffer);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int mount(string source, string target, string? type, nuint flags, string? data);
-
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int umount2(string target, int flags);
 }

@@ -1,6 +1,6 @@
-using System.ComponentModel;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Namespaces;
 
@@ -8,29 +8,23 @@ namespace Oriel.Linux.Namespaces;
 /// A network namespace held open by a file descriptor, so it lives as long as this process, or longer where another process is in it.
 /// It belongs to the user namespace of its creator: root of a user namespace below has no power over it.
 /// </summary>
-public sealed partial class NetworkNamespace : IDisposable
+public sealed class NetworkNamespace : IDisposable
 {
-    private const int CloneNewNet = 0x40000000;
-
     private readonly SafeFileHandle _handle;
 
     private NetworkNamespace(SafeFileHandle handle) => _handle = handle;
 
     /// <summary>A path by which this process and its children can open the namespace, while this object is alive.</summary>
-    public string Path => $"/proc/{Environment.ProcessId}/fd/{_handle.DangerousGetHandle()}";
+    public string Path => Fd.PathOf(_handle);
 
     /// <summary>Creates a namespace and runs <paramref name="configure"/> inside it, on a thread of its own.</summary>
-    /// <exception cref="Win32Exception">unshare(2) failed.</exception>
+    /// <exception cref="InvalidOperationException">unshare(2) or <paramref name="configure"/> failed.</exception>
     public static NetworkNamespace Create(Action configure)
     {
         SafeFileHandle? handle = null;
         RunOnThread(() =>
         {
-            if (unshare(CloneNewNet) != 0)
-            {
-                throw new Win32Exception(Marshal.GetLastPInvokeError());
-            }
-
+            LinuxException.ThrowIfNegative(NamespaceCalls.Unshare(NamespaceCalls.NewNetwork), "unshare", "CLONE_NEWNET");
             handle = File.OpenHandle("/proc/thread-self/ns/net");
             configure();
         });
@@ -44,11 +38,8 @@ public sealed partial class NetworkNamespace : IDisposable
     public void Run(Action action) =>
         RunOnThread(() =>
         {
-            if (setns((int)_handle.DangerousGetHandle(), CloneNewNet) != 0)
-            {
-                throw new Win32Exception(Marshal.GetLastPInvokeError());
-            }
-
+            var fd = (int)_handle.DangerousGetHandle();
+            LinuxException.ThrowIfNegative(NamespaceCalls.SetNamespace(fd, NamespaceCalls.NewNetwork), "setns", "CLONE_NEWNET");
             action();
         });
 
@@ -79,10 +70,4 @@ public sealed partial class NetworkNamespace : IDisposable
             throw new InvalidOperationException($"In the network namespace: {failure.Message}", failure);
         }
     }
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int unshare(int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int setns(int fd, int type);
 }

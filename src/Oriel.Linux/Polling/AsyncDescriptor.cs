@@ -1,4 +1,5 @@
-using Oriel.Linux.Processes;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Polling;
 
@@ -8,10 +9,6 @@ namespace Oriel.Linux.Polling;
 /// </summary>
 public sealed class AsyncDescriptor : IDisposable
 {
-    private const int GetFlags = 3;
-    private const int SetFlags = 4;
-    private const int NonBlocking = 0x800;
-
     /// <summary>
     /// Also held for each call on the descriptor, so that its number cannot be closed and given to another file meanwhile. The calls never
     /// block.
@@ -26,12 +23,12 @@ public sealed class AsyncDescriptor : IDisposable
     public AsyncDescriptor(OwnedDescriptor fd)
     {
         _fd = fd;
-        var flags = ProcessCalls.Fcntl(fd.Value, GetFlags, 0);
-        if (flags < 0 || ProcessCalls.Fcntl(fd.Value, SetFlags, flags | NonBlocking) < 0)
-        {
-            throw LinuxException.Last("fcntl", "O_NONBLOCK");
-        }
-
+        var flags = LinuxException.ThrowIfNegative(DescriptorCalls.Fcntl(fd.Value, DescriptorCalls.GetStatusFlags, 0), "fcntl", "F_GETFL");
+        LinuxException.ThrowIfNegative(
+            DescriptorCalls.Fcntl(fd.Value, DescriptorCalls.SetStatusFlags, flags | FileCalls.NonBlocking),
+            "fcntl",
+            "O_NONBLOCK"
+        );
         _key = EventLoop.Shared.Register(this, fd.Value);
     }
 
@@ -41,24 +38,20 @@ public sealed class AsyncDescriptor : IDisposable
     /// <summary>A pipe whose reading end is ours; the other is for a child and closes on exec unless inherited.</summary>
     public static (AsyncDescriptor Reader, OwnedDescriptor Writer) CreateReader()
     {
-        var (read, write) = DescriptorCalls.CreatePipe();
+        var (read, write) = Fd.CreatePipe();
         return (new AsyncDescriptor(read), write);
     }
 
     /// <summary>A pipe whose writing end is ours.</summary>
     public static (OwnedDescriptor Reader, AsyncDescriptor Writer) CreateWriter()
     {
-        var (read, write) = DescriptorCalls.CreatePipe();
+        var (read, write) = Fd.CreatePipe();
         return (read, new AsyncDescriptor(write));
     }
 
     /// <summary>A device or pipe, opened for reading.</summary>
     /// <exception cref="LinuxException">It cannot be opened, or is nothing that can be waited for.</exception>
-    public static AsyncDescriptor OpenReader(string path)
-    {
-        var fd = Files.FileCalls.OpenAt(Files.FileCalls.AtFdCwd, path, Files.FileCalls.NonBlocking | Files.FileCalls.CloseOnExec, 0);
-        return fd >= 0 ? new AsyncDescriptor(new OwnedDescriptor(fd)) : throw LinuxException.Last("open", path);
-    }
+    public static AsyncDescriptor OpenReader(string path) => new(Fd.Open(path, FileCalls.NonBlocking));
 
     /// <returns>Bytes read; 0 at the end. A terminal whose other side is closed has ended.</returns>
     public async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken)
@@ -78,33 +71,21 @@ public sealed class AsyncDescriptor : IDisposable
     /// <returns>As <see cref="ReadAsync"/>, or -1 when there is nothing to read now.</returns>
     public int TryRead(Span<byte> buffer)
     {
-        while (true)
+        int n,
+            errno;
+        lock (_lock)
         {
-            int n,
-                errno;
-            lock (_lock)
-            {
-                ObjectDisposedException.ThrowIf(_disposed, this);
-                n = DescriptorCalls.Read(_fd.Value, buffer, out errno);
-            }
-
-            if (n >= 0)
-            {
-                return n;
-            }
-
-            switch (errno)
-            {
-                case Errno.EINTR:
-                    continue;
-                case Errno.EAGAIN:
-                    return -1;
-                case Errno.EIO:
-                    return 0;
-                default:
-                    throw new LinuxException("read", errno);
-            }
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            n = Fd.Read(_fd.Value, buffer, out errno);
         }
+
+        return errno switch
+        {
+            0 => n,
+            Errno.EAGAIN => -1,
+            Errno.EIO => 0,
+            _ => throw new LinuxException("read", errno),
+        };
     }
 
     /// <exception cref="LinuxException">EPIPE: nobody reads any more.</exception>
@@ -174,31 +155,20 @@ public sealed class AsyncDescriptor : IDisposable
 
     private int TryWrite(ReadOnlySpan<byte> bytes)
     {
-        while (true)
+        int n,
+            errno;
+        lock (_lock)
         {
-            int n,
-                errno;
-            lock (_lock)
-            {
-                ObjectDisposedException.ThrowIf(_disposed, this);
-                n = DescriptorCalls.Write(_fd.Value, bytes, out errno);
-            }
-
-            if (n >= 0)
-            {
-                return n;
-            }
-
-            switch (errno)
-            {
-                case Errno.EINTR:
-                    continue;
-                case Errno.EAGAIN:
-                    return -1;
-                default:
-                    throw new LinuxException("write", errno);
-            }
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            n = Fd.Write(_fd.Value, bytes, out errno);
         }
+
+        return errno switch
+        {
+            0 => n,
+            Errno.EAGAIN => -1,
+            _ => throw new LinuxException("write", errno),
+        };
     }
 
     private async ValueTask WaitAsync(bool read, CancellationToken cancellationToken)

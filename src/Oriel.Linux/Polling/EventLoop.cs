@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using Oriel.Linux.Calls;
 
 namespace Oriel.Linux.Polling;
 
@@ -15,13 +16,7 @@ internal sealed unsafe class EventLoop
 
     private EventLoop()
     {
-        const int CloseOnExec = 0x80000;
-        _epoll = PollCalls.EpollCreate(CloseOnExec);
-        if (_epoll < 0)
-        {
-            throw LinuxException.Last("epoll_create1");
-        }
-
+        _epoll = LinuxException.ThrowIfNegative(PollCalls.EpollCreate(FileCalls.CloseOnExec), "epoll_create1");
         new Thread(Run) { IsBackground = true, Name = "descriptors" }.Start();
     }
 
@@ -55,10 +50,7 @@ internal sealed unsafe class EventLoop
     {
         var e = new PollCalls.EpollEvent { Events = events | PollCalls.OneShot, Key = key };
         // SAFETY: e lives for the call; the kernel copies it.
-        if (PollCalls.EpollControl(_epoll, operation, fd, &e) < 0)
-        {
-            throw LinuxException.Last("epoll_ctl");
-        }
+        LinuxException.ThrowIfNegative(PollCalls.EpollControl(_epoll, operation, fd, &e), "epoll_ctl");
     }
 
     private void Run()

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Oriel.Linux.Calls;
 
 namespace Oriel.Linux.Processes;
 
@@ -28,28 +28,13 @@ public sealed class Child
     public void KillSession()
     {
         // Members first: while the leader is there, no other session can carry its number.
-        foreach (var pid in SessionMembers(Pid).Where(pid => pid != Pid))
+        foreach (var member in ProcessTable.ReadAll().Where(entry => entry.Session == Pid && entry.Pid != Pid))
         {
-            _reaper.Signal(this, pid, ProcessCalls.SigKill);
+            _reaper.Signal(this, member.Pid, ProcessCalls.SigKill);
         }
 
         SignalGroup(ProcessCalls.SigKill);
     }
 
     internal void SetExit(ChildExit exit) => _exited.TrySetResult(exit);
-
-    private static IEnumerable<int> SessionMembers(int session)
-    {
-        foreach (var directory in Directory.EnumerateDirectories("/proc"))
-        {
-            if (
-                int.TryParse(Path.GetFileName(directory.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
-                && ProcessTable.TryRead(pid, out var entry)
-                && entry.Session == session
-            )
-            {
-                yield return pid;
-            }
-        }
-    }
 }

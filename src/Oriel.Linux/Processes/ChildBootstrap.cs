@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Processes;
 
@@ -14,26 +16,11 @@ public static unsafe class ChildBootstrap
     private const int PrSetNoNewPrivileges = 38;
     private const int RLimitNoFile = 7;
     private const int SigSetMask = 2;
-    private const nuint TiocSCtty = 0x540E;
     private const int HighestStandardSignal = 31;
-    private const int ENOEXEC = 8;
     private const int MaxMessageBytes = 16 * 1024 * 1024;
 
     /// <summary>The default of Debian's login; what .NET raises for itself makes programs that close every descriptor slow.</summary>
     private const ulong SoftDescriptorLimit = 1024;
-
-    internal static readonly string[] Stages =
-    [
-        "start",
-        "setsid",
-        "controlling terminal",
-        "no-new-privileges",
-        "groups",
-        "gid",
-        "uid",
-        "working directory",
-        "exec",
-    ];
 
     private enum Stage : byte
     {
@@ -60,15 +47,13 @@ public static unsafe class ChildBootstrap
             return false;
         }
 
-        const int SetDescriptorFlags = 2,
-            CloseOnExec = 1;
-        _ = ProcessCalls.Fcntl(errorFd, SetDescriptorFlags, CloseOnExec);
+        _ = DescriptorCalls.Fcntl(errorFd, DescriptorCalls.SetDescriptorFlags, DescriptorCalls.CloseOnExecFlag);
         var stage = Stage.Start;
         int errno;
         try
         {
             var request = SpawnMessage.Decode(ReadAll(messageFd));
-            _ = ProcessCalls.Close(messageFd);
+            _ = DescriptorCalls.Close(messageFd);
             errno = Become(request, ref stage);
         }
         catch (Exception e) when (e is IOException or ArgumentException or OverflowException)
@@ -81,6 +66,24 @@ public static unsafe class ChildBootstrap
         return true;
     }
 
+    /// <summary>What a child's report means: which call refused what.</summary>
+    internal static LinuxException Failure(ReadOnlySpan<byte> report, SpawnSpec spec)
+    {
+        var (call, subject) = (Stage)report[0] switch
+        {
+            Stage.Session => ("setsid", spec.Command),
+            Stage.Terminal => ("ioctl", $"TIOCSCTTY of {spec.Command}"),
+            Stage.NoNewPrivileges => ("prctl", $"PR_SET_NO_NEW_PRIVS of {spec.Command}"),
+            Stage.Groups => ("setgroups", spec.Command),
+            Stage.Gid => ("setresgid", spec.Command),
+            Stage.Uid => ("setresuid", spec.Command),
+            Stage.WorkingDirectory => ("chdir", spec.WorkingDirectory),
+            Stage.Exec => ("execve", spec.Command),
+            _ => (Verb, spec.Command),
+        };
+        return new LinuxException(call, report[1], subject);
+    }
+
     private static int Become(SpawnMessage request, ref Stage stage)
     {
         ResetInheritedState();
@@ -91,7 +94,7 @@ public static unsafe class ChildBootstrap
         }
 
         stage = Stage.Terminal;
-        if (request.ControllingTerminal && ProcessCalls.Ioctl(0, TiocSCtty, 0) < 0)
+        if (request.ControllingTerminal && DescriptorCalls.Ioctl(0, TerminalCalls.TakeControl, 0) < 0)
         {
             return Marshal.GetLastPInvokeError();
         }
@@ -167,7 +170,7 @@ public static unsafe class ChildBootstrap
             // SAFETY: all three are zero-terminated and live until execve returns, which it does only on failure.
             _ = ProcessCalls.ExecVe(path.Pointer[0], argv.Pointer, envp.Pointer);
             var errno = Marshal.GetLastPInvokeError();
-            if (errno == ENOEXEC)
+            if (errno == Errno.ENOEXEC)
             {
                 // POSIX execvp: a script without #! is the shell's.
                 using var shell = new NativeStrings(["/bin/sh", candidate, .. request.Arguments]);
@@ -200,36 +203,27 @@ public static unsafe class ChildBootstrap
 
     private static byte[] ReadAll(int fd)
     {
-        var length = ProcessCalls.Seek(fd, 0, 2);
-        if (length is < 0 or > MaxMessageBytes || ProcessCalls.Seek(fd, 0, 0) != 0)
+        var length = DescriptorCalls.Seek(fd, 0, 2);
+        if (length is < 0 or > MaxMessageBytes || DescriptorCalls.Seek(fd, 0, 0) != 0)
         {
             throw new IOException("The bootstrap message is not there.");
         }
 
         var bytes = new byte[length];
-        var done = 0;
-        // SAFETY: never reads past the pinned array.
-        fixed (byte* p = bytes)
+        for (var done = 0; done < bytes.Length; )
         {
-            while (done < bytes.Length)
+            var n = Fd.Read(fd, bytes.AsSpan(done), out _);
+            if (n <= 0)
             {
-                var n = ProcessCalls.Read(fd, p + done, (nuint)(bytes.Length - done));
-                if (n <= 0)
-                {
-                    throw new IOException("The bootstrap message ended early.");
-                }
-
-                done += (int)n;
+                throw new IOException("The bootstrap message ended early.");
             }
+
+            done += n;
         }
 
         return bytes;
     }
 
-    private static void Report(int fd, Stage stage, int errno)
-    {
-        // SAFETY: two bytes; errno of Linux is below 256.
-        var report = stackalloc byte[] { (byte)stage, (byte)errno };
-        _ = ProcessCalls.Write(fd, report, 2);
-    }
+    // Two bytes; errno of Linux is below 256.
+    private static void Report(int fd, Stage stage, int errno) => _ = Fd.Write(fd, [(byte)stage, (byte)errno], out _);
 }

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Linux.Processes;
 
@@ -10,9 +12,6 @@ public sealed unsafe class ChildReaper
 {
     private const int PrSetChildSubreaper = 36;
     private const int FirstFreeDescriptor = 64;
-    private const int DupFdCloseOnExec = 1030;
-    private const int CloseOnExec = 0x80000;
-    private const int MemFdCloseOnExec = 1;
     private const int SigChild = 17;
     private const int DefaultAction = 0;
 
@@ -62,21 +61,16 @@ public sealed unsafe class ChildReaper
     }
 
     /// <summary>Returns when the command runs: exec has succeeded. Takes a few milliseconds and blocks.</summary>
-    /// <exception cref="SpawnException">It could not be started.</exception>
+    /// <exception cref="LinuxException">It could not be started: the call is the one that refused, in the child or before it.</exception>
     public Child Spawn(SpawnSpec spec)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(spec.Inherited.Count, 16);
         using var message = Message(spec);
         using var null0 = spec.Stdin is null ? OpenNull() : null;
-        var ends = stackalloc int[2];
-        if (ProcessCalls.Pipe2(ends, CloseOnExec) < 0)
-        {
-            throw LinuxException.Last("pipe2");
-        }
-
-        using var errors = new OwnedDescriptor(ends[0]);
+        var (read, write) = Fd.CreatePipe();
+        using var errors = read;
         Child child;
-        using (var errorsIn = new OwnedDescriptor(ends[1]))
+        using (var errorsIn = write)
         {
             List<OwnedDescriptor> sources = [];
             try
@@ -96,17 +90,14 @@ public sealed unsafe class ChildReaper
         }
 
         GC.KeepAlive(spec);
-        // SAFETY: at most two bytes into a two-byte buffer; end of file means that exec closed the pipe.
-        var report = stackalloc byte[2];
-        nint n;
-        do
+        // End of file means that exec closed the pipe.
+        Span<byte> report = stackalloc byte[2];
+        return Fd.Read(errors.Value, report, out _) switch
         {
-            n = ProcessCalls.Read(errors.Value, report, 2);
-        } while (n < 0 && Marshal.GetLastPInvokeError() == Errno.EINTR);
-
-        return n == 0
-            ? child
-            : throw new SpawnException(ChildBootstrap.Stages[n > 0 ? report[0] : 0], n == 2 ? report[1] : Errno.EIO, spec.Command);
+            0 => child,
+            2 => throw ChildBootstrap.Failure(report, spec),
+            _ => throw new LinuxException(ChildBootstrap.Verb, Errno.EIO, spec.Command),
+        };
     }
 
     /// <summary>One that <see cref="ProcessTable.ReadDescendants"/> has just listed, this process's child or not.</summary>
@@ -127,27 +118,17 @@ public sealed unsafe class ChildReaper
     private static OwnedDescriptor Message(SpawnSpec spec)
     {
         var bytes = SpawnMessage.Of(spec).Encode();
-        var fd = ProcessCalls.MemFdCreate("spawn", MemFdCloseOnExec);
-        if (fd < 0)
+        var descriptor = new OwnedDescriptor(Fd.CreateMemory("spawn"));
+        for (var done = 0; done < bytes.Length; )
         {
-            throw LinuxException.Last("memfd_create");
-        }
-
-        var descriptor = new OwnedDescriptor(fd);
-        // SAFETY: writes exactly the pinned array.
-        fixed (byte* p = bytes)
-        {
-            for (var done = 0; done < bytes.Length; )
+            var n = Fd.Write(descriptor.Value, bytes.AsSpan(done), out var errno);
+            if (n < 0)
             {
-                var n = ProcessCalls.Write(fd, p + done, (nuint)(bytes.Length - done));
-                if (n < 0)
-                {
-                    descriptor.Dispose();
-                    throw LinuxException.Last("write", "memfd");
-                }
-
-                done += (int)n;
+                descriptor.Dispose();
+                throw new LinuxException("write", errno, "memfd");
             }
+
+            done += n;
         }
 
         return descriptor;
@@ -156,11 +137,14 @@ public sealed unsafe class ChildReaper
     private static Microsoft.Win32.SafeHandles.SafeFileHandle OpenNull() =>
         File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
 
-    private static OwnedDescriptor Duplicate(nint fd)
-    {
-        var copy = ProcessCalls.Fcntl((int)fd, DupFdCloseOnExec, FirstFreeDescriptor);
-        return copy >= 0 ? new OwnedDescriptor(copy) : throw LinuxException.Last("fcntl", "F_DUPFD_CLOEXEC");
-    }
+    private static OwnedDescriptor Duplicate(nint fd) =>
+        new(
+            LinuxException.ThrowIfNegative(
+                DescriptorCalls.Fcntl((int)fd, DescriptorCalls.DuplicateCloseOnExec, FirstFreeDescriptor),
+                "fcntl",
+                "F_DUPFD_CLOEXEC"
+            )
+        );
 
     private Child StartBootstrap(SpawnSpec spec, List<OwnedDescriptor> sources)
     {
@@ -170,15 +154,21 @@ public sealed unsafe class ChildReaper
         using var path = new NativeStrings([_executable]);
         // SAFETY: posix_spawn_file_actions_t is 80 bytes in glibc on 64-bit; twice that is reserved.
         var actions = stackalloc byte[160];
-        Check(ProcessCalls.FileActionsInit(actions), "posix_spawn_file_actions_init");
+        LinuxException.ThrowIfError(ProcessCalls.FileActionsInit(actions), "posix_spawn_file_actions_init");
         try
         {
             for (var i = 0; i < sources.Count; i++)
             {
-                Check(ProcessCalls.FileActionsAddDup2(actions, sources[i].Value, i), "posix_spawn_file_actions_adddup2");
+                LinuxException.ThrowIfError(
+                    ProcessCalls.FileActionsAddDup2(actions, sources[i].Value, i),
+                    "posix_spawn_file_actions_adddup2"
+                );
             }
 
-            Check(ProcessCalls.FileActionsAddCloseFrom(actions, sources.Count), "posix_spawn_file_actions_addclosefrom_np");
+            LinuxException.ThrowIfError(
+                ProcessCalls.FileActionsAddCloseFrom(actions, sources.Count),
+                "posix_spawn_file_actions_addclosefrom_np"
+            );
             // Observed: the runtime had caught SIGCHLD, and as the first process of a machine one child's exit in six did not come to this
             // reaper; with the default action set before each start all did (docs/decisions/0053). Inferred, not traced: the handler
             // collected them.
@@ -187,11 +177,7 @@ public sealed unsafe class ChildReaper
             {
                 int pid;
                 var error = ProcessCalls.PosixSpawn(&pid, path.Pointer[0], actions, null, argv.Pointer, envp.Pointer);
-                if (error != 0)
-                {
-                    throw new SpawnException("posix_spawn", error, spec.Command);
-                }
-
+                LinuxException.ThrowIfError(error, "posix_spawn", spec.Command);
                 var child = new Child(this, pid);
                 _children.Add(pid, child);
                 _spawned.Set();
@@ -252,14 +238,6 @@ public sealed unsafe class ChildReaper
         {
             _childless.ForEach(waiter => waiter.TrySetResult());
             _childless.Clear();
-        }
-    }
-
-    private static void Check(int error, string call)
-    {
-        if (error != 0)
-        {
-            throw new LinuxException(call, error);
         }
     }
 }

@@ -6,7 +6,8 @@ namespace Oriel.Linux.Processes;
 /// <summary>One process as /proc/pid/stat shows it (proc(5)).</summary>
 /// <param name="Name">The command's name, at most 15 bytes.</param>
 /// <param name="State">R, S, D, Z ...</param>
-public readonly record struct ProcessEntry(int Pid, string Name, char State, int Parent, int Group, int Session);
+/// <param name="StartTicks">When it began, in clock ticks since boot: with the number it names one process of a boot.</param>
+public readonly record struct ProcessEntry(int Pid, string Name, char State, int Parent, int Group, int Session, ulong StartTicks);
 
 /// <summary>Reads /proc. A process that ends meanwhile is absent, never an error.</summary>
 public static class ProcessTable
@@ -43,16 +44,34 @@ public static class ProcessTable
         return descendants;
     }
 
-    public static bool TryRead(int pid, out ProcessEntry entry)
+    public static bool TryRead(int pid, out ProcessEntry entry) => TryReadStat($"/proc/{pid}/stat", out entry);
+
+    /// <summary>This process. Its number is that of the PID namespace in which /proc was mounted, which may be an outer one.</summary>
+    public static bool TryReadSelf(out ProcessEntry entry) => TryReadStat("/proc/self/stat", out entry);
+
+    /// <summary>Its arguments with spaces between; empty where they cannot be read, or it has none.</summary>
+    public static string CommandLineOf(int pid)
     {
-        entry = default;
         try
         {
-            return TryParse(File.ReadAllText($"/proc/{pid}/stat"), out entry);
+            return File.ReadAllText($"/proc/{pid}/cmdline").Replace('\0', ' ');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false;
+            return "";
+        }
+    }
+
+    /// <summary>The path of the program that it runs; null when it cannot be read.</summary>
+    public static string? ProgramOf(int pid)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{pid}/exe").LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
         }
     }
 
@@ -113,18 +132,35 @@ public static class ProcessTable
             return false;
         }
 
-        var fields = stat[(close + 1)..].Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
+        // From the third field on, the state; the 22nd is the start, and what comes after it stays one piece.
+        const int Start = 19;
+        var rest = stat.AsSpan(close + 1);
+        Span<Range> fields = stackalloc Range[Start + 2];
         if (
-            fields.Length < 5
-            || !int.TryParse(fields[1], out var parent)
-            || !int.TryParse(fields[2], out var group)
-            || !int.TryParse(fields[3], out var session)
+            rest.Split(fields, ' ', StringSplitOptions.RemoveEmptyEntries) <= Start
+            || !int.TryParse(rest[fields[1]], CultureInfo.InvariantCulture, out var parent)
+            || !int.TryParse(rest[fields[2]], CultureInfo.InvariantCulture, out var group)
+            || !int.TryParse(rest[fields[3]], CultureInfo.InvariantCulture, out var session)
+            || !ulong.TryParse(rest[fields[Start]], NumberStyles.None, CultureInfo.InvariantCulture, out var start)
         )
         {
             return false;
         }
 
-        entry = new ProcessEntry(pid, stat[(open + 1)..close], fields[0][0], parent, group, session);
+        entry = new ProcessEntry(pid, stat[(open + 1)..close], rest[fields[0]][0], parent, group, session, start);
         return true;
+    }
+
+    private static bool TryReadStat(string path, out ProcessEntry entry)
+    {
+        entry = default;
+        try
+        {
+            return TryParse(File.ReadAllText(path), out entry);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Oriel.Linux.Calls;
 
 namespace Oriel.Linux.Processes;
 

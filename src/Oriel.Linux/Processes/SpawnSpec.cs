@@ -54,12 +54,3 @@ public readonly record struct ChildExit(int ExitCode, int Signal)
 
     public override string ToString() => Signal == 0 ? $"exit code {ExitCode}" : $"signal {Signal}";
 }
-
-/// <summary>The child could not be started: which call refused, and why.</summary>
-public sealed class SpawnException(string stage, int errno, string subject)
-    : IOException($"{subject}: {stage}: {Marshal.GetPInvokeErrorMessage(errno).ToLowerInvariant()}")
-{
-    public string Stage { get; } = stage;
-
-    public int Errno { get; } = errno;
-}

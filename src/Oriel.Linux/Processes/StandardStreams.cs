@@ -1,3 +1,5 @@
+using Oriel.Linux.Calls;
+
 namespace Oriel.Linux.Processes;
 
 /// <summary>This process's own standard streams.</summary>
@@ -8,11 +10,5 @@ public static class StandardStreams
 
     /// <summary>Lets what is written to standard error go where standard output goes; what it led to before is closed.</summary>
     /// <exception cref="LinuxException">dup2(2) failed.</exception>
-    public static void JoinErrorToOutput()
-    {
-        if (ProcessCalls.Dup2(Output, Error) < 0)
-        {
-            throw LinuxException.Last("dup2");
-        }
-    }
+    public static void JoinErrorToOutput() => LinuxException.ThrowIfNegative(DescriptorCalls.Dup2(Output, Error), "dup2");
 }

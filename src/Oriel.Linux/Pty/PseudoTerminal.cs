@@ -1,4 +1,5 @@
-using Oriel.Linux.Files;
+using Oriel.Linux.Calls;
+using Oriel.Linux.Descriptors;
 using Oriel.Linux.Polling;
 using Oriel.Linux.Processes;
 
@@ -9,14 +10,7 @@ namespace Oriel.Linux.Pty;
 /// </summary>
 public sealed unsafe class PseudoTerminal : IDisposable
 {
-    // asm-generic/ioctls.h
-    private const nuint SetWindowSize = 0x5414;
-    private const nuint SetLock = 0x40045431;
-    private const nuint OpenPeer = 0x5441;
-
-    private const int ReadWrite = 2;
-    private const int NoControllingTerminal = 0x100;
-    private const int CloseOnExec = 0x80000;
+    private const int OpenFlags = FileCalls.ReadWrite | FileCalls.NoControllingTerminal | FileCalls.CloseOnExec;
 
     private PseudoTerminal(AsyncDescriptor master, OwnedDescriptor slave) => (Master, Slave) = (master, slave);
 
@@ -29,23 +23,18 @@ public sealed unsafe class PseudoTerminal : IDisposable
     /// <exception cref="LinuxException"/>
     public static PseudoTerminal Open(Credentials owner, int columns, int rows)
     {
-        var fd = PtyCalls.OpenMaster(ReadWrite | NoControllingTerminal | CloseOnExec);
-        if (fd < 0)
-        {
-            throw LinuxException.Last("posix_openpt");
-        }
-
+        var fd = LinuxException.ThrowIfNegative(TerminalCalls.OpenMaster(OpenFlags), "posix_openpt");
         var master = new OwnedDescriptor(fd);
         try
         {
             var unlocked = 0;
             // SAFETY: TIOCSPTLCK reads one int.
-            Check(ProcessCalls.Ioctl(fd, SetLock, (nint)(&unlocked)), "TIOCSPTLCK");
-            var slaveFd = ProcessCalls.Ioctl(fd, OpenPeer, ReadWrite | NoControllingTerminal | CloseOnExec);
-            Check(slaveFd, "TIOCGPTPEER");
+            LinuxException.ThrowIfNegative(DescriptorCalls.Ioctl(fd, TerminalCalls.SetLock, (nint)(&unlocked)), "ioctl", "TIOCSPTLCK");
+            var slaveFd = DescriptorCalls.Ioctl(fd, TerminalCalls.OpenPeer, OpenFlags);
+            LinuxException.ThrowIfNegative(slaveFd, "ioctl", "TIOCGPTPEER");
             var slave = new OwnedDescriptor(slaveFd);
-            Check(FileCalls.FChown(slaveFd, owner.Uid, owner.Gid), "fchown");
-            Check(FileCalls.FChmod(slaveFd, 0x190), "fchmod"); // 0620
+            LinuxException.ThrowIfNegative(FileCalls.FChown(slaveFd, owner.Uid, owner.Gid), "fchown");
+            LinuxException.ThrowIfNegative(FileCalls.FChmod(slaveFd, 0x190), "fchmod"); // 0620
             var terminal = new PseudoTerminal(new AsyncDescriptor(master), slave);
             terminal.Resize(columns, rows);
             return terminal;
@@ -62,20 +51,13 @@ public sealed unsafe class PseudoTerminal : IDisposable
     {
         // SAFETY: struct winsize is four 16-bit words: rows, columns, and two that nobody uses.
         var size = stackalloc ushort[] { (ushort)rows, (ushort)columns, 0, 0 };
-        Check(ProcessCalls.Ioctl(Master.Descriptor.Value, SetWindowSize, (nint)size), "TIOCSWINSZ");
+        var fd = Master.Descriptor.Value;
+        LinuxException.ThrowIfNegative(DescriptorCalls.Ioctl(fd, TerminalCalls.SetWindowSize, (nint)size), "ioctl", "TIOCSWINSZ");
     }
 
     public void Dispose()
     {
         Slave.Dispose();
         Master.Dispose();
-    }
-
-    private static void Check(int result, string call)
-    {
-        if (result < 0)
-        {
-            throw LinuxException.Last("ioctl", call);
-        }
     }
 }

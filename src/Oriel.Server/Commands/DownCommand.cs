@@ -1,12 +1,13 @@
 using System.CommandLine;
-using System.ComponentModel;
 using System.Diagnostics;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Lifecycle;
 using Oriel.Desktops.Node;
 using Oriel.Desktops.Registry;
 using Oriel.Desktops.Store;
+using Oriel.Linux;
 using Oriel.Linux.Children;
+using Oriel.Linux.Processes;
 using Oriel.Protocol;
 using Oriel.Server.Commands.CommandLine;
 using Oriel.Server.Configuration;
@@ -138,12 +139,12 @@ internal static class DownCommand
         try
         {
             handle = ProcessHandle.Open(pid);
-            if (File.ReadAllText($"/proc/{pid}/cmdline").Contains("oriel", StringComparison.Ordinal))
+            if (ProcessTable.CommandLineOf(pid).Contains("oriel", StringComparison.Ordinal))
             {
                 return (handle, Process.GetProcessById(pid));
             }
         }
-        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException or Win32Exception)
+        catch (Exception e) when (e is LinuxException or ArgumentException)
         {
             // It has ended.
         }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Grpc.Core;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Protocol.Display;
 using Oriel.Screen.X11.Clipboard;
 
@@ -92,7 +93,7 @@ public sealed class ClipboardTests
     private static string Pasted(XClipboard owner, XClipboard program)
     {
         using var poller = new Poller();
-        for (var until = Poller.NowUs + (long)Deadline.TotalMicroseconds; Poller.NowUs < until; )
+        for (var until = MonotonicClock.NowUs + (long)Deadline.TotalMicroseconds; MonotonicClock.NowUs < until; )
         {
             owner.ReadEvents();
             program.ReadEvents();
@@ -101,7 +102,7 @@ public sealed class ClipboardTests
                 return text;
             }
 
-            poller.Wait(program.Descriptor, Poller.NowUs + 1000);
+            poller.Wait(program.Descriptor, MonotonicClock.NowUs + 1000);
         }
 
         throw new TimeoutException($"no clipboard text within {Deadline}");

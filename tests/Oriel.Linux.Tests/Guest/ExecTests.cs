@@ -64,7 +64,7 @@ public sealed class ExecTests(ConfiguredGuest guest)
         var agent = await guest.AgentAsync(Token);
         var outcome = await agent.RunAsync(Token, command);
         Assert.Equal(code, outcome.Exit.ExitCode);
-        Assert.StartsWith("could not start: " + command, outcome.Exit.Error);
+        Assert.StartsWith("could not start: execve " + command, outcome.Exit.Error);
         Assert.Contains(reason, outcome.Exit.Error);
     }
 
@@ -73,7 +73,7 @@ public sealed class ExecTests(ConfiguredGuest guest)
     {
         var agent = await guest.AgentAsync(Token);
         var outcome = await agent.RunAsync(new ExecStart { Command = "true", Cwd = "/no/such" }, "", Token);
-        Assert.Contains("working directory", outcome.Exit.Error);
+        Assert.Contains("chdir /no/such: ENOENT", outcome.Exit.Error);
     }
 
     [Fact]

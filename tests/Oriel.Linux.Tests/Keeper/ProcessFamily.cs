@@ -1,5 +1,7 @@
 using System.Globalization;
 using Oriel.Desktops.Keepers;
+using Oriel.Linux.Machine;
+using Oriel.Linux.Processes;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Linux.Tests.Keeper;
@@ -7,7 +9,7 @@ namespace Oriel.Linux.Tests.Keeper;
 /// <summary>One process as the host sees it.</summary>
 internal sealed record Member(int Pid, ulong StartTicks)
 {
-    public bool IsThere => KeeperLiveness.IsAlive(new KeeperIdentity(Pid, StartTicks, ProcessFamily.BootId, 0));
+    public bool IsThere => KeeperLiveness.IsAlive(new KeeperIdentity(Pid, StartTicks, BootId.Read(), 0));
 
     /// <summary>Real, effective, saved and file system uid; none where it has ended meanwhile.</summary>
     public IReadOnlyList<int> Uids()
@@ -30,33 +32,13 @@ internal sealed record Member(int Pid, ulong StartTicks)
 /// <summary>A process, its parent (unshare), and all its descendants.</summary>
 internal static class ProcessFamily
 {
-    public static string BootId { get; } = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
-
     public static List<Member> Of(int pid)
     {
-        var parents = new Dictionary<int, (int Parent, ulong Start)>();
-        foreach (var directory in Directory.EnumerateDirectories("/proc"))
-        {
-            if (
-                int.TryParse(Path.GetFileName(directory), CultureInfo.InvariantCulture, out var id)
-                && TryRead(id, out var parent, out var start)
-            )
-            {
-                parents[id] = (parent, start);
-            }
-        }
+        var entries = ProcessTable.ReadAll().ToDictionary(entry => entry.Pid);
+        var keeper = entries[pid];
+        return [Of(entries[keeper.Parent]), Of(keeper), .. ProcessTable.ReadDescendants(pid).Select(Of)];
 
-        var family = new List<Member> { new(pid, parents[pid].Start) };
-        for (var i = 0; i < family.Count; i++)
-        {
-            family.AddRange(
-                parents.Where(entry => entry.Value.Parent == family[i].Pid).Select(entry => new Member(entry.Key, entry.Value.Start))
-            );
-        }
-
-        var unshare = parents[pid].Parent;
-        family.Insert(0, new Member(unshare, parents[unshare].Start));
-        return family;
+        static Member Of(ProcessEntry entry) => new(entry.Pid, entry.StartTicks);
     }
 
     /// <summary>The network namespaces that some process of this machine, as far as visible, is in.</summary>
@@ -77,23 +59,6 @@ internal static class ProcessFamily
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
-        }
-    }
-
-    private static bool TryRead(int pid, out int parent, out ulong start)
-    {
-        try
-        {
-            var stat = File.ReadAllText($"/proc/{pid}/stat");
-            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            parent = int.Parse(fields[1], CultureInfo.InvariantCulture);
-            start = ulong.Parse(fields[19], CultureInfo.InvariantCulture);
-            return true;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            (parent, start) = (0, 0);
-            return false;
         }
     }
 }

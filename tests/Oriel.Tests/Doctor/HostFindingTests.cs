@@ -208,11 +208,11 @@ public sealed class HostFindingTests : IDisposable
     [Fact]
     public void Image_FailedItsBootTest_NamesTheCauseAndNoBuildThatFailsTheSameWay()
     {
-        AddImage(failed: "namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy");
+        AddImage(failed: "namespaces: mount cgroup2 on /sys/fs/cgroup: EBUSY (device or resource busy)");
         var finding = DataChecks.Image(_root);
 
         Assert.Equal(
-            (DoctorOutcome.Fail, "failed its boot test: namespaces: mount of cgroup2 on /sys/fs/cgroup failed: Device or resource busy"),
+            (DoctorOutcome.Fail, "failed its boot test: namespaces: mount cgroup2 on /sys/fs/cgroup: EBUSY (device or resource busy)"),
             (finding.Outcome, finding.Seen)
         );
         Assert.Contains("./oriel image test desktop", finding.Mend);

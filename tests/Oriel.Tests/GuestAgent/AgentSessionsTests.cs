@@ -81,11 +81,12 @@ public sealed class AgentSessionsTests
     [Fact]
     public void ProcessTable_NameWithParenthesis_IsParsed()
     {
-        Assert.True(ProcessTable.TryParse("42 (a) b (c) S 7 8 9 0 -1 4194560 1 2", out var entry));
-        Assert.Equal(new ProcessEntry(42, "a) b (c", 'S', 7, 8, 9), entry);
+        Assert.True(ProcessTable.TryParse("42 (a) b (c) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 2 3", out var entry));
+        Assert.Equal(new ProcessEntry(42, "a) b (c", 'S', 7, 8, 9, 4711), entry);
         Assert.False(ProcessTable.TryParse("", out _));
         Assert.False(ProcessTable.TryParse("42 (a", out _));
         Assert.False(ProcessTable.TryParse("42 (a) S 7", out _));
+        Assert.False(ProcessTable.TryParse("42 (a) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0", out _));
     }
 
     [Fact]

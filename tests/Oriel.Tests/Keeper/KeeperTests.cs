@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Oriel.Desktops.Keepers;
 using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Drivers.Container;
 using Oriel.Keeper.Events;
@@ -64,14 +65,13 @@ public sealed class KeeperTests
     }
 
     [Fact]
-    public void HostIdentity_OfAProcessWithAnyName_IsParsed()
+    public void HostIdentity_OfThisProcess_IsOneThatIsAlive()
     {
-        var fields = string.Join(' ', Enumerable.Range(4, 47));
+        var identity = HostIdentity.Read();
 
-        var identity = HostIdentity.Parse($"4711 (a) (b c) S {fields}", "boot-id\n");
-
-        Assert.Equal(new KeeperIdentity(4711, 22, "boot-id", KeeperIdentity.CurrentVersion), identity);
-        Assert.Throws<InvalidDataException>(() => HostIdentity.Parse("nonsense", ""));
+        Assert.Equal((Environment.ProcessId, KeeperIdentity.CurrentVersion), (identity.Pid, identity.ProtocolVersion));
+        Assert.True(KeeperLiveness.IsAlive(identity));
+        Assert.False(KeeperLiveness.IsAlive(identity with { StartTicks = identity.StartTicks - 1 }));
     }
 
     [Fact]

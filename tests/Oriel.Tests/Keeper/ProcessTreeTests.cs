@@ -31,17 +31,5 @@ public sealed class ProcessTreeTests
     }
 
     private static List<ProcessEntry> Left(string mark) =>
-        [.. ProcessTable.ReadAll().Where(entry => Arguments(entry.Pid).Contains(mark, StringComparison.Ordinal))];
-
-    private static string Arguments(int pid)
-    {
-        try
-        {
-            return File.ReadAllText($"/proc/{pid}/cmdline");
-        }
-        catch (IOException)
-        {
-            return "";
-        }
-    }
+        [.. ProcessTable.ReadAll().Where(entry => ProcessTable.CommandLineOf(entry.Pid).Contains(mark, StringComparison.Ordinal))];
 }

@@ -4,6 +4,8 @@ using System.Net.Sockets;
 using System.Text.Json;
 using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
+using Oriel.Linux.Machine;
+using Oriel.Linux.Processes;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 using Oriel.Protocol.Layout;
@@ -80,7 +82,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
 
     private async Task StartAsync(Process process, KeeperSpec spec, CancellationToken cancellationToken)
     {
-        Assert.True(KeeperLiveness.TryReadStat(process.Id, out _, out var ticks));
+        Assert.True(ProcessTable.TryRead(process.Id, out var entry));
         var bundle = new Bundle(spec.Bundle);
         await File.WriteAllBytesAsync(
             bundle.Spec,
@@ -116,7 +118,7 @@ internal sealed class PlayedKeepers : IKeeperHost, IAsyncDisposable
             await KillAsync(bundle, CancellationToken.None);
         }
 
-        var identity = new KeeperIdentity(process.Id, ticks, KeeperLiveness.BootId(), KeeperIdentity.CurrentVersion);
+        var identity = new KeeperIdentity(process.Id, entry.StartTicks, BootId.Read(), KeeperIdentity.CurrentVersion);
         await File.WriteAllBytesAsync(
             bundle.Identity,
             JsonSerializer.SerializeToUtf8Bytes(identity, KeeperJsonContext.Default.KeeperIdentity),

@@ -17,6 +17,19 @@ public sealed partial class SourceRuleTests
             Matches(NativeCode(), path => !NativeProjects.Any(project => path.StartsWith(project + "/", StringComparison.Ordinal)))
         );
 
+    /// <summary>The C library is called in one place, by one set of names; what it refuses is a LinuxException.</summary>
+    [Fact]
+    public void LibcCall_OutsideOrielLinuxCalls_IsNotThere() =>
+        Assert.Empty(Matches(LibcImport(), path => !path.StartsWith("src/Oriel.Linux/Calls/", StringComparison.Ordinal)));
+
+    /// <summary>XPainter is the other X client that the screen is tested with; it needs more of Xlib than the agent does.</summary>
+    [Fact]
+    public void NativeCall_InTestsAndBench_IsXPaintersAlone() =>
+        Assert.Equal(
+            ["tests/Oriel.TestSupport/XPainter.cs"],
+            SourceTree.Sources("tests").Concat(SourceTree.Sources("bench")).Where(path => NativeImport().IsMatch(SourceTree.Read(path)))
+        );
+
     [Fact]
     public void UnsafeBlock_InNativeProjects_SaysWhyItIsSafe()
     {
@@ -70,6 +83,12 @@ public sealed partial class SourceRuleTests
         @"\[(LibraryImport|DllImport)\b|\bunsafe\b(?!-)(?![^""]*""[^""]*$)\s*[\{sp]|\bMarshal\.(Read|Write|AllocHGlobal|PtrTo)"
     )]
     private static partial Regex NativeCode();
+
+    [GeneratedRegex(@"\[(LibraryImport|DllImport)\b")]
+    private static partial Regex NativeImport();
+
+    [GeneratedRegex(@"\[(LibraryImport|DllImport)\(""libc""")]
+    private static partial Regex LibcImport();
 
     [GeneratedRegex(@"\bunsafe\b")]
     private static partial Regex UnsafeCode();

@@ -261,17 +261,8 @@ internal sealed class ContainerDriver : IDriver
     }
 
     // Until it executes the agent, the container's first process is crun's own program (or its sealed copy of it in memory).
-    private static bool HasBecomeTheAgent(int pid)
-    {
-        try
-        {
-            return new FileInfo($"/proc/{pid}/exe").LinkTarget is { } program && !program.Contains("crun", StringComparison.Ordinal);
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
+    private static bool HasBecomeTheAgent(int pid) =>
+        ProcessTable.ProgramOf(pid) is { } program && !program.Contains("crun", StringComparison.Ordinal);
 
     private static ulong HardLimitOfOpenFiles()
     {

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.ComponentModel;
 using System.Text.Json;
 using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Network;
@@ -163,10 +162,6 @@ internal sealed class VmDirectory
             }
 
             await write();
-        }
-        catch (Win32Exception e)
-        {
-            throw new IOException(e.Message, e);
         }
         finally
         {

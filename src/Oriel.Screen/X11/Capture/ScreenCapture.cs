@@ -1,4 +1,5 @@
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Screen.X11.Raw;
 using Oriel.Screen.Yuv;
 
@@ -84,12 +85,12 @@ public sealed unsafe class ScreenCapture : IDisposable
             if (e.Type == _damageEvent)
             {
                 _reported = true;
-                DamageUs = DamageUs < 0 ? Poller.NowUs : DamageUs;
+                DamageUs = DamageUs < 0 ? MonotonicClock.NowUs : DamageUs;
             }
             else if (e.Type == ConfigureNotify && e.Window == _x.Root)
             {
                 _sizeStale = true;
-                DamageUs = DamageUs < 0 ? Poller.NowUs : DamageUs;
+                DamageUs = DamageUs < 0 ? MonotonicClock.NowUs : DamageUs;
             }
         }
 
@@ -102,13 +103,13 @@ public sealed unsafe class ScreenCapture : IDisposable
     /// </summary>
     public void Settle(Poller poller)
     {
-        var until = Poller.NowUs + LongestSettleUs;
-        while (_reported && !_sizeStale && Picture is not null && Poller.NowUs < until)
+        var until = MonotonicClock.NowUs + LongestSettleUs;
+        while (_reported && !_sizeStale && Picture is not null && MonotonicClock.NowUs < until)
         {
             // The answer comes when the server has done all that was asked of it before.
             TakeDamage(Picture);
-            var quiet = Math.Min(until, Poller.NowUs + QuietUs);
-            while (!_reported && Poller.NowUs < quiet)
+            var quiet = Math.Min(until, MonotonicClock.NowUs + QuietUs);
+            while (!_reported && MonotonicClock.NowUs < quiet)
             {
                 poller.Wait(Descriptor, quiet);
                 ReadEvents();

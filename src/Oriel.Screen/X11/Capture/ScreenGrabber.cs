@@ -1,19 +1,23 @@
 using System.Runtime.InteropServices;
+using Oriel.Linux;
+using Oriel.Linux.Memory;
 using Oriel.Screen.X11.Raw;
 using Oriel.Screen.Yuv;
 
 namespace Oriel.Screen.X11.Capture;
 
 /// <summary>Reads pixels of the root window through MIT-SHM; the segment is made again when the screen outgrows it.</summary>
-internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
+internal sealed unsafe class ScreenGrabber(XConnection x) : IDisposable
 {
     private const int ZPixmap = 2,
-        Private = 0,
-        Create = 0x200,
-        Remove = 0,
         BytesPerPixel = 4;
+
+    /// <summary>World-accessible for the moment of attaching: the server may run as another user of the guest.</summary>
+    private const uint SegmentMode = 0x1B6; // 0666
+
     private XImage* _image;
     private XShmSegmentInfo* _segment;
+    private SharedSegment? _memory;
     private long _capacity;
 
     /// <summary>Reads a rectangle into its place of the picture; false if the screen has another size now.</summary>
@@ -83,19 +87,21 @@ internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
 
     private void Attach(long capacity)
     {
-        // World-accessible for the moment of attaching: the server may run as another user of the guest.
-        _segment->Id = shmget(Private, (nuint)capacity, Create | 0x1B6);
-        if (_segment->Id < 0)
+        try
         {
-            throw new XException($"shmget of {capacity} bytes failed: errno {Marshal.GetLastPInvokeError()}");
+            _memory = SharedSegment.Create(capacity, SegmentMode);
+        }
+        catch (LinuxException e)
+        {
+            throw new XException(e.Message);
         }
 
-        _segment->Address = shmat(_segment->Id, 0, 0);
+        _segment->Id = _memory.Id;
+        _segment->Address = _memory.Address;
         _ = Xlib.XShmAttach(x.Handle, _segment);
         x.Sync();
-        // Marked for removal at once: it goes with its last user, however that one ends.
-        _ = shmctl(_segment->Id, Remove, 0);
-        if (_segment->Address == -1 || x.TakeError() is not null)
+        _memory.Unlink();
+        if (x.TakeError() is not null)
         {
             throw new XException("the X server could not attach the shared memory");
         }
@@ -117,7 +123,8 @@ internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
 
         if (_segment != null)
         {
-            _ = shmdt(_segment->Address);
+            _memory?.Dispose();
+            _memory = null;
             NativeMemory.Free(_segment);
             _segment = null;
         }
@@ -126,16 +133,4 @@ internal sealed unsafe partial class ScreenGrabber(XConnection x) : IDisposable
     }
 
     public void Dispose() => Release();
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int shmget(int key, nuint size, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial nint shmat(int id, nint address, int flags);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int shmdt(nint address);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int shmctl(int id, int command, nint buffer);
 }

@@ -1,4 +1,4 @@
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
 using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Clipboard;
@@ -29,7 +29,7 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
     {
         _pieces = null;
         _waiting = true;
-        DeadlineUs = Poller.NowUs + PatienceUs;
+        DeadlineUs = MonotonicClock.NowUs + PatienceUs;
         _unanswered++;
         Property = x.Atom($"ORIEL_CLIPBOARD_{_fetches++ % Properties}");
         _ = Xlib.XDeleteProperty(x.Handle, window, Property);
@@ -55,7 +55,7 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
         if (type == x.Atom("INCR"))
         {
             _pieces = new MemoryStream();
-            DeadlineUs = Poller.NowUs + PatienceUs;
+            DeadlineUs = MonotonicClock.NowUs + PatienceUs;
             return null;
         }
 
@@ -81,7 +81,7 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
         if (piece.Length > 0)
         {
             _pieces.Write(piece);
-            DeadlineUs = Poller.NowUs + PatienceUs;
+            DeadlineUs = MonotonicClock.NowUs + PatienceUs;
             return null;
         }
 

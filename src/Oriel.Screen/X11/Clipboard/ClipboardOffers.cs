@@ -1,4 +1,4 @@
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
 using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Clipboard;
@@ -53,7 +53,7 @@ internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
         var piece = transfer.Text.AsSpan(transfer.Sent, Math.Min(PieceBytes, transfer.Text.Length - transfer.Sent));
         Change(requestor, property, transfer.Target, Format8, piece, piece.Length);
         transfer.Sent += piece.Length;
-        transfer.DeadlineUs = Poller.NowUs + PatienceUs;
+        transfer.DeadlineUs = MonotonicClock.NowUs + PatienceUs;
         // The empty piece after the last one is the end.
         if (piece.Length == 0)
         {
@@ -119,7 +119,7 @@ internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
                 Target = target,
                 Property = property,
                 Text = text,
-                DeadlineUs = Poller.NowUs + PatienceUs,
+                DeadlineUs = MonotonicClock.NowUs + PatienceUs,
             }
         );
         return true;

@@ -1,5 +1,5 @@
 using System.Text;
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
 using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Clipboard;
@@ -74,7 +74,7 @@ public sealed unsafe class XClipboard : IDisposable
     /// <summary>Takes in what the server has sent; never blocks.</summary>
     public void ReadEvents()
     {
-        var now = Poller.NowUs;
+        var now = MonotonicClock.NowUs;
         _fetch.Expire(now);
         _offers.Expire(now);
         // Last, since a flush can take events in: what this loop does not see, a wait on the descriptor will.

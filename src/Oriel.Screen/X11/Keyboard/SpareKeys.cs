@@ -1,4 +1,5 @@
-using Oriel.Linux.Posix;
+using Oriel.Linux.Clocks;
+using Oriel.Linux.Polling;
 using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Keyboard;
@@ -58,7 +59,7 @@ public sealed unsafe class SpareKeys : IDisposable
         {
             LendMissing([keysym], typist);
             var spare = _keys.Find(key => key.KeySym == keysym)!;
-            spare.UsedUs = Poller.NowUs;
+            spare.UsedUs = MonotonicClock.NowUs;
             return spare.Keycode;
         }
     }
@@ -80,7 +81,7 @@ public sealed unsafe class SpareKeys : IDisposable
     {
         lock (_lock)
         {
-            _changedUs = Poller.NowUs;
+            _changedUs = MonotonicClock.NowUs;
         }
     }
 
@@ -99,7 +100,7 @@ public sealed unsafe class SpareKeys : IDisposable
         var missing = keysyms.Where(keysym => !_keys.Exists(key => key.KeySym == keysym)).ToArray();
         foreach (var key in _keys.Where(key => keysyms.Contains(key.KeySym)))
         {
-            key.UsedUs = Poller.NowUs;
+            key.UsedUs = MonotonicClock.NowUs;
         }
 
         for (var done = 0; done < missing.Length; )
@@ -163,7 +164,7 @@ public sealed unsafe class SpareKeys : IDisposable
     private (int First, int Length) FindWindow(int wanted)
     {
         var longest = Math.Min(wanted, LongestOfAll());
-        var now = Poller.NowUs;
+        var now = MonotonicClock.NowUs;
         for (var length = longest; length > 0; length--)
         {
             var free = OldestWindow(length);
@@ -196,7 +197,7 @@ public sealed unsafe class SpareKeys : IDisposable
 
     private static void WaitUntil(long us, XConnection typist)
     {
-        if (us > Poller.NowUs)
+        if (us > MonotonicClock.NowUs)
         {
             typist.Flush();
             using var poller = new Poller();
@@ -207,7 +208,7 @@ public sealed unsafe class SpareKeys : IDisposable
     private void Write(int first, ReadOnlySpan<uint> keysyms)
     {
         var levels = stackalloc nuint[keysyms.Length * LevelsWritten];
-        var now = Poller.NowUs;
+        var now = MonotonicClock.NowUs;
         for (var i = 0; i < keysyms.Length; i++)
         {
             levels[i * LevelsWritten] = levels[i * LevelsWritten + 1] = keysyms[i];
@@ -217,7 +218,7 @@ public sealed unsafe class SpareKeys : IDisposable
 
         _ = Xlib.XChangeKeyboardMapping(_x.Handle, _keys[first].Keycode, LevelsWritten, levels, keysyms.Length);
         _x.Sync();
-        _changedUs = Poller.NowUs;
+        _changedUs = MonotonicClock.NowUs;
     }
 
     private sealed class Spare

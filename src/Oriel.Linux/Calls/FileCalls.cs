@@ -1,14 +1,15 @@
 using System.Runtime.InteropServices;
 
-namespace Oriel.Linux.Files;
+namespace Oriel.Linux.Calls;
 
 internal static unsafe partial class FileCalls
 {
-    // open(2) flags of x86-64.
+    // open(2) flags of x86-64; pipe2, eventfd and epoll_create1 take NonBlocking and CloseOnExec too.
     internal const int ReadOnly = 0;
     internal const int ReadWrite = 2;
     internal const int Create = 0x40;
     internal const int Exclusive = 0x80;
+    internal const int NoControllingTerminal = 0x100;
     internal const int NonBlocking = 0x800;
     internal const int MustBeDirectory = 0x10000;
     internal const int NoFollow = 0x20000;
@@ -19,9 +20,21 @@ internal static unsafe partial class FileCalls
     internal const int AtSymlinkNoFollow = 0x100;
     internal const int AtEmptyPath = 0x1000;
     internal const uint StatxBasic = 0x7ff;
+    internal const uint StatxMountId = 0x1000;
+    internal const int StatxBytes = 256;
+
+    // memfd_create(2)
+    internal const uint MemoryCloseOnExec = 1;
+    internal const uint MemoryAllowSealing = 2;
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int OpenAt(int directory, string name, int flags, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int CreateMemory(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "mkfifo", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int MakePipe(string path, uint mode);
 
     [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int MakeDirectoryAt(int directory, string name, uint mode);
@@ -49,4 +62,27 @@ internal static unsafe partial class FileCalls
 
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     internal static partial int FAdvise(int fd, long offset, long length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int StatFs(string path, long* result);
+
+    [LibraryImport("libc", EntryPoint = "statvfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int StatVfs(string path, out FileSystemStatus result);
+
+    /// <summary>struct statvfs of glibc on x86-64: 112 bytes.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 112)]
+    internal struct FileSystemStatus
+    {
+        public ulong BlockSize;
+        public ulong FragmentSize;
+        public ulong Blocks;
+        public ulong BlocksFree;
+        public ulong BlocksAvailable;
+        public ulong Files;
+        public ulong FilesFree;
+        public ulong FilesAvailable;
+        public ulong Id;
+        public ulong Flags;
+        public ulong LongestName;
+    }
 }

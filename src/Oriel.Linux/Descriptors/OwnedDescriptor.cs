@@ -1,6 +1,7 @@
 using Microsoft.Win32.SafeHandles;
+using Oriel.Linux.Calls;
 
-namespace Oriel.Linux.Processes;
+namespace Oriel.Linux.Descriptors;
 
 /// <summary>A file descriptor that is closed with it.</summary>
 public sealed class OwnedDescriptor : SafeHandleMinusOneIsInvalid
@@ -10,5 +11,5 @@ public sealed class OwnedDescriptor : SafeHandleMinusOneIsInvalid
 
     public int Value => (int)handle;
 
-    protected override bool ReleaseHandle() => ProcessCalls.Close((int)handle) == 0;
+    protected override bool ReleaseHandle() => DescriptorCalls.Close((int)handle) == 0;
 }

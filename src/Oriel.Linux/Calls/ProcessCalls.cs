@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Oriel.Linux.Processes;
+namespace Oriel.Linux.Calls;
 
 internal static unsafe partial class ProcessCalls
 {
@@ -34,14 +34,17 @@ internal static unsafe partial class ProcessCalls
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     internal static partial int Kill(int pid, int signal);
 
+    [LibraryImport("libc", EntryPoint = "pidfd_open", SetLastError = true)]
+    internal static partial int PidFdOpen(int pid, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "pidfd_send_signal", SetLastError = true)]
+    internal static partial int PidFdSendSignal(int pidfd, int signal, nint info, uint flags);
+
     [LibraryImport("libc", EntryPoint = "getpid")]
     internal static partial int GetPid();
 
     [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
     internal static partial int Prctl(int option, nuint a, nuint b, nuint c, nuint d);
-
-    [LibraryImport("libc", EntryPoint = "dup2", SetLastError = true)]
-    internal static partial int Dup2(int from, int to);
 
     [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
     internal static partial int SetSid();
@@ -61,9 +64,6 @@ internal static unsafe partial class ProcessCalls
     [LibraryImport("libc", EntryPoint = "execve", SetLastError = true)]
     internal static partial int ExecVe(byte* path, byte** argv, byte** envp);
 
-    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
-    internal static partial int Ioctl(int fd, nuint request, nint argument);
-
     [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]
     internal static partial nint Signal(int signal, nint handler);
 
@@ -81,27 +81,6 @@ internal static unsafe partial class ProcessCalls
 
     [LibraryImport("libc", EntryPoint = "umask")]
     internal static partial uint UMask(uint mask);
-
-    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial int MemFdCreate(string name, uint flags);
-
-    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
-    internal static partial int Fcntl(int fd, int command, nint argument);
-
-    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
-    internal static partial nint Read(int fd, byte* buffer, nuint count);
-
-    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
-    internal static partial nint Write(int fd, byte* buffer, nuint count);
-
-    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
-    internal static partial long Seek(int fd, long offset, int whence);
-
-    [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
-    internal static partial int Pipe2(int* fds, int flags);
-
-    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-    internal static partial int Close(int fd);
 
     [LibraryImport("libc", EntryPoint = "_exit")]
     internal static partial void Exit(int status);
