@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Oriel.Linux.Processes;
 using Oriel.Protocol.Layout;
 
@@ -19,27 +18,17 @@ public static class BundleRemover
         }
 
         var full = Path.GetFullPath(bundle.Path);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Deadline);
-        using var process = Process.Start(
-            new ProcessStartInfo("unshare", ["--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", "--one-file-system", "--", full])
-            {
-                RedirectStandardError = true,
-            }
-        )!;
-        try
+        var removal = new HostProgram(
+            "unshare",
+            ["--user", "--map-root-user", "--map-auto", "--", "rm", "-rf", "--one-file-system", "--", full]
+        )
         {
-            var errors = await process.StandardError.ReadToEndAsync(limit.Token);
-            await process.WaitForExitAsync(limit.Token);
-            if (process.ExitCode != 0 || Directory.Exists(full))
-            {
-                throw new IOException($"{full} could not be removed: {errors.Trim()}");
-            }
-        }
-        catch (OperationCanceledException)
+            Deadline = Deadline,
+        };
+        var end = await removal.RunAsync(cancellationToken);
+        if (!end.Succeeded || Directory.Exists(full))
         {
-            ProcessTree.Kill(process);
-            throw;
+            throw new IOException($"{full} could not be removed: {end.Problem ?? "rm reported success but left it"}");
         }
     }
 }

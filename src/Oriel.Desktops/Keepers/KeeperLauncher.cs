@@ -51,7 +51,7 @@ public sealed class KeeperLauncher(string keeperPath)
         }
 
         await WriteSpecAsync(bundle, spec, cancellationToken);
-        using var process = Process.Start(Command(spec, bundle.KeeperLog))!;
+        using var process = Programs.Start(Command(spec, bundle.KeeperLog));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(StartDeadline * spec.TimeScale);
         try

@@ -1,7 +1,6 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
+using Oriel.Linux.Processes;
 
 namespace Oriel.Desktops.Snapshots;
 
@@ -87,26 +86,7 @@ internal sealed record HostFingerprint(
 
     private static async Task<string?> VersionAsync(string vmm, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(VersionDeadline);
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(vmm, ["--version"]) { RedirectStandardOutput = true })!;
-            try
-            {
-                return await process.StandardOutput.ReadLineAsync(limit.Token) is { Length: > 0 } line ? line : null;
-            }
-            finally
-            {
-                process.Kill();
-            }
-        }
-        catch (Exception e)
-            when (e is Win32Exception or InvalidOperationException or OperationCanceledException
-                && !cancellationToken.IsCancellationRequested
-            )
-        {
-            return null;
-        }
+        var end = await new HostProgram(vmm, "--version") { Deadline = VersionDeadline }.RunAsync(cancellationToken);
+        return end.Output.Split('\n', 2)[0] is { Length: > 0 } line ? line : null;
     }
 }

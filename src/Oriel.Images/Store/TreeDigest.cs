@@ -33,7 +33,7 @@ internal static class TreeDigest
             root,
             "."
         );
-        await Command.StreamAsync(tar, async stream => result = await OfTarAsync(stream, cancellationToken), cancellationToken);
+        await Command.StreamAsync(tar, async (stream, token) => result = await OfTarAsync(stream, token), cancellationToken);
         return result!;
     }
 

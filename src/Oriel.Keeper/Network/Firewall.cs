@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Oriel.Keeper.Tools;
 using Oriel.Protocol;
 
 namespace Oriel.Keeper.Network;
@@ -90,7 +89,7 @@ internal static class Firewall
     /// guest.</exception>
     public static async Task ApplyAsync(CancellationToken cancellationToken)
     {
-        var added = await Commands.RunAsync("nft", ["--echo", "-f", "-"], Ruleset, cancellationToken);
+        var added = await new HostProgram("nft", "--echo", "-f", "-") { Input = Ruleset }.OutputAsync(cancellationToken);
         if (!added.Contains(LastRule, StringComparison.Ordinal))
         {
             throw new InvalidOperationException("nft reported success but added no rules");
@@ -99,7 +98,7 @@ internal static class Firewall
 
     /// <summary>Packets dropped so far, by kind.</summary>
     public static async Task<IReadOnlyDictionary<string, long>> CountersAsync(CancellationToken cancellationToken) =>
-        ParseCounters(await Commands.RunAsync("nft", ["-j", "list", "counters"], null, cancellationToken));
+        ParseCounters(await new HostProgram("nft", "-j", "list", "counters").OutputAsync(cancellationToken));
 
     internal static IReadOnlyDictionary<string, long> ParseCounters(string json)
     {

@@ -1,4 +1,3 @@
-using Oriel.Keeper.Tools;
 using Oriel.Protocol;
 
 namespace Oriel.Keeper.Network;
@@ -45,19 +44,17 @@ internal static class GatewayLink
     /// <exception cref="InvalidOperationException">ip failed, or did nothing.</exception>
     public static async Task ConfigureAsync(CancellationToken cancellationToken)
     {
-        var seen = await Commands.RunAsync(
-            "ip",
-            ["-batch", "-"],
-            $"""
-            link set lo up
-            address add {GuestNetwork.GatewayAddress}/{GuestNetwork.PrefixLength} dev {Firewall.Link}
-            link set {Firewall.Link} up
-            neighbour replace {GuestNetwork.GuestAddress} lladdr {GuestMac} dev {Firewall.Link} nud permanent
-            address show dev {Firewall.Link}
+        var seen = await new HostProgram("ip", "-batch", "-")
+        {
+            Input = $"""
+                link set lo up
+                address add {GuestNetwork.GatewayAddress}/{GuestNetwork.PrefixLength} dev {Firewall.Link}
+                link set {Firewall.Link} up
+                neighbour replace {GuestNetwork.GuestAddress} lladdr {GuestMac} dev {Firewall.Link} nud permanent
+                address show dev {Firewall.Link}
 
-            """,
-            cancellationToken
-        );
+                """,
+        }.OutputAsync(cancellationToken);
         RequireAddress(seen, GuestNetwork.GatewayAddress);
     }
 

@@ -1,3 +1,7 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
 namespace Oriel.Linux.Processes;
 
 /// <summary>The host's programs that Oriel starts, and the Debian packages that have them (packages.txt).</summary>
@@ -54,12 +58,27 @@ public static class Programs
     /// <summary>
     /// To be asked before a shell or another program is given the program's name, whose own words would not say what to do.
     /// </summary>
-    /// <exception cref="InvalidOperationException">It is not there; says what to install.</exception>
+    /// <exception cref="ProgramException">It is not there; says what to install.</exception>
     public static void Require(params IEnumerable<string> programs)
     {
         if (Problem(SearchPath, programs) is { } problem)
         {
-            throw new InvalidOperationException(problem);
+            throw new ProgramException(problem);
+        }
+    }
+
+    /// <summary>For one that outlives the call; any other is a <see cref="HostProgram"/>.</summary>
+    /// <exception cref="ProgramException">It is not there or cannot be started; says what to do where that is known.</exception>
+    public static Process Start(ProcessStartInfo info)
+    {
+        try
+        {
+            return Process.Start(info)!;
+        }
+        catch (Win32Exception e)
+        {
+            var why = Marshal.GetPInvokeErrorMessage(e.NativeErrorCode).ToLowerInvariant();
+            throw new ProgramException(Problem(SearchPath, info.FileName) ?? $"{info.FileName} cannot be started: {why}", e);
         }
     }
 
@@ -78,9 +97,6 @@ public static class Programs
         ];
         return missing.Length == 0 ? null : Missing(missing, system);
     }
-
-    /// <summary>In words, with what to do, for programs that were not found.</summary>
-    public static string Missing(params IReadOnlyList<string> programs) => Missing(programs, SystemFolders);
 
     private static string Missing(IReadOnlyList<string> programs, IReadOnlyList<string> system)
     {

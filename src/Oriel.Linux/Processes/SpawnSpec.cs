@@ -46,11 +46,16 @@ public sealed record SpawnSpec(
 /// <param name="Signal">0 = it exited by itself.</param>
 public readonly record struct ChildExit(int ExitCode, int Signal)
 {
+    private const int HighestSignal = 64;
+
     public static ChildExit FromWaitStatus(int status)
     {
         var signal = status & 0x7f;
         return signal == 0 ? new ChildExit((status >> 8) & 0xff, 0) : new ChildExit(128 + signal, signal);
     }
+
+    /// <summary>Of a code that a shell or the runtime tells, which adds 128 to a signal's number.</summary>
+    public static ChildExit FromExitCode(int code) => new(code, code is > 128 and <= 128 + HighestSignal ? code - 128 : 0);
 
     public override string ToString() => Signal == 0 ? $"exit code {ExitCode}" : $"signal {Signal}";
 }

@@ -49,10 +49,10 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     /// <summary>A machine whose own KVM is emulated may run instructions and make processors, and hang at a whole kernel.</summary>
     public async Task<bool> QemuComesUpOnKvmAsync() =>
         await KvmProblemAsync() is null
-        && (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor, QemuProgram!)).Succeeded
+        && (await HostProbe.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", MakeProcessor, QemuProgram!)).Succeeded
         && (
             Kernel is not { } kernel
-            || (await HostProgram.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", BootKernel, QemuProgram!, kernel)).Succeeded
+            || (await HostProbe.RunAsync(ProbeDeadline, cancellationToken, "sh", "-c", BootKernel, QemuProgram!, kernel)).Succeeded
         );
 
     public async Task<string?> FirecrackerProblemAsync() => (await FirecrackerAsync()).Problem;
@@ -61,7 +61,7 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     /// up.</returns>
     public async Task<(string? Version, string? Problem)> FirecrackerAsync()
     {
-        var probe = await HostProgram.RunAsync(ProbeDeadline, cancellationToken, keeper, "probe", "firecracker");
+        var probe = await HostProbe.RunAsync(ProbeDeadline, cancellationToken, keeper, "probe", "firecracker");
         return probe.Succeeded
             ? (probe.FirstLine, TunProblem() ?? await KvmProblemAsync() ?? await FirecrackerMachineProblemAsync())
             : (null, probe.FirstLine);
@@ -78,7 +78,7 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
         var directory = Directory.CreateTempSubdirectory("oriel-firecracker-").FullName;
         try
         {
-            var trial = await HostProgram.RunAsync(
+            var trial = await HostProbe.RunAsync(
                 ProbeDeadline,
                 cancellationToken,
                 FirecrackerProgram,

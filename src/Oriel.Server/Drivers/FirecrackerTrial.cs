@@ -37,7 +37,7 @@ internal static class FirecrackerTrial
     /// Why the machine did not come up. Firecracker logs a sentence for people, "… error: …" and perhaps further lines, and ends with the
     /// same as its program has it: <c>Error: RunWithoutApiError(BuildMicroVMFromJson(…))</c>.
     /// </summary>
-    internal static string WordOf(HostProgramResult trial)
+    internal static string WordOf(HostProbeResult trial)
     {
         var lines = trial.Output.Split('\n', StringSplitOptions.TrimEntries);
         var first = Array.FindIndex(lines, line => line.Contains(" error: ", StringComparison.Ordinal));

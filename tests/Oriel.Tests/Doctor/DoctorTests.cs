@@ -38,7 +38,7 @@ public sealed class DoctorTests
     [Fact]
     public async Task RunAsync_ProgramThatHangs_EndsAtTheDeadline()
     {
-        var result = await HostProgram.RunAsync(
+        var result = await HostProbe.RunAsync(
             TimeSpan.FromMilliseconds(200),
             TestContext.Current.CancellationToken,
             "tail",
@@ -52,7 +52,7 @@ public sealed class DoctorTests
     [Fact]
     public async Task RunAsync_ProgramThatIsNotThere_SaysSo()
     {
-        var result = await HostProgram.RunAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken, "oriel-no-such-program");
+        var result = await HostProbe.RunAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken, "oriel-no-such-program");
         Assert.Equal((-1, "oriel-no-such-program is not installed"), (result.ExitCode, result.Output));
     }
 

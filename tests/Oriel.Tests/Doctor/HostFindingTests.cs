@@ -291,7 +291,7 @@ public sealed class HostFindingTests : IDisposable
         Write("subuid", subuid);
         Write("subgid", subgid);
         var finding = NamespaceChecks.JudgeIds(
-            map is null ? new HostProgramResult(1, "unshare failed") : new HostProgramResult(0, map),
+            map is null ? new HostProbeResult(1, "unshare failed") : new HostProbeResult(0, map),
             "ann",
             "1000",
             _root

@@ -190,7 +190,7 @@ public sealed class DriverChoiceTests : IDisposable
     [InlineData("firecracker did not end within 10 s", "firecracker did not end within 10 s")]
     [InlineData("", "")]
     public void WordOf_ATrialThatFailed_IsItsSentenceForPeople(string output, string word) =>
-        Assert.Equal(word, FirecrackerTrial.WordOf(new HostProgramResult(1, output)));
+        Assert.Equal(word, FirecrackerTrial.WordOf(new HostProbeResult(1, output)));
 
     [Theory]
     [InlineData(null, "echo 1.16.1", "Warn", "not installed", "put a release of 1.10 or later")]

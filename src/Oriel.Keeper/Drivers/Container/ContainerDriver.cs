@@ -5,7 +5,6 @@ using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Events;
 using Oriel.Keeper.Logs;
 using Oriel.Keeper.Network;
-using Oriel.Keeper.Tools;
 using Oriel.Linux.Cgroups;
 using Oriel.Linux.Children;
 using Oriel.Linux.Namespaces;
@@ -89,29 +88,25 @@ internal sealed class ContainerDriver : IDriver
                 MountOptions.ReadOnly | MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute
             );
         });
-        await Commands.RunAsync(
-            "ip",
-            ["-batch", "-"],
-            $"""
-            link add {Firewall.Link} address {GatewayLink.GatewayMac} type veth peer name eth0 address {GatewayLink.GuestMac} netns {_network.Path}
+        await new HostProgram("ip", "-batch", "-")
+        {
+            Input = $"""
+                link add {Firewall.Link} address {GatewayLink.GatewayMac} type veth peer name eth0 address {GatewayLink.GuestMac} netns {_network.Path}
 
-            """,
-            cancellationToken
-        );
-        var seen = await Commands.RunAsync(
-            "nsenter",
-            [$"--net={_network.Path}", "ip", "-batch", "-"],
-            $"""
-            link set lo up
-            address add {GuestNetwork.GuestAddress}/{GuestNetwork.PrefixLength} dev eth0
-            link set eth0 up
-            neighbour replace {GuestNetwork.GatewayAddress} lladdr {GatewayLink.GatewayMac} dev eth0 nud permanent
-            route add default via {GuestNetwork.GatewayAddress} dev eth0
-            address show dev eth0
+                """,
+        }.OutputAsync(cancellationToken);
+        var seen = await new HostProgram("nsenter", $"--net={_network.Path}", "ip", "-batch", "-")
+        {
+            Input = $"""
+                link set lo up
+                address add {GuestNetwork.GuestAddress}/{GuestNetwork.PrefixLength} dev eth0
+                link set eth0 up
+                neighbour replace {GuestNetwork.GatewayAddress} lladdr {GatewayLink.GatewayMac} dev eth0 nud permanent
+                route add default via {GuestNetwork.GatewayAddress} dev eth0
+                address show dev eth0
 
-            """,
-            cancellationToken
-        );
+                """,
+        }.OutputAsync(cancellationToken);
         GatewayLink.RequireAddress(seen, GuestNetwork.GuestAddress);
     }
 
@@ -241,7 +236,7 @@ internal sealed class ContainerDriver : IDriver
         {
             RedirectStandardOutput = true,
         };
-        var runtime = Process.Start(start)!;
+        var runtime = Programs.Start(start);
         pump = console.PumpAsync(runtime.StandardOutput.BaseStream, CancellationToken.None);
         return runtime;
     }

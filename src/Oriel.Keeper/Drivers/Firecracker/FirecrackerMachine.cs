@@ -66,9 +66,9 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         var words = new VmmWords();
         output.LineLogged += words.HearLog;
         console.LineWritten += words.HearConsole;
-        var process = Process.Start(
+        var process = Programs.Start(
             VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id])
-        )!;
+        );
         var machine = new FirecrackerMachine(
             process,
             output,

@@ -1,7 +1,3 @@
-using System.ComponentModel;
-using System.Diagnostics;
-using System.Text;
-
 namespace Oriel.Keeper.Drivers.Firecracker;
 
 /// <summary>The VMM that is installed, found by asking the program itself.</summary>
@@ -10,32 +6,25 @@ internal sealed record FirecrackerProbe(string Program, FirecrackerVersion Versi
 {
     public const string DefaultProgram = "firecracker";
 
-    private const int MaxOutputBytes = 4096;
+    private const int MaxOutput = 4096;
     private const string Word = "Firecracker ";
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
     /// <exception cref="InvalidOperationException">It is not there, does not answer or cannot be used; says why and what to do.</exception>
     public static async Task<FirecrackerProbe> RunAsync(string program, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Deadline);
-        using var process = Start(program);
-        try
+        var asked = new HostProgram(program, "--version") { Deadline = Deadline, MaxOutput = MaxOutput };
+        var end = await asked.RunAsync(cancellationToken);
+        return end.Outcome switch
         {
-            var output = await ReadAsync(process.StandardOutput.BaseStream, limit.Token);
-            // One that has more to say ends by the broken pipe.
-            process.StandardOutput.Close();
-            await process.WaitForExitAsync(limit.Token);
-            return Judge(program, output, process.ExitCode);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new InvalidOperationException($"{program} --version did not end within {Deadline.TotalSeconds:0} s.");
-        }
-        finally
-        {
-            Kill(process);
-        }
+            ProgramOutcome.NotStarted => throw new InvalidOperationException(
+                $"{end.Fault}; install Firecracker {FirecrackerVersion.Oldest} or later, below {FirecrackerVersion.End}, on the PATH, or start the server with --driver qemu."
+            ),
+            ProgramOutcome.TimedOut => throw new InvalidOperationException(
+                $"{program} --version did not end within {Deadline.TotalSeconds:0} s."
+            ),
+            _ => Judge(program, end.Output, end.Exit.ExitCode),
+        };
     }
 
     /// <summary>For the server, which chooses the driver: the version on the first line, or why not, and 0 or 1.</summary>
@@ -73,42 +62,6 @@ internal sealed record FirecrackerProbe(string Program, FirecrackerVersion Versi
         return version.Refusal() is { } refusal
             ? throw new InvalidOperationException(refusal)
             : new FirecrackerProbe(program, version, FirecrackerCapabilities.Of(version));
-    }
-
-    private static Process Start(string program)
-    {
-        try
-        {
-            return Process.Start(
-                new ProcessStartInfo(program, ["--version"]) { RedirectStandardOutput = true, RedirectStandardInput = true }
-            )!;
-        }
-        catch (Win32Exception e)
-        {
-            throw new InvalidOperationException(
-                $"{program} cannot be started ({e.Message}): install Firecracker {FirecrackerVersion.Oldest} or later, below {FirecrackerVersion.End}, on the PATH, or start the server with --driver qemu.",
-                e
-            );
-        }
-    }
-
-    private static async Task<string> ReadAsync(Stream stream, CancellationToken cancellationToken)
-    {
-        var buffer = new byte[MaxOutputBytes];
-        var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
-        return Encoding.UTF8.GetString(buffer, 0, length);
-    }
-
-    private static void Kill(Process process)
-    {
-        try
-        {
-            process.Kill();
-        }
-        catch (InvalidOperationException)
-        {
-            // It has ended.
-        }
     }
 
     private static string Shortened(string line) => line.Length > 100 ? line[..100] : line;

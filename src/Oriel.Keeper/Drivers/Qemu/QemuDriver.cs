@@ -188,7 +188,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             QemuMachine.Arguments(machine),
             _isRestored ? _directory.Snapshot!.State : null
         );
-        var process = Process.Start(start)!;
+        var process = Programs.Start(start);
         var pump = console.PumpAsync(process.StandardOutput.BaseStream, CancellationToken.None);
         try
         {

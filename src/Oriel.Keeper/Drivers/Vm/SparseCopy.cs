@@ -1,5 +1,3 @@
-using Oriel.Keeper.Tools;
-
 namespace Oriel.Keeper.Drivers.Vm;
 
 /// <summary>Copies a machine's disk.</summary>
@@ -9,13 +7,10 @@ internal static class SparseCopy
     /// <exception cref="IOException">The disk is full, a file is not there, or cp did nothing.</exception>
     public static async Task MakeAsync(string from, string to, CancellationToken cancellationToken)
     {
-        try
+        var end = await new HostProgram("cp", "--reflink=auto", "--sparse=always", "--", from, to).RunAsync(cancellationToken);
+        if (end.Problem is { } problem)
         {
-            await Commands.RunAsync("cp", ["--reflink=auto", "--sparse=always", "--", from, to], null, cancellationToken);
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new IOException(e.Message, e);
+            throw new IOException(problem);
         }
 
         if (new FileInfo(to) is not { Exists: true } copy || copy.Length != new FileInfo(from).Length)

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Text.Json;
 using Oriel.Keeper.Bundles;
 using Oriel.Keeper.Network;
-using Oriel.Keeper.Tools;
 using Oriel.Linux.Namespaces;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Keeper;
@@ -79,16 +78,14 @@ internal sealed class VmDirectory
             );
         }
 
-        await Commands.RunAsync(
-            "ip",
-            ["-batch", "-"],
-            $"""
-            tuntap add dev {Firewall.Link} mode tap user {UserId}
-            link set {Firewall.Link} address {GatewayLink.GatewayMac}
+        await new HostProgram("ip", "-batch", "-")
+        {
+            Input = $"""
+                tuntap add dev {Firewall.Link} mode tap user {UserId}
+                link set {Firewall.Link} address {GatewayLink.GatewayMac}
 
-            """,
-            cancellationToken
-        );
+                """,
+        }.OutputAsync(cancellationToken);
     }
 
     /// <summary>Makes the directory with all disks in it.</summary>
@@ -235,12 +232,8 @@ internal sealed class VmDirectory
             RandomAccess.SetLength(file, size);
         }
 
-        await Commands.RunAsync(
-            "mke2fs",
-            ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", disk],
-            null,
-            cancellationToken
-        );
+        string[] arguments = ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard", disk];
+        await new HostProgram("mke2fs", arguments).OutputAsync(cancellationToken);
         RequireExt4(disk);
         BindScratch(disk);
         return $"{size >> 20} MiB";

@@ -48,7 +48,7 @@ internal static class DataChecks
 
         try
         {
-            var tried = await HostProgram.RunAsync(
+            var tried = await HostProbe.RunAsync(
                 Deadline,
                 cancellationToken,
                 "unshare",
@@ -78,7 +78,7 @@ internal static class DataChecks
     /// <summary>In a namespace, where what the overlay made belongs to us; without one there is nothing but our own.</summary>
     private static async Task RemoveAsync(string place)
     {
-        var removed = await HostProgram.RunAsync(
+        var removed = await HostProbe.RunAsync(
             Deadline,
             CancellationToken.None,
             "unshare",

@@ -101,7 +101,7 @@ internal static class HostChecks
             Path.GetFileNameWithoutExtension(self) == "dotnet"
                 ? [self, assembly, "doctor", "--kvm-probe"]
                 : [self, "doctor", "--kvm-probe"];
-        var probe = await HostProgram.RunAsync(KvmDeadline, cancellationToken, command);
+        var probe = await HostProbe.RunAsync(KvmDeadline, cancellationToken, command);
         return probe.Succeeded
             ? DoctorFinding.Ok(Name, "a guest ran")
             : DoctorFinding.Warn(
@@ -129,8 +129,8 @@ internal static class HostChecks
             return DoctorFinding.Warn(Name, problem.Split(": ")[0], $"only --driver qemu needs it: {problem.Split(": ", 2)[^1]}");
         }
 
-        var version = await HostProgram.RunAsync(KvmDeadline, cancellationToken, Name, "--version");
-        var folders = await HostProgram.RunAsync(KvmDeadline, cancellationToken, Name, "-L", "help");
+        var version = await HostProbe.RunAsync(KvmDeadline, cancellationToken, Name, "--version");
+        var folders = await HostProbe.RunAsync(KvmDeadline, cancellationToken, Name, "-L", "help");
         return version.Succeeded
             ? Qemu(version.FirstLine, folders.Output.Split('\n'))
             : DoctorFinding.Warn(Name, version.LastLine, "only --driver qemu needs it");

@@ -17,7 +17,7 @@ internal static class NamespaceChecks
     )
     {
         const string Name = "user namespaces";
-        var tried = await HostProgram.RunAsync(
+        var tried = await HostProbe.RunAsync(
             Deadline,
             cancellationToken,
             probe.Length > 0 ? probe : ["unshare", "--map-root-user", "id", "-u"]
@@ -40,7 +40,7 @@ internal static class NamespaceChecks
 
     public static async Task<DoctorFinding> SubordinateIdsAsync(CancellationToken cancellationToken)
     {
-        var tried = await HostProgram.RunAsync(
+        var tried = await HostProbe.RunAsync(
             Deadline,
             cancellationToken,
             "unshare",
@@ -55,7 +55,7 @@ internal static class NamespaceChecks
 
     /// <param name="tried">With the namespace's uid_map: first id inside, first outside, count.</param>
     /// <param name="etc">Where subuid and subgid are.</param>
-    internal static DoctorFinding JudgeIds(HostProgramResult tried, string user, string? userNumber, string etc)
+    internal static DoctorFinding JudgeIds(HostProbeResult tried, string user, string? userNumber, string etc)
     {
         const string Name = "subordinate ids";
         var command = SubordinateIds.Command(user, userNumber, etc);
@@ -108,7 +108,7 @@ internal static class NamespaceChecks
             "-c",
             Script,
         ];
-        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, probe.Length > 0 ? probe : inNamespaces);
+        var tried = await HostProbe.RunAsync(Deadline, cancellationToken, probe.Length > 0 ? probe : inNamespaces);
         return tried.Succeeded
             ? DoctorFinding.Ok(Name, "proc, sysfs and cgroup2 can be mounted")
             : DoctorFinding.Fail(
@@ -128,7 +128,7 @@ internal static class NamespaceChecks
             nft 'add chain ip doctor prerouting { type nat hook prerouting priority -100; }'
             nft add rule ip doctor prerouting iifname doctor0 tcp dport 1-65535 redirect to :10002
             """;
-        var tried = await HostProgram.RunAsync(
+        var tried = await HostProbe.RunAsync(
             Deadline,
             cancellationToken,
             "unshare",
@@ -166,7 +166,7 @@ internal static class NamespaceChecks
         // crun 1.21 tells its state directory with its version, which must be there: without one named it fails for a user who has no
         // XDG_RUNTIME_DIR.
         string[] command = program == "crun" ? [program, "--root=/", "--version"] : [program, "--version"];
-        var tried = await HostProgram.RunAsync(Deadline, cancellationToken, command);
+        var tried = await HostProbe.RunAsync(Deadline, cancellationToken, command);
         return tried.Succeeded
             ? DoctorFinding.Ok(program, tried.FirstLine)
             : new DoctorFinding(
