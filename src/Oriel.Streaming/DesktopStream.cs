@@ -1,5 +1,5 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Agents;
 using Oriel.Streaming.Control;
@@ -20,9 +20,7 @@ internal sealed class DesktopStream : IAsyncDisposable
     private readonly FeedContext _context;
     private readonly Action<DesktopStream> _ended;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Wake _wake = new();
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Viewer> _viewers = [];
     private readonly Dictionary<Codec, VideoFeed> _feeds = [];
@@ -38,13 +36,13 @@ internal sealed class DesktopStream : IAsyncDisposable
         _context = context;
         _ended = ended;
         _watch = new WatchFeed(context);
-        _requests = new PendingRequests(context, _watch, Wake);
+        _requests = new PendingRequests(context, _watch, _wake.Set);
         Gate = new PageGate(context, _requests);
         _notices = Task.Run(NoticeAsync);
         _run = Task.Run(RunAsync);
     }
 
-    public Oriel.Protocol.DesktopId Desktop => _context.Desktop;
+    public DesktopId Desktop => _context.Desktop;
 
     /// <summary>Where the messages of pages arrive.</summary>
     public PageGate Gate { get; }
@@ -75,7 +73,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
 
         viewer.Input = new ViewerInput(_context);
-        viewer.Changed += Wake;
+        viewer.Changed += _wake.Set;
         viewer.KeyFrameWanted += OnKeyFrameWanted;
         _context.Metrics.Viewers.Add(1);
         _context.Links.ViewerJoined(_context.Desktop);
@@ -84,7 +82,7 @@ internal sealed class DesktopStream : IAsyncDisposable
             OnKeyFrameWanted(viewer);
         }
 
-        Wake();
+        _wake.Set();
         return true;
     }
 
@@ -99,11 +97,11 @@ internal sealed class DesktopStream : IAsyncDisposable
             }
         }
 
-        viewer.Changed -= Wake;
+        viewer.Changed -= _wake.Set;
         viewer.KeyFrameWanted -= OnKeyFrameWanted;
         _context.Metrics.Viewers.Add(-1);
         _context.Links.ViewerLeft(_context.Desktop);
-        Wake();
+        _wake.Set();
         if (viewer.Input is { } input)
         {
             await input.DisposeAsync();
@@ -134,8 +132,6 @@ internal sealed class DesktopStream : IAsyncDisposable
         await _run;
         _stop.Dispose();
     }
-
-    private void Wake() => _signal.Writer.TryWrite(true);
 
     private void OnKeyFrameWanted(Viewer viewer)
     {
@@ -168,7 +164,8 @@ internal sealed class DesktopStream : IAsyncDisposable
                 _watch.SetViewers(viewers);
                 var due = await AlignAsync(viewers);
                 await _requests.ApplyAsync(_stop.Token);
-                await WaitAsync(emptySince == 0 ? due : _context.Options.Grace - _context.Time.GetElapsedTime(emptySince));
+                due = emptySince == 0 ? due : _context.Options.Grace - _context.Time.GetElapsedTime(emptySince);
+                await _wake.WaitAsync(due, _context.Time, _stop.Token);
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -289,21 +286,6 @@ internal sealed class DesktopStream : IAsyncDisposable
         {
             feed.RequestKeyFrame();
         }
-    }
-
-    private async Task WaitAsync(TimeSpan? due)
-    {
-        if (due is not { } wait)
-        {
-            await _signal.Reader.ReadAsync(_stop.Token);
-            return;
-        }
-
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-        var signal = _signal.Reader.WaitToReadAsync(either.Token).AsTask();
-        await Task.WhenAny(signal, Task.Delay(wait < TimeSpan.Zero ? TimeSpan.Zero : wait, _context.Time, either.Token));
-        await either.CancelAsync();
-        _signal.Reader.TryRead(out _);
     }
 
     private Viewer[] Snapshot()

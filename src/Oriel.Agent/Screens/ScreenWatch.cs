@@ -1,3 +1,4 @@
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 
 namespace Oriel.Agent.Screens;
@@ -7,7 +8,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly List<DisplayEvent> _unread = [];
-    private readonly SemaphoreSlim _signal = new(0, 1);
+    private readonly Wake _wake = new();
     private Exception? _ended;
 
     internal void Post(DisplayEvent state)
@@ -16,7 +17,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
         {
             _unread.RemoveAll(other => other.KindCase == state.KindCase);
             _unread.Add(state);
-            Signal();
+            _wake.Set();
         }
     }
 
@@ -25,7 +26,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
         lock (_lock)
         {
             _ended = cause;
-            Signal();
+            _wake.Set();
         }
     }
 
@@ -35,7 +36,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
     {
         while (true)
         {
-            await _signal.WaitAsync(cancel);
+            await _wake.WaitAsync(cancel);
             lock (_lock)
             {
                 if (_unread.Count > 0)
@@ -44,7 +45,7 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
                     _unread.Clear();
                     if (_ended is not null)
                     {
-                        Signal();
+                        _wake.Set();
                     }
 
                     return states;
@@ -58,17 +59,5 @@ internal sealed class ScreenWatch(Action<ScreenWatch> remove) : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        remove(this);
-        // The semaphore has no handle to free, and a Post may still be on its way.
-    }
-
-    private void Signal()
-    {
-        if (_signal.CurrentCount == 0)
-        {
-            _signal.Release();
-        }
-    }
+    public void Dispose() => remove(this);
 }

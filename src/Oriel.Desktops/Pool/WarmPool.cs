@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Oriel.Desktops.Creation;
 using Oriel.Desktops.Lifecycle;
@@ -20,9 +19,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, TemplatePool> _pools;
-    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Wake _changed = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly WarmParts _parts;
     private readonly SnapshotMaker _maker;
@@ -87,7 +84,7 @@ internal sealed class WarmPool : IAsyncDisposable
                 if (member.Desktop.Snapshot.ImageDigest == digest && DesktopTransitions.Counts(member.Desktop.Snapshot.State))
                 {
                     pool.Claimed++;
-                    Changed();
+                    _changed.Set();
                     return member;
                 }
 
@@ -128,20 +125,21 @@ internal sealed class WarmPool : IAsyncDisposable
 
     private int CountLocked() => _pools.Values.Sum(pool => pool.Waiting.Count + pool.Ending.Count + (pool.Booting is null ? 0 : 1));
 
-    private void Changed() => _changed.Writer.TryWrite(true);
-
     private async Task FillAsync()
     {
-        while (!_stopping.IsCancellationRequested)
+        try
         {
-            if (await TryAddAsync())
+            while (!_stopping.IsCancellationRequested)
             {
-                continue;
+                if (!await TryAddAsync())
+                {
+                    await _changed.WaitAsync(LookAgain, _parts.Creation.Clock, _stopping.Token);
+                }
             }
-
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
-            limit.CancelAfter(LookAgain);
-            await _changed.Reader.ReadAsync(limit.Token).AsTask().ContinueWith(static _ => { }, TaskScheduler.Default);
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            // The server stops.
         }
     }
 
@@ -325,7 +323,7 @@ internal sealed class WarmPool : IAsyncDisposable
     {
         _pools[member.Template.Name].Ending.Add(member);
         _ = member.Desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, why), CancellationToken.None);
-        Changed();
+        _changed.Set();
     }
 
     private static async Task EndAsync(WarmDesktop member, string why)

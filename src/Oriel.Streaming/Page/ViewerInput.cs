@@ -1,6 +1,6 @@
-using System.Threading.Channels;
 using Grpc.Core;
 using Oriel.Agents;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Agents;
 
@@ -18,9 +18,7 @@ internal sealed class ViewerInput : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly LinkedList<InputEvent> _waiting = new();
-    private readonly Channel<bool> _signal = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Wake _wake = new();
     private readonly Task _run;
     private uint _pointerSequence;
     private bool _pointerSeen;
@@ -76,7 +74,7 @@ internal sealed class ViewerInput : IAsyncDisposable
             }
         }
 
-        _signal.Writer.TryWrite(true);
+        _wake.Set();
     }
 
     /// <summary>Ends the call; the agent lifts what this viewer held.</summary>
@@ -89,7 +87,7 @@ internal sealed class ViewerInput : IAsyncDisposable
             _waiting.AddLast(new InputEvent { ReleaseAll = true });
         }
 
-        _signal.Writer.TryWrite(true);
+        _wake.Set();
         try
         {
             await _run.WaitAsync(TimeSpan.FromSeconds(1), _context.Time);
@@ -132,7 +130,7 @@ internal sealed class ViewerInput : IAsyncDisposable
                     return;
                 }
 
-                await _signal.Reader.ReadAsync(ended.Token);
+                await _wake.WaitAsync(ended.Token);
             }
         }
         finally

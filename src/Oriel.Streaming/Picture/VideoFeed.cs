@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
-using System.Threading.Channels;
 using Google.Protobuf;
 using Grpc.Core;
 using Oriel.Agents;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Streaming.Agents;
 using Oriel.Streaming.Page;
@@ -22,9 +22,7 @@ internal sealed class VideoFeed : IAsyncDisposable
     private readonly FeedContext _context;
     private readonly Codec _codec;
     private readonly CancellationTokenSource _stop = new();
-    private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
-    );
+    private readonly Wake _changed = new();
     private readonly Lock _lock = new();
     private readonly RtpClock _rtp = new();
     private readonly FrameTimings _timings = new();
@@ -67,7 +65,7 @@ internal sealed class VideoFeed : IAsyncDisposable
             _wanted = settings;
         }
 
-        _changed.Writer.TryWrite(true);
+        _changed.Set();
     }
 
     /// <summary>Asks for a key frame, at once or when the interval since the last one asked for has passed.</summary>
@@ -78,7 +76,7 @@ internal sealed class VideoFeed : IAsyncDisposable
             _keyFrameWanted = true;
         }
 
-        _changed.Writer.TryWrite(true);
+        _changed.Set();
     }
 
     public async ValueTask DisposeAsync()
@@ -232,18 +230,6 @@ internal sealed class VideoFeed : IAsyncDisposable
             due = _keyFrameWanted && !_wanted.Paused ? KeyFrameWait() : null;
         }
 
-        if (due is not { } wait)
-        {
-            await _changed.Reader.ReadAsync(cancellationToken);
-            return;
-        }
-
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var changed = _changed.Reader.WaitToReadAsync(either.Token).AsTask();
-        var delay = Task.Delay(wait < TimeSpan.Zero ? TimeSpan.Zero : wait, _context.Time, either.Token);
-        await Task.WhenAny(changed, delay);
-        await either.CancelAsync();
-        _changed.Reader.TryRead(out _);
-        cancellationToken.ThrowIfCancellationRequested();
+        await _changed.WaitAsync(due, _context.Time, cancellationToken);
     }
 }
