@@ -15,7 +15,7 @@ namespace Oriel.Egress;
 public sealed partial class EgressGateway : IAsyncDisposable
 {
     private readonly EgressOptions _options;
-    private readonly TimeProvider _time;
+    private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly Socket _listener;
     private readonly GuestConnection _connection;
@@ -24,20 +24,20 @@ public sealed partial class EgressGateway : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _accepting;
 
-    private EgressGateway(EgressOptions options, TimeProvider time, ILogger logger, Socket listener)
+    private EgressGateway(EgressOptions options, TimeProvider clock, ILogger logger, Socket listener)
     {
         _options = options;
-        _time = time;
+        _clock = clock;
         _logger = logger;
         _listener = listener;
-        var dialer = new Dialer(options, new AddressGuard(options, time));
+        var dialer = new Dialer(options, new AddressGuard(options, clock));
         _connection = new GuestConnection(options, dialer);
         _accepting = AcceptAsync();
     }
 
     /// <summary>Starts to listen. A socket file that a killed server left behind is replaced.</summary>
     /// <exception cref="SocketException">The path cannot be bound.</exception>
-    public static EgressGateway Start(EgressOptions options, TimeProvider time, ILogger<EgressGateway> logger)
+    public static EgressGateway Start(EgressOptions options, TimeProvider clock, ILogger<EgressGateway> logger)
     {
         File.Delete(options.SocketPath);
         var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -46,7 +46,7 @@ public sealed partial class EgressGateway : IAsyncDisposable
             listener.Bind(new UnixDomainSocketEndPoint(options.SocketPath));
             File.SetUnixFileMode(options.SocketPath, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             listener.Listen(512);
-            return new EgressGateway(options, time, logger, listener);
+            return new EgressGateway(options, clock, logger, listener);
         }
         catch
         {
@@ -71,7 +71,7 @@ public sealed partial class EgressGateway : IAsyncDisposable
             key,
             policy,
             _options,
-            _time,
+            _clock,
             ended => _sessions.TryRemove(KeyValuePair.Create(ended.DesktopId, ended))
         );
         return _sessions.TryAdd(desktopId, session)

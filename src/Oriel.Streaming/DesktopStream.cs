@@ -154,9 +154,9 @@ internal sealed class DesktopStream : IAsyncDisposable
                 var viewers = Snapshot();
                 emptySince =
                     viewers.Length > 0 ? 0
-                    : emptySince == 0 ? _context.Time.GetTimestamp()
+                    : emptySince == 0 ? _context.Clock.GetTimestamp()
                     : emptySince;
-                if (emptySince != 0 && _context.Time.GetElapsedTime(emptySince) >= _context.Options.Grace && TryClose())
+                if (emptySince != 0 && _context.Clock.GetElapsedTime(emptySince) >= _context.Options.Grace && TryClose())
                 {
                     break;
                 }
@@ -164,8 +164,8 @@ internal sealed class DesktopStream : IAsyncDisposable
                 _watch.SetViewers(viewers);
                 var due = await AlignAsync(viewers);
                 await _requests.ApplyAsync(_stop.Token);
-                due = emptySince == 0 ? due : _context.Options.Grace - _context.Time.GetElapsedTime(emptySince);
-                await _wake.WaitAsync(due, _context.Time, _stop.Token);
+                due = emptySince == 0 ? due : _context.Options.Grace - _context.Clock.GetElapsedTime(emptySince);
+                await _wake.WaitAsync(due, _context.Clock, _stop.Token);
             }
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -198,7 +198,7 @@ internal sealed class DesktopStream : IAsyncDisposable
                 Array.ForEach(Snapshot(), viewer => viewer.SendControl(_notice));
                 if (notice.IsGone)
                 {
-                    await Task.Delay(LastWord, _context.Time, _stop.Token);
+                    await Task.Delay(LastWord, _context.Clock, _stop.Token);
                     await _stop.CancelAsync();
                     return;
                 }
@@ -225,8 +225,8 @@ internal sealed class DesktopStream : IAsyncDisposable
             else if (feed is not null)
             {
                 feed.SetViewers([]);
-                feed.IdleSince = feed.IdleSince == 0 ? _context.Time.GetTimestamp() : feed.IdleSince;
-                var rest = _context.Options.Grace - _context.Time.GetElapsedTime(feed.IdleSince);
+                feed.IdleSince = feed.IdleSince == 0 ? _context.Clock.GetTimestamp() : feed.IdleSince;
+                var rest = _context.Options.Grace - _context.Clock.GetElapsedTime(feed.IdleSince);
                 if (rest <= TimeSpan.Zero)
                 {
                     lock (_lock)

@@ -26,7 +26,7 @@ internal sealed class SocketViewer : Viewer
 
     private readonly WebSocket _socket;
     private readonly StreamingOptions _options;
-    private readonly TimeProvider _time;
+    private readonly TimeProvider _clock;
     private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Queue<long> _inFlight = new();
     private readonly Lock _lock = new();
@@ -35,14 +35,14 @@ internal sealed class SocketViewer : Viewer
     private long _rateChangedAt;
     private uint _sequence;
 
-    public SocketViewer(string id, WebSocket socket, StreamingOptions options, TimeProvider time)
+    public SocketViewer(string id, WebSocket socket, StreamingOptions options, TimeProvider clock)
         : base(id, Codec.H264, options.StartBitrate, options.MaxFps)
     {
         _socket = socket;
         _options = options;
-        _time = time;
+        _clock = clock;
         _clipboard = new ClipboardPieces(options.MaxClipboardBytes);
-        _rateChangedAt = time.GetTimestamp();
+        _rateChangedAt = clock.GetTimestamp();
     }
 
     public override bool IsLive => true;
@@ -87,7 +87,7 @@ internal sealed class SocketViewer : Viewer
         _outgoing.Writer.TryComplete();
         try
         {
-            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(2), _time);
+            using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(2), _clock);
             await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, deadline.Token);
         }
         catch (Exception e)
@@ -144,9 +144,9 @@ internal sealed class SocketViewer : Viewer
 
     private void Rate(double factor)
     {
-        if (_time.GetElapsedTime(_rateChangedAt) >= RateInterval)
+        if (_clock.GetElapsedTime(_rateChangedAt) >= RateInterval)
         {
-            _rateChangedAt = _time.GetTimestamp();
+            _rateChangedAt = _clock.GetTimestamp();
             TargetBitrate = (int)Math.Clamp(TargetBitrate * factor, _options.MinBitrate, _options.MaxBitrate);
         }
     }

@@ -18,7 +18,7 @@ public sealed class StreamingService : IAsyncDisposable
     private readonly StreamingOptions _options;
     private readonly IAgentLinks _links;
     private readonly StreamingMetrics _metrics;
-    private readonly TimeProvider _time;
+    private readonly TimeProvider _clock;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, PeerSession> _sessions = new();
@@ -33,14 +33,14 @@ public sealed class StreamingService : IAsyncDisposable
         StreamingOptions options,
         IAgentLinks links,
         StreamingMetrics metrics,
-        TimeProvider time,
+        TimeProvider clock,
         ILoggerFactory loggers
     )
     {
         _options = options;
         _links = links;
         _metrics = metrics;
-        _time = time;
+        _clock = clock;
         _loggers = loggers;
         _logger = loggers.CreateLogger<StreamingService>();
         metrics.Observe(Totals, () => _sessions.Values.Select(session => session.Peer.GetStats().RoundTrip.TotalSeconds));
@@ -57,7 +57,7 @@ public sealed class StreamingService : IAsyncDisposable
         {
             Listen = _options.Listen,
             PublicAddresses = _options.PublicAddresses,
-            Time = _time,
+            Clock = _clock,
         };
         try
         {
@@ -165,7 +165,7 @@ public sealed class StreamingService : IAsyncDisposable
     /// <summary>Serves a page over the WebSocket fallback until it goes.</summary>
     public async Task ServeSocketAsync(DesktopId desktop, WebSocket socket, CancellationToken cancellationToken)
     {
-        var viewer = new SocketViewer(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)), socket, _options, _time);
+        var viewer = new SocketViewer(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)), socket, _options, _clock);
         _sockets.AddOrUpdate(desktop, 1, (_, count) => count + 1);
         DesktopStream stream;
         do
@@ -292,7 +292,7 @@ public sealed class StreamingService : IAsyncDisposable
             ObjectDisposedException.ThrowIf(_stopped, this);
             if (!_streams.TryGetValue(desktop, out var stream) || stream.IsClosed)
             {
-                var context = new FeedContext(desktop, _links, _options, _metrics, _time, _logger);
+                var context = new FeedContext(desktop, _links, _options, _metrics, _clock, _logger);
                 _streams[desktop] = stream = new DesktopStream(context, Forget);
             }
 

@@ -48,7 +48,7 @@ public sealed record EgressEntry(
 );
 
 /// <summary>The last connections of one desktop, oldest dropped. Safe for concurrent use.</summary>
-public sealed class EgressLog(int capacity, TimeProvider time)
+public sealed class EgressLog(int capacity, TimeProvider clock)
 {
     private readonly Lock _lock = new();
     private readonly Queue<EgressRecord> _records = new();
@@ -68,7 +68,7 @@ public sealed class EgressLog(int capacity, TimeProvider time)
 
     internal EgressRecord Begin(EgressKind kind, string host, int port)
     {
-        var record = new EgressRecord(Interlocked.Increment(ref _nextId), kind, host, port, time, Raise);
+        var record = new EgressRecord(Interlocked.Increment(ref _nextId), kind, host, port, clock, Raise);
         lock (_lock)
         {
             _records.Enqueue(record);

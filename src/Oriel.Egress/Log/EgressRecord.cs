@@ -3,10 +3,10 @@ using Oriel.Egress.Policy;
 namespace Oriel.Egress.Log;
 
 /// <summary>The one writer of an entry: a connection counts into it while it is open and completes it once.</summary>
-internal sealed class EgressRecord(long id, EgressKind kind, string host, int port, TimeProvider time, Action<EgressEntry> changed)
+internal sealed class EgressRecord(long id, EgressKind kind, string host, int port, TimeProvider clock, Action<EgressEntry> changed)
 {
-    private readonly DateTimeOffset _at = time.GetUtcNow();
-    private readonly long _startedAt = time.GetTimestamp();
+    private readonly DateTimeOffset _at = clock.GetUtcNow();
+    private readonly long _startedAt = clock.GetTimestamp();
     private long _bytesUp;
     private long _bytesDown;
     private double _durationMs;
@@ -41,7 +41,7 @@ internal sealed class EgressRecord(long id, EgressKind kind, string host, int po
     {
         if (Interlocked.Exchange(ref _ending, 1) == 0)
         {
-            _durationMs = time.GetElapsedTime(_startedAt).TotalMilliseconds;
+            _durationMs = clock.GetElapsedTime(_startedAt).TotalMilliseconds;
             _reason = reason;
             _failed = failed;
             Volatile.Write(ref _completed, 1);
@@ -57,7 +57,7 @@ internal sealed class EgressRecord(long id, EgressKind kind, string host, int po
             reason is null ? EgressVerdict.Allowed
             : _failed ? EgressVerdict.Failed
             : EgressVerdict.Refused;
-        var duration = open ? time.GetElapsedTime(_startedAt).TotalMilliseconds : _durationMs;
+        var duration = open ? clock.GetElapsedTime(_startedAt).TotalMilliseconds : _durationMs;
         return new EgressEntry(
             id,
             _at,

@@ -8,7 +8,7 @@ namespace Oriel.Egress.Policy;
 /// Says which addresses no guest may reach: everything that is not globally reachable unicast
 /// (IANA special-purpose address registries, RFC 6890), and Oriel's own ports on any address of this host.
 /// </summary>
-public sealed class AddressGuard(EgressOptions options, TimeProvider time)
+public sealed class AddressGuard(EgressOptions options, TimeProvider clock)
 {
     private static readonly TimeSpan OwnAddressLifetime = TimeSpan.FromSeconds(10);
 
@@ -88,8 +88,8 @@ public sealed class AddressGuard(EgressOptions options, TimeProvider time)
     {
         lock (_lock)
         {
-            var now = time.GetTimestamp();
-            if (_ownReadAt == long.MinValue || time.GetElapsedTime(_ownReadAt, now) > OwnAddressLifetime)
+            var now = clock.GetTimestamp();
+            if (_ownReadAt == long.MinValue || clock.GetElapsedTime(_ownReadAt, now) > OwnAddressLifetime)
             {
                 _own =
                 [

@@ -27,7 +27,7 @@ public sealed class EgressSession : IDisposable
         byte[] key,
         EgressPolicy policy,
         EgressOptions options,
-        TimeProvider time,
+        TimeProvider clock,
         Action<EgressSession> unregister
     )
     {
@@ -36,7 +36,7 @@ public sealed class EgressSession : IDisposable
         _policy = policy;
         _maxConnections = options.MaxConnectionsPerDesktop;
         _unregister = unregister;
-        Log = new EgressLog(options.LogCapacity, time);
+        Log = new EgressLog(options.LogCapacity, clock);
     }
 
     public string DesktopId { get; }

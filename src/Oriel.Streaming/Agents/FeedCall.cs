@@ -11,7 +11,7 @@ internal sealed record FeedContext(
     IAgentLinks Links,
     StreamingOptions Options,
     StreamingMetrics Metrics,
-    TimeProvider Time,
+    TimeProvider Clock,
     ILogger Logger
 );
 
@@ -28,7 +28,7 @@ internal static class FeedCall
     )
     {
         // Whatever broke the call, the next attempt or the desktop's state decides.
-        var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Time) { Covers = _ => true };
+        var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Clock) { Covers = _ => true };
         try
         {
             await AgentCall.RunAsync(token => context.Links.ConnectAsync(context.Desktop, token), retry, call, GoesOn, cancellationToken);

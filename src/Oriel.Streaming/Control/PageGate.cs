@@ -19,7 +19,7 @@ internal sealed class PageGate(FeedContext context, PendingRequests requests)
     {
         if (MayControl(viewer) && viewer.Input?.Pointer(pointer) == true)
         {
-            viewer.LastPointerAt = context.Time.GetTimestamp();
+            viewer.LastPointerAt = context.Clock.GetTimestamp();
             context.Links.Used(context.Desktop);
         }
     }
@@ -40,7 +40,7 @@ internal sealed class PageGate(FeedContext context, PendingRequests requests)
 
         if (input.KindCase is InputEvent.KindOneofCase.Button or InputEvent.KindOneofCase.Wheel)
         {
-            viewer.LastPointerAt = context.Time.GetTimestamp();
+            viewer.LastPointerAt = context.Clock.GetTimestamp();
         }
 
         viewer.Input?.Add(input);

@@ -90,7 +90,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         _wake.Set();
         try
         {
-            await _run.WaitAsync(TimeSpan.FromSeconds(1), _context.Time);
+            await _run.WaitAsync(TimeSpan.FromSeconds(1), _context.Clock);
         }
         catch (TimeoutException)
         {

@@ -213,13 +213,13 @@ internal sealed class VideoFeed : IAsyncDisposable
             }
 
             _keyFrameWanted = false;
-            _keyFrameAskedAt = _context.Time.GetTimestamp();
+            _keyFrameAskedAt = _context.Clock.GetTimestamp();
             return true;
         }
     }
 
     private TimeSpan KeyFrameWait() =>
-        _keyFrameAskedAt == 0 ? TimeSpan.Zero : _context.Options.KeyFrameInterval - _context.Time.GetElapsedTime(_keyFrameAskedAt);
+        _keyFrameAskedAt == 0 ? TimeSpan.Zero : _context.Options.KeyFrameInterval - _context.Clock.GetElapsedTime(_keyFrameAskedAt);
 
     /// <summary>Until something changes, or a key frame that was put off is due.</summary>
     private async Task WaitAsync(CancellationToken cancellationToken)
@@ -230,6 +230,6 @@ internal sealed class VideoFeed : IAsyncDisposable
             due = _keyFrameWanted && !_wanted.Paused ? KeyFrameWait() : null;
         }
 
-        await _changed.WaitAsync(due, _context.Time, cancellationToken);
+        await _changed.WaitAsync(due, _context.Clock, cancellationToken);
     }
 }

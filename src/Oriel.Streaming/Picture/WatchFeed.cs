@@ -105,7 +105,7 @@ internal sealed class WatchFeed : IAsyncDisposable
                 );
                 foreach (var viewer in _viewers)
                 {
-                    if (viewer.LastPointerAt == 0 || _context.Time.GetElapsedTime(viewer.LastPointerAt) > OwnMovement)
+                    if (viewer.LastPointerAt == 0 || _context.Clock.GetElapsedTime(viewer.LastPointerAt) > OwnMovement)
                     {
                         viewer.SendControl(position);
                     }

@@ -7,7 +7,7 @@ namespace Oriel.WebRtc.Ice;
 /// <summary>
 /// ICE-TCP, passive (RFC 6544): accepts on the endpoint's port; the first frame of a connection must be a check that names a known peer.
 /// </summary>
-internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider time, ILogger logger)
+internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider clock, ILogger logger)
     : IAsyncDisposable
 {
     private static readonly TimeSpan FirstFrameDeadline = TimeSpan.FromSeconds(10);
@@ -75,7 +75,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
             catch (SocketException e)
             {
                 logger.PacketFault(e); // out of descriptors, or the peer is gone already
-                await Task.Delay(TimeSpan.FromMilliseconds(100), time, CancellationToken.None);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), clock, CancellationToken.None);
             }
         }
     }
@@ -89,7 +89,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
         {
             socket.NoDelay = true;
             socket.SendBufferSize = SendBuffer;
-            using var deadline = new CancellationTokenSource(FirstFrameDeadline, time);
+            using var deadline = new CancellationTokenSource(FirstFrameDeadline, clock);
             using var first = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, deadline.Token);
             var buffer = new byte[4 * (TcpFraming.MaxFrame + TcpFraming.HeaderLength)];
             var filled = 0;

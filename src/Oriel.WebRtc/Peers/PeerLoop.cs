@@ -33,7 +33,7 @@ internal sealed class PeerLoop : IAsyncDisposable
         _transport = transport;
         _clock = clock;
         _logger = logger;
-        _timer = clock.Time.CreateTimer(static state => ((PeerLoop)state!).OnTimer(), this, Idle, Timeout.InfiniteTimeSpan);
+        _timer = clock.Provider.CreateTimer(static state => ((PeerLoop)state!).OnTimer(), this, Idle, Timeout.InfiniteTimeSpan);
         _running = Task.Run(RunAsync);
     }
 

@@ -296,7 +296,7 @@ internal sealed class PeerTransport
                     Logger = _logger,
                 },
                 packet => _dtls.Send(packet.Span),
-                _clock.Time
+                _clock.Provider
             );
             _sctp.ChannelOpened += _peer.RaiseDataChannelOpened;
         }

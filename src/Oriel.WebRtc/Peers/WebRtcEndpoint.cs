@@ -25,13 +25,13 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
     {
         Options = options;
         _logger = logger;
-        Clock = new PeerClock(options.Time);
-        Certificate = DtlsCertificate.Create(options.Time.GetUtcNow());
+        Clock = new PeerClock(options.Clock);
+        Certificate = DtlsCertificate.Create(options.Clock.GetUtcNow());
         Port = ((IPEndPoint)(udp ?? tcp)!.LocalEndPoint!).Port;
         Udp = udp is null ? null : new UdpTransport(udp, this, logger);
         _tcp = tcp is null
             ? null
-            : new TcpTransport(tcp, this, new PendingTcp(options.MaxPendingTcp, options.MaxPendingTcpPerAddress), options.Time, logger);
+            : new TcpTransport(tcp, this, new PendingTcp(options.MaxPendingTcp, options.MaxPendingTcpPerAddress), options.Clock, logger);
         Candidates =
         [
             .. IceCandidates.Create(options.Udp, options.Tcp, Addresses(options), options.PublicPort == 0 ? Port : options.PublicPort),

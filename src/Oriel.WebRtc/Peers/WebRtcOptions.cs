@@ -27,7 +27,7 @@ public sealed record WebRtcOptions
     /// </summary>
     public bool Udp { get; init; } = true;
 
-    public TimeProvider Time { get; init; } = TimeProvider.System;
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>Most peers at once; <see cref="WebRtcEndpoint.CreatePeer"/> throws beyond. Default 512.</summary>
     public int MaxPeers { get; init; } = 512;

@@ -3,19 +3,19 @@ namespace Oriel.WebRtc.Sctp;
 /// <summary>Milliseconds since the association was made, and the one timer that all its deadlines share.</summary>
 internal sealed class AssociationClock : IDisposable
 {
-    private readonly TimeProvider _time;
+    private readonly TimeProvider _clock;
     private readonly long _epoch;
     private readonly ITimer _timer;
     private double _armed = double.PositiveInfinity;
 
-    public AssociationClock(TimeProvider time, Action onTimer)
+    public AssociationClock(TimeProvider clock, Action onTimer)
     {
-        _time = time;
-        _epoch = time.GetTimestamp();
-        _timer = time.CreateTimer(_ => Fire(onTimer), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _clock = clock;
+        _epoch = clock.GetTimestamp();
+        _timer = clock.CreateTimer(_ => Fire(onTimer), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    public double Now => _time.GetElapsedTime(_epoch).TotalMilliseconds;
+    public double Now => _clock.GetElapsedTime(_epoch).TotalMilliseconds;
 
     /// <summary>Sets the timer to the next deadline; called under the association's lock.</summary>
     public void Arm(double deadline)

@@ -20,7 +20,7 @@ internal enum AssociationState
 /// <summary>
 /// An SCTP association over DTLS (RFC 8261) that carries WebRTC data channels. Either side, or both at once, may start it; a side that
 /// does not call <see cref="Start"/> answers. Safe for concurrent use; packets and events leave in order, outside the lock, on whichever
-/// thread caused them or on a timer of <paramref name="time"/>.
+/// thread caused them or on a timer of <paramref name="clock"/>.
 /// </summary>
 /// <param name="sendPacket">Takes one packet for DTLS; the memory is valid only during the call.</param>
 internal sealed class SctpAssociation : IDisposable
@@ -42,7 +42,7 @@ internal sealed class SctpAssociation : IDisposable
     private double _shutdownDeadline = double.PositiveInfinity;
     private int _shutdownErrors;
 
-    public SctpAssociation(SctpOptions options, Action<ReadOnlyMemory<byte>> sendPacket, TimeProvider time)
+    public SctpAssociation(SctpOptions options, Action<ReadOnlyMemory<byte>> sendPacket, TimeProvider clock)
     {
         _options = options;
         _effects = new EffectQueue(sendPacket, options.Logger);
@@ -59,7 +59,7 @@ internal sealed class SctpAssociation : IDisposable
         _handshake = new Handshake(options, _writer, _rto);
         _heartbeat = new Heartbeat(options, _rto);
         _acks = new Acknowledgement(options, _inbound);
-        _clock = new AssociationClock(time, OnTimer);
+        _clock = new AssociationClock(clock, OnTimer);
     }
 
     /// <summary>The peer has opened a channel.</summary>

@@ -46,8 +46,8 @@ public sealed class EndpointTests
     [Fact]
     public async Task Peer_ThatNeverConnects_ClosesAfterTheTimeout()
     {
-        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
-        await using var endpoint = await StartAsync(new WebRtcOptions { Time = time });
+        var clock = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var endpoint = await StartAsync(new WebRtcOptions { Clock = clock });
         var peer = endpoint.CreatePeer(new PeerOptions());
         peer.AcceptOffer(Offer);
 
@@ -55,7 +55,7 @@ public sealed class EndpointTests
         while (!peer.Closed.IsCompleted)
         {
             Assert.False(deadline.IsCancellationRequested, $"The peer did not close; last seen: {peer.GetStats()}");
-            time.Advance(TimeSpan.FromSeconds(1));
+            clock.Advance(TimeSpan.FromSeconds(1));
             await Task.Yield();
         }
 

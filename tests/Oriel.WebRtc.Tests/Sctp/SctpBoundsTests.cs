@@ -30,14 +30,14 @@ public sealed class SctpBoundsTests
     [Fact]
     public void Receive_AnyBitFlippedInHandshake_NeverThrowsAndNeverEstablishes()
     {
-        var time = new FakeTimeProvider();
+        var clock = new FakeTimeProvider();
         var init = Array.Empty<byte>();
-        using var client = new SctpAssociation(new SctpOptions { IsDtlsClient = true }, packet => init = packet.ToArray(), time);
+        using var client = new SctpAssociation(new SctpOptions { IsDtlsClient = true }, packet => init = packet.ToArray(), clock);
         client.Start();
         for (var bit = 0; bit < init.Length * 8; bit++)
         {
             var answered = false;
-            using var server = new SctpAssociation(new SctpOptions(), _ => answered = true, time);
+            using var server = new SctpAssociation(new SctpOptions(), _ => answered = true, clock);
             var packet = (byte[])init.Clone();
             packet[bit / 8] ^= (byte)(1 << (bit % 8));
             server.Receive(packet);

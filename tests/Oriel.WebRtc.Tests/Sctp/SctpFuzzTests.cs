@@ -35,7 +35,7 @@ public sealed class SctpFuzzTests
             "sctp",
             input =>
             {
-                var time = new FakeTimeProvider();
+                var clock = new FakeTimeProvider();
                 var packet = input.ToArray();
                 if (packet.Length < SctpWire.HeaderLength)
                 {
@@ -44,7 +44,7 @@ public sealed class SctpFuzzTests
 
                 packet.AsSpan(4, 4).Clear();
                 SctpWire.WriteChecksum(packet);
-                using var fresh = new SctpAssociation(new SctpOptions(), _ => { }, time);
+                using var fresh = new SctpAssociation(new SctpOptions(), _ => { }, clock);
                 fresh.Receive(input);
                 fresh.Receive(packet);
 
@@ -52,7 +52,7 @@ public sealed class SctpFuzzTests
                 using var waiting = new SctpAssociation(
                     new SctpOptions(),
                     sent => tag = BinaryPrimitives.ReadUInt32BigEndian(sent.Span[16..]),
-                    time
+                    clock
                 );
                 waiting.Start();
                 BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(4), tag);
@@ -106,7 +106,7 @@ public sealed class SctpFuzzTests
     /// <summary>An established association with channels, and what is needed to speak to it credibly.</summary>
     private sealed class Standing
     {
-        private readonly FakeTimeProvider _time = new();
+        private readonly FakeTimeProvider _clock = new();
         private readonly SctpAssociation _peer;
         private uint _tag;
         private uint _peerTsn;
@@ -119,7 +119,7 @@ public sealed class SctpFuzzTests
             _peer = new SctpAssociation(
                 new SctpOptions { IsDtlsClient = true },
                 packet => wire.Enqueue((association!, packet.ToArray())),
-                _time
+                _clock
             );
             association = Association = new SctpAssociation(
                 new SctpOptions(),
@@ -128,7 +128,7 @@ public sealed class SctpFuzzTests
                     Note(packet.Span);
                     wire.Enqueue((_peer, packet.ToArray()));
                 },
-                _time
+                _clock
             );
             Association.ChannelOpened += channel => channel.MessageReceived += (data, text) => channel.TrySend(data.Span, text);
             _peer.Start();
@@ -146,7 +146,7 @@ public sealed class SctpFuzzTests
                     next.To.Receive(next.Packet);
                 }
 
-                _time.Advance(TimeSpan.FromMilliseconds(50));
+                _clock.Advance(TimeSpan.FromMilliseconds(50));
             }
 
             Assert.Equal(AssociationState.Established, Association.State);
@@ -185,7 +185,7 @@ public sealed class SctpFuzzTests
 
             SctpWire.WriteChecksum(packet);
             Association.Receive(packet);
-            _time.Advance(TimeSpan.FromMilliseconds(Inputs % 8 == 0 ? 400 : 1));
+            _clock.Advance(TimeSpan.FromMilliseconds(Inputs % 8 == 0 ? 400 : 1));
         }
 
         private void Note(ReadOnlySpan<byte> packet)

@@ -17,15 +17,15 @@ internal sealed class SctpPair : IDisposable
     public SctpPair(int seed = 1, SctpOptions? client = null, SctpOptions? server = null)
     {
         _random = new Random(seed);
-        _start = Time.GetUtcNow();
-        Client = new SctpAssociation((client ?? new SctpOptions()) with { IsDtlsClient = true }, packet => Put(Server!, packet), Time);
-        Server = new SctpAssociation(server ?? new SctpOptions(), packet => Put(Client, packet), Time);
+        _start = Clock.GetUtcNow();
+        Client = new SctpAssociation((client ?? new SctpOptions()) with { IsDtlsClient = true }, packet => Put(Server!, packet), Clock);
+        Server = new SctpAssociation(server ?? new SctpOptions(), packet => Put(Client, packet), Clock);
         Client.Closed += reason => ClientEnd = reason;
         Server.Closed += reason => ServerEnd = reason;
         Server.ChannelOpened += Opened.Add;
     }
 
-    public FakeTimeProvider Time { get; } = new();
+    public FakeTimeProvider Clock { get; } = new();
 
     public SctpAssociation Client { get; }
 
@@ -52,7 +52,7 @@ internal sealed class SctpPair : IDisposable
 
     public int Sent { get; private set; }
 
-    private double Now => (Time.GetUtcNow() - _start).TotalMilliseconds;
+    private double Now => (Clock.GetUtcNow() - _start).TotalMilliseconds;
 
     public SctpPair Connect()
     {
@@ -91,7 +91,7 @@ internal sealed class SctpPair : IDisposable
 
     private void Step()
     {
-        Time.Advance(TimeSpan.FromMilliseconds(1));
+        Clock.Advance(TimeSpan.FromMilliseconds(1));
         while (_wire.TryPeek(out var next, out var when) && when.At <= Now)
         {
             _wire.Dequeue();
