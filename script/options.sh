@@ -69,6 +69,7 @@ check_value() {
         ip) is_address "$value" || refuse "$name takes an IP address such as 127.0.0.1, not '$value'" ;;
         cidr) is_address "${value%/*}" && [ "$value" != "${value%/*}" ] && is_number "${value##*/}" || refuse "$name takes a network such as 10.0.0.0/8, not '$value'" ;;
         pair) [ "${value%%=*}" != "$value" ] && [ -n "${value%%=*}" ] && is_address "${value#*=}" || refuse "$name takes NAME=ADDRESS such as db.example=10.0.0.5, not '$value'" ;;
+        endpoint) [[ $value =~ ^(.+):([0-9]{1,5})$ ]] && [ "${BASH_REMATCH[2]}" -ge 1 ] && [ "${BASH_REMATCH[2]}" -le 65535 ] || refuse "$name takes HOST:PORT such as proxy.example:3128, not '$value'" ;;
         driver) [[ $value =~ ^(auto|firecracker|qemu|container)$ ]] || refuse "$name takes auto, firecracker, qemu or container, not '$value'$(meant "$value" auto firecracker qemu container)" ;;
         choice:*)
             IFS=, read -ra choice <<<"${kind#choice:}"
@@ -178,6 +179,7 @@ value_of_kind() {
         ip) printf ' ADDR' ;;
         cidr) printf ' CIDR' ;;
         pair) printf ' NAME=ADDR' ;;
+        endpoint) printf ' HOST:PORT' ;;
         driver) printf ' NAME' ;;
         file) printf ' FILE' ;;
         folder | dir) printf ' DIR' ;;

@@ -87,6 +87,8 @@ up --cert results|--cert and --key go together
 up --cert nothing.pem --key results|there is no file nothing.pem
 up --web nothing|there is no folder nothing
 up --egress-allow 10.0.0.0|a network such as 10.0.0.0/8
+up --egress-deny 10.0.0.0|a network such as 10.0.0.0/8
+up --upstream-allow proxy|HOST:PORT
 up --egress-host db|NAME=ADDRESS
 up --images results|results is not a folder
 up somewhere|takes no argument 'somewhere'

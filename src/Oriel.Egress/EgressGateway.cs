@@ -30,7 +30,7 @@ public sealed partial class EgressGateway : IAsyncDisposable
         _clock = clock;
         _logger = logger;
         _listener = listener;
-        var dialer = new Dialer(options, new AddressGuard(options, clock));
+        var dialer = new Dialer(options, new AddressGuard(options));
         _connection = new GuestConnection(options, dialer);
         _accepting = AcceptAsync();
     }

@@ -20,4 +20,6 @@ public static class Errno
     public const int ENOSPC = 28;
     public const int EPIPE = 32;
     public const int ELOOP = 40;
+    public const int ENETUNREACH = 101;
+    public const int EHOSTUNREACH = 113;
 }

@@ -5,11 +5,21 @@ using Oriel.Egress.Policy;
 namespace Oriel.Egress.Dialing;
 
 /// <summary>A dialled connection, or why there is none.</summary>
-internal readonly record struct DialResult(Stream? Stream, Socket? Socket, string? Address, EgressReason? Reason, bool Refused)
+/// <param name="Address">Null where an upstream proxy resolved the name.</param>
+internal readonly record struct DialResult(
+    Stream? Stream,
+    Socket? Socket,
+    IPAddress? Address,
+    EgressReason? Reason,
+    bool Refused,
+    string? Rule = null
+)
 {
-    public static DialResult Connected(Stream stream, Socket socket, string? address) => new(stream, socket, address, null, false);
+    public static DialResult Connected(Stream stream, Socket socket, IPAddress address) => new(stream, socket, address, null, false);
 
-    public static DialResult Refuse(EgressReason reason) => new(null, null, null, reason, true);
+    public static DialResult Refuse(EgressDecision decision) => new(null, null, null, decision.Reason!, true, decision.Rule);
+
+    public static DialResult Refuse(EgressReason reason) => Refuse(EgressDecision.Refuse(reason));
 
     public static DialResult Fail(EgressReason reason) => new(null, null, null, reason, false);
 }
@@ -22,14 +32,15 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
 {
     private const int MaxAddresses = 8;
 
-    public async Task<DialResult> DialAsync(string host, int port, UpstreamProxy? upstream, CancellationToken cancellationToken)
+    /// <param name="policy">Its rules for networks are asked about each address, and its upstream proxy is taken.</param>
+    public async Task<DialResult> DialAsync(string host, int port, EgressPolicy policy, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(options.ConnectTimeout);
         try
         {
-            return upstream is null
-                ? await DialDirectAsync(host, port, deadline.Token)
+            return policy.Upstream is not { } upstream
+                ? await DialDirectAsync(host, port, policy, deadline.Token)
                 : await DialUpstreamAsync(host, port, upstream, deadline.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
@@ -38,7 +49,7 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
         }
     }
 
-    private async Task<DialResult> DialDirectAsync(string host, int port, CancellationToken cancellationToken)
+    private async Task<DialResult> DialDirectAsync(string host, int port, EgressPolicy policy, CancellationToken cancellationToken)
     {
         var (addresses, reason) = await ResolveAsync(host, cancellationToken);
         if (reason is not null)
@@ -46,17 +57,18 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
             return DialResult.Fail(reason);
         }
 
-        var decisions = addresses.Select(address => (Address: address, Decision: guard.Judge(address, port))).ToArray();
+        var decisions = addresses.Select(address => (Address: address, Decision: Judge(host, address, port, policy))).ToArray();
         var allowed = decisions.Where(entry => entry.Decision.Allowed).Select(entry => entry.Address).ToArray();
-        return allowed.Length == 0
-            ? DialResult.Refuse(decisions[0].Decision.Reason!)
-            : await ConnectAnyAsync(allowed, port, cancellationToken);
+        return allowed.Length == 0 ? DialResult.Refuse(decisions[0].Decision) : await ConnectAnyAsync(allowed, port, cancellationToken);
     }
+
+    private EgressDecision Judge(string host, IPAddress address, int port, EgressPolicy policy) =>
+        guard.Judge(address, port) is { Allowed: false } refused ? refused : policy.EvaluateAddress(host, address, port);
 
     private async Task<DialResult> DialUpstreamAsync(string host, int port, UpstreamProxy upstream, CancellationToken cancellationToken)
     {
         // A name is resolved by the upstream, which only it can judge; what is an address already is judged here.
-        if (IPAddress.TryParse(host, out var literal) && guard.Judge(literal, port) is { Reason: { } refused })
+        if (HostAddress.TryParse(host, out var literal) && guard.Judge(literal, port) is { Allowed: false } refused)
         {
             return DialResult.Refuse(refused);
         }
@@ -77,7 +89,14 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
             return DialResult.Refuse(EgressReason.OwnPort);
         }
 
-        var dialled = await ConnectAnyAsync(addresses, upstream.Port, cancellationToken);
+        // Whoever sets a policy does not thereby get into the host's network.
+        var allowed = IsAllowed(upstream) ? addresses : [.. addresses.Where(address => guard.Judge(address, upstream.Port).Allowed)];
+        if (allowed.Length == 0)
+        {
+            return DialResult.Refuse(EgressReason.UpstreamPrivate);
+        }
+
+        var dialled = await ConnectAnyAsync(allowed, upstream.Port, cancellationToken);
         if (dialled.Stream is null)
         {
             return DialResult.Fail(EgressReason.UpstreamFailed);
@@ -108,9 +127,14 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
         return DialResult.Fail(EgressReason.UpstreamFailed);
     }
 
+    private bool IsAllowed(UpstreamProxy upstream) =>
+        options.AllowedUpstreams.Any(allowed =>
+            allowed.Port == upstream.Port && HostPattern.Normalize(allowed.Host) == HostPattern.Normalize(upstream.Host)
+        );
+
     private async Task<(IPAddress[] Addresses, EgressReason? Reason)> ResolveAsync(string host, CancellationToken cancellationToken)
     {
-        if (IPAddress.TryParse(host, out var literal))
+        if (HostAddress.TryParse(host, out var literal))
         {
             return ([literal], null);
         }
@@ -139,7 +163,7 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
             try
             {
                 await socket.ConnectAsync(address, port, cancellationToken);
-                return DialResult.Connected(new NetworkStream(socket, ownsSocket: true), socket, address.ToString());
+                return DialResult.Connected(new NetworkStream(socket, ownsSocket: true), socket, address);
             }
             catch (SocketException)
             {

@@ -108,7 +108,7 @@ internal static class UpstreamHandshake
         const byte ByIPv4 = 1,
             ByName = 3,
             ByIPv6 = 4;
-        byte[] target = IPAddress.TryParse(host, out var address)
+        byte[] target = HostAddress.TryParse(host, out var address)
             ? [address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? ByIPv4 : ByIPv6, .. address.GetAddressBytes()]
             : [ByName, (byte)host.Length, .. Encoding.ASCII.GetBytes(host)];
         byte[] request = [5, 1, 0, .. target, 0, 0];

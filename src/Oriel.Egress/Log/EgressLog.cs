@@ -31,6 +31,7 @@ public enum EgressVerdict
 
 /// <summary>One connection or request of a desktop, as the API and the page show it.</summary>
 /// <param name="Reason">Code of an <see cref="EgressReason"/>; null when nothing is wrong.</param>
+/// <param name="Rule">What in particular refused: a rule of the policy, a network, a route; null where the reason says it all.</param>
 /// <param name="Address">The address that was dialled; null when none was, or when an upstream proxy dials.</param>
 public sealed record EgressEntry(
     long Id,
@@ -41,6 +42,7 @@ public sealed record EgressEntry(
     EgressKind Kind,
     EgressVerdict Verdict,
     string? Reason,
+    string? Rule,
     long BytesUp,
     long BytesDown,
     double DurationMs,

@@ -14,6 +14,7 @@ internal sealed class EgressRecord(long id, EgressKind kind, string host, int po
     private int _completed;
     private volatile string? _address;
     private volatile EgressReason? _reason;
+    private volatile string? _rule;
     private volatile bool _failed;
 
     public string Host => host;
@@ -30,19 +31,21 @@ internal sealed class EgressRecord(long id, EgressKind kind, string host, int po
         changed(ToEntry());
     }
 
-    public void Refuse(EgressReason reason) => End(reason, failed: false);
+    /// <param name="rule">What in particular refused; see <see cref="EgressDecision.Rule"/>.</param>
+    public void Refuse(EgressReason reason, string? rule = null) => End(reason, rule, failed: false);
 
-    public void Fail(EgressReason reason) => End(reason, failed: true);
+    public void Fail(EgressReason reason) => End(reason, null, failed: true);
 
-    public void Complete() => End(null, failed: false);
+    public void Complete() => End(null, null, failed: false);
 
     /// <summary>Idempotent: the first call ends the entry, and its reason stays.</summary>
-    private void End(EgressReason? reason, bool failed)
+    private void End(EgressReason? reason, string? rule, bool failed)
     {
         if (Interlocked.Exchange(ref _ending, 1) == 0)
         {
             _durationMs = clock.GetElapsedTime(_startedAt).TotalMilliseconds;
             _reason = reason;
+            _rule = rule;
             _failed = failed;
             Volatile.Write(ref _completed, 1);
             changed(ToEntry());
@@ -67,6 +70,7 @@ internal sealed class EgressRecord(long id, EgressKind kind, string host, int po
             kind,
             verdict,
             reason?.Code,
+            _rule,
             Interlocked.Read(ref _bytesUp),
             Interlocked.Read(ref _bytesDown),
             Math.Round(duration, 1),

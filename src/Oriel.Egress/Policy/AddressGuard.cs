@@ -1,16 +1,22 @@
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using Oriel.Linux.Routing;
 
 namespace Oriel.Egress.Policy;
 
 /// <summary>
-/// Says which addresses no guest may reach: everything that is not globally reachable unicast
-/// (IANA special-purpose address registries, RFC 6890), and Oriel's own ports on any address of this host.
+/// Says which addresses no guest may reach: everything that is not globally reachable unicast (IANA special-purpose address registries,
+/// RFC 6890); this host and its links, by whatever address; what the platform below answers at; and Oriel's own ports.
 /// </summary>
-public sealed class AddressGuard(EgressOptions options, TimeProvider clock)
+/// <param name="routeTo">The route that this host takes to an address; null = as the kernel says at that moment.</param>
+public sealed class AddressGuard(EgressOptions options, Func<IPAddress, HostRoute>? routeTo = null)
 {
-    private static readonly TimeSpan OwnAddressLifetime = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// Longest prefix that still counts as a default route: 0.0.0.0/1 and 128.0.0.0/1 are how a VPN takes the default over; 2000::/3 is all
+    /// of IPv6's global unicast.
+    /// </summary>
+    private const int MaxDefaultPrefix4 = 1;
+    private const int MaxDefaultPrefix6 = 3;
 
     private static readonly IPNetwork[] NotGlobal =
     [
@@ -44,37 +50,53 @@ public sealed class AddressGuard(EgressOptions options, TimeProvider clock)
         .. new[] { "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "2620:4f:8000::/48" }.Select(text => IPNetwork.Parse(text)),
     ];
 
-    private readonly Lock _lock = new();
-    private HashSet<IPAddress> _own = [];
-    private long _ownReadAt = long.MinValue;
+    /// <summary>
+    /// Global by number, but answered by the platform that this host may run on, and to it alone: Azure's wire server, IBM Cloud's
+    /// private services.
+    /// </summary>
+    private static readonly IPNetwork[] PlatformServices =
+    [
+        .. new[] { "168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14" }.Select(text => IPNetwork.Parse(text)),
+    ];
 
-    /// <summary>Whether a guest may be connected to this address; the reason where it may not.</summary>
+    /// <summary>Whether a guest may be connected to this address; the reason and the rule where it may not.</summary>
     public EgressDecision Judge(IPAddress address, int port)
     {
-        if (address.IsIPv4MappedToIPv6)
-        {
-            address = address.MapToIPv4();
-        }
-
+        address = HostAddress.Canonical(address);
         if (IsOwnPort(address, port))
         {
-            return EgressDecision.Refuse(EgressReason.OwnPort);
+            return EgressDecision.Refuse(EgressReason.OwnPort, $"port {port}");
         }
 
-        return IsGlobal(address) || options.AllowedPrivate.Any(network => network.Contains(address))
-            ? EgressDecision.Allow
-            : EgressDecision.Refuse(EgressReason.PrivateAddress);
+        if (Find(options.Denied, address) is { } denied)
+        {
+            return EgressDecision.Refuse(EgressReason.OperatorDenied, $"--egress-deny {denied}");
+        }
+
+        if (Find(options.AllowedPrivate, address) is not null)
+        {
+            return EgressDecision.Allow;
+        }
+
+        if (!IsGlobal(address))
+        {
+            return EgressDecision.Refuse(EgressReason.PrivateAddress);
+        }
+
+        if (Find(PlatformServices, address) is { } platform)
+        {
+            return EgressDecision.Refuse(EgressReason.PrivateAddress, platform.ToString());
+        }
+
+        return JudgeRoute(address);
     }
 
     /// <summary>Own ports are closed to guests even where the operator opened a private network.</summary>
-    public bool IsOwnPort(IPAddress address, int port) =>
-        options.OwnPorts().Contains(port)
-        && (
-            IPAddress.IsLoopback(address)
-            || address.Equals(IPAddress.Any)
-            || address.Equals(IPAddress.IPv6Any)
-            || OwnAddresses().Contains(address)
-        );
+    public bool IsOwnPort(IPAddress address, int port)
+    {
+        address = HostAddress.Canonical(address);
+        return options.OwnPorts().Contains(port) && IsThisHost(address);
+    }
 
     internal static bool IsGlobal(IPAddress address) =>
         address.AddressFamily switch
@@ -84,24 +106,57 @@ public sealed class AddressGuard(EgressOptions options, TimeProvider clock)
             _ => false,
         };
 
-    private HashSet<IPAddress> OwnAddresses()
+    private EgressDecision JudgeRoute(IPAddress address)
     {
-        lock (_lock)
+        if (options.PublicAddresses.Contains(address))
         {
-            var now = clock.GetTimestamp();
-            if (_ownReadAt == long.MinValue || clock.GetElapsedTime(_ownReadAt, now) > OwnAddressLifetime)
-            {
-                _own =
-                [
-                    .. NetworkInterface
-                        .GetAllNetworkInterfaces()
-                        .SelectMany(nic => nic.GetIPProperties().UnicastAddresses)
-                        .Select(entry => entry.Address),
-                ];
-                _ownReadAt = now;
-            }
-
-            return _own;
+            return EgressDecision.Refuse(EgressReason.OwnNetwork, $"--public-address {address}");
         }
+
+        var route = RouteTo(address);
+        var longest = address.AddressFamily == AddressFamily.InterNetwork ? MaxDefaultPrefix4 : MaxDefaultPrefix6;
+        return route.Kind switch
+        {
+            RouteKind.None => EgressDecision.Allow, // the dial says that there is no way
+            RouteKind.Unicast when route.PrefixLength <= longest => EgressDecision.Allow,
+            RouteKind.Local => EgressDecision.Refuse(EgressReason.OwnNetwork, "this host"),
+            _ => EgressDecision.Refuse(
+                EgressReason.OwnNetwork,
+                $"route {new IPNetwork(Masked(address, route.PrefixLength), route.PrefixLength)}"
+            ),
+        };
+    }
+
+    private bool IsThisHost(IPAddress address) =>
+        IPAddress.IsLoopback(address)
+        || address.Equals(IPAddress.Any)
+        || address.Equals(IPAddress.IPv6Any)
+        || options.PublicAddresses.Contains(address)
+        || RouteTo(address).Kind == RouteKind.Local;
+
+    private HostRoute RouteTo(IPAddress address) => routeTo is null ? HostRoute.To(address) : routeTo(address);
+
+    private static IPNetwork? Find(IEnumerable<IPNetwork> networks, IPAddress address)
+    {
+        foreach (var network in networks)
+        {
+            if (network.Contains(address))
+            {
+                return network;
+            }
+        }
+
+        return null;
+    }
+
+    private static IPAddress Masked(IPAddress address, int prefixLength)
+    {
+        var bytes = address.GetAddressBytes();
+        for (var bit = prefixLength; bit < bytes.Length * 8; bit++)
+        {
+            bytes[bit / 8] &= (byte)~(0x80 >> (bit % 8));
+        }
+
+        return new IPAddress(bytes);
     }
 }

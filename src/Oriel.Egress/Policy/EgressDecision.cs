@@ -19,6 +19,15 @@ public sealed record EgressReason(string Code, string Message)
         "private-address",
         "The host is, or resolves to, a private, local or reserved address."
     );
+    public static readonly EgressReason OwnNetwork = new(
+        "own-network",
+        "The host is, or resolves to, an address of Oriel's host or of a network that it is connected to."
+    );
+    public static readonly EgressReason OperatorDenied = new("operator-denied", "The operator closed this network (--egress-deny).");
+    public static readonly EgressReason UpstreamPrivate = new(
+        "upstream-private",
+        "The upstream proxy is at a private or local address, and the operator did not allow it (--upstream-allow HOST:PORT)."
+    );
     public static readonly EgressReason OwnPort = new("own-port", "The address is Oriel's own.");
     public static readonly EgressReason TooMany = new("too-many-connections", "This desktop has too many open connections.");
     public static readonly EgressReason BadRequest = new(RequestReasons.BadRequest, "The proxy request is malformed.");
@@ -30,11 +39,12 @@ public sealed record EgressReason(string Code, string Message)
 }
 
 /// <param name="Reason">Null when allowed.</param>
-public readonly record struct EgressDecision(EgressReason? Reason)
+/// <param name="Rule">What in particular refused: the policy's rule, the network, the route. Null where the reason says it all.</param>
+public readonly record struct EgressDecision(EgressReason? Reason, string? Rule = null)
 {
     public static readonly EgressDecision Allow = new(null);
 
     public bool Allowed => Reason is null;
 
-    public static EgressDecision Refuse(EgressReason reason) => new(reason);
+    public static EgressDecision Refuse(EgressReason reason, string? rule = null) => new(reason, rule);
 }

@@ -11,6 +11,15 @@ public sealed record EgressOptions
     /// <summary>Networks that are not global but that desktops may reach all the same, such as an intranet. Default: none.</summary>
     public IReadOnlyList<IPNetwork> AllowedPrivate { get; init; } = [];
 
+    /// <summary>Networks that no desktop may reach, whatever its policy says. Default: none.</summary>
+    public IReadOnlyList<IPNetwork> Denied { get; init; } = [];
+
+    /// <summary>Addresses that reach this host though it does not have them, as behind NAT. Default: none.</summary>
+    public IReadOnlyList<IPAddress> PublicAddresses { get; init; } = [];
+
+    /// <summary>Upstream proxies, host and port, that may be at a private or local address. Default: none.</summary>
+    public IReadOnlyList<DnsEndPoint> AllowedUpstreams { get; init; } = [];
+
     /// <summary>Names that resolve to fixed addresses, before DNS is asked (as /etc/hosts). Default: none.</summary>
     public IReadOnlyDictionary<string, IPAddress> Hosts { get; init; } = new Dictionary<string, IPAddress>();
 

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Serialization;
 
 namespace Oriel.Egress.Policy;
@@ -30,22 +31,36 @@ public sealed record EgressPolicy
     /// <summary>The proxy that allowed connections go through; null = dialled from this host.</summary>
     public UpstreamProxy? Upstream { get; init; }
 
-    /// <summary>Decides by name and port alone; the address is judged apart, after resolution.</summary>
+    /// <summary>
+    /// Decides by name and port, before anything is resolved. Where only a rule for networks may decide, the answer is to go on, and
+    /// <see cref="EvaluateAddress"/> decides.
+    /// </summary>
     /// <param name="host">A DNS name or an IP literal, without brackets; letter case and a final dot do not matter.</param>
-    public EgressDecision Evaluate(string host, int port)
+    public EgressDecision Evaluate(string host, int port) => Evaluate(host, null, port, isLast: Upstream is not null);
+
+    /// <summary>Decides with the address that a name resolved to.</summary>
+    /// <param name="address">Null where an upstream proxy resolves the name.</param>
+    public EgressDecision EvaluateAddress(string host, IPAddress? address, int port) => Evaluate(host, address, port, isLast: true);
+
+    private EgressDecision Evaluate(string host, IPAddress? address, int port, bool isLast)
     {
         host = HostPattern.Normalize(host);
+        address =
+            address is not null ? HostAddress.Canonical(address)
+            : HostAddress.TryParse(host, out var literal) ? literal
+            : null;
         if (Mode == EgressMode.None)
         {
             return EgressDecision.Refuse(EgressReason.PolicyNone);
         }
 
-        if (Deny.Any(rule => rule.Matches(host, port)))
+        if (Deny.FirstOrDefault(rule => rule.Matches(host, address, port)) is { } denying)
         {
-            return EgressDecision.Refuse(EgressReason.PolicyDenied);
+            return EgressDecision.Refuse(EgressReason.PolicyDenied, $"deny {denying.Host}");
         }
 
-        return Mode == EgressMode.Internet || Allow.Any(rule => rule.Matches(host, port))
+        var isUndecided = address is null && !isLast && Allow.Any(rule => rule.MayMatchAddress(port));
+        return Mode == EgressMode.Internet || isUndecided || Allow.Any(rule => rule.Matches(host, address, port))
             ? EgressDecision.Allow
             : EgressDecision.Refuse(EgressReason.PolicyNotListed);
     }
@@ -88,24 +103,51 @@ public enum EgressMode
     None,
 }
 
-/// <summary>A name pattern and the ports it holds for.</summary>
-/// <param name="Host">A name, an IP literal, or a glob: <c>*.example.org</c> (any depth below, not the name itself), <c>*</c>.</param>
+/// <summary>A name pattern or a network, and the ports it holds for.</summary>
+/// <param name="Host">
+/// A name, an IP literal, or a glob: <c>*.example.org</c> (any depth below, not the name itself), <c>*</c>. Or a network such as
+/// <c>192.0.2.0/24</c>, which holds for whatever address a name resolves to.
+/// </param>
 /// <param name="Ports">Null or empty = every port.</param>
 public sealed record EgressRule(string Host, IReadOnlyList<int>? Ports = null)
 {
-    internal bool Matches(string normalizedHost, int port) =>
-        (Ports is null || Ports.Count == 0 || Ports.Contains(port)) && HostPattern.Matches(Host, normalizedHost);
+    // An address is a network of one: a name that resolves to it must not pass where it is denied.
+    private readonly IPNetwork? _network = NetworkOf(Host);
+
+    internal bool Matches(string normalizedHost, IPAddress? address, int port) =>
+        HasPort(port)
+        && (_network is { } network ? address is not null && network.Contains(address) : HostPattern.Matches(Host, normalizedHost));
+
+    /// <summary>Whether a name must be resolved to know whether this rule holds; an address alone does not ask for that.</summary>
+    internal bool MayMatchAddress(int port) => _network is not null && Host.Contains('/') && HasPort(port);
 
     internal string? Validate()
     {
-        if (!HostPattern.IsValid(Host))
+        if (_network is null && !HostPattern.IsValid(Host))
         {
             // Quoted in part: a reason is read by people, and the text came from outside.
             const int Quoted = 64;
-            return $"'{(Host is { Length: > Quoted } ? Host[..Quoted] + "…" : Host)}' is not a host name, an IP address or a glob such as *.example.org";
+            return $"'{(Host is { Length: > Quoted } ? Host[..Quoted] + "…" : Host)}' is not a host name, an IP address, a network such as 192.0.2.0/24 or a glob such as *.example.org";
         }
 
         return Ports?.Any(port => port is < 1 or > 65535) == true ? $"the ports of '{Host}' must be 1 to 65535" : null;
+    }
+
+    private bool HasPort(int port) => Ports is null || Ports.Count == 0 || Ports.Contains(port);
+
+    private static IPNetwork? NetworkOf(string? host)
+    {
+        if (host is null || HostAddress.HasZone(host))
+        {
+            return null;
+        }
+
+        if (HostAddress.TryParse(HostPattern.Normalize(host), out var address))
+        {
+            return new IPNetwork(address, address.GetAddressBytes().Length * 8);
+        }
+
+        return IPNetwork.TryParse(host, out var network) && !network.BaseAddress.IsIPv4MappedToIPv6 ? network : null;
     }
 }
 

@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace Oriel.Egress.Policy;
 
 /// <summary>Host names and the globs that match them.</summary>
@@ -16,12 +14,7 @@ internal static class HostPattern
             host = host[1..^1];
         }
 
-        if (!IPAddress.TryParse(host, out var address))
-        {
-            return host;
-        }
-
-        return (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+        return HostAddress.TryParse(host, out var address) ? address.ToString() : host;
     }
 
     public static bool IsValid(string? pattern)
@@ -48,7 +41,7 @@ internal static class HostPattern
             return false;
         }
 
-        if (IPAddress.TryParse(host, out _))
+        if (HostAddress.TryParse(host, out _))
         {
             return true;
         }

@@ -58,22 +58,30 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
     )
     {
         var policy = session.Policy;
-        if (policy.Evaluate(record.Host, record.Port) is { Reason: { } refused })
+        if (policy.Evaluate(record.Host, record.Port) is { Allowed: false } refused)
         {
-            record.Refuse(refused);
+            record.Refuse(refused.Reason!, refused.Rule);
             return (DialResult.Refuse(refused), null);
         }
 
-        var dialled = await dialer.DialAsync(record.Host, record.Port, policy.Upstream, cancellationToken);
+        var dialled = await dialer.DialAsync(record.Host, record.Port, policy, cancellationToken);
         if (dialled is not { Stream: not null, Socket: not null })
         {
-            (dialled.Refused ? record.Refuse : (Action<EgressReason>)record.Fail)(dialled.Reason!);
+            if (dialled.Refused)
+            {
+                record.Refuse(dialled.Reason!, dialled.Rule);
+            }
+            else
+            {
+                record.Fail(dialled.Reason!);
+            }
+
             NoteInternet(session, dialled);
             return (dialled, null);
         }
 
         NoteInternet(session, dialled);
-        var open = new OpenConnection(record, dialled.Socket);
+        var open = new OpenConnection(record, dialled.Socket, dialled.Address);
         if (!session.TryOpen(open, policy.Upstream))
         {
             await dialled.Stream.DisposeAsync();
@@ -81,7 +89,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
             return (DialResult.Refuse(EgressReason.PolicyChanged), null);
         }
 
-        record.Dialled(dialled.Address);
+        record.Dialled(dialled.Address?.ToString());
         return (dialled, open);
     }
 
@@ -99,7 +107,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
 
     private static void NoteInternet(EgressSession session, in DialResult dialled)
     {
-        if (dialled.Stream is not null && (dialled.Address is null || AddressGuard.IsGlobal(System.Net.IPAddress.Parse(dialled.Address))))
+        if (dialled.Stream is not null && (dialled.Address is null || AddressGuard.IsGlobal(dialled.Address)))
         {
             session.SawInternet(true);
         }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Oriel.Egress.Dialing;
@@ -29,7 +30,7 @@ internal sealed class HttpProxyConnection(
         Stream Stream,
         Socket Socket,
         HttpReader Reader,
-        string? Address
+        IPAddress? Address
     );
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -164,10 +165,10 @@ internal sealed class HttpProxyConnection(
             var same = kept.Host == request.Host && kept.Port == request.Port && Equals(kept.Upstream, policy.Upstream);
             if (same && !kept.Reader.HasBuffered && !kept.Socket.Poll(0, SelectMode.SelectRead))
             {
-                var reopened = new OpenConnection(record, kept.Socket);
+                var reopened = new OpenConnection(record, kept.Socket, kept.Address);
                 if (session.TryOpen(reopened, kept.Upstream))
                 {
-                    record.Dialled(kept.Address);
+                    record.Dialled(kept.Address?.ToString());
                     return (reopened, default);
                 }
             }
@@ -271,7 +272,7 @@ internal sealed class HttpProxyConnection(
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
         {
-            new OpenConnection(record, remote.Socket).Cut(EgressReason.BadRequest);
+            new OpenConnection(record, remote.Socket, remote.Address).Cut(EgressReason.BadRequest);
             return false;
         }
     }

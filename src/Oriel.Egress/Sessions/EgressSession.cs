@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -88,7 +89,7 @@ public sealed class EgressSession : IDisposable
         {
             var otherWay = !Equals(_policy.Upstream, policy.Upstream);
             _policy = policy;
-            cut = [.. _open.Where(connection => otherWay || !policy.Evaluate(connection.Record.Host, connection.Record.Port).Allowed)];
+            cut = [.. _open.Where(connection => otherWay || !connection.IsAllowedBy(policy))];
         }
 
         foreach (var connection in cut)
@@ -144,11 +145,7 @@ public sealed class EgressSession : IDisposable
     {
         lock (_lock)
         {
-            if (
-                _ended.IsCancellationRequested
-                || !Equals(_policy.Upstream, dialledThrough)
-                || !_policy.Evaluate(connection.Record.Host, connection.Record.Port).Allowed
-            )
+            if (_ended.IsCancellationRequested || !Equals(_policy.Upstream, dialledThrough) || !connection.IsAllowedBy(_policy))
             {
                 return false;
             }
@@ -170,9 +167,10 @@ public sealed class EgressSession : IDisposable
 }
 
 /// <summary>A dialled connection of a desktop, with the one way to cut it off from outside.</summary>
-internal sealed class OpenConnection(EgressRecord record, Socket remote)
+/// <param name="address">Null where an upstream proxy resolved the name.</param>
+internal sealed class OpenConnection(EgressRecord record, Socket remote, IPAddress? address)
 {
-    public EgressRecord Record => record;
+    public bool IsAllowedBy(EgressPolicy policy) => policy.EvaluateAddress(record.Host, address, record.Port).Allowed;
 
     /// <summary>Ends both directions: the relay sees a broken socket and closes the guest's side as well.</summary>
     public void Cut(EgressReason reason)

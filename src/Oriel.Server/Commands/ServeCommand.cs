@@ -85,6 +85,17 @@ internal static class ServeCommand
     {
         Description = "Private network (CIDR) that desktops may reach; repeatable",
     };
+    private static readonly Option<IReadOnlyList<IPNetwork>> EgressDeny = new KindOptions<IPNetwork>("--egress-deny", Kind.Cidr)
+    {
+        Description = "Network (CIDR) that no desktop may reach; repeatable",
+    };
+    private static readonly Option<IReadOnlyList<DnsEndPoint>> UpstreamAllow = new KindOptions<DnsEndPoint>(
+        "--upstream-allow",
+        Kind.Endpoint
+    )
+    {
+        Description = "HOST:PORT of an upstream proxy that may be in a private network; repeatable",
+    };
     private static readonly Option<IReadOnlyList<KeyValuePair<string, IPAddress>>> EgressHost = new KindOptions<
         KeyValuePair<string, IPAddress>
     >("--egress-host", Kind.Pair)
@@ -111,6 +122,8 @@ internal static class ServeCommand
             Images,
             Keeper,
             EgressAllow,
+            EgressDeny,
+            UpstreamAllow,
             EgressHost,
         };
         command.Validators.Add(result =>
@@ -199,6 +212,8 @@ internal static class ServeCommand
             ImagesDirectory = parsed.GetValue(Images),
             KeeperPath = parsed.GetValue(Keeper),
             EgressAllow = parsed.GetValue(EgressAllow)!,
+            EgressDeny = parsed.GetValue(EgressDeny)!,
+            UpstreamAllow = parsed.GetValue(UpstreamAllow)!,
             EgressHosts = new Dictionary<string, IPAddress>(parsed.GetValue(EgressHost)!),
         };
 

@@ -57,6 +57,12 @@ public sealed record ServeOptions
     /// <summary>Private networks that desktops may reach all the same.</summary>
     public IReadOnlyList<IPNetwork> EgressAllow { get; init; } = [];
 
+    /// <summary>Networks that no desktop may reach.</summary>
+    public IReadOnlyList<IPNetwork> EgressDeny { get; init; } = [];
+
+    /// <summary>Upstream proxies that may be in a private network.</summary>
+    public IReadOnlyList<DnsEndPoint> UpstreamAllow { get; init; } = [];
+
     public IReadOnlyDictionary<string, IPAddress> EgressHosts { get; init; } = new Dictionary<string, IPAddress>();
 
     public string Images => ImagesDirectory ?? Layout.Images;

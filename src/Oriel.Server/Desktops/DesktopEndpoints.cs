@@ -37,7 +37,7 @@ internal static class DesktopEndpoints
             .ProducesProblem(429);
         group.MapGet("", List).WithName("ListDesktops").WithSummary("Desktops, newest first").Produces<DesktopListResponse>();
 
-        var desktop = RouteDesktop.MapDesktopGroup(app, "Desktops");
+        var desktop = app.MapDesktopGroup("Desktops");
         desktop.MapGet("", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>();
         desktop
             .MapDelete("", DestroyAsync)

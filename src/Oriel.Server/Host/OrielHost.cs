@@ -216,6 +216,9 @@ internal sealed class OrielHost : IAsyncDisposable
         {
             SocketPath = Options.Layout.EgressSocket,
             AllowedPrivate = Options.EgressAllow,
+            Denied = Options.EgressDeny,
+            AllowedUpstreams = Options.UpstreamAllow,
+            PublicAddresses = Options.PublicAddresses,
             Hosts = Options.EgressHosts,
             OwnPorts = () => [_port, .. StreamingSetup.MediaPorts(provider)],
         };

@@ -21,7 +21,7 @@ internal static class StreamingEndpoints
 
     public static IEndpointRouteBuilder MapStreaming(this IEndpointRouteBuilder app)
     {
-        var group = RouteDesktop.MapDesktopGroup(app, "Streaming");
+        var group = app.MapDesktopGroup("Streaming");
         group
             .MapPost("/whep", PostWhepAsync)
             .WithName("whepOffer")
@@ -87,9 +87,9 @@ internal static class StreamingEndpoints
                 }
         );
 
-    private static async Task<IResult> PostWhepAsync(RouteDesktop route, HttpRequest request, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PostWhepAsync(RouteDesktopId route, HttpRequest request, [FromServices] StreamingService streaming)
     {
-        var desktop = route.Desktop.Id;
+        var desktop = route.Id;
         if (!IsType(request, SdpType))
         {
             return StreamingProblems.UnsupportedType(SdpType);
@@ -123,13 +123,13 @@ internal static class StreamingEndpoints
     }
 
     private static async Task<IResult> PatchWhepAsync(
-        RouteDesktop route,
+        RouteDesktopId route,
         string viewer,
         HttpRequest request,
         [FromServices] StreamingService streaming
     )
     {
-        var desktop = route.Desktop.Id;
+        var desktop = route.Id;
         if (!IsType(request, FragmentType))
         {
             return StreamingProblems.UnsupportedType(FragmentType);
@@ -157,20 +157,20 @@ internal static class StreamingEndpoints
         return outcome.Sdp is { } answer ? Results.Text(answer, FragmentType, Encoding.UTF8) : Results.NoContent();
     }
 
-    private static async Task<IResult> DeleteWhepAsync(RouteDesktop route, string viewer, [FromServices] StreamingService streaming)
+    private static async Task<IResult> DeleteWhepAsync(RouteDesktopId route, string viewer, [FromServices] StreamingService streaming)
     {
-        var desktop = route.Desktop.Id;
+        var desktop = route.Id;
         var outcome = await streaming.EndAsync(desktop, viewer);
         return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
     }
 
     private static async Task<IResult> PostOfferAsync(
-        RouteDesktop route,
+        RouteDesktopId route,
         [FromServices] StreamingService streaming,
         CancellationToken cancellationToken
     )
     {
-        var desktop = route.Desktop.Id;
+        var desktop = route.Id;
         await streaming.WakeAsync(desktop, cancellationToken);
         var offer = streaming.MakeOffer(desktop);
         return offer.Error is not null
@@ -181,9 +181,9 @@ internal static class StreamingEndpoints
             );
     }
 
-    private static async Task<IResult> PostAnswerAsync(RouteDesktop route, HttpRequest request, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PostAnswerAsync(RouteDesktopId route, HttpRequest request, [FromServices] StreamingService streaming)
     {
-        var desktop = route.Desktop.Id;
+        var desktop = route.Id;
         if (await ReadBodyAsync(request) is not { } body)
         {
             return StreamingProblems.TooLarge();
@@ -221,13 +221,13 @@ internal static class StreamingEndpoints
     }
 
     private static async Task<IResult> GetStreamAsync(
-        RouteDesktop route,
+        RouteDesktopId route,
         HttpContext context,
         [FromServices] StreamingService streaming,
         [FromServices] IHostApplicationLifetime lifetime
     )
     {
-        var desktop = route.Desktop.Id;
+        var desktop = route.Id;
         await streaming.WakeAsync(desktop, context.RequestAborted);
         if (streaming.Refusal(desktop) is { } refusal)
         {

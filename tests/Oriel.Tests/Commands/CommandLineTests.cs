@@ -29,6 +29,7 @@ public sealed class CommandLineTests
     )]
     [InlineData("serve --max-desktops 0", "--max-desktops: '0' is not a number from 1 to 1000.")]
     [InlineData("serve --warm 33", "--warm: '33' is not a number from 0 to 32.")]
+    [InlineData("serve --upstream-allow proxy:0", "--upstream-allow: 'proxy:0' is not HOST:PORT.")]
     [InlineData("serve --egress-allow 10", "--egress-allow: '10' is not a network, such as 10.0.0.0/8.")]
     [InlineData("serve --egress-host name", "--egress-host: 'name' is not NAME=ADDRESS.")]
     [InlineData("serve --egress-host name=other", "--egress-host: 'other' is not an IP address, such as 127.0.0.1.")]

@@ -29,7 +29,12 @@ public sealed class EgressFixture : IAsyncDisposable
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly WebApplication _site;
 
-    public EgressFixture(EgressPolicy policy, bool openLoopback = true, int maxConnections = 512)
+    public EgressFixture(
+        EgressPolicy policy,
+        bool openLoopback = true,
+        int maxConnections = 512,
+        IReadOnlyList<DnsEndPoint>? upstreams = null
+    )
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -80,6 +85,7 @@ public sealed class EgressFixture : IAsyncDisposable
                 ["rebound.test"] = IPAddress.Parse("169.254.169.254"),
             },
             OwnPorts = () => [OwnPort],
+            AllowedUpstreams = upstreams ?? [],
             MaxConnectionsPerDesktop = maxConnections,
             ConnectTimeout = TimeSpan.FromSeconds(20),
         };

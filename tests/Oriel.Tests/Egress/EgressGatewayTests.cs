@@ -27,6 +27,74 @@ public sealed class EgressGatewayTests
         Assert.Equal(EgressVerdict.Refused, egress.Session.Log.Snapshot().Single().Verdict);
     }
 
+    [Theory]
+    [InlineData("site.test", "policy-denied", "deny 127.0.0.0/8")]
+    [InlineData("127.0.0.1", "policy-denied", "deny 127.0.0.0/8")]
+    [InlineData("2130706433", "policy-denied", "deny 127.0.0.0/8")]
+    [InlineData("[::ffff:127.0.0.1]", "policy-denied", "deny 127.0.0.0/8")]
+    public async Task Connect_NameOfADeniedNetwork_IsRefusedAndTheLogNamesTheRule(string host, string reason, string rule)
+    {
+        await using var egress = new EgressFixture(new EgressPolicy { Deny = [new("127.0.0.0/8")] });
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\n\r\n");
+
+        Assert.Contains($"X-Oriel-Reason: {reason}", await EgressFixture.ReadToEndAsync(proxy));
+        Assert.Equal((reason, rule), egress.Session.Log.Snapshot().Select(entry => (entry.Reason, entry.Rule)).Single());
+    }
+
+    [Theory]
+    [InlineData("[::1%1]")]
+    [InlineData("[fe80::1%25eth0]")]
+    [InlineData("127.0.0.1%1")]
+    public async Task Connect_AddressWithAZone_IsABadRequest(string host)
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\n\r\n");
+
+        Assert.StartsWith("HTTP/1.1 400", await EgressFixture.ReadToEndAsync(proxy));
+    }
+
+    [Fact]
+    public async Task SetPolicy_DenyingTheNetworkOfAnOpenConnection_CutsIt()
+    {
+        await using var egress = new EgressFixture(EgressPolicy.Internet);
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{egress.Port} HTTP/1.1\r\n\r\n");
+        var answer = new byte[256];
+        Assert.StartsWith("HTTP/1.1 200", System.Text.Encoding.ASCII.GetString(answer, 0, await proxy.ReadAsync(answer, Token)));
+
+        egress.Session.SetPolicy(new EgressPolicy { Deny = [new("127.0.0.1")] });
+
+        Assert.Equal("", await EgressFixture.ReadToEndAsync(proxy));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Connect_UpstreamInAPrivateNetwork_IsDialledOnlyWhereTheOperatorAllowedIt(bool allowed)
+    {
+        using var upstream = new TcpListener(IPAddress.Loopback, 0);
+        upstream.Start();
+        var port = ((IPEndPoint)upstream.LocalEndpoint).Port;
+        await using var egress = new EgressFixture(
+            new EgressPolicy { Upstream = new(UpstreamType.Http, "127.0.0.1", port) },
+            openLoopback: false,
+            upstreams: allowed ? [new DnsEndPoint("127.0.0.1", port)] : []
+        );
+        await using var proxy = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(proxy, "CONNECT name.example:443 HTTP/1.1\r\n\r\n");
+        if (allowed)
+        {
+            using var dialled = await upstream.AcceptTcpClientAsync(Token);
+            Assert.True(dialled.Connected);
+            return;
+        }
+
+        Assert.Contains("X-Oriel-Reason: upstream-private", await EgressFixture.ReadToEndAsync(proxy));
+        Assert.False(upstream.Pending());
+    }
+
     [Fact]
     public async Task Connect_OwnPort_IsRefusedWhateverIsOpen()
     {

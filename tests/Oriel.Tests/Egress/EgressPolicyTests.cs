@@ -1,5 +1,6 @@
 using System.Net;
 using Oriel.Egress.Policy;
+using Oriel.Linux.Routing;
 
 namespace Oriel.Tests.Egress;
 
@@ -140,6 +141,145 @@ public sealed class EgressPolicyTests
         Assert.Equal(EgressReason.OwnPort, guard.Judge(IPAddress.Parse("::ffff:127.0.0.2"), 4000).Reason);
     }
 
+    [Theory]
+    [InlineData("5.5.5.5", RouteKind.Local, 32, "this host")]
+    [InlineData("5.5.5.5", RouteKind.Unicast, 24, "route 5.5.5.0/24")]
+    [InlineData("5.5.5.5", RouteKind.Unicast, 2, "route 0.0.0.0/2")]
+    [InlineData("5.5.5.5", RouteKind.Several, 32, "route 5.5.5.5/32")]
+    [InlineData("2a0a:dead::1", RouteKind.Local, 128, "this host")]
+    [InlineData("2a0a:dead::1", RouteKind.Unicast, 64, "route 2a0a:dead::/64")]
+    [InlineData("::ffff:5.5.5.5", RouteKind.Unicast, 9, "route 5.0.0.0/9")]
+    public void Judge_GlobalAddressOfTheHostOrItsLinks_IsRefusedWithItsRoute(string address, RouteKind kind, int prefix, string rule)
+    {
+        var guard = new AddressGuard(new EgressOptions { SocketPath = "/nowhere" }, _ => new HostRoute(kind, prefix));
+
+        Assert.Equal(EgressDecision.Refuse(EgressReason.OwnNetwork, rule), guard.Judge(IPAddress.Parse(address), 443));
+    }
+
+    [Theory]
+    [InlineData("5.5.5.5", RouteKind.Unicast, 0)]
+    [InlineData("5.5.5.5", RouteKind.Unicast, 1)]
+    [InlineData("5.5.5.5", RouteKind.None, 0)]
+    [InlineData("2a0a:dead::1", RouteKind.Unicast, 3)]
+    public void Judge_GlobalAddressBehindADefaultRoute_IsAllowed(string address, RouteKind kind, int prefix)
+    {
+        var guard = new AddressGuard(new EgressOptions { SocketPath = "/nowhere" }, _ => new HostRoute(kind, prefix));
+
+        Assert.True(guard.Judge(IPAddress.Parse(address), 443).Allowed);
+    }
+
+    [Fact]
+    public void Judge_WhatTheOperatorAndThePlatformHave_IsAsTheOptionsSay()
+    {
+        var guard = new AddressGuard(
+            new EgressOptions
+            {
+                SocketPath = "/nowhere",
+                AllowedPrivate = [IPNetwork.Parse("5.5.0.0/16")],
+                Denied = [IPNetwork.Parse("5.5.6.0/24"), IPNetwork.Parse("9.9.9.9/32")],
+                PublicAddresses = [IPAddress.Parse("8.8.4.4")],
+                OwnPorts = () => [4000],
+            },
+            address => new HostRoute(RouteKind.Unicast, address.ToString().StartsWith("5.5.", StringComparison.Ordinal) ? 16 : 0)
+        );
+
+        Assert.Equal(EgressReason.PrivateAddress, guard.Judge(IPAddress.Parse("168.63.129.16"), 80).Reason);
+        Assert.Equal(EgressReason.PrivateAddress, guard.Judge(IPAddress.Parse("166.9.1.1"), 80).Reason);
+        Assert.True(guard.Judge(IPAddress.Parse("5.5.5.5"), 80).Allowed);
+        Assert.Equal("--egress-deny 5.5.6.0/24", guard.Judge(IPAddress.Parse("5.5.6.1"), 80).Rule);
+        Assert.Equal(EgressReason.OperatorDenied, guard.Judge(IPAddress.Parse("::ffff:9.9.9.9"), 80).Reason);
+        Assert.Equal(EgressReason.OwnNetwork, guard.Judge(IPAddress.Parse("8.8.4.4"), 80).Reason);
+        Assert.Equal(EgressReason.OwnPort, guard.Judge(IPAddress.Parse("8.8.4.4"), 4000).Reason);
+    }
+
+    [Fact]
+    public void Judge_EverySpellingOfAnAddress_IsJudgedAsThatAddress()
+    {
+        var guard = Guard();
+        var policy = new EgressPolicy { Deny = [new("5.6.7.0/24"), new("2a0a:dead::/32")] };
+        foreach (var (address, spellings) in Spellings())
+        {
+            var plain = guard.Judge(address, 4000);
+            foreach (var spelling in spellings)
+            {
+                Assert.True(HostAddress.TryParse(HostPattern.Normalize(spelling), out var read), spelling);
+                Assert.Equal(address, read);
+                Assert.Equal(plain, guard.Judge(read, 4000));
+                Assert.Equal(policy.Evaluate(address.ToString(), 443), policy.Evaluate(spelling, 443));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("fe80::1%1")]
+    [InlineData("[fe80::1%eth0]")]
+    [InlineData("2a0a:dead::1%1")]
+    [InlineData("127.0.0.1%1")]
+    [InlineData("::ffff:127.0.0.1%lo")]
+    public void ZoneIds_InHostsAndRules_AreRefused(string host)
+    {
+        Assert.False(HostAddress.TryParse(host, out _));
+        Assert.False(HostPattern.IsHostName(HostPattern.Normalize(host)));
+        Assert.Contains("not a host name", new EgressPolicy { Deny = [new EgressRule(host)] }.Validate());
+    }
+
+    [Fact]
+    public void EvaluateAddress_RuleForANetwork_HoldsForWhateverResolvesToIt()
+    {
+        var policy = new EgressPolicy { Deny = [new("5.6.7.0/24", [443]), new("9.9.9.9")] };
+        Assert.True(policy.Evaluate("name.example", 443).Allowed);
+        Assert.Equal(
+            EgressDecision.Refuse(EgressReason.PolicyDenied, "deny 5.6.7.0/24"),
+            policy.EvaluateAddress("name.example", IPAddress.Parse("5.6.7.8"), 443)
+        );
+        Assert.True(policy.EvaluateAddress("name.example", IPAddress.Parse("5.6.7.8"), 80).Allowed);
+        Assert.Equal("deny 9.9.9.9", policy.EvaluateAddress("name.example", IPAddress.Parse("::ffff:9.9.9.9"), 80).Rule);
+
+        var list = new EgressPolicy { Mode = EgressMode.List, Allow = [new("5.6.7.0/24"), new("good.example")] };
+        Assert.True(list.Evaluate("name.example", 443).Allowed);
+        Assert.True(list.EvaluateAddress("name.example", IPAddress.Parse("5.6.7.8"), 443).Allowed);
+        Assert.True(list.EvaluateAddress("good.example", IPAddress.Parse("1.1.1.1"), 443).Allowed);
+        Assert.Equal(EgressReason.PolicyNotListed, list.EvaluateAddress("name.example", IPAddress.Parse("5.6.8.1"), 443).Reason);
+        Assert.Equal(
+            EgressReason.PolicyNotListed,
+            (list with { Upstream = new(UpstreamType.Http, "p.example", 80) }).Evaluate("name.example", 443).Reason
+        );
+    }
+
+    private static IEnumerable<(IPAddress Address, string[] Spellings)> Spellings()
+    {
+        var random = new Random(6);
+        var some = Enumerable.Range(0, 200).Select(_ => new IPAddress((uint)random.NextInt64(1L << 32)));
+        IPAddress[] told = [IPAddress.Loopback, IPAddress.Parse("169.254.169.254"), IPAddress.Parse("5.6.7.8")];
+        foreach (var address in told.Concat(some))
+        {
+            var b = address.GetAddressBytes();
+            var number = System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(b);
+            yield return (
+                address,
+                [
+                    $"{address}.",
+                    $"{number}",
+                    $"0x{number:x8}",
+                    $"0x{b[0]:x}.0x{b[1]:x}.0x{b[2]:x}.0x{b[3]:x}",
+                    $"0{Convert.ToString(b[0], 8)}.{b[1]}.{b[2]}.{b[3]}",
+                    $"{b[0]}.{number & 0xFFFFFF}",
+                    $"{b[0]}.{b[1]}.{number & 0xFFFF}",
+                    $"::ffff:{address}",
+                    $"[::FFFF:{b[0]:x2}{b[1]:x2}:{b[2]:x2}{b[3]:x2}]",
+                    $"0:0:0:0:0:ffff:{address}",
+                ]
+            );
+        }
+
+        foreach (var text in new[] { "::1", "2a0a:dead::1", "fe80::1" })
+        {
+            var address = IPAddress.Parse(text);
+            var groups = Convert.ToHexString(address.GetAddressBytes()).Chunk(4).Select(group => new string(group));
+            yield return (address, [$"[{text}]", text.ToUpperInvariant(), string.Join(':', groups)]);
+        }
+    }
+
     private static AddressGuard Guard(params IPNetwork[] allowed) =>
         new(
             new EgressOptions
@@ -148,6 +288,6 @@ public sealed class EgressPolicyTests
                 AllowedPrivate = allowed,
                 OwnPorts = () => [4000],
             },
-            TimeProvider.System
+            address => new HostRoute(IPAddress.IsLoopback(address) ? RouteKind.Local : RouteKind.Unicast, 0)
         );
 }

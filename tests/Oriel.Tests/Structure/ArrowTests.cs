@@ -11,7 +11,7 @@ public sealed class ArrowTests
         ["Oriel.Linux"] = [],
         ["Oriel.Screen"] = ["Oriel.Linux"],
         ["Oriel.WebRtc"] = [],
-        ["Oriel.Egress"] = ["Oriel.Protocol"],
+        ["Oriel.Egress"] = ["Oriel.Linux", "Oriel.Protocol"],
         ["Oriel.Images"] = ["Oriel.Linux", "Oriel.Protocol"],
         ["Oriel.Agent"] = ["Oriel.Protocol", "Oriel.Screen", "Oriel.Linux"],
         ["Oriel.Agents"] = ["Oriel.Protocol"],

@@ -79,6 +79,7 @@ export interface EgressEntry {
   kind: string;
   verdict: "allowed" | "refused" | "failed";
   reason: string | null;
+  rule?: string | null;
   bytesUp: number;
   bytesDown: number;
   durationMs: number;

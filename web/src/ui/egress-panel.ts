@@ -296,7 +296,7 @@ export class EgressPanel extends LitElement {
                 <td class="muted">${clock(entry.at)}</td>
                 <td class="host ${entry.open ? "open" : ""}" title=${`${entry.kind} ${entry.address ?? ""}`}>
                   ${entry.host}<span class="port">:${entry.port}</span>
-                  ${entry.reason ? html`<div class="muted">${reasonText(entry.reason)}</div>` : nothing}
+                  ${entry.reason ? html`<div class="muted">${reasonText(entry.reason)}${entry.rule ? ` (${entry.rule})` : ""}</div>` : nothing}
                 </td>
                 <td class="number">${bytes(entry.bytesUp)}</td>
                 <td class="number">${bytes(entry.bytesDown)}</td>

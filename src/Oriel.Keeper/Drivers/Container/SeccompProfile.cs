@@ -37,7 +37,7 @@ internal static class SeccompProfile
     /// </summary>
     private static readonly uint[] TerminalInjection = [0x5412, 0x541C];
 
-    /// <summary>Refused as not permitted, as programs that ask for them expect. All else that is not in <see cref="Allowed"/> is ENOSYS.</summary>
+    /// <summary>Not permitted, as programs that ask for them expect. All else that is not in <see cref="Allowed"/> is ENOSYS.</summary>
     private static readonly string[] Refused = Names(
         """
         acct add_key adjtimex bpf clock_adjtime clock_settime delete_module fanotify_init finit_module init_module ioperm iopl

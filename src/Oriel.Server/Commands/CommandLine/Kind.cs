@@ -40,6 +40,17 @@ internal static class Kind
                 : throw new FormatException($"'{text}' is not NAME=ADDRESS.")
     );
 
+    public static readonly Kind<DnsEndPoint> Endpoint = new(
+        "endpoint",
+        "HOST:PORT",
+        text =>
+            text.LastIndexOf(':') is var colon and > 0
+            && ushort.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            && port > 0
+                ? new DnsEndPoint(text[..colon].TrimStart('[').TrimEnd(']'), port)
+                : throw new FormatException($"'{text}' is not HOST:PORT.")
+    );
+
     public static readonly Kind<int> Port = Number("port", "a port, 0 to 65535", 0, ushort.MaxValue);
 
     public static readonly Kind<string> Driver = new(
