@@ -3,7 +3,7 @@ using System.Text;
 namespace Oriel.Protocol;
 
 /// <summary>
-/// What a guest takes of files, variables and keys. The server refuses by it what is asked for, and the agent what it is told: one rule,
+/// What a guest takes of files, variables and keys. The server refuses by it what is asked for, and the agent what it is sent: one rule,
 /// two gates.
 /// </summary>
 public static class GuestRules

@@ -50,7 +50,7 @@ public static class StepNames
     /// <summary>A new server finds the desktop of the one before.</summary>
     public const string Adopt = "adopt";
 
-    /// <summary>A desktop that waited, booted, became somebody's.</summary>
+    /// <summary>A desktop that waited, booted, was claimed.</summary>
     public const string Claim = "claim";
 
     /// <summary>The record of a new desktop is written.</summary>

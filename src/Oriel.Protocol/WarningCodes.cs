@@ -1,7 +1,7 @@
 namespace Oriel.Protocol;
 
 /// <summary>
-/// What may be the matter with a desktop that goes on: the closed set, as the API, events, the page and docs/protocol.md have it.
+/// What may be wrong with a desktop that still runs: the closed set, as the API, events, the page and docs/protocol.md have it.
 /// </summary>
 public static class WarningCodes
 {
@@ -11,7 +11,7 @@ public static class WarningCodes
     /// <summary>The server's disk is nearly full.</summary>
     public const string DiskFull = "disk-full";
 
-    /// <summary>The desktop's machine stands still, since the server's disk does not take what it writes.</summary>
+    /// <summary>The desktop's machine is halted, since the server's disk does not take what it writes.</summary>
     public const string Halted = "halted";
 
     /// <summary>The kernel ended programs of the desktop, whose limit of memory was reached.</summary>

@@ -21,7 +21,7 @@ test("warningTitle_AnyCode_IsReadable", () => {
   expect(["scratch-full", "disk-full", "halted", "some-thing-new", "constructor"].map(warningTitle)).toEqual([
     "disk nearly full",
     "server’s disk nearly full",
-    "stands still",
+    "halted",
     "some thing new",
     "constructor",
   ]);

@@ -5,7 +5,7 @@ namespace Oriel.Agent.Boot;
 
 /// <summary>
 /// The guest's console: standard output, one line an event, <c>TIME LEVEL SOURCE TEXT</c>. A reader that does not keep up loses the
-/// newest lines (their number is told), so that the guest never waits for its console.
+/// newest lines (their number is reported), so that the guest never waits for its console.
 /// </summary>
 internal sealed class GuestConsole : ILoggerProvider
 {
@@ -90,7 +90,7 @@ internal sealed class GuestConsole : ILoggerProvider
         }
         catch (IOException)
         {
-            // Nobody reads the console any more; the agent goes on without it.
+            // Nobody reads the console any more; the agent continues without it.
         }
     }
 

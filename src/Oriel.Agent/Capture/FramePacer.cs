@@ -1,7 +1,7 @@
 namespace Oriel.Agent.Capture;
 
 /// <summary>
-/// Decides when the next frame is due: at once on damage, but not more often than the cap; refinement when the screen has been
+/// Decides when the next frame is due: immediately on damage, but not more often than the cap; refinement when the screen has been
 /// still for a while; otherwise never. Times are microseconds of one monotonic clock.
 /// </summary>
 internal sealed class FramePacer(int maxFps)

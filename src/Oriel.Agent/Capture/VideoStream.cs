@@ -111,7 +111,7 @@ internal sealed class VideoStream : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // Whatever ended the stream is told to its reader, who answers for it.
+            // Whatever ended the stream is reported to its reader.
             _frames.Writer.TryComplete(e);
         }
         finally
@@ -229,7 +229,7 @@ internal sealed class VideoStream : IAsyncDisposable
         );
     }
 
-    // The encoder's clock stands still while the screen does, or its rate control would take a long pause for credit and spend it in one
+    // The encoder's clock stops while the screen does not change, or its rate control would take a long pause for credit and spend it in one
     // frame.
     private void AdvanceStreamTime(long nowUs)
     {

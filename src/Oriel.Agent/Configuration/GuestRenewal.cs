@@ -9,7 +9,7 @@ using Oriel.Protocol.Guest;
 namespace Oriel.Agent.Configuration;
 
 /// <summary>
-/// Makes a machine that goes on from a snapshot, or is a fork, another than its siblings: what was in memory is in theirs as well.
+/// Makes a machine that is restored from a snapshot, or is a fork, another than its siblings: what was in memory is in theirs as well.
 /// </summary>
 internal sealed class GuestRenewal(AgentSessions sessions, SystemIdentity identity, StepJournal steps)
 {

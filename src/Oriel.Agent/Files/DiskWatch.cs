@@ -10,17 +10,17 @@ internal sealed class DiskWatch(TimeProvider clock)
 {
     private static readonly TimeSpan Between = TimeSpan.FromSeconds(5);
 
-    /// <summary>Tells what there is at once, then what has changed; ends by cancellation only.</summary>
+    /// <summary>Reports what there is, then every change; ends by cancellation only.</summary>
     public async Task FollowAsync(Func<DiskRoom, Task> tell, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(Between, clock);
-        DiskRoom? told = null;
+        DiskRoom? reported = null;
         do
         {
             var seen = Look();
-            if (!seen.Equals(told))
+            if (!seen.Equals(reported))
             {
-                await tell(told = seen);
+                await tell(reported = seen);
             }
         } while (await timer.WaitForNextTickAsync(cancellationToken));
     }

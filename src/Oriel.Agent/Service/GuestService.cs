@@ -106,7 +106,7 @@ internal sealed class GuestService(
         }
     }
 
-    /// <summary>Answers at once; that the guest has ended is seen by its keeper.</summary>
+    /// <summary>Answers immediately; that the guest has ended is seen by its keeper.</summary>
     public override Task<ShutdownReply> Shutdown(ShutdownRequest request, ServerCallContext context)
     {
         guestEnding.Begin(request.DeadlineMs);

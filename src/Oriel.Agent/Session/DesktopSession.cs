@@ -9,7 +9,7 @@ using Oriel.Protocol;
 namespace Oriel.Agent.Session;
 
 /// <summary>
-/// Owns the desktop's processes: the X server at once, bus and XFCE when the guest is configured, or at once in a warm guest, where they
+/// Owns the desktop's processes: the X server immediately, bus and XFCE when the guest is configured, or immediately in a warm guest, where they
 /// start anew if the configuration needs that; tells when one of them ends; ends them in order. What ends by itself is not started
 /// again: a desktop that lost its session is failed, and the server decides.
 /// </summary>
@@ -170,7 +170,7 @@ internal sealed class DesktopSession(
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             step.Fail($"no address within {(BusDeadline * guest.Config.TimeScale).TotalSeconds:0} s");
-            throw new IOException("The session bus told no address.");
+            throw new IOException("The session bus reported no address.");
         }
         catch (IOException e)
         {
@@ -203,7 +203,7 @@ internal sealed class DesktopSession(
         }
     }
 
-    /// <summary>Waits until a part ends, which is told, or the session is to start anew.</summary>
+    /// <summary>Waits until a part ends, which is reported, or the session is to start anew.</summary>
     private async Task<bool> IsRenewalWantedAsync(
         (string Name, Child Process)[] parts,
         bool mayStartAnew,

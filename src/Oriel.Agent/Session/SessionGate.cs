@@ -22,7 +22,7 @@ internal sealed class SessionGate
 
     public void Open() => _opened.TrySetResult();
 
-    /// <summary>Has the session of before end whole and another one start; returns when that one runs.</summary>
+    /// <summary>Ends the previous session completely and starts another; returns when that one runs.</summary>
     /// <exception cref="IOException">It does not start.</exception>
     public Task RenewAsync(CancellationToken cancellationToken)
     {

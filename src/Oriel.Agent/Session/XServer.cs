@@ -87,7 +87,7 @@ internal sealed class XServer(GuestBoot guest, ChildOutput output)
         {
             server.KillSession();
             throw new IOException(
-                $"The X server (pid {server.Pid}) told no display number within {(Deadline * guest.Config.TimeScale).TotalSeconds:0} s."
+                $"The X server (pid {server.Pid}) reported no display number within {(Deadline * guest.Config.TimeScale).TotalSeconds:0} s."
             );
         }
     }

@@ -17,7 +17,7 @@ internal sealed class DiskSeals
     public async Task<string?> CheckAsync(string folder, ImageFile disk, CancellationToken cancellationToken)
     {
         var path = Path.Combine(folder, Path.GetFileName(disk.Name));
-        // Many desktops at once read it but once.
+        // Many desktops at the same time read it only once.
         await _oneReader.WaitAsync(cancellationToken);
         try
         {

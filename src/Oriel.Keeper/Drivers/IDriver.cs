@@ -45,7 +45,7 @@ internal interface IGuest
     bool CanFork => false;
 
     /// <summary>
-    /// Copies memory, devices and disk into the directory; the guest stands still meanwhile, and goes on whatever happens.
+    /// Copies memory, devices and disk into the directory; the guest is halted meanwhile, and resumed whatever happens.
     /// </summary>
     /// <exception cref="IOException">The VMM refused, or the disk is full.</exception>
     Task ForkAsync(string directory, CancellationToken cancellationToken) => throw new IOException("this driver makes no forks");
@@ -57,11 +57,11 @@ internal interface IGuest
     void Kill();
 
     /// <summary>
-    /// Follows a guest that stands still while this host's disk is full, until cancelled or until it has ended; where none does, there is
+    /// Follows a guest that is halted while this host's disk is full, until cancelled or until it has ended; where none does, there is
     /// nothing to follow.
     /// </summary>
-    /// <param name="told">Gets true when it stands still, false when it goes on.</param>
-    Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <param name="report">Gets true when it is halted, false when it runs again.</param>
+    Task FollowHaltsAsync(Action<bool> report, CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>Does nothing where it is so already.</summary>
     /// <exception cref="IOException">The kernel or the VMM refused.</exception>

@@ -45,7 +45,7 @@ internal sealed class AgentRelay
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
-                // Lost, not refused: tried again at once.
+                // Lost, not refused: tried again immediately.
             }
         }
     }

@@ -217,7 +217,7 @@ internal sealed class DesktopKeeper
 
     private async Task EndAsync(GuestExit exit)
     {
-        // What was asked of the guest fails with it, and nothing is told after the last event.
+        // What was asked of the guest fails with it, and nothing is reported after the last event.
         await _control.AnswerAllAsync(DrainDeadline);
         var last = _events.End(exit.Reason, exit.Detail);
         try

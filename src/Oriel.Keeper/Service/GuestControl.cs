@@ -23,7 +23,7 @@ internal sealed class GuestControl(EventLog events)
     /// <summary>From here on there is a guest to ask.</summary>
     public void Take(IGuest guest) => Volatile.Write(ref _guest, guest);
 
-    /// <summary>Follows a machine that stands still while this host's disk is full.</summary>
+    /// <summary>Follows a machine that is halted while this host's disk is full.</summary>
     public Task FollowHaltsAsync(IGuest guest, CancellationToken cancellationToken) =>
         guest.FollowHaltsAsync(halted => Report(() => _isHalted = halted), cancellationToken);
 
@@ -49,7 +49,7 @@ internal sealed class GuestControl(EventLog events)
             async (guest, token) =>
             {
                 await (guest.CanSnapshot ? guest.SnapshotAsync(token) : throw new IOException("this guest cannot be copied"));
-                // Before anybody is told of it: from then on nothing may have it go on.
+                // Before it is reported: from then on nothing may resume it.
                 Report(() => _isSaved = true);
             },
             cancellationToken
@@ -87,7 +87,7 @@ internal sealed class GuestControl(EventLog events)
             await _turn.WaitAsync(limit.Token);
             if (guest.CanPause)
             {
-                // What stands still hears nothing.
+                // A halted guest hears nothing.
                 await guest.SetPausedAsync(false, limit.Token);
             }
 

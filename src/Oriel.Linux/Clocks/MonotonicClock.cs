@@ -2,7 +2,7 @@ using Oriel.Linux.Calls;
 
 namespace Oriel.Linux.Clocks;
 
-/// <summary>CLOCK_MONOTONIC, which the X server's times are of as well. It stands still while the machine is halted.</summary>
+/// <summary>CLOCK_MONOTONIC, which the X server's times are of as well. It stops while the machine is halted.</summary>
 public static class MonotonicClock
 {
     /// <summary>Microseconds.</summary>

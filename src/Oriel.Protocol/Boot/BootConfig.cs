@@ -6,7 +6,7 @@ namespace Oriel.Protocol.Boot;
 /// What the guest must know before its network is up. The keeper shows it read-only, mode 0400, at <see cref="GuestPath"/>.
 /// </summary>
 /// <param name="AgentKey">32 random bytes; both ends of the agent link prove that they know it.</param>
-/// <param name="Warm">Null: the session starts when the guest is configured. Else it starts at once, at this size, and waits for its
+/// <param name="Warm">Null: the session starts when the guest is configured. Else it starts immediately, at this size, and waits for its
 /// desktop.</param>
 /// <param name="TimeScale">How many times as long as on hardware things may take here: the agent's own deadlines are multiplied by
 /// it.</param>

@@ -40,7 +40,7 @@ public enum MachineState
     /// <summary>By a command.</summary>
     Paused,
 
-    /// <summary>This host's disk takes no more of what it writes; it goes on by itself.</summary>
+    /// <summary>This host's disk takes no more of what it writes; it continues by itself.</summary>
     Halted,
 
     /// <summary>Its memory is a snapshot's now: it does not run again.</summary>
@@ -57,7 +57,7 @@ public sealed record KeeperCounters(long AtUs, IReadOnlyDictionary<string, long>
 /// <param name="Reason">One of <see cref="ReasonCodes"/>.</param>
 public sealed record KeeperExit(long AtUs, string Reason, string? Detail = null) : KeeperEvent(AtUs);
 
-/// <summary>The answer to one command, to whoever sent it; what the command changed was told before, by an event.</summary>
+/// <summary>The answer to one command, to whoever sent it; what the command changed was reported before, by an event.</summary>
 /// <param name="Id">Of the command.</param>
 /// <param name="Problem">Why it was not done; null = it was.</param>
 public sealed record KeeperReply(long Id, string? Problem = null) : KeeperMessage;
@@ -67,7 +67,7 @@ public sealed record KeeperReply(long Id, string? Problem = null) : KeeperMessag
 [JsonConverter(typeof(KeeperCommandConverter))]
 public abstract record KeeperCommand(long Id);
 
-/// <summary>Asks the guest to end, and kills it at the deadline. Answered at once; the end is told by <see cref="KeeperExit"/>.</summary>
+/// <summary>Asks the guest to end, and kills it at the deadline. Answered immediately; the end is reported by <see cref="KeeperExit"/>.</summary>
 /// <param name="DeadlineMs">Milliseconds; 0 = the keeper's own.</param>
 public sealed record StopGuest(long Id, int DeadlineMs = 0) : KeeperCommand(Id);
 
@@ -78,11 +78,11 @@ public sealed record ResumeGuest(long Id) : KeeperCommand(Id);
 /// <summary>Makes the snapshot for which the machine was started; it stays paused for good.</summary>
 public sealed record SaveGuest(long Id) : KeeperCommand(Id);
 
-/// <summary>Copies the machine, which goes on.</summary>
+/// <summary>Copies the machine, which continues.</summary>
 /// <param name="Directory">Absolute and empty: gets <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
 public sealed record ForkGuest(long Id, string Directory) : KeeperCommand(Id);
 
-/// <summary>Has <see cref="KeeperCounters"/> told.</summary>
+/// <summary>Requests <see cref="KeeperCounters"/>.</summary>
 public sealed record ReadCounters(long Id) : KeeperCommand(Id);
 
 /// <summary>What lacks a field, or has one of another kind, is refused.</summary>

@@ -169,7 +169,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             return Problems.WriteAsync(context, StatusCodes.Status401Unauthorized, reason, detail);
         }
 
-        // The sign-in page leads back to where somebody wanted to go.
+        // The sign-in page leads back to the page that was asked for.
         context.Response.Redirect(path == "/" ? PublicPaths.SignIn : $"{PublicPaths.SignIn}?return={Uri.EscapeDataString(path)}");
         return Task.CompletedTask;
     }

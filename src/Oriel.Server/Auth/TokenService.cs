@@ -65,7 +65,7 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
             var now = clock.GetUtcNow().ToUnixTimeMilliseconds();
             await using var db = await factory.CreateDbContextAsync(cancellationToken);
 
-            // One statement: of two that come at once with the same token, the database lets one delete it.
+            // One statement: of two that come at the same time with one token, the database lets one delete it.
             var used = await db
                 .Tokens.Where(t => t.Hash == hash && t.Kind == SignInKind && t.ExpiresAt > now)
                 .ExecuteDeleteAsync(cancellationToken);

@@ -286,7 +286,7 @@ internal static class ServeCommand
             })
             .SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning)
-            // It logs with its stack what it throws as well, which is told in one line.
+            // It also logs what it throws, with the stack; here it is said in one line.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
 
     private static async Task AnnounceAsync(OrielHost host, CancellationToken cancellationToken)

@@ -59,7 +59,7 @@ internal static class DesktopEndpoints
         desktop
             .MapPost("/fork", ForkAsync)
             .WithName("ForkDesktop")
-            .WithSummary("Create a desktop that goes on from where this one is, with an identity of its own")
+            .WithSummary("Create a desktop that continues from this one's state, with an identity of its own")
             .Takes<ForkDesktopRequest>(MaxForkBody)
             .Produces<DesktopResponse>(201)
             .ProducesProblem(400)
@@ -149,7 +149,7 @@ internal static class DesktopEndpoints
     {
         var desktop = route.Desktop;
 
-        // A desktop that is on its way out already stays so: the verb is refused, the answer is the same.
+        // One that is ending already continues to end: the verb is refused, the answer is the same.
         await desktop.DestroyAsync(DesktopReason.Of(ReasonCodes.Requested, "Destroyed on request."), cancellationToken);
         return Results.Json(
             DesktopResponse.Of(desktop),

@@ -17,7 +17,7 @@ internal sealed class DriverHost(string keeper, CancellationToken cancellationTo
     private const string BootKernel =
         """timeout 8 "$0" -M microvm -accel kvm -cpu host -m 256 -display none -nodefaults -no-user-config -no-reboot -kernel "$1" -append 'console=ttyS0 panic=-1' -serial stdio </dev/null | grep -q 'Linux version'""";
 
-    /// <summary>The keeper gives up earlier, and a machine of a few instructions ends at once.</summary>
+    /// <summary>The keeper gives up earlier, and a machine of a few instructions ends immediately.</summary>
     private static readonly TimeSpan ProbeDeadline = TimeSpan.FromSeconds(10);
 
     private Task<DoctorFinding>? _kvm;

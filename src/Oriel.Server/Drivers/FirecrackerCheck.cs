@@ -23,7 +23,7 @@ internal static class FirecrackerCheck
         return (version, problem) switch
         {
             (not null, null) => DoctorFinding.Ok(Name, $"{version}; a machine came up"),
-            (null, _) => DoctorFinding.Warn(Name, problem ?? "it told no version", Release),
+            (null, _) => DoctorFinding.Warn(Name, problem ?? "it reported no version", Release),
             _ => DoctorFinding.Warn(
                 Name,
                 $"{version}; {problem}",

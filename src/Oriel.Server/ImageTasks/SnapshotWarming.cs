@@ -25,7 +25,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
     /// <param name="wanted">Names of templates; none = all whose image can be used. Templates of the same machine share a snapshot.</param>
-    /// <param name="report">Is told of each snapshot that is there, and of what is passed over.</param>
+    /// <param name="report">Called with each snapshot that is there, and with what is passed over.</param>
     /// <returns>Why there is none, a line for each that failed; null when all are there.</returns>
     public async Task<string?> RunAsync(IReadOnlyCollection<string> wanted, Action<string> report, CancellationToken cancellationToken)
     {
@@ -46,7 +46,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
                 ", ",
                 templates.Where(other => GoldenSnapshots.AreShared(first, other)).Select(template => template.Name)
             );
-            report($"{names}: a machine boots, is kept when terminal and browser are there, and another goes on from it");
+            report($"{names}: a machine boots, is saved when terminal and browser are there, and another is restored from it");
             if (await WarmAsync(first, cancellationToken) is { } failed)
             {
                 problems.Add($"{names}: {failed}");

@@ -26,7 +26,7 @@ internal static class ServiceManager
         }
         catch (SocketException e)
         {
-            Console.Error.WriteLine($"oriel: the service manager could not be told at {path}: {e.Message}");
+            Console.Error.WriteLine($"oriel: the service manager could not be notified at {path}: {e.Message}");
         }
     }
 }

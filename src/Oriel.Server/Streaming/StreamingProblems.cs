@@ -34,7 +34,7 @@ internal static class StreamingProblems
         Problem(StatusCodes.Status415UnsupportedMediaType, RequestReasons.UnsupportedMediaType, $"The body must be {wanted}.");
 
     public static IResult StaleETag() =>
-        Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session is another one by now.");
+        Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session has changed since.");
 
     private static IResult Problem(int status, string reason, string detail) =>
         Results.Problem(detail, statusCode: status, extensions: [new("reason", reason)]);

@@ -23,7 +23,7 @@ export interface Policy {
   upstream?: { type: "http" | "socks5"; host: string; port: number; username?: string; password?: string } | null;
 }
 
-/** Something to know of a desktop that goes on; it goes away with its cause. */
+/** A warning about a desktop that still runs; it goes away with its cause. */
 export interface Warning {
   code: string;
   message: string;
@@ -111,7 +111,7 @@ export function isAlive(state: DesktopState): boolean {
 
 const order: readonly DesktopState[] = ["creating", "booting", "configuring", "ready", "paused", "failed", "destroying", "destroyed"];
 
-/** A desktop goes one way, but for pausing: a state that was told before the known one is an old word, replayed or overtaken. */
+/** A desktop goes one way, but for pausing: a state that was reported before the known one is out of date, replayed or overtaken. */
 export function isNewer(told: DesktopState, known: DesktopState): boolean {
   return (told === "ready" && known === "paused") || order.indexOf(told) >= order.indexOf(known);
 }

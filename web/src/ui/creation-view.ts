@@ -5,7 +5,7 @@ import { icon } from "./icons.js";
 import { phasesOf, progressOf, runningStep, stepTitle, type Phase } from "./steps.js";
 import { base } from "./styles.js";
 
-/** A desktop on its way: the bar, the step that runs, and how long each finished one took. */
+/** A desktop that is being created: the bar, the step that runs, and how long each finished one took. */
 export class CreationView extends LitElement {
   static override properties = { desktop: { attribute: false }, steps: { attribute: false }, online: { type: Boolean } };
   declare desktop: Desktop | null;
@@ -173,7 +173,7 @@ export class CreationView extends LitElement {
         this.online
           ? html`<div class="now" role="status" aria-live="polite" data-testid="step-name">${now}…</div>`
           : html`<div class="now away" role="status" data-testid="server-away">
-              The server does not answer; this goes on as soon as it does.
+              The server does not answer; this continues as soon as it does.
             </div>`
       }
       <ol class="phases" data-testid="phases">

@@ -57,14 +57,14 @@ export class PausedSign extends LitElement {
       this.dispatchEvent(new CustomEvent("resumed"));
     } catch (error) {
       const { reason, message } = asError(error);
-      // Somebody else was faster; the page is about to learn it.
+      // Another page was faster; this one is about to learn it.
       if (reason !== "wrong-state") this.problem = message;
     } finally {
       this.busy = false;
     }
   }
 
-  // The API gives no reason for a pause. But a desktop that has a viewer is never paused for being idle, so somebody asked for this one.
+  // The API gives no reason for a pause. But a desktop that has a viewer is never paused for being idle, so this one was paused on request.
   override render(): TemplateResult {
     return html`<section class="card" role="status">
       <h2>This desktop is paused</h2>

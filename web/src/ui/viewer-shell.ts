@@ -247,7 +247,7 @@ export class ViewerShell extends LitElement {
         ${this.#tool("latency", "Latency", "latency", () => this.#prefer({ latency: !latency }), latency)}
         ${this.#tool("egress", "Egress", "egress", () => this.#toggle("egress"), this.panel === "egress")}
         ${this.#tool("log", "Log", "log", () => this.#toggle("log"), this.panel === "log")}
-        ${this.desktop.canFork ? this.#tool("fork", "Fork: a second desktop goes on from here", "fork", () => void this.#fork()) : nothing}
+        ${this.desktop.canFork ? this.#tool("fork", "Fork: a second desktop continues from here", "fork", () => void this.#fork()) : nothing}
         ${this.#tool("fullscreen", this.fullscreen ? "Leave full screen" : "Full screen", "fullscreen", () => void this.#toggleFullscreen(), this.fullscreen)}
         <button class="quiet square danger" title="Destroy" aria-label="Destroy" data-testid="destroy" @click=${() => void this.#destroy()}>
           ${icon("trash")}

@@ -3,7 +3,7 @@ import type { Warning } from "../api/types.js";
 const titles: Record<string, string> = {
   "scratch-full": "disk nearly full",
   "disk-full": "server’s disk nearly full",
-  halted: "stands still",
+  halted: "halted",
 };
 
 /** In a word or three, for a chip. */

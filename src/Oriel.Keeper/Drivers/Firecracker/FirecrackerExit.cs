@@ -13,7 +13,7 @@ internal static class FirecrackerExit
     private const int Killed = 137;
 
     /// <param name="outOfMemory">The kernel has killed a process of the machine's cgroup for want of memory.</param>
-    /// <param name="words">The last that the VMM said; told where it had a say in its end.</param>
+    /// <param name="words">The last that the VMM said; reported where it explains its end.</param>
     public static GuestExit Judge(int exitCode, bool outOfMemory, string? words = null)
     {
         var exit =

@@ -25,7 +25,7 @@ internal sealed class FirecrackerGuest(
 
     public bool CanFork => true;
 
-    /// <summary>Where it fails the guest goes on.</summary>
+    /// <summary>If it fails, the guest continues.</summary>
     public Task SnapshotAsync(CancellationToken cancellationToken) =>
         OneAtATimeAsync(() => WriteAsync(snapshot!, goesOn: false, cancellationToken), cancellationToken);
 
@@ -72,7 +72,7 @@ internal sealed class FirecrackerGuest(
         {
             if (machine.Ended.IsCompleted)
             {
-                // Nothing is left to go on, and why is told already.
+                // Nothing is left to resume, and the reason is reported already.
             }
             else if (goesOn || (!isWhole && !_paused))
             {

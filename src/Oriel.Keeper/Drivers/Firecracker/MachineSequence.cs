@@ -61,7 +61,7 @@ internal static class MachineSequence
             ResumeVm: false,
             spec.Tap is { } tap ? [new NetworkOverride(Interface, tap)] : null,
             spec.VsockPath is { } path ? new VsockOverride(path) : null,
-            // Without it the guest's clock goes on from the snapshot until the configure handshake sets it.
+            // Without it the guest's clock continues from the snapshot's time until the configure handshake sets it.
             capabilities.ClockRealtime
                 ? true
                 : null

@@ -45,7 +45,7 @@ internal sealed record MachineSpec(
     Vsock? Vsock = null
 );
 
-/// <param name="ResumeVm">False: it stays paused, so that somebody may look first.</param>
+/// <param name="ResumeVm">False: it stays paused, so that it can be inspected first.</param>
 /// <param name="Tap">Null: the tap has the name that the snapshot knows.</param>
 /// <param name="VsockPath">Null: there is none, or it has the path that the snapshot knows.</param>
 internal sealed record RestoreSpec(bool ResumeVm = true, string? Tap = null, string? VsockPath = null);

@@ -33,7 +33,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
     /// </summary>
     private static readonly TimeSpan KernelPatience = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a machine that stands still for want of room on this host waits for the next look.</summary>
+    /// <summary>How often the host's disk is looked at again while a machine is halted for want of room.</summary>
     private static readonly TimeSpan HaltPause = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan DisksDeadline = TimeSpan.FromSeconds(15);

@@ -60,7 +60,7 @@ internal sealed class QemuGuest(
         return qmp.ExecuteAsync(paused ? "stop" : "cont", cancellationToken);
     }
 
-    public Task FollowHaltsAsync(Action<bool> told, CancellationToken cancellationToken) => halts.FollowAsync(told, cancellationToken);
+    public Task FollowHaltsAsync(Action<bool> report, CancellationToken cancellationToken) => halts.FollowAsync(report, cancellationToken);
 
     internal static GuestExit ExitOf(int exitCode, string? shutdownReason, bool outOfMemory) =>
         SignalExit.Judge(exitCode, outOfMemory, "QEMU")

@@ -14,27 +14,27 @@ internal sealed class QemuHalts(QmpClient qmp, Func<long> room, TimeSpan between
 
     private volatile bool _isPaused;
 
-    /// <summary>Somebody has paused it, and will have it go on: this does not.</summary>
+    /// <summary>It was paused on request, and whoever asked will resume it: this does not.</summary>
     public bool IsPaused
     {
         set => _isPaused = value;
     }
 
     /// <summary>Ends by cancellation, or with QEMU.</summary>
-    /// <param name="told">Gets true when the machine stands still, and false when it goes on.</param>
-    public async Task FollowAsync(Action<bool> told, CancellationToken cancellationToken)
+    /// <param name="report">Gets true when the machine is halted, and false when it runs again.</param>
+    public async Task FollowAsync(Action<bool> report, CancellationToken cancellationToken)
     {
         try
         {
             while (await qmp.Halts.WaitToReadAsync(cancellationToken))
             {
-                told(true);
+                report(true);
                 while (qmp.Halts.TryRead(out _))
                 {
                     await GoOnAsync(cancellationToken);
                 }
 
-                told(false);
+                report(false);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)

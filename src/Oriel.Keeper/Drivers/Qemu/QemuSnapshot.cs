@@ -18,7 +18,7 @@ internal static class QemuSnapshot
 
     private const string IgnoreShared = """{"capabilities":[{"capability":"x-ignore-shared","state":true}]}""";
 
-    /// <summary>Bytes a second: as fast as the file takes them, since the guest stands still meanwhile.</summary>
+    /// <summary>Bytes a second: as fast as the file takes them, since the guest is halted meanwhile.</summary>
     private const string Unhindered = """{"max-bandwidth":1000000000000}""";
 
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(5);

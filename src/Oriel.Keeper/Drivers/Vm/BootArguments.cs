@@ -6,7 +6,7 @@ namespace Oriel.Keeper.Drivers.Vm;
 internal static class BootArguments
 {
     /// <summary>
-    /// A kernel that panics resets the machine at once, which ends the VMM. The last words are for the initramfs: the kernel hands what it
+    /// A kernel that panics resets the machine immediately, which ends the VMM. The last words are for the initramfs: the kernel hands what it
     /// does not know on as variables. The disks are found in the order in which the driver gives them: root, scratch, config.
     /// </summary>
     public const string Common =

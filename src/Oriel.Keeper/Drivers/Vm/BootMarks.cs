@@ -3,7 +3,7 @@ using Oriel.Keeper.Logs;
 namespace Oriel.Keeper.Drivers.Vm;
 
 /// <summary>
-/// How far a guest has come, told by the initramfs on its console (src/Oriel.Images/Disks/init). The guest could say anything; it would
+/// How far a guest has come, reported by the initramfs on its console (src/Oriel.Images/Disks/init). The guest could say anything; it would
 /// only deceive its own start.
 /// </summary>
 internal sealed class BootMarks : IDisposable

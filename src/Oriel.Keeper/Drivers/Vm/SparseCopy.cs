@@ -15,7 +15,7 @@ internal static class SparseCopy
 
         if (new FileInfo(to) is not { Exists: true } copy || copy.Length != new FileInfo(from).Length)
         {
-            throw new IOException($"cp told of no error and did not make {to} whole");
+            throw new IOException($"cp reported no error and did not make {to} whole");
         }
     }
 }

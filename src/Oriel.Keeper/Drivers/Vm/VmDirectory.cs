@@ -169,7 +169,7 @@ internal sealed class VmDirectory
         }
     }
 
-    /// <summary>Copies the disk of a machine that stands still into the snapshot that the rest of it is in already.</summary>
+    /// <summary>Copies the disk of a halted machine into the snapshot that the rest of it is in already.</summary>
     /// <exception cref="IOException">The disk is full.</exception>
     public Task CompleteAsync(SnapshotDirectory snapshot, CancellationToken cancellationToken) =>
         SparseCopy.MakeAsync(DiskPath, snapshot.Scratch, cancellationToken);

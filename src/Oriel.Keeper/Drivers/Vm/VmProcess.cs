@@ -21,7 +21,7 @@ internal static class VmProcess
 
     /// <summary>Its output is what the VMM prints. The supplementary groups stay, as one of them may be that of /dev/kvm.</summary>
     /// <param name="directory">Entered before the powers are given up: its path need not be open to the VMM's user.</param>
-    /// <param name="state">Of the machine that it goes on from; null = it has none to read, or reads it by itself.</param>
+    /// <param name="state">Of the machine that it is restored from; null = it has none to read, or reads it by itself.</param>
     /// <exception cref="InvalidOperationException">The program is not installed.</exception>
     public static ProcessStartInfo StartInfo(
         string directory,

@@ -1,7 +1,7 @@
 namespace Oriel.Screen.Codecs.H264;
 
 /// <summary>
-/// How far apart frames come of late, by their timestamps: slow to grow, so that a few frames of a quick run are not too large.
+/// How far apart frames have come recently, by their timestamps: slow to grow, so that a few frames of a quick run are not too large.
 /// </summary>
 internal sealed class FrameIntervals(int maxFps)
 {

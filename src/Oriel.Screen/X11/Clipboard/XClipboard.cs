@@ -50,7 +50,7 @@ public sealed unsafe class XClipboard : IDisposable
 
     public int Descriptor => _x.Descriptor;
 
-    /// <summary>When to call <see cref="ReadEvents"/> at the latest, to give up transfers that stand still; negative = never.</summary>
+    /// <summary>When to call <see cref="ReadEvents"/> at the latest, to give up transfers that stall; negative = never.</summary>
     public long DeadlineUs =>
         _fetch.DeadlineUs < 0 ? _offers.DeadlineUs
         : _offers.DeadlineUs < 0 ? _fetch.DeadlineUs

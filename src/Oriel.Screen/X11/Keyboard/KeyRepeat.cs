@@ -26,6 +26,6 @@ internal sealed class KeyRepeat
     /// <summary>The session's settings daemon sets the delay when it starts, and a person may with xset(1).</summary>
     internal bool IsChangedBy(in XEvent e) => e.Type == _eventBase && e.XkbType == ControlsNotify;
 
-    /// <summary>Of no effect, and told to nobody, where it is so already.</summary>
+    /// <summary>Does nothing, and notifies nobody, where it is so already.</summary>
     internal void LeaveToTheViewer() => _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, Xlib.CoreKeyboard, LongestMs, LongestMs);
 }

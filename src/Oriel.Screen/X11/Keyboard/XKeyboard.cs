@@ -151,7 +151,7 @@ internal sealed unsafe class XKeyboard
         foreach (var (keycode, shift) in _layout.Find(character))
         {
             var wanted = shift ? state | ShiftMask : state & ~ShiftMask;
-            // A Shift that somebody holds is not lifted for one character: a spare key has it on both levels.
+            // A Shift that is held is not lifted for one character: a spare key has it on both levels.
             if ((shift || (state & ShiftMask) == 0) && Gives(keycode, wanted, character))
             {
                 return (keycode, shift);

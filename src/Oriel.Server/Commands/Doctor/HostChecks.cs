@@ -20,7 +20,7 @@ internal static class HostChecks
     /// <summary>Long enough for a busy host; a nested KVM that hangs in KVM_RUN hangs for good.</summary>
     private static readonly TimeSpan KvmDeadline = TimeSpan.FromSeconds(10);
 
-    /// <param name="proc">Where the mounts and the group of this process are told.</param>
+    /// <param name="proc">The directory that lists the mounts and the group of this process.</param>
     public static DoctorFinding Cgroup(string proc = "/proc/self")
     {
         const string Name = "cgroup v2 delegation";
@@ -120,7 +120,7 @@ internal static class HostChecks
             : $"{Meanwhile}: this machine's KVM runs no guest (it may be a guest itself, whose host allows no nested virtualisation)";
     }
 
-    /// <summary>Where the firmware is by which machines start is told by QEMU itself.</summary>
+    /// <summary>QEMU itself says where the firmware is that machines start from.</summary>
     public static async Task<DoctorFinding> QemuAsync(CancellationToken cancellationToken)
     {
         const string Name = "qemu-system-x86_64";
