@@ -132,6 +132,28 @@ public sealed class GuestTests(Ring ring)
         Assert.Equal(("route\n", ""), (output["stdout"]!.GetValue<string>(), output["stderr"]!.GetValue<string>()));
     }
 
+    [Fact]
+    public async Task Namespaces_MadeByAContainersRoot_AreBounded()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var unshare = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 97 : 272;
+
+        // CLONE_NEWUTS, each kept by a descriptor; then what stopped it.
+        var script = $$"""
+            my @kept;
+            while (@kept < 2000) {
+                if (syscall({{unshare}}, 0x4000000) != 0) { print "errno ", $! + 0, "\n"; last; }
+                open(my $namespace, "<", "/proc/self/ns/uts") or last;
+                push @kept, $namespace;
+            }
+            print scalar(@kept) <= 512 ? "bounded\n" : "not bounded\n";
+            """;
+        var (code, said, error) = await ring.Server.ShellAsync(id, $"sudo perl -e '{script}'");
+
+        Assert.True(code == 0 && said == "errno 28\nbounded\n", $"{code} {said}{error}");
+    }
+
     [Theory]
     [InlineData("{}", "command")]
     [InlineData("{\"command\":\"\"}", "command")]

@@ -66,6 +66,7 @@ internal sealed class ContainerDriver : IDriver
     /// <summary>All that is needed to run, but not to keep: in memory, in this mount namespace only, gone with the keeper.</summary>
     public void PrepareMounts()
     {
+        NamespaceLimits.Apply();
         Directory.CreateDirectory(_work);
         Mounts.Mount("tmpfs", _work, "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=0700,size=4m");
         Directory.CreateDirectory(_sys);
