@@ -28,6 +28,7 @@ public static class RequestReasons
     public const string TokenUnknown = "token-unknown";
     public const string TooLarge = "too-large";
     public const string TooManyAttempts = "too-many-attempts";
+    public const string TooManyCommands = "too-many-commands";
     public const string TooManyDesktops = "too-many-desktops";
     public const string TooManyViewers = "too-many-viewers";
     public const string UnsupportedMediaType = "unsupported-media-type";

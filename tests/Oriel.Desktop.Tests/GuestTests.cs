@@ -198,6 +198,48 @@ public sealed class GuestTests(Ring ring)
     }
 
     [Fact]
+    public async Task Exec_WithATimeoutBelowAMillisecond_IsEndedNotUnlimited()
+    {
+        SkipUnlessPrepared();
+        var result = await ExecAsync(
+            new
+            {
+                command = "/usr/bin/tail",
+                args = new[] { "-f", "/dev/null" },
+                timeout = 0.0005,
+            }
+        );
+
+        Assert.True(result["timedOut"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task Exec_MoreAtOnceThanTheGuestTakes_Is429AndWorksAgain()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        using var enough = new CancellationTokenSource();
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(Token, enough.Token);
+        var tails = Enumerable
+            .Range(0, 80)
+            .Select(_ =>
+                ring.Server.Api.PostAsJsonAsync(
+                    $"/api/desktops/{id}/exec",
+                    new { command = "/usr/bin/tail", args = new[] { "-f", "/dev/null" } },
+                    either.Token
+                )
+            )
+            .ToList();
+        using var refused = await await Task.WhenAny(tails);
+        var problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(Token))!;
+        await enough.CancelAsync();
+        await Task.WhenAll(tails).ContinueWith(static _ => { }, TaskScheduler.Default);
+
+        Assert.Equal((429, "too-many-commands"), ((int)refused.StatusCode, problem["reason"]!.GetValue<string>()));
+        Assert.NotNull(refused.Headers.RetryAfter);
+    }
+
+    [Fact]
     public async Task Exec_MoreOutputThanIsKept_IsTruncatedAndSaysSo()
     {
         SkipUnlessPrepared();

@@ -121,6 +121,7 @@ internal sealed record TemplateEntry(
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
     RespectRequiredConstructorParameters = true,
     RespectNullableAnnotations = true
 )]

@@ -53,18 +53,6 @@ internal static class SessionEndpoints
             return Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.CrossSite, "Sign-in must come from this server's own page.");
         }
 
-        if (!limiter.MayTry(address))
-        {
-            context.Response.Headers.RetryAfter = ((int)SignInLimiter.Refill.TotalSeconds).ToString(
-                System.Globalization.CultureInfo.InvariantCulture
-            );
-            return Problems.Of(
-                StatusCodes.Status429TooManyRequests,
-                RequestReasons.TooManyAttempts,
-                "Too many failed sign-ins; wait a little."
-            );
-        }
-
         var (request, problem) = await JsonBody.ReadAsync(context, AuthJsonContext.Default.SignInRequest);
         if (request is null)
         {
@@ -73,7 +61,19 @@ internal static class SessionEndpoints
 
         if (await tokens.SignInAsync(request.Token ?? "", context.RequestAborted) is not { } session)
         {
-            limiter.Failed(address);
+            // Asked only after the token: who fails on purpose must not lock out whoever shares the address.
+            if (!limiter.MayFail(address))
+            {
+                context.Response.Headers.RetryAfter = ((int)SignInLimiter.Refill.TotalSeconds).ToString(
+                    System.Globalization.CultureInfo.InvariantCulture
+                );
+                return Problems.Of(
+                    StatusCodes.Status429TooManyRequests,
+                    RequestReasons.TooManyAttempts,
+                    "Too many failed sign-ins; wait a little."
+                );
+            }
+
             return Problems.Of(
                 StatusCodes.Status401Unauthorized,
                 RequestReasons.BadToken,
@@ -113,7 +113,8 @@ internal sealed record SessionResponse(bool SignedIn, string Version, int MaxDes
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false
 )]
 [JsonSerializable(typeof(SignInRequest))]
 [JsonSerializable(typeof(SessionResponse))]

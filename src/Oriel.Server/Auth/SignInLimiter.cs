@@ -14,17 +14,17 @@ public sealed class SignInLimiter(TimeProvider clock)
     private const int MaxAddresses = 10_000;
     private readonly ConcurrentDictionary<IPAddress, (double Left, DateTimeOffset At)> _left = new();
 
-    /// <summary>False when the address has failed too often lately.</summary>
-    public bool MayTry(IPAddress address) => Left(address) >= 1;
-
-    public void Failed(IPAddress address)
+    /// <summary>Counts one failure; false when the address has failed too often recently.</summary>
+    public bool MayFail(IPAddress address)
     {
         if (_left.Count > MaxAddresses)
         {
             _left.Clear();
         }
 
-        _left[address] = (Math.Max(0, Left(address) - 1), clock.GetUtcNow());
+        var left = Left(address);
+        _left[address] = (Math.Max(0, left - 1), clock.GetUtcNow());
+        return left >= 1;
     }
 
     private double Left(IPAddress address) =>

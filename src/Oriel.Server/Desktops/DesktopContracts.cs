@@ -128,7 +128,8 @@ internal sealed record EgressResponse(
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false
 )]
 [JsonSerializable(typeof(CreateDesktopRequest))]
 [JsonSerializable(typeof(ForkDesktopRequest))]

@@ -28,7 +28,8 @@ internal static class GuestEndpoints
             .ProducesProblem(409)
             .ProducesProblem(410)
             .ProducesProblem(413)
-            .ProducesProblem(415);
+            .ProducesProblem(415)
+            .ProducesProblem(429);
         group
             .MapPut("/files", PutFileAsync)
             .WithName("PutFile")
@@ -73,12 +74,23 @@ internal static class GuestEndpoints
                     return problem!;
                 }
 
-                return ExecRun.Check(request) is { } error
-                    ? Problems.BadRequest(error)
-                    : Results.Json(
+                if (ExecRun.Check(request) is { } error)
+                {
+                    return Problems.BadRequest(error);
+                }
+
+                try
+                {
+                    return Results.Json(
                         await ExecRun.RunAsync(agent, request, context.RequestAborted),
                         DesktopsApiJsonContext.Default.ExecResponse
                     );
+                }
+                catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
+                {
+                    context.Response.Headers.RetryAfter = "1";
+                    return Problems.Of(StatusCodes.Status429TooManyRequests, RequestReasons.TooManyCommands, e.Status.Detail);
+                }
             }
         );
 
@@ -269,7 +281,8 @@ internal static class ExecRun
             Command = request.Command,
             Cwd = request.Cwd ?? "",
             User = request.User ?? "",
-            TimeoutMs = (long)((request.Timeout ?? DefaultTimeout) * 1000),
+            // Rounded up: the agent takes 0 for "none".
+            TimeoutMs = (long)Math.Ceiling((request.Timeout ?? DefaultTimeout) * 1000),
         };
         start.Args.AddRange(request.Args ?? []);
         foreach (var (name, value) in request.Env ?? new Dictionary<string, string>())

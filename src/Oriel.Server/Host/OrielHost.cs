@@ -226,6 +226,7 @@ internal sealed class OrielHost : IAsyncDisposable
     private void Map(WebApplication app)
     {
         app.UseExceptionHandler();
+        app.UseHeadRequests();
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.FromSeconds(20) });
         app.UseMiddleware<RequestGuard>();
 

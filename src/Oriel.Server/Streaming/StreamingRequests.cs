@@ -17,7 +17,7 @@ internal sealed record AnswerResponse(string Viewer, SessionDescription Answer, 
 /// <summary>Either the page's answer to the server's offer (with its viewer), or an offer of the page's own.</summary>
 internal sealed record AnswerRequest(string? Viewer, SessionDescription? Answer, SessionDescription? Offer);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, MaxDepth = 8)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, MaxDepth = 8, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(OfferResponse))]
 [JsonSerializable(typeof(AnswerResponse))]
 [JsonSerializable(typeof(AnswerRequest))]

@@ -145,6 +145,12 @@ public sealed class AccessTests
         // Who fails on purpose does not lock out the holder of the token behind the same address.
         using var held = await server.Api.GetAsync("/api/desktops", Token);
         Assert.Equal(HttpStatusCode.OK, held.StatusCode);
+        using var owner = await server.Anonymous.PostAsJsonAsync(
+            "/api/session",
+            new { token = await server.Host.NewSignInAsync(Token) },
+            Token
+        );
+        Assert.Equal(HttpStatusCode.NoContent, owner.StatusCode);
     }
 
     [Fact]

@@ -123,6 +123,62 @@ public sealed class ApiTableTests
         }
     }
 
+    [Theory]
+    [InlineData("/health/live")]
+    [InlineData("/health/ready")]
+    [InlineData("/api/session")]
+    [InlineData("/api/desktops")]
+    [InlineData("/api/desktops/{id}")]
+    [InlineData("/api/desktops/{id}/egress")]
+    [InlineData("/api/desktops/{id}/log")]
+    [InlineData("/api/desktops/d-zzzzzzzzzz")]
+    [InlineData("/api/images")]
+    [InlineData("/api/templates")]
+    [InlineData("/openapi/v1.json")]
+    [InlineData("/metrics")]
+    public async Task Head_OfWhateverCanBeRead_IsGetWithoutItsContent(string path)
+    {
+        await using var server = await TestServer.StartAsync();
+        path = path.Replace("{id}", (await server.CreateAsync())["id"]!.GetValue<string>(), StringComparison.Ordinal);
+        using var get = await server.Api.GetAsync(path, Token);
+        using var request = new HttpRequestMessage(HttpMethod.Head, path);
+        using var head = await server.Api.SendAsync(request, Token);
+
+        Assert.Equal((get.StatusCode, get.Content.Headers.ContentType), (head.StatusCode, head.Content.Headers.ContentType));
+        Assert.Empty(await head.Content.ReadAsByteArrayAsync(Token));
+    }
+
+    [Fact]
+    public async Task Head_OfTheEvents_EndsWithItsHead()
+    {
+        await using var server = await TestServer.StartAsync();
+        var id = (await server.CreateAsync())["id"]!.GetValue<string>();
+        using var request = new HttpRequestMessage(HttpMethod.Head, $"/api/desktops/{id}/events");
+        using var head = await server.Api.SendAsync(request, Token);
+
+        Assert.Equal((HttpStatusCode.OK, "text/event-stream"), (head.StatusCode, head.Content.Headers.ContentType?.MediaType));
+    }
+
+    [Theory]
+    [InlineData("POST", "/api/desktops", """{"name":"a","name":"b"}""")]
+    [InlineData("POST", "/api/desktops", """{"egress":{"mode":"none","mode":"internet"}}""")]
+    [InlineData("POST", "/api/desktops", """{"env":{"A":"1","A":"2"}}""")]
+    [InlineData("PUT", "/api/desktops/{id}/egress", """{"mode":"none","mode":"internet"}""")]
+    [InlineData("POST", "/api/session", """{"token":"a","token":"b"}""")]
+    [InlineData("POST", "/api/desktops/{id}/webrtc/answer", """{"offer":{"sdp":"a","sdp":"b"}}""")]
+    public async Task Body_WithADoubledName_IsRefused(string method, string path, string body)
+    {
+        await using var server = await TestServer.StartAsync();
+        path = path.Replace("{id}", (await server.CreateAsync())["id"]!.GetValue<string>(), StringComparison.Ordinal);
+        using var request = new HttpRequestMessage(new HttpMethod(method), path)
+        {
+            Content = new StringContent(body, Encoding.UTF8, "application/json"),
+        };
+        using var response = await server.Api.SendAsync(request, Token);
+
+        Assert.Equal((HttpStatusCode.BadRequest, "bad-request"), await ReasonAsync(response));
+    }
+
     [Fact]
     public async Task Create_OfAnotherMediaType_Is415()
     {

@@ -48,11 +48,16 @@ form?.addEventListener("submit", (event) => {
   if (token !== "") void signIn(token);
 });
 
-const given = tokenFrom(location.hash, location.search);
-if (given) {
+/** False where the address holds no token. */
+function signInByAddress(): boolean {
+  const given = tokenFrom(location.hash);
+  if (!given) return false;
   // Out of the address bar and the history before anything else happens with it.
   history.replaceState(null, "", location.pathname + (wanted === null ? "" : `?return=${encodeURIComponent(wanted)}`));
   void signIn(given);
-} else {
-  field?.focus();
+  return true;
 }
+
+if (!signInByAddress()) field?.focus();
+// A sign-in address that is pasted into this very tab changes the fragment alone: the page is not loaded again.
+addEventListener("hashchange", signInByAddress);

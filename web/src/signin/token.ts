@@ -1,6 +1,6 @@
-/** The one-time token of a sign-in address: in the fragment (which no server or log sees) or, from hand-made links, in the query. */
-export function tokenFrom(hash: string, search: string): string | null {
-  return new URLSearchParams(hash.replace(/^#/, "")).get("token") ?? new URLSearchParams(search).get("token");
+/** The one-time token of a sign-in address: in the fragment, which no server or log sees. */
+export function tokenFrom(hash: string): string | null {
+  return new URLSearchParams(hash.replace(/^#/, "")).get("token");
 }
 
 /** Where to go after signing in: the page that was left, if it is one of ours. */
