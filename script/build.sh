@@ -12,7 +12,7 @@ source_hash() {
     )
 }
 
-npm_install() { (cd "$root/web" && npm ci --no-audit --no-fund --loglevel=error); }
+npm_install() { (cd "$root/web" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
 install_web_packages() {
     [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" npm_install
 }
