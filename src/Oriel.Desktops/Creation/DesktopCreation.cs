@@ -29,7 +29,7 @@ internal sealed class DesktopCreation(
     private readonly StepRunner _steps = new(reports, context.Clock);
 
     /// <summary>To ready, and then for as long as it is.</summary>
-    /// <param name="barrier">Where it waits for somebody to claim it; null = it is somebody's already.</param>
+    /// <param name="barrier">Where it waits to be claimed; null = it is claimed already.</param>
     /// <exception cref="StepFailedException">It cannot be made, or ended while it waited, or its session ended; the desktop is to be taken
     /// down.</exception>
     public async Task RunAsync(Origin origin, ClaimBarrier? barrier, CancellationToken cancellationToken)

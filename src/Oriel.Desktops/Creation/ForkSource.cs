@@ -12,7 +12,7 @@ namespace Oriel.Desktops.Creation;
 
 /// <summary>A running desktop that another is to be a copy of.</summary>
 /// <param name="desktop">As it is now.</param>
-/// <param name="agent">The link to its agent; null when it is on its way out.</param>
+/// <param name="agent">The link to its agent; null when it is ending.</param>
 /// <param name="copy">Has memory, devices and disk copied into an empty directory; the guest is paused meanwhile.</param>
 internal sealed class ForkSource(
     Func<DesktopSnapshot> desktop,
@@ -49,7 +49,7 @@ internal sealed class ForkSource(
 
     /// <summary>
     /// What the copy must show as well: each file and variable that was proven when this one became ready, as they are now, and its
-    /// windows. What somebody has removed since, or changed for some observers only, is not expected.
+    /// windows. What has been removed since, or changed for some observers only, is not expected.
     /// </summary>
     /// <exception cref="Grpc.Core.RpcException">The agent does not answer.</exception>
     public async Task<Expectation> ObserveAsync(CancellationToken cancellationToken)

@@ -24,5 +24,5 @@ internal abstract record Origin
 
 /// <summary>Where a desktop waits that is nobody's yet: its session up, both windows there, nothing of anybody in it.</summary>
 /// <param name="Reached">Called when it is there.</param>
-/// <param name="Claimed">What is asked of it, once somebody has claimed it.</param>
+/// <param name="Claimed">What is asked of it, once it has been claimed.</param>
 internal sealed record ClaimBarrier(Action Reached, Task<DesktopSpec> Claimed);

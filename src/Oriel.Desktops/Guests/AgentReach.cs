@@ -8,7 +8,7 @@ internal static class AgentReach
 {
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(25);
 
-    /// <param name="linkOf">Null when the desktop is on its way out.</param>
+    /// <param name="linkOf">Null when the desktop is ending.</param>
     public static async Task<AgentConnection> WaitAsync(
         Func<AgentLink?> linkOf,
         StepProgress progress,

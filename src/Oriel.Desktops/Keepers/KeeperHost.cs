@@ -7,7 +7,7 @@ namespace Oriel.Desktops.Keepers;
 public interface IKeeperHost
 {
     /// <summary>Room for bundles below this directory, in bytes.</summary>
-    /// <exception cref="IOException">It cannot be told.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
     long FreeBytes(string directory);
 
     /// <summary>
@@ -15,7 +15,7 @@ public interface IKeeperHost
     /// </summary>
     Task StartAsync(KeeperSpec spec, CancellationToken cancellationToken);
 
-    /// <summary>Ends a keeper at once, with everything in its namespaces. Nothing happens when it does not live.</summary>
+    /// <summary>Kills a keeper, with everything in its namespaces. Nothing happens when it does not live.</summary>
     Task KillAsync(Bundle bundle, CancellationToken cancellationToken);
 
     /// <summary>Removes a bundle directory, also what belongs to subordinate user ids. Its keeper must have ended.</summary>

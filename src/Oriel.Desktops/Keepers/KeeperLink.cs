@@ -31,14 +31,14 @@ internal sealed class KeeperLink(Bundle bundle, TimeProvider clock, ILogger logg
     /// <summary>Completes when the keeper's process is no more; never faults.</summary>
     public Task<KeeperEnd> Ended => _ended.Task;
 
-    /// <summary>Begins to read; returns at once.</summary>
+    /// <summary>Begins to read; returns immediately.</summary>
     /// <param name="handler">Called for each event in turn; must not block for long.</param>
     public void Start(Action<KeeperEvent> handler) => _reading = Task.Run(() => ReadAsync(handler));
 
     /// <summary>Sends a command and waits for its answer.</summary>
     /// <param name="command">Made with the id that it gets.</param>
     /// <param name="deadline"><see cref="Timeout.InfiniteTimeSpan"/> for none. An answer that comes later is nobody's: what it changed is
-    /// told by events.</param>
+    /// reported by events.</param>
     /// <returns>Why it was not done, as far as is known; null = it was.</returns>
     public async Task<string?> AskAsync(Func<long, KeeperCommand> command, TimeSpan deadline, CancellationToken cancellationToken)
     {

@@ -17,7 +17,7 @@ internal static class KeeperLiveness
         && entry.StartTicks == identity.StartTicks
         && entry.State is not ('Z' or 'X');
 
-    /// <summary>Ends the keeper at once, and with it all of its desktop. Does nothing where it is not that process any more.</summary>
+    /// <summary>Kills the keeper, and with it all of its desktop. Does nothing where it is not that process any more.</summary>
     public static void Kill(KeeperIdentity identity)
     {
         try

@@ -75,7 +75,7 @@ public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset S
     private static readonly long MaxAtUs = (DateTimeOffset.MaxValue - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     /// <summary>As another process tells it, which may be wrong or hostile: times are clamped (at most a day), texts cut.</summary>
-    /// <param name="atUs">When it was told, in microseconds since 1970.</param>
+    /// <param name="atUs">When it was reported, in microseconds since 1970.</param>
     internal static StepSnapshot Of(string name, StepState state, long atUs, long elapsedUs, string? detail)
     {
         var elapsed = Math.Clamp(elapsedUs, 0, MaxElapsedUs);

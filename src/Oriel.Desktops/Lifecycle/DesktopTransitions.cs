@@ -24,11 +24,11 @@ public static class DesktopTransitions
     /// <summary>True while the desktop holds resources of the host.</summary>
     public static bool IsLive(DesktopState state) => state is not DesktopState.Destroyed;
 
-    /// <summary>True until the desktop was ready for the first time, or is on its way out.</summary>
+    /// <summary>True until the desktop was ready for the first time, or is ending.</summary>
     public static bool IsBeingCreated(DesktopState state) =>
         state is DesktopState.Creating or DesktopState.Booting or DesktopState.Configuring;
 
-    /// <summary>True while the desktop counts against the most that may exist at once.</summary>
+    /// <summary>True while the desktop counts against the most that may exist at the same time.</summary>
     public static bool Counts(DesktopState state) =>
         state is not (DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed);
 

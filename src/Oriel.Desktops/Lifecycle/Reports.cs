@@ -26,10 +26,10 @@ internal sealed class Reports(
     /// <summary>One line of the desktop's log.</summary>
     public void Log(string line) => log(line);
 
-    /// <summary>Ends the desktop because something went wrong; without effect when it is on its way out already.</summary>
+    /// <summary>Ends the desktop because something went wrong; without effect when it is ending already.</summary>
     public void Fail(DesktopReason reason) => fail(reason);
 
-    /// <summary>The creation has come a state further. Returns once the desktop is in that state, or on its way out.</summary>
+    /// <summary>The creation has come a state further. Returns once the desktop is in that state, or ending.</summary>
     public Task AdvanceAsync(DesktopVerb verb, CancellationToken cancellationToken) => advance(verb, null, cancellationToken);
 
     /// <summary>The desktop is ready. Returns once that is stored.</summary>

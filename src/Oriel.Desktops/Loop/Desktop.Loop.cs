@@ -85,7 +85,7 @@ public sealed partial class Desktop
         await FollowMachineAsync();
     }
 
-    /// <summary>Before anybody hears of it: what is told to be ready is so for the next server too, whenever this one ends.</summary>
+    /// <summary>Stored before it is reported: what is reported ready is so for the next server too, whenever this one ends.</summary>
     private async Task StoreReadinessAsync(VerbMessage message, DesktopState next)
     {
         if (message.Verb == DesktopVerb.Prove && !_unclaimed)

@@ -35,7 +35,7 @@ public sealed partial class Desktop
         }
     }
 
-    /// <summary>A desktop on its way out does nothing else any more.</summary>
+    /// <summary>A desktop that is ending does nothing else any more.</summary>
     private void RefuseWaiting()
     {
         while (_waiting.TryDequeue(out var message))
@@ -86,7 +86,7 @@ public sealed partial class Desktop
         }
         finally
         {
-            // Also where the change could not be stored: somebody waits for the answer.
+            // Also where the change could not be stored: a caller waits for the answer.
             Settle(done);
             AskNext();
         }

@@ -107,7 +107,7 @@ public sealed partial class Desktop : IAsyncDisposable
 
     internal Reports Reports { get; }
 
-    /// <summary>Notes that somebody uses the desktop; holds off the idle time-out.</summary>
+    /// <summary>Notes that the desktop is in use; holds off the idle time-out.</summary>
     public void Touch() => Interlocked.Exchange(ref _lastActivity, _context.Clock.GetUtcNow().UtcTicks);
 
     /// <summary>Wants the desktop gone. Returns once that is decided, not once it is done (<see cref="Destroyed"/>).</summary>
@@ -148,7 +148,7 @@ public sealed partial class Desktop : IAsyncDisposable
     public void Resized(int width, int height) => _inbox.Writer.TryWrite(new SizeMessage(width, height));
 
     /// <summary>
-    /// Lets go of the desktop without touching it: the keeper lives on for the next server. Idempotent; a desktop on its way out is
+    /// Lets go of the desktop without touching it: the keeper lives on for the next server. Idempotent; a desktop that is ending is
     /// taken down first.
     /// </summary>
     public async ValueTask DisposeAsync()
@@ -200,9 +200,9 @@ public sealed partial class Desktop : IAsyncDisposable
     /// <summary>Goes on with taking down what an earlier server began to take down.</summary>
     internal void ResumeTakedown() => Post(new TakedownMessage());
 
-    /// <summary>Makes an unclaimed desktop somebody's.</summary>
+    /// <summary>Claims a desktop that waits.</summary>
     /// <param name="become">What it is from now on, of what it was.</param>
-    /// <returns>False when it is on its way out.</returns>
+    /// <returns>False when it is ending.</returns>
     internal async Task<bool> ClaimAsync(Func<DesktopSnapshot, DesktopSnapshot> become, EgressPolicy policy)
     {
         var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -218,7 +218,7 @@ public sealed partial class Desktop : IAsyncDisposable
         return await done.Task;
     }
 
-    /// <summary>Ends the desktop because something went wrong; without effect when it is on its way out already.</summary>
+    /// <summary>Ends the desktop because something went wrong; without effect when it is ending already.</summary>
     internal void Fail(DesktopReason reason)
     {
         Post(

@@ -23,7 +23,7 @@ public sealed class CgroupDelegation
     /// <summary>
     /// The directory of the group that this process was given, whether or not a server has moved it into its leaf; null without cgroup v2.
     /// </summary>
-    /// <param name="proc">Where the mounts and the group of this process are told.</param>
+    /// <param name="proc">The directory that lists the mounts and the group of this process.</param>
     public static string? FindRoot(string proc = "/proc/self")
     {
         var mount = File.ReadLines(Path.Combine(proc, "mounts"))
@@ -111,7 +111,7 @@ public sealed class CgroupDelegation
     }
 
     /// <summary>
-    /// Kills what is still in the group and removes it. Somebody else may remove it too: systemd does with a scope whose last process has
+    /// Kills what is still in the group and removes it. Others may remove it too: systemd does with a scope whose last process has
     /// ended.
     /// </summary>
     internal static async Task RemoveAsync(string path)
@@ -147,7 +147,7 @@ public sealed class CgroupDelegation
     /// Removes the leaf that a server which has ended moved itself into, with no desktop left. Who removes it may have been put there too:
     /// a leaf is empty only then, and the group above takes a process only when it gives its children no controllers.
     /// </summary>
-    /// <param name="root">As <see cref="FindRoot"/> told of the server.</param>
+    /// <param name="root">As <see cref="FindRoot"/> found it for the server.</param>
     /// <returns>Whether it is gone: not where another server of this group lives, nor where root has made it.</returns>
     public static bool TryRemoveLeaf(string root)
     {

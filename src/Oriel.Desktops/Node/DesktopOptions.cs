@@ -11,11 +11,11 @@ public sealed class DesktopOptions
 
     public DesktopDriver Driver { get; init; } = DesktopDriver.Container;
 
-    /// <summary>Most desktops at once; those failed or on their way out do not count.</summary>
+    /// <summary>Most desktops at the same time; those that failed or are ending do not count.</summary>
     public int MaxDesktops { get; init; } = 8;
 
     /// <summary>
-    /// Most desktops that start at the same time, so that many at once come up one after the other instead of all too late.
+    /// Most desktops that start at the same time, so that many requests are served one after the other instead of all too late.
     /// </summary>
     public int MaxConcurrentBoots { get; init; } = Math.Max(2, Environment.ProcessorCount);
 

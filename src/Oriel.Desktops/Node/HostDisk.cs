@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Oriel.Desktops.Node;
 
 /// <summary>Whether there is room left where the desktops of this node lie.</summary>
-/// <param name="free">In bytes; throws <see cref="IOException"/> where it cannot be told.</param>
+/// <param name="free">In bytes; throws <see cref="IOException"/> where it cannot be measured.</param>
 internal sealed class HostDisk(Func<long> free)
 {
     /// <summary>A desktop's first minutes take some 100 MiB; with less than this, several at work are at the end soon.</summary>

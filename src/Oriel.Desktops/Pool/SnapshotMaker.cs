@@ -127,7 +127,7 @@ internal sealed class SnapshotMaker(GoldenSnapshots snapshots, TimeProvider cloc
     private sealed record Outlook(string? Refused, Failure? Failure);
 
     /// <summary>
-    /// Of which image none could be made, why, and until when its desktops boot without another try; sooner where somebody else has made
+    /// Of which image none could be made, why, and until when its desktops boot without another try; sooner where another server has made
     /// one.
     /// </summary>
     private sealed record Failure(string Digest, string Problem, DateTimeOffset Until);

@@ -13,7 +13,7 @@ namespace Oriel.Desktops.Pool;
 /// <summary>What warm desktops are made with.</summary>
 internal sealed record WarmParts(DesktopContext Desktops, CreationContext Creation, GoldenSnapshots Snapshots);
 
-/// <summary>A desktop on its way to the barrier, or waiting there for the one claim that makes it somebody's.</summary>
+/// <summary>A desktop that boots to the barrier, or waits there for the one claim.</summary>
 internal sealed class WarmDesktop
 {
     private readonly TaskCompletionSource _waits = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -27,7 +27,7 @@ internal sealed class WarmDesktop
         _clock = parts.Creation.Clock;
         (Template, _since) = (template, _clock.GetUtcNow());
 
-        // As a request that says nothing gets it, so that its session can stay as it is; and no way out before it is somebody's.
+        // As a request that says nothing gets it, so that its session can stay as it is; and no egress before it is claimed.
         var spec = DesktopSpec.Of(template) with
         {
             Egress = EgressPolicy.None,
@@ -55,7 +55,7 @@ internal sealed class WarmDesktop
         return _outcome.IsCompletedSuccessfully ? await _outcome : "The server stops.";
     }
 
-    /// <summary>Makes it what was asked for; its work goes on from the barrier to ready.</summary>
+    /// <summary>Makes it what was asked for; its work continues from the barrier to ready.</summary>
     /// <returns>False when it has ended meanwhile.</returns>
     public async Task<bool> ClaimAsync(DesktopSpec spec)
     {

@@ -10,7 +10,7 @@ namespace Oriel.Desktops.Pool;
 
 /// <summary>
 /// Desktops that wait at the barrier: booted, their session up, nobody's yet. A claim takes one in constant time and hands it out once; the
-/// pool fills up again behind it, one desktop at a time, so that those whom somebody waits for come first. Safe for concurrent use.
+/// pool fills up again behind it, one desktop at a time, so that those that a request waits for come first. Safe for concurrent use.
 /// </summary>
 internal sealed class WarmPool : IAsyncDisposable
 {
@@ -96,7 +96,7 @@ internal sealed class WarmPool : IAsyncDisposable
         }
     }
 
-    /// <summary>Gives the place of a desktop that waits to one that somebody asks for.</summary>
+    /// <summary>Gives the place of a waiting desktop to a requested one.</summary>
     public void MakeRoom()
     {
         lock (_lock)
@@ -164,7 +164,7 @@ internal sealed class WarmPool : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // Such as a store of images that cannot be read: it is looked at again and again, but told of once.
+            // Such as a store of images that cannot be read: it is retried again and again, but reported once.
             if (e.Message != _fault)
             {
                 _logger.LogError(e, "The pool cannot be filled");

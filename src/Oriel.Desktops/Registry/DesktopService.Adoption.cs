@@ -82,7 +82,7 @@ public sealed partial class DesktopService
     {
         if (was is DesktopState.Failed or DesktopState.Destroying)
         {
-            // It was on its way out already, and keeps its reason.
+            // It was ending already, and keeps its reason.
             desktop.ResumeTakedown();
         }
         else if (was is DesktopState.Ready or DesktopState.Paused)

@@ -194,7 +194,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         return await StoredAsync(result);
     }
 
-    /// <summary>Whoever is told of a desktop must find it in the next server too.</summary>
+    /// <summary>A desktop is stored before it is reported, so that the next server knows it too.</summary>
     private static async Task<CreateResult> StoredAsync(CreateResult result)
     {
         await (result.Desktop?.Stored ?? Task.CompletedTask);
@@ -212,7 +212,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         if (Count >= Options.MaxDesktops)
         {
             return CreateResult.TooMany(
-                $"{Options.MaxDesktops} desktops exist already, which is the most that this server keeps at once. Destroy one first."
+                $"{Options.MaxDesktops} desktops exist already, which is the most that this server runs at the same time. Destroy one first."
             );
         }
 
@@ -280,7 +280,7 @@ public sealed partial class DesktopService : IAsyncDisposable
     public IReadOnlyList<Desktop> List(bool all) =>
         [.. _desktops.Values.Where(d => all || d.Snapshot.State != DesktopState.Destroyed).OrderByDescending(d => d.Snapshot.CreatedAt)];
 
-    /// <summary>Somebody is about to look at the desktop: a paused one goes on.</summary>
+    /// <summary>A viewer is about to connect: a paused desktop is resumed.</summary>
     public async Task WakeAsync(DesktopId id, CancellationToken cancellationToken)
     {
         if (TryGet(id, out var desktop) && desktop.Snapshot.State == DesktopState.Paused)

@@ -51,7 +51,7 @@ public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, Data
         }
     }
 
-    /// <summary>A desktop that was on its way out already keeps its own reason.</summary>
+    /// <summary>A desktop that was ending already keeps its own reason.</summary>
     private Task CloseAsync(StoredDesktop record, DesktopReason reason, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();

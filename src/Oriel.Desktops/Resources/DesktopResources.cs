@@ -12,7 +12,7 @@ namespace Oriel.Desktops.Resources;
 
 /// <summary>
 /// What one desktop holds of this host: bundle, cgroup, egress session, keeper and the links to keeper and agent. Taken one by one,
-/// each with its undo step; let go all at once.
+/// each with its undo step; all released together.
 /// </summary>
 /// <param name="id">Of the desktop.</param>
 /// <param name="policy">The desktop's egress policy as it is now.</param>

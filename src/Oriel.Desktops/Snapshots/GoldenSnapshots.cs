@@ -11,7 +11,7 @@ using Oriel.Protocol.Layout;
 namespace Oriel.Desktops.Snapshots;
 
 /// <summary>
-/// Machines at the barrier, kept beside their image: whoever needs a desktop of that template goes on from there instead of booting. One
+/// Machines at the barrier, saved beside their image: a desktop of that template is restored from there instead of booted. One
 /// that does not fit this host, or is not whole, is refused with a reason; the pool makes another and then removes it. Safe for concurrent
 /// use.
 /// </summary>
@@ -112,7 +112,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
     }
 
     /// <summary>Makes what was begun findable: whole, by one rename.</summary>
-    /// <param name="agentKey">That the machine's agent knows; each desktop that goes on from it gives it another at once.</param>
+    /// <param name="agentKey">The key that the machine's agent knows; each desktop that is restored from it replaces it first.</param>
     /// <returns>Where it is from now on.</returns>
     internal async Task<string> CompleteAsync(
         string directory,
@@ -252,7 +252,7 @@ public sealed class GoldenSnapshots(DesktopDriver driver, ImageStore images, ILo
                     .. root.EnumerateDirectories()
                         .Where(one => !one.Name.StartsWith(UnfinishedPrefix, StringComparison.Ordinal))
                         .Select(one => Read(one.FullName))
-                        // Unless somebody has just discarded it.
+                        // Unless it has just been discarded.
                         .Where(one => one.Problem is null || Directory.Exists(one.Directory))
                         .OrderByDescending(one => one.Manifest?.CreatedAt)
                         .ThenBy(one => one.Directory, StringComparer.Ordinal),

@@ -5,7 +5,7 @@ using Oriel.Linux.Processes;
 namespace Oriel.Desktops.Snapshots;
 
 /// <summary>
-/// What a machine's state depends on beside the machine: no VMM promises that another version, processor or kernel goes on from it.
+/// What a machine's state depends on beside the machine: no VMM promises that another version, processor or kernel can restore it.
 /// </summary>
 /// <param name="Vmm">The first line of what the program says of its version; null where it says nothing.</param>
 /// <param name="VmmBytes">With <paramref name="VmmChangedAt"/>: tells builds of one version apart.</param>

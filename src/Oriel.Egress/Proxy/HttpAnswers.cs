@@ -47,7 +47,7 @@ internal static class HttpAnswers
         await guest.WriteAsync((byte[])[.. Encoding.Latin1.GetBytes(head), .. bytes], cancellationToken);
     }
 
-    /// <summary>Which status a refusal or failure is told with.</summary>
+    /// <summary>The status of a refusal or failure.</summary>
     public static int StatusOf(bool refused, EgressReason reason) =>
         refused ? 403
         : reason == EgressReason.ConnectTimeout ? 504
