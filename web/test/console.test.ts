@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isNewer, type Step } from "../src/api/types.js";
+import { isNewer, oldImage, type Step } from "../src/api/types.js";
 import { parseRoute } from "../src/route.js";
 import { returnPath, tokenFrom } from "../src/signin/token.js";
 import { bytes, duration, elapsed } from "../src/ui/format.js";
@@ -213,4 +213,12 @@ test("format_Values_AreShort", () => {
   expect([duration(900), duration(61_000), duration(7_500_000), duration(90_000_000)]).toEqual(["1 s", "1 min", "2 h 5 min", "1 d 1 h"]);
   expect([elapsed(3.21), elapsed(840.4), elapsed(2440)]).toEqual(["3.2 ms", "840 ms", "2.4 s"]);
   expect([bytes(0), bytes(999), bytes(1000), bytes(12_345_678), bytes(999_999)]).toEqual(["0 B", "999 B", "1.0 kB", "12 MB", "1.0 MB"]);
+});
+
+test("oldImage_NewestUsable_IsNamedWhereItIsOld", () => {
+  const image = { name: "desktop", createdAt: "2026-01-01T00:00:00Z", old: true, usable: true };
+  expect(oldImage([])).toBeNull();
+  expect(oldImage([image])).toBe(image);
+  expect(oldImage([{ ...image, old: false }, image])).toBeNull();
+  expect(oldImage([{ ...image, usable: false, old: false }, image])).toBe(image);
 });

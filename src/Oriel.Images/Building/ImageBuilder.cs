@@ -11,7 +11,8 @@ namespace Oriel.Images.Building;
 /// <param name="Agent">Path of the oriel-agent to bake in, or null for none.</param>
 /// <param name="AgentVersion">What the manifest says of it.</param>
 /// <param name="Name">Of the image; default: the recipe's.</param>
-public sealed record ImageBuildRequest(ImageRecipe Recipe, string? Agent, string AgentVersion, string? Name = null);
+/// <param name="Update">Take every package anew from its archive, also where the base of an earlier build is there.</param>
+public sealed record ImageBuildRequest(ImageRecipe Recipe, string? Agent, string AgentVersion, string? Name = null, bool Update = false);
 
 /// <summary>
 /// The one builder of golden images. As an ordinary user: mmdebstrap in a user namespace makes the base (kept in the cache), which is
@@ -43,7 +44,7 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         try
         {
             await using var room = BootstrapRoom.Create(building, store.Path);
-            var tar = await BaseTarAsync(request.Recipe, building, room, cancellationToken);
+            var tar = await BaseTarAsync(request, building, room, cancellationToken);
             var root = new ImageDirectory(building).Tree;
             await StepAsync("unpack", () => UnpackAsync(tar, root, cancellationToken));
             await StepAsync("files", () => LayFilesAsync(request, root, cancellationToken));
@@ -146,10 +147,16 @@ public sealed class ImageBuilder(ImageStore store, string cachePath, TimeProvide
         }
     }
 
-    private async Task<string> BaseTarAsync(ImageRecipe recipe, string building, BootstrapRoom room, CancellationToken cancellationToken)
+    private async Task<string> BaseTarAsync(
+        ImageBuildRequest request,
+        string building,
+        BootstrapRoom room,
+        CancellationToken cancellationToken
+    )
     {
+        var recipe = request.Recipe;
         var tar = Path.Combine(cachePath, $"base-{recipe.BaseHash}.tar");
-        if (File.Exists(tar))
+        if (File.Exists(tar) && !request.Update)
         {
             report($"base: kept from an earlier build ({tar})");
             return tar;

@@ -26,6 +26,12 @@ public sealed record ImageManifest(
     ImageDisks? Disks = null
 )
 {
+    /// <summary>Debian's security fixes come every few days, Chromium's each week.</summary>
+    public static readonly TimeSpan MaxAge = TimeSpan.FromDays(7);
+
+    /// <summary>Whether fixes of more than a week may be missing in it.</summary>
+    public bool IsOld(DateTimeOffset now) => now - CreatedAt > MaxAge;
+
     [JsonIgnore]
     public bool Usable => BootTest is { Passed: true };
 }

@@ -58,7 +58,11 @@ internal static class ImageCommand
         {
             Description = "Build only when the store has no image of this recipe and agent",
         };
-        var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing };
+        var update = new KindOption<bool>("--update", Kind.Flag)
+        {
+            Description = "Take every package anew, with the security fixes since the last build",
+        };
+        var command = new Command("build", "Build a golden image from a recipe") { recipe, agent, name, noBootTest, ifMissing, update };
         command.SetAction(
             async (parsed, cancellation) =>
             {
@@ -72,7 +76,8 @@ internal static class ImageCommand
                         ImageRecipe.Load(parsed.GetValue(recipe)!),
                         parsed.GetValue(agent),
                         AgentVersion,
-                        parsed.GetValue(name)
+                        parsed.GetValue(name),
+                        parsed.GetValue(update)
                     );
                     var image = parsed.GetValue(ifMissing) ? builder.FindBuilt(request) : null;
                     image ??= await builder.BuildAsync(request, cancellation);

@@ -31,7 +31,12 @@ internal static class ImageEndpoints
             .Produces<PoolResponse>();
     }
 
-    private static async Task<IResult> Images(ImageStore store, DesktopService desktops, CancellationToken cancellationToken)
+    private static async Task<IResult> Images(
+        ImageStore store,
+        DesktopService desktops,
+        TimeProvider clock,
+        CancellationToken cancellationToken
+    )
     {
         var images = new List<ImageResponse>();
         foreach (var image in store.List())
@@ -43,6 +48,7 @@ internal static class ImageEndpoints
                     image.Digest,
                     image.Size,
                     image.CreatedAt,
+                    image.IsOld(clock.GetUtcNow()),
                     usable,
                     usable ? null : image.BootTest?.Reason ?? "not boot-tested yet",
                     image.Packages.Count,
@@ -86,6 +92,7 @@ internal static class ImageEndpoints
 }
 
 /// <param name="Size">Bytes.</param>
+/// <param name="Old">More than a week old: security fixes may be missing in it.</param>
 /// <param name="Reason">Why it is not usable.</param>
 /// <param name="Packages">How many.</param>
 /// <param name="Snapshots">Machines of it that were kept at the barrier, newest first.</param>
@@ -94,6 +101,7 @@ internal sealed record ImageResponse(
     string Digest,
     long Size,
     DateTimeOffset CreatedAt,
+    bool Old,
     bool Usable,
     string? Reason,
     int Packages,

@@ -158,6 +158,23 @@ public sealed class HostFindingTests : IDisposable
         Assert.Equal("disk", DataChecks.Disk(_root).Name);
     }
 
+    [Theory]
+    [InlineData(7, false)]
+    [InlineData(8, true)]
+    public void Image_OlderThanAWeek_IsWarnedOfWithWhatUpdatesIt(int days, bool warned)
+    {
+        AddImage();
+        var finding = DataChecks.Image(_root, new FixedClock(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero).AddDays(days)));
+
+        Assert.Equal(warned ? DoctorOutcome.Warn : DoctorOutcome.Ok, finding.Outcome);
+        Assert.Equal(warned, finding.Mend?.Contains("--update", StringComparison.Ordinal) ?? false);
+    }
+
+    private sealed class FixedClock(DateTimeOffset now) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => now;
+    }
+
     [Fact]
     public void Fonts_OfTheImage_NameWhatIsMissing()
     {

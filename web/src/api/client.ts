@@ -1,5 +1,5 @@
 import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
-import type { CreateRequest, Desktop, EgressView, Policy, SessionInfo } from "./types.js";
+import type { CreateRequest, Desktop, EgressView, Image, Policy, SessionInfo } from "./types.js";
 
 const access = { base: "", token: null };
 
@@ -39,6 +39,8 @@ export const api = {
   signOut: async () => void (await call("DELETE", "/api/session")),
   desktops: async (signal?: AbortSignal) => (await json<{ desktops: Desktop[] }>("GET", "/api/desktops", undefined, signal)).desktops,
   desktop: (id: string, signal?: AbortSignal) => json<Desktop>("GET", desktopUrl(id), undefined, signal),
+  /** Newest first. */
+  images: async (signal?: AbortSignal) => (await json<{ images: Image[] }>("GET", "/api/images", undefined, signal)).images,
   create: (request: CreateRequest) => json<Desktop>("POST", "/api/desktops", request),
   fork: (id: string) => json<Desktop>("POST", desktopUrl(id, "/fork"), {}),
   resume: (id: string) => json<Desktop>("POST", desktopUrl(id, "/resume")),

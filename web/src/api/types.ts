@@ -94,6 +94,20 @@ export interface EgressView {
   log: EgressEntry[];
 }
 
+export interface Image {
+  name: string;
+  createdAt: string;
+  /** Security fixes may be missing in it. */
+  old: boolean;
+  usable: boolean;
+}
+
+/** The image that new desktops start from, where it is old. */
+export function oldImage(images: readonly Image[]): Image | null {
+  const newest = images.find(({ usable }) => usable);
+  return newest?.old ? newest : null;
+}
+
 export interface SessionInfo {
   signedIn: boolean;
   version: string;

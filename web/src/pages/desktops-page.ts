@@ -1,7 +1,7 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { Reason } from "@oriel/desktop/internal";
 import { api, asError } from "../api/client.js";
-import { isAlive, isStarting, type Desktop, type SessionInfo } from "../api/types.js";
+import { isAlive, isStarting, oldImage, type Desktop, type Image, type SessionInfo } from "../api/types.js";
 import { go } from "../route.js";
 import { duration } from "../ui/format.js";
 import { icon } from "../ui/icons.js";
@@ -24,6 +24,7 @@ export class DesktopsPage extends LitElement {
     offline: { state: true },
     busy: { state: true },
     bannerSeen: { state: true },
+    oldImage: { state: true },
   };
   declare session: SessionInfo | null;
   declare desktops: Desktop[] | null;
@@ -31,6 +32,7 @@ export class DesktopsPage extends LitElement {
   declare offline: boolean;
   declare busy: boolean;
   declare bannerSeen: boolean;
+  declare oldImage: Image | null;
   #poller: Poller | null = null;
 
   static override styles = [
@@ -198,12 +200,17 @@ export class DesktopsPage extends LitElement {
     this.failure = null;
     this.offline = false;
     this.busy = false;
+    this.oldImage = null;
     this.bannerSeen = localStorage.getItem(dismissedKey) === "1";
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     document.title = "Oriel";
+    api.images().then(
+      (images) => (this.oldImage = oldImage(images)),
+      () => undefined, // not worth a message: the list says that the server is away
+    );
     this.#poller = new Poller(
       2500,
       async (signal) => {
@@ -258,7 +265,7 @@ export class DesktopsPage extends LitElement {
     const desktops = this.desktops ?? [];
     return html`
       ${this.offline ? html`<div class="banner bad" role="status" data-testid="server-away">${icon("monitor")} The server does not answer. This page comes back by itself.</div>` : nothing}
-      ${this.#isolation(desktops)}
+      ${this.#isolation(desktops)} ${this.#age()}
       ${
         this.failure
           ? html`<failure-card
@@ -332,6 +339,17 @@ export class DesktopsPage extends LitElement {
         </div>
       </div>
     </li>`;
+  }
+
+  #age(): TemplateResult | typeof nothing {
+    if (!this.oldImage) return nothing;
+    return html`<div class="banner" role="note" data-testid="image-age">
+      ${icon("shield")}
+      <div class="grow">
+        <b>The image is of ${new Date(this.oldImage.createdAt).toLocaleDateString()}.</b> Security fixes of Chromium and Debian since then
+        are missing in new desktops. On the server: <code>./oriel image build images/desktop --update</code>
+      </div>
+    </div>`;
   }
 
   #isolation(desktops: Desktop[]): TemplateResult | typeof nothing {

@@ -110,17 +110,21 @@ internal static class DataChecks
             : DoctorFinding.Ok(Name, seen);
     }
 
-    public static DoctorFinding Image(string data)
+    public static DoctorFinding Image(string data, TimeProvider? clock = null)
     {
         const string Name = "golden image";
         var store = new ImageStore(new DataLayout(data).Images);
         var images = store.List();
         if (images.FirstOrDefault(store.IsUsable) is { } image)
         {
-            return DoctorFinding.Ok(
-                Name,
-                $"{image.Name} {image.Digest[..19]} of {image.CreatedAt:yyyy-MM-dd}, {image.Packages.Count} packages"
-            );
+            var seen = $"{image.Name} {image.Digest[..19]} of {image.CreatedAt:yyyy-MM-dd}, {image.Packages.Count} packages";
+            return image.IsOld((clock ?? TimeProvider.System).GetUtcNow())
+                ? DoctorFinding.Warn(
+                    Name,
+                    $"{seen}: older than {ImageManifest.MaxAge.TotalDays:0} days, so security fixes are missing in it",
+                    "./oriel image build images/desktop --update; new desktops then start from the new image"
+                )
+                : DoctorFinding.Ok(Name, seen);
         }
 
         return images switch
