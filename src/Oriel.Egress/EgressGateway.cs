@@ -22,6 +22,7 @@ public sealed partial class EgressGateway : IAsyncDisposable
     private readonly ConcurrentDictionary<string, EgressSession> _sessions = new();
     private readonly ConcurrentDictionary<Task, byte> _running = new();
     private readonly CancellationTokenSource _stopping = new();
+    private readonly NameLookups _names = new();
     private readonly Task _accepting;
 
     private EgressGateway(EgressOptions options, TimeProvider clock, ILogger logger, Socket listener)
@@ -30,7 +31,7 @@ public sealed partial class EgressGateway : IAsyncDisposable
         _clock = clock;
         _logger = logger;
         _listener = listener;
-        var dialer = new Dialer(options, new AddressGuard(options));
+        var dialer = new Dialer(options, new AddressGuard(options), _names);
         _connection = new GuestConnection(options, dialer);
         _accepting = AcceptAsync();
     }
@@ -95,6 +96,7 @@ public sealed partial class EgressGateway : IAsyncDisposable
 
         await _accepting;
         await Task.WhenAll(_running.Keys);
+        _names.Dispose();
         File.Delete(_options.SocketPath);
     }
 

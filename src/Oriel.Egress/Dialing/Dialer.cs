@@ -28,20 +28,21 @@ internal readonly record struct DialResult(
 /// Resolves a name once, judges each address, and connects to one that was judged: a name that resolves differently the next time
 /// (DNS rebinding) is judged again, since nothing resolves it in between.
 /// </summary>
-internal sealed class Dialer(EgressOptions options, AddressGuard guard)
+internal sealed class Dialer(EgressOptions options, AddressGuard guard, NameLookups names)
 {
     private const int MaxAddresses = 8;
 
+    /// <param name="desktop">Whose look-ups these are.</param>
     /// <param name="policy">Its rules for networks are asked about each address, and its upstream proxy is taken.</param>
-    public async Task<DialResult> DialAsync(string host, int port, EgressPolicy policy, CancellationToken cancellationToken)
+    public async Task<DialResult> DialAsync(string desktop, string host, int port, EgressPolicy policy, CancellationToken cancellationToken)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(options.ConnectTimeout);
         try
         {
             return policy.Upstream is not { } upstream
-                ? await DialDirectAsync(host, port, policy, deadline.Token)
-                : await DialUpstreamAsync(host, port, upstream, deadline.Token);
+                ? await DialDirectAsync(desktop, host, port, policy, deadline.Token)
+                : await DialUpstreamAsync(desktop, host, port, upstream, deadline.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -49,9 +50,15 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
         }
     }
 
-    private async Task<DialResult> DialDirectAsync(string host, int port, EgressPolicy policy, CancellationToken cancellationToken)
+    private async Task<DialResult> DialDirectAsync(
+        string desktop,
+        string host,
+        int port,
+        EgressPolicy policy,
+        CancellationToken cancellationToken
+    )
     {
-        var (addresses, reason) = await ResolveAsync(host, cancellationToken);
+        var (addresses, reason) = await ResolveAsync(desktop, host, cancellationToken);
         if (reason is not null)
         {
             return DialResult.Fail(reason);
@@ -65,7 +72,13 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
     private EgressDecision Judge(string host, IPAddress address, int port, EgressPolicy policy) =>
         guard.Judge(address, port) is { Allowed: false } refused ? refused : policy.EvaluateAddress(host, address, port);
 
-    private async Task<DialResult> DialUpstreamAsync(string host, int port, UpstreamProxy upstream, CancellationToken cancellationToken)
+    private async Task<DialResult> DialUpstreamAsync(
+        string desktop,
+        string host,
+        int port,
+        UpstreamProxy upstream,
+        CancellationToken cancellationToken
+    )
     {
         // A name is resolved by the upstream, which only it can judge; what is an address already is judged here.
         if (HostAddress.TryParse(host, out var literal) && guard.Judge(literal, port) is { Allowed: false } refused)
@@ -78,7 +91,7 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
             return DialResult.Refuse(EgressReason.PrivateAddress);
         }
 
-        var (addresses, reason) = await ResolveAsync(HostPattern.Normalize(upstream.Host), cancellationToken);
+        var (addresses, reason) = await ResolveAsync(desktop, HostPattern.Normalize(upstream.Host), cancellationToken);
         if (reason is not null)
         {
             return DialResult.Fail(EgressReason.UpstreamFailed);
@@ -132,7 +145,11 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
             allowed.Port == upstream.Port && HostPattern.Normalize(allowed.Host) == HostPattern.Normalize(upstream.Host)
         );
 
-    private async Task<(IPAddress[] Addresses, EgressReason? Reason)> ResolveAsync(string host, CancellationToken cancellationToken)
+    private async Task<(IPAddress[] Addresses, EgressReason? Reason)> ResolveAsync(
+        string desktop,
+        string host,
+        CancellationToken cancellationToken
+    )
     {
         if (HostAddress.TryParse(host, out var literal))
         {
@@ -146,7 +163,7 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
 
         try
         {
-            var addresses = await System.Net.Dns.GetHostAddressesAsync(host, cancellationToken);
+            var addresses = await names.ResolveAsync(desktop, host, cancellationToken);
             return addresses.Length == 0 ? ([], EgressReason.NameNotFound) : (addresses[..Math.Min(addresses.Length, MaxAddresses)], null);
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
@@ -155,27 +172,8 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard)
         }
     }
 
-    private static async Task<DialResult> ConnectAnyAsync(IPAddress[] addresses, int port, CancellationToken cancellationToken)
-    {
-        foreach (var address in addresses)
-        {
-            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            try
-            {
-                await socket.ConnectAsync(address, port, cancellationToken);
-                return DialResult.Connected(new NetworkStream(socket, ownsSocket: true), socket, address);
-            }
-            catch (SocketException)
-            {
-                socket.Dispose();
-            }
-            catch
-            {
-                socket.Dispose();
-                throw;
-            }
-        }
-
-        return DialResult.Fail(EgressReason.ConnectFailed);
-    }
+    private static async Task<DialResult> ConnectAnyAsync(IPAddress[] addresses, int port, CancellationToken cancellationToken) =>
+        await ConnectionRace.RunAsync(addresses, port, cancellationToken) is var (socket, address)
+            ? DialResult.Connected(new NetworkStream(socket, ownsSocket: true), socket, address)
+            : DialResult.Fail(EgressReason.ConnectFailed);
 }

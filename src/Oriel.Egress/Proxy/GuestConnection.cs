@@ -64,7 +64,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
             return (DialResult.Refuse(refused), null);
         }
 
-        var dialled = await dialer.DialAsync(record.Host, record.Port, policy, cancellationToken);
+        var dialled = await dialer.DialAsync(session.DesktopId, record.Host, record.Port, policy, cancellationToken);
         if (dialled is not { Stream: not null, Socket: not null })
         {
             if (dialled.Refused)
