@@ -29,6 +29,17 @@ internal sealed class DtlsDatagrams(Action<ReadOnlySpan<byte>> send) : DatagramT
         }
     }
 
+    public bool IsEmpty
+    {
+        get
+        {
+            lock (_monitor)
+            {
+                return _queue.Count == 0;
+            }
+        }
+    }
+
     public void Enqueue(ReadOnlySpan<byte> datagram)
     {
         lock (_monitor)

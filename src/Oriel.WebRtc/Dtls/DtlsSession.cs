@@ -1,6 +1,4 @@
-using Org.BouncyCastle.Security;
 using Org.BouncyCastle.Tls;
-using Org.BouncyCastle.Tls.Crypto.Impl.BC;
 using Oriel.WebRtc.Sctp;
 using Oriel.WebRtc.Srtp;
 
@@ -11,13 +9,14 @@ internal sealed record DtlsOutcome(SrtpProfile? Profile, byte[]? KeyingMaterial,
 
 /// <summary>
 /// One peer's DTLS. The handshake runs on a thread of its own, since BouncyCastle blocks; afterwards that thread is gone, the peer's loop
-/// polls, and the loop and SCTP send, under a lock.
+/// polls, and the loop and SCTP send, under a lock. Records that no client would send, or that its keys did not make, are silence.
 /// </summary>
 internal sealed class DtlsSession : IDisposable
 {
     private readonly DtlsDatagrams _datagrams;
     private readonly Lock _sending = new();
     private readonly byte[] _buffer = new byte[2048];
+    private DtlsRecords? _records; // the handshake's thread, then the loop
     private volatile DtlsTransport? _transport;
 
     public DtlsSession(Action<ReadOnlySpan<byte>> send) => _datagrams = new DtlsDatagrams(send);
@@ -37,7 +36,23 @@ internal sealed class DtlsSession : IDisposable
     }
 
     /// <summary>A datagram during the handshake.</summary>
-    public void Enqueue(ReadOnlySpan<byte> datagram) => _datagrams.Enqueue(datagram);
+    public void Enqueue(ReadOnlySpan<byte> datagram)
+    {
+        if (!DtlsRecord.IsPlausible(datagram))
+        {
+            return;
+        }
+
+        // What is not wanted never takes a place in the queue.
+        for (int length; !datagram.IsEmpty; datagram = datagram[length..])
+        {
+            length = DtlsRecord.LengthOf(datagram);
+            if (DtlsRecord.IsWanted(datagram[..length]))
+            {
+                _datagrams.Enqueue(datagram[..length]);
+            }
+        }
+    }
 
     /// <summary>The loop's side takes the session over from the handshake's thread.</summary>
     public void Establish(DtlsTransport transport) => _transport = transport;
@@ -45,7 +60,7 @@ internal sealed class DtlsSession : IDisposable
     /// <summary>Decrypts a datagram after the handshake. False: the peer closed the session, or it is broken.</summary>
     public bool Receive(ReadOnlySpan<byte> datagram, Action<ReadOnlySpan<byte>> onData)
     {
-        _datagrams.Enqueue(datagram);
+        Enqueue(datagram);
         return Receive(onData);
     }
 
@@ -57,16 +72,23 @@ internal sealed class DtlsSession : IDisposable
     {
         try
         {
-            while (true)
+            // One look may end at forged records, with others behind them.
+            while (!_records!.IsEmpty && !_datagrams.IsClosed)
             {
-                var length = _transport!.Receive(_buffer, 0, _buffer.Length, 1);
-                if (length < 0)
+                int length;
+                lock (_sending)
                 {
-                    return !_datagrams.IsClosed;
+                    // A handshake message may make it send its last flight again, in the clear: nothing else may be sent meanwhile.
+                    length = _transport!.Receive(_buffer, 0, _buffer.Length, 1);
                 }
 
-                onData(_buffer.AsSpan(0, length));
+                if (length >= 0)
+                {
+                    onData(_buffer.AsSpan(0, length));
+                }
             }
+
+            return !_datagrams.IsClosed;
         }
         catch (TlsTimeoutException)
         {
@@ -110,10 +132,11 @@ internal sealed class DtlsSession : IDisposable
 
     private DtlsOutcome Handshake(DtlsCertificate certificate, CertificateFingerprint expected)
     {
-        var server = new SrtpTlsServer(new BcTlsCrypto(new SecureRandom()), certificate, expected);
+        var server = new SrtpTlsServer(new SilentTlsCrypto(), certificate, expected);
         try
         {
-            var transport = new DtlsServerProtocol().Accept(server, _datagrams);
+            _records = new DtlsRecords(_datagrams, () => server.AwaitsFinished);
+            var transport = new DtlsServerProtocol().Accept(server, _records);
             _datagrams.IsPolled = true;
             return new DtlsOutcome(server.Profile, server.KeyingMaterial, transport, null);
         }

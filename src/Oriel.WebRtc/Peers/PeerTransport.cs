@@ -235,11 +235,6 @@ internal sealed class PeerTransport
 
     private void OnDtls(ReadOnlySpan<byte> packet)
     {
-        if (!DtlsRecord.IsPlausible(packet))
-        {
-            return;
-        }
-
         if (_dtls.IsEstablished)
         {
             if (!_dtls.Receive(packet, OnApplicationData))
