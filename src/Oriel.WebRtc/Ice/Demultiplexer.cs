@@ -57,5 +57,8 @@ internal interface IPacketReceiver
     /// <param name="from">Else the address; the receiver's to keep.</param>
     void Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from);
 
-    void PostPathClosed(IcePath path);
+    /// <summary>A connection that names this peer. False when it is to be closed.</summary>
+    bool TryAdd(TcpPath path);
+
+    void PostPathClosed(TcpPath path);
 }

@@ -96,6 +96,7 @@ internal sealed class IceAgent
             }
 
             _paths.Add(path);
+            path.OnTaken();
         }
 
         if (check.Nominates && check.IsCurrent)

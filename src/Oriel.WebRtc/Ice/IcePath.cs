@@ -15,4 +15,7 @@ internal abstract class IcePath
     public abstract void Send(ReadOnlySpan<byte> packet);
 
     public abstract void Close();
+
+    /// <summary>A valid check has taken the path; at least once, on the peer's loop.</summary>
+    public virtual void OnTaken() { }
 }

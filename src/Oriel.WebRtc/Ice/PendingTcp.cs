@@ -4,7 +4,7 @@ using System.Net.Sockets;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// Counts the TCP connections that have not yet shown a known user name, in all and by where they come from. Safe for concurrent use.
+/// Counts the TCP connections that no valid check has taken yet, in all and by where they come from. Safe for concurrent use.
 /// </summary>
 internal sealed class PendingTcp(int most, int mostFromOne)
 {

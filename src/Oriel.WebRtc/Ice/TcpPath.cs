@@ -14,16 +14,19 @@ internal sealed class TcpPath : IcePath
     private const int MaxQueued = 256 * 1024;
 
     private readonly Socket _socket;
+    private readonly TcpAdmission _admission;
     private readonly Lock _lock = new();
     private byte[] _filling = new byte[16 * 1024];
     private byte[] _draining = new byte[16 * 1024];
     private int _filled;
     private bool _writing;
     private bool _closed;
+    private volatile bool _isTaken;
 
-    public TcpPath(Socket socket, IPEndPoint remote, IPacketReceiver peer)
+    public TcpPath(Socket socket, IPEndPoint remote, IPacketReceiver peer, TcpAdmission admission)
     {
         _socket = socket;
+        _admission = admission;
         Remote = remote;
         Peer = peer;
     }
@@ -31,6 +34,9 @@ internal sealed class TcpPath : IcePath
     public IPacketReceiver Peer { get; }
     public override IPEndPoint Remote { get; }
     public override bool IsTcp => true;
+
+    /// <summary>By a valid check; until then the connection is anyone's.</summary>
+    public bool IsTaken => _isTaken;
 
     /// <summary>The connection ended; the peer's loop takes the path out.</summary>
     public void OnClosed() => Peer.PostPathClosed(this);
@@ -72,6 +78,12 @@ internal sealed class TcpPath : IcePath
         }
 
         _socket.Dispose();
+    }
+
+    public override void OnTaken()
+    {
+        _isTaken = true;
+        _admission.OnTaken();
     }
 
     private async Task WriteAsync()

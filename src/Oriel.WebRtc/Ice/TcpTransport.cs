@@ -5,13 +5,12 @@ using Microsoft.Extensions.Logging;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// ICE-TCP, passive (RFC 6544): accepts on the endpoint's port; the first frame of a connection must be a check that names a known peer.
+/// ICE-TCP, passive (RFC 6544): accepts on the endpoint's port. The first frame of a connection must be a check that names a known peer;
+/// until a valid one has taken its path, the connection has a deadline and carries nothing but checks.
 /// </summary>
 internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider clock, ILogger logger)
     : IAsyncDisposable
 {
-    private static readonly TimeSpan FirstFrameDeadline = TimeSpan.FromSeconds(10);
-
     private const int SendBuffer = 128 * 1024; // the kernel would grow it to megabytes, which is only delay
 
     private readonly CancellationTokenSource _stop = new();
@@ -83,34 +82,26 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
     private async Task ServeAsync(Socket socket, IPAddress from)
     {
         await Task.Yield();
-        var isPending = true;
+        using var admission = new TcpAdmission(pending, from, clock, _stop.Token);
         TcpPath? path = null;
         try
         {
             socket.NoDelay = true;
             socket.SendBufferSize = SendBuffer;
-            using var deadline = new CancellationTokenSource(FirstFrameDeadline, clock);
-            using var first = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token, deadline.Token);
             var buffer = new byte[4 * (TcpFraming.MaxFrame + TcpFraming.HeaderLength)];
             var filled = 0;
             while (true)
             {
-                var read = await socket.ReceiveAsync(buffer.AsMemory(filled), isPending ? first.Token : _stop.Token);
+                var read = await socket.ReceiveAsync(buffer.AsMemory(filled), admission.Ending);
                 if (read == 0)
                 {
                     return;
                 }
 
                 filled += read;
-                if (!Consume(socket, buffer, ref filled, ref path))
+                if (!Consume(socket, admission, buffer, ref filled, ref path))
                 {
                     return;
-                }
-
-                if (isPending && path is not null)
-                {
-                    isPending = false;
-                    pending.Leave(from);
                 }
             }
         }
@@ -124,18 +115,13 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
         }
         finally
         {
-            if (isPending)
-            {
-                pending.Leave(from);
-            }
-
             path?.OnClosed();
             socket.Dispose();
         }
     }
 
     /// <summary>Hands every whole frame on and keeps the rest. False when the stream is not ours.</summary>
-    private bool Consume(Socket socket, byte[] buffer, ref int filled, ref TcpPath? path)
+    private bool Consume(Socket socket, TcpAdmission admission, byte[] buffer, ref int filled, ref TcpPath? path)
     {
         var at = 0;
         FrameResult result;
@@ -150,10 +136,19 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
                     return false;
                 }
 
-                path = new TcpPath(socket, (IPEndPoint)socket.RemoteEndPoint!, peer);
+                var named = new TcpPath(socket, (IPEndPoint)socket.RemoteEndPoint!, peer, admission);
+                if (!peer.TryAdd(named))
+                {
+                    return false;
+                }
+
+                path = named;
             }
 
-            path.Peer.Post(frame, kind, path, null);
+            if (path.IsTaken || kind == PacketKind.Stun)
+            {
+                path.Peer.Post(frame, kind, path, null);
+            }
         }
 
         buffer.AsSpan(at, filled - at).CopyTo(buffer);

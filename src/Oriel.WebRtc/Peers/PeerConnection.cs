@@ -22,6 +22,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     private readonly PeerOptions _options;
     private readonly ILogger _logger;
     private readonly IceAgent _ice = new();
+    private readonly TcpConnections _tcp = new();
     private readonly PeerTransport _transport;
     private readonly PeerLoop _loop;
     private readonly ulong _sessionId = (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
@@ -208,7 +209,13 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     void IPacketReceiver.Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from) =>
         _loop.PostPacket(packet, kind, path, from);
 
-    void IPacketReceiver.PostPathClosed(IcePath path) => _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.PathClosed, Path = path });
+    bool IPacketReceiver.TryAdd(TcpPath path) => _tcp.TryAdd(path);
+
+    void IPacketReceiver.PostPathClosed(TcpPath path)
+    {
+        _tcp.Remove(path);
+        _ = _loop.PostAsync(new PeerItem { Kind = PeerItemKind.PathClosed, Path = path });
+    }
 
     internal void PostDtlsDone(DtlsOutcome outcome)
     {
@@ -234,6 +241,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     internal void OnClosed(CloseReason reason)
     {
         _logger.PeerClosed(Id, reason);
+        _tcp.Close();
         OnState(PeerState.Closed);
         _closed.TrySetResult(reason);
     }

@@ -32,7 +32,7 @@ public sealed record WebRtcOptions
     /// <summary>Most peers at once; <see cref="WebRtcEndpoint.CreatePeer"/> throws beyond. Default 512.</summary>
     public int MaxPeers { get; init; } = 512;
 
-    /// <summary>Most TCP connections that have not yet shown a known user name. Default 64.</summary>
+    /// <summary>Most TCP connections that wait for their first valid check. Default 64.</summary>
     public int MaxPendingTcp { get; init; } = 64;
 
     /// <summary>Most of these from one address (IPv6: from one /64), so that nobody takes all of them. Default 16.</summary>
