@@ -31,7 +31,7 @@ internal static class SdpNegotiator
             throw new SdpException("The offer's video section does not receive: recvonly or sendrecv is needed.");
         }
 
-        var first = video ?? data!;
+        var first = TransportOf(offer, video ?? data!);
         var setup = first.Find("setup") ?? offer.Find("setup");
         if (setup is not ("actpass" or "active"))
         {
@@ -47,7 +47,7 @@ internal static class SdpNegotiator
     {
         var video = answer.Media.FirstOrDefault(IsVideo);
         var data = answer.Media.FirstOrDefault(IsData);
-        var first = video ?? data ?? throw new SdpException("The answer accepts neither video nor data channels.");
+        var first = TransportOf(answer, video ?? data ?? throw new SdpException("The answer accepts neither video nor data channels."));
         RequireBundle(answer, video, data);
         if ((first.Find("setup") ?? answer.Find("setup")) != "active")
         {
@@ -67,6 +67,27 @@ internal static class SdpNegotiator
             ? null
             : new IceCredentials(Checked(ufrag, 4, "ice-ufrag"), Checked(password, 22, "ice-pwd"));
     }
+
+    /// <summary>The identification tags of the BUNDLE group; none without one.</summary>
+    public static IReadOnlyList<string> BundleOf(SdpDocument document) =>
+        document.All("group").FirstOrDefault(g => g.StartsWith("BUNDLE ", StringComparison.Ordinal))?.Split(' ')[1..] ?? [];
+
+    /// <summary>
+    /// The section that the bundle is tagged by, whose transport is the bundle's (RFC 9143 section 7.1.3); null when there is none to use.
+    /// </summary>
+    public static SdpMedia? TaggedOf(SdpDocument document)
+    {
+        var tag = BundleOf(document).FirstOrDefault();
+        var tagged = tag is null ? null : document.Media.FirstOrDefault(media => media.Mid == tag);
+        return tagged is not null && tagged.IsActive && (IsRtp(tagged) || IsData(tagged)) ? tagged : null;
+    }
+
+    private static bool IsRtp(SdpMedia media) => media.Protocol is "UDP/TLS/RTP/SAVPF" or "TCP/DTLS/RTP/SAVPF" or "TCP/TLS/RTP/SAVPF";
+
+    private static SdpMedia TransportOf(SdpDocument document, SdpMedia media) =>
+        BundleOf(document).Contains(media.Mid) && TaggedOf(document) is { } tagged && (tagged.Has("ice-ufrag") || !media.Has("ice-ufrag"))
+            ? tagged
+            : media;
 
     public static bool IsVideo(SdpMedia media) => media.Kind == "video" && media.IsActive;
 
@@ -113,7 +134,7 @@ internal static class SdpNegotiator
             }
         }
 
-        if (video is not null && !video.Has("rtcp-mux"))
+        if (video is not null && !video.Has("rtcp-mux") && !TransportOf(document, video).Has("rtcp-mux"))
         {
             throw new SdpException("The video section needs a=rtcp-mux: there is one port for all.");
         }
@@ -123,7 +144,7 @@ internal static class SdpNegotiator
             return;
         }
 
-        var group = document.All("group").FirstOrDefault(g => g.StartsWith("BUNDLE", StringComparison.Ordinal))?.Split(' ') ?? [];
+        var group = BundleOf(document);
         if (!group.Contains(video.Mid) || !group.Contains(data.Mid))
         {
             throw new SdpException("Video and data channels must be bundled (a=group:BUNDLE): there is one port for all.");
@@ -145,7 +166,7 @@ internal static class SdpNegotiator
 
     private static VideoParameters ReadVideo(SdpMedia video, IReadOnlyList<VideoCodec> codecs)
     {
-        if (video.Protocol is not ("UDP/TLS/RTP/SAVPF" or "TCP/DTLS/RTP/SAVPF" or "TCP/TLS/RTP/SAVPF"))
+        if (!IsRtp(video))
         {
             throw new SdpException("The video section's protocol must be UDP/TLS/RTP/SAVPF.");
         }

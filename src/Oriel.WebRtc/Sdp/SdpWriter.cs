@@ -25,18 +25,33 @@ internal static class SdpWriter
     private const string H264Format = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f";
     private const ushort SctpPort = 5000;
 
-    /// <summary>Section by section as in the offer; what is not taken has port 0.</summary>
+    /// <summary>
+    /// Section by section as in the offer; what is not taken has port 0, or is inactive where the bundle is tagged by it.
+    /// </summary>
     public static string Answer(LocalDescription local, SdpDocument offer, Negotiated agreed)
     {
-        var group = (offer.All("group").FirstOrDefault(g => g.StartsWith("BUNDLE", StringComparison.Ordinal)) ?? "").Split(' ');
+        var bundled = offer.Media.Where(m => IsTaken(m, agreed)).Select(m => m.Mid).ToHashSet();
+        var tagged = bundled.Overlaps(SdpNegotiator.BundleOf(offer)) ? SdpNegotiator.TaggedOf(offer) : null;
+        if (tagged is not null)
+        {
+            bundled.Add(tagged.Mid);
+        }
+
         var text = new StringBuilder();
-        var taken = offer.Media.Where(m => IsTaken(m, agreed)).Select(m => m.Mid).Where(group.Contains).ToList();
-        Session(text, local, taken);
-        var withCandidates = true;
+        Session(text, local, [.. SdpNegotiator.BundleOf(offer).Where(bundled.Remove)]);
+        var transport = tagged ?? offer.Media.First(m => IsTaken(m, agreed));
         foreach (var media in offer.Media)
         {
+            var withCandidates = media == transport;
             if (!IsTaken(media, agreed))
             {
+                if (media == tagged)
+                {
+                    // Refused, it would take the bundle with it: the others share its transport (RFC 9143 section 7.3.3).
+                    Inactive(text, local, media);
+                    continue;
+                }
+
                 Line(text, $"m={media.Kind} 0 {media.Protocol} {string.Join(' ', media.Formats)}");
                 Line(text, "c=IN IP4 0.0.0.0");
                 Line(text, $"a=mid:{media.Mid}");
@@ -52,8 +67,6 @@ internal static class SdpWriter
             {
                 Data(text, local, media.Mid, "passive", withCandidates, media.Protocol);
             }
-
-            withCandidates = false;
         }
 
         return text.ToString();
@@ -184,6 +197,22 @@ internal static class SdpWriter
         {
             Line(text, $"a=rtpmap:{rtx} rtx/90000");
             Line(text, $"a=fmtp:{rtx} apt={payloadType}");
+        }
+    }
+
+    private static void Inactive(StringBuilder text, LocalDescription local, SdpMedia offered)
+    {
+        var format = offered.Formats[0];
+        Line(text, $"m={offered.Kind} 9 {offered.Protocol} {format}");
+        Transport(text, local, offered.Mid, "passive", true);
+        Line(text, "a=inactive");
+        Line(text, "a=rtcp-mux");
+        foreach (var name in new[] { "rtpmap", "fmtp" })
+        {
+            foreach (var value in offered.All(name).Where(value => value.StartsWith(format + " ", StringComparison.Ordinal)))
+            {
+                Line(text, $"a={name}:{value}");
+            }
         }
     }
 

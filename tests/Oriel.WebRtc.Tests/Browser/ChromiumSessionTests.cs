@@ -100,6 +100,30 @@ public sealed class ChromiumSessionTests(Chromium chromium) : IClassFixture<Chro
     }
 
     [Fact]
+    public async Task Offer_AudioFirst_StillShowsFrames()
+    {
+        await using var browser = await chromium.OpenAsync();
+        await using var endpoint = await StartAsync(new WebRtcOptions());
+        await using var peer = endpoint.CreatePeer(new PeerOptions());
+        browser.Other = peer;
+        var offer = await browser.Page.EvaluateAsync<string>(
+            """
+            async () => {
+              start({ control: {} });
+              pc.addTransceiver('audio', { direction: 'recvonly' });
+              pc.addTransceiver('video', { direction: 'recvonly' });
+              await pc.setLocalDescription();
+              return pc.localDescription.sdp;
+            }
+            """
+        );
+        await browser.AcceptAnswerAsync(peer.AcceptOffer(offer));
+        await using var player = new ClipPlayer(peer);
+        await browser.WaitForFramesAsync(30);
+        await browser.WaitAsync("channels.control.readyState === 'open'");
+    }
+
+    [Fact]
     public async Task DataChannels_BothWays_MessagesArrive()
     {
         await using var browser = await chromium.OpenAsync();

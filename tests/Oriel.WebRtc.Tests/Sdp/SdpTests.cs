@@ -68,7 +68,7 @@ public sealed class SdpTests
         var audio =
             "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:a\r\na=rtcp-mux\r\na=recvonly\r\na=rtpmap:111 opus/48000/2\r\n";
         var text = Chromium
-            .Replace("a=group:BUNDLE 0", "a=group:BUNDLE a 0", StringComparison.Ordinal)
+            .Replace("a=group:BUNDLE 0", "a=group:BUNDLE 0 a", StringComparison.Ordinal)
             .Replace("m=video", audio + "m=video", StringComparison.Ordinal);
         var offer = SdpDocument.Parse(text);
         var answer = SdpDocument.Parse(SdpWriter.Answer(Local(), offer, SdpNegotiator.ReadOffer(offer, Both)));
