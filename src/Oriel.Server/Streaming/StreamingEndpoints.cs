@@ -2,6 +2,8 @@ using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
 using Microsoft.OpenApi;
 using Oriel.Server.Http;
 using Oriel.Streaming;
@@ -40,7 +42,8 @@ internal static class StreamingEndpoints
             .Produces<string>(StatusCodes.Status200OK, FragmentType)
             .Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status412PreconditionFailed)
-            .ProducesProblem(StatusCodes.Status422UnprocessableEntity);
+            .ProducesProblem(StatusCodes.Status422UnprocessableEntity)
+            .ProducesProblem(StatusCodes.Status428PreconditionRequired);
         group
             .MapDelete("/whep/{viewer}", DeleteWhepAsync)
             .WithName("whepDelete")
@@ -141,10 +144,17 @@ internal static class StreamingEndpoints
         }
 
         var present = streaming.ETagOf(desktop, viewer);
-        var wanted = request.Headers.IfMatch.ToString();
-        if (present is not null && wanted.Length > 0 && wanted != "*" && wanted != present)
+        if (present is not null)
         {
-            return StreamingProblems.StaleETag();
+            if (request.Headers.IfMatch.Count == 0)
+            {
+                return StreamingProblems.NoIfMatch();
+            }
+
+            if (!Matches(request.Headers.IfMatch, present))
+            {
+                return StreamingProblems.StaleETag();
+            }
         }
 
         var outcome = streaming.PatchIce(desktop, viewer, fragment);
@@ -153,9 +163,19 @@ internal static class StreamingEndpoints
             return StreamingProblems.Of(outcome);
         }
 
+        if (outcome.Sdp is not { } answer)
+        {
+            return Results.NoContent(); // candidates change no ICE session, and the ETag names one (RFC 9725 section 4.3)
+        }
+
         request.HttpContext.Response.Headers.ETag = outcome.ETag;
-        return outcome.Sdp is { } answer ? Results.Text(answer, FragmentType, Encoding.UTF8) : Results.NoContent();
+        return Results.Text(answer, FragmentType, Encoding.UTF8);
     }
+
+    /// <summary>RFC 9110 section 13.1.1: <c>*</c>, or a list with the tag in it by strong comparison.</summary>
+    private static bool Matches(StringValues ifMatch, string present) =>
+        EntityTagHeaderValue.TryParseList(ifMatch, out var tags)
+        && tags.Any(tag => tag.Equals(EntityTagHeaderValue.Any) || (!tag.IsWeak && tag.Tag.Equals(present, StringComparison.Ordinal)));
 
     private static async Task<IResult> DeleteWhepAsync(RouteDesktopId route, string viewer, [FromServices] StreamingService streaming)
     {

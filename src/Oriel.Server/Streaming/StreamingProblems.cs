@@ -36,6 +36,13 @@ internal static class StreamingProblems
     public static IResult StaleETag() =>
         Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session has changed since.");
 
+    public static IResult NoIfMatch() =>
+        Problem(
+            StatusCodes.Status428PreconditionRequired,
+            RequestReasons.PreconditionRequired,
+            "If-Match must name the viewer's ETag, or be * to restart ICE whatever it is."
+        );
+
     private static IResult Problem(int status, string reason, string detail) =>
         Results.Problem(detail, statusCode: status, extensions: [new("reason", reason)]);
 }

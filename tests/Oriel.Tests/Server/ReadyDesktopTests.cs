@@ -41,7 +41,10 @@ public sealed class ReadyDesktopTests
     public async Task Attestation_WhateverTheInternetIs_IsReadyAndShowsItApart(string? password, string internet)
     {
         await using var upstream = new UpstreamProxyServer(UpstreamType.Http, "user", "right");
-        await using var server = await TestServer.StartAsync(keepers: new PlayedKeepers { Guest = () => new PlayedGuest() });
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => new PlayedGuest() },
+            change: options => options with { UpstreamAllow = [new DnsEndPoint("127.0.0.1", upstream.Port)] }
+        );
         var id = (
             await server.CreateAsync(
                 new

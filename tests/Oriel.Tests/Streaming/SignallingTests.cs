@@ -30,7 +30,19 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         var password = Line(offer, "a=ice-pwd:");
         var trickle =
             $"a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 2122260223 127.0.0.1 50000 typ host\r\na=end-of-candidates\r\n";
-        Assert.Equal(HttpStatusCode.NoContent, (await PatchAsync(server, viewer, trickle, created.Headers.ETag!.Tag)).StatusCode);
+        foreach (var tag in new[] { created.Headers.ETag!.Tag, $"\"x\", {created.Headers.ETag.Tag}" })
+        {
+            using var trickled = await PatchAsync(server, viewer, trickle, tag);
+            Assert.Equal(HttpStatusCode.NoContent, trickled.StatusCode);
+            Assert.Null(trickled.Headers.ETag);
+        }
+
+        foreach (var tag in new[] { "\"x\"", $"W/{created.Headers.ETag.Tag}", "x" })
+        {
+            await ProblemAsync(await PatchAsync(server, viewer, trickle, tag), HttpStatusCode.PreconditionFailed, "stale-etag");
+        }
+
+        await ProblemAsync(await PatchAsync(server, viewer, trickle, null), HttpStatusCode.PreconditionRequired, "precondition-required");
 
         var restart = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
         using var restarted = await PatchAsync(server, viewer, restart, "*");
