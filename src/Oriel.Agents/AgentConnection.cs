@@ -41,12 +41,14 @@ public sealed class AgentConnection : IDisposable
 
     public Display.DisplayClient Display { get; }
 
+    /// <param name="broken">Told of an answer that no agent gives, by whichever call; it may come more than once.</param>
     /// <exception cref="RpcException">The socket does not answer (yet), or refuses.</exception>
     /// <exception cref="AgentIdentityException">Something answers that does not know the agent key.</exception>
     public static async Task<AgentConnection> OpenAsync(
         string socketPath,
         ReadOnlyMemory<byte> agentKey,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        Action<AgentUntrustedException>? broken = null
     )
     {
         var dials = new StrongBox<int>();
@@ -76,8 +78,10 @@ public sealed class AgentConnection : IDisposable
             "http://agent",
             new GrpcChannelOptions
             {
-                HttpHandler = handler,
+                HttpHandler = new AgentBorder(handler, broken ?? (_ => { })),
                 DisposeHttpClient = true,
+                // None: what is compressed has no bound but that of what it unpacks to.
+                CompressionProviders = [],
                 MaxReceiveMessageSize = MaxMessageBytes,
                 MaxSendMessageSize = MaxMessageBytes,
             }
@@ -117,6 +121,3 @@ public sealed class AgentConnection : IDisposable
 
     public void Dispose() => _channel.Dispose();
 }
-
-/// <summary>What answered on the agent's socket could not prove that it knows the agent key.</summary>
-public sealed class AgentIdentityException() : Exception("What answers on the agent socket does not know this desktop's agent key.");

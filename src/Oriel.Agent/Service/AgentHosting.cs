@@ -38,6 +38,8 @@ internal static class AgentHosting
         {
             grpc.MaxReceiveMessageSize = MaxMessageBytes;
             grpc.MaxSendMessageSize = MaxMessageBytes;
+            // The server takes nothing compressed, and sends nothing so.
+            grpc.CompressionProviders.Clear();
         });
     }
 

@@ -1,0 +1,144 @@
+using System.Buffers.Binary;
+using Grpc.Core;
+
+namespace Oriel.Agents;
+
+/// <summary>
+/// What an agent says passes here before anything is made of it: root in the guest can be the agent. Each message is judged by the five
+/// bytes in front of it (gRPC over HTTP/2, Length-Prefixed-Message), so nothing is unpacked or reserved for one that is refused.
+/// </summary>
+/// <param name="broken">Told of each answer that no agent gives, before the call fails.</param>
+internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntrustedException> broken) : DelegatingHandler(inner)
+{
+    private const string Encoding = "grpc-encoding",
+        AcceptedEncodings = "grpc-accept-encoding";
+
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        // Without it, none is accepted.
+        request.Headers.Remove(AcceptedEncodings);
+        var response = await base.SendAsync(request, cancellationToken);
+        var call = request.RequestUri!.AbsolutePath;
+        if (response.Headers.TryGetValues(Encoding, out var encodings) && encodings.Any(encoding => encoding != "identity"))
+        {
+            response.Dispose();
+            throw Break(call, "a compressed answer");
+        }
+
+        var content = new StreamContent(new Messages(this, call, await response.Content.ReadAsStreamAsync(cancellationToken)));
+        foreach (var (name, values) in response.Content.Headers.NonValidated)
+        {
+            content.Headers.TryAddWithoutValidation(name, values);
+        }
+
+        response.Content = content;
+        return response;
+    }
+
+    private AgentUntrustedException Break(string call, string what)
+    {
+        var fault = new AgentUntrustedException($"The agent sent what no agent sends: {what}, in {call[(call.LastIndexOf('/') + 1)..]}.");
+        broken(fault);
+        return fault;
+    }
+
+    /// <summary>The body of one answer: messages, each with its prefix.</summary>
+    private sealed class Messages(AgentBorder border, string call, Stream body) : Stream
+    {
+        private const int PrefixBytes = 5;
+
+        private readonly byte[] _prefix = new byte[PrefixBytes];
+        private int _prefixed;
+        private long _left;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var read = await body.ReadAsync(buffer, cancellationToken);
+            Judge(buffer.Span[..read]);
+            return read;
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Flush() { }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                body.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+
+        private void Judge(ReadOnlySpan<byte> bytes)
+        {
+            while (!bytes.IsEmpty)
+            {
+                if (_left > 0)
+                {
+                    var rest = (int)Math.Min(_left, bytes.Length);
+                    _left -= rest;
+                    bytes = bytes[rest..];
+                    continue;
+                }
+
+                var part = Math.Min(PrefixBytes - _prefixed, bytes.Length);
+                bytes[..part].CopyTo(_prefix.AsSpan(_prefixed));
+                _prefixed += part;
+                bytes = bytes[part..];
+                if (_prefixed == PrefixBytes)
+                {
+                    _prefixed = 0;
+                    Begin(BinaryPrimitives.ReadUInt32BigEndian(_prefix.AsSpan(1)));
+                }
+            }
+        }
+
+        private void Begin(uint length)
+        {
+            if (_prefix[0] != 0)
+            {
+                throw border.Break(call, "a compressed message");
+            }
+
+            _left = length;
+        }
+    }
+}
+
+/// <summary>What answers on the agent's socket is not this desktop's agent, or not as Oriel made it.</summary>
+public class AgentUntrustedException(string message) : Exception(message)
+{
+    /// <summary>Where it is what broke a call; else null.</summary>
+    public static AgentUntrustedException? Of(Exception fault) =>
+        fault as AgentUntrustedException ?? (fault as RpcException)?.Status.DebugException as AgentUntrustedException;
+}
+
+/// <summary>What answered on the agent's socket could not prove that it knows the agent key.</summary>
+public sealed class AgentIdentityException()
+    : AgentUntrustedException("What answers on the agent socket does not know this desktop's agent key.");

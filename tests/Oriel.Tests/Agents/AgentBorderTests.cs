@@ -1,0 +1,97 @@
+using Google.Protobuf.Reflection;
+using Grpc.Core;
+using Oriel.Agents;
+using Oriel.Protocol.Display;
+using Oriel.Protocol.Guest;
+
+namespace Oriel.Tests.Agents;
+
+/// <summary>Every call that the server makes, against an agent that is root's and not Oriel's.</summary>
+public sealed class AgentBorderTests
+{
+    /// <summary>The calls as their protocol lists them, each to its end.</summary>
+    private static readonly Dictionary<string, Func<AgentConnection, CancellationToken, Task>> Calls = new()
+    {
+        ["Hello"] = (_, _) => Task.CompletedTask,
+        ["WatchSteps"] = (agent, token) => ReadAsync(agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: token), token),
+        ["Configure"] = async (agent, token) => await agent.Guest.ConfigureAsync(new ConfigureRequest(), cancellationToken: token),
+        ["Renew"] = async (agent, token) => await agent.Guest.RenewAsync(new RenewRequest(), cancellationToken: token),
+        ["Attest"] = async (agent, token) => await agent.Guest.AttestAsync(new AttestRequest(), cancellationToken: token),
+        ["Exec"] = (agent, token) => agent.ExecAsync(new ExecStart { Command = "true" }, default, 1000, token),
+        ["PutFile"] = (agent, token) => agent.PutFileAsync(new PutFileHeader { Path = "/a" }, Stream.Null, token),
+        ["GetFile"] = (agent, token) => agent.CopyFileAsync(new GetFileRequest { Path = "/a", Length = long.MaxValue }, Stream.Null, token),
+        ["StatFile"] = (agent, token) => agent.FindFileAsync("/a", token),
+        ["WatchDisk"] = (agent, token) => ReadAsync(agent.Guest.WatchDisk(new WatchDiskRequest(), cancellationToken: token), token),
+        ["Shutdown"] = async (agent, token) => await agent.Guest.ShutdownAsync(new ShutdownRequest(), cancellationToken: token),
+        ["Video"] = (agent, token) => ReadAsync(agent.Display.Video(cancellationToken: token), token),
+        ["Input"] = async (agent, token) => await agent.Display.Input(cancellationToken: token).ResponseAsync,
+        ["Watch"] = (agent, token) => ReadAsync(agent.Display.Watch(new WatchRequest(), cancellationToken: token), token),
+        ["Resize"] = async (agent, token) => await agent.Display.ResizeAsync(new ResizeRequest(), cancellationToken: token),
+        ["SetClipboard"] = async (agent, token) => await agent.Display.SetClipboardAsync(new Clipboard(), cancellationToken: token),
+        ["Screenshot"] = async (agent, token) => await agent.Display.ScreenshotAsync(new ScreenshotRequest(), cancellationToken: token),
+    };
+
+    private static readonly IEnumerable<MethodDescriptor> Methods =
+    [
+        .. GuestReflection.Descriptor.Services.Concat(DisplayReflection.Descriptor.Services).SelectMany(service => service.Methods),
+    ];
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, string> Packed { get; } =
+        new(
+            Methods.SelectMany(method =>
+                new[] { HostileAgent.Bomb, HostileAgent.FlagAlone, HostileAgent.EncodingAlone }.Select(attack => (method.Name, attack))
+            )
+        );
+
+    [Theory]
+    [MemberData(nameof(Packed))]
+    public async Task Answer_Compressed_IsRefusedAndNotUnpacked(string call, string attack) =>
+        await RefusedAsync(call, attack, 0, "a compressed");
+
+    /// <summary>The link says once what it was, and asks nothing more of such an agent.</summary>
+    private static async Task RefusedAsync(string call, string attack, int length, string what)
+    {
+        await using var agent = await HostileAgent.StartAsync(PathOf(call), attack, length);
+        List<AgentUntrustedException> told = [];
+        using var link = new AgentLink(agent.SocketPath, agent.Key, told.Add);
+        var fault = await Assert.ThrowsAnyAsync<Exception>(async () => await Calls[call](await link.ConnectAsync(Token), Token));
+
+        Assert.Contains(what, Assert.Single(told).Message, StringComparison.Ordinal);
+        Assert.EndsWith($", in {call}.", told[0].Message, StringComparison.Ordinal);
+        Assert.Equal(told[0], AgentUntrustedException.Of(fault));
+        Assert.All(agent.Encodings, encoding => Assert.Equal("", encoding));
+        await Assert.ThrowsAsync<AgentUntrustedException>(async () => await link.ConnectAsync(Token));
+    }
+
+    private static string PathOf(string call)
+    {
+        var method = Methods.Single(method => method.Name == call);
+        return $"/{method.Service.FullName}/{method.Name}";
+    }
+
+    private static async Task ReadAsync<TRequest, TResponse>(AsyncDuplexStreamingCall<TRequest, TResponse> call, CancellationToken token)
+    {
+        using (call)
+        {
+            await ReadAsync(call.ResponseStream, token);
+        }
+    }
+
+    private static async Task ReadAsync<TResponse>(AsyncServerStreamingCall<TResponse> call, CancellationToken token)
+    {
+        using (call)
+        {
+            await ReadAsync(call.ResponseStream, token);
+        }
+    }
+
+    private static async Task ReadAsync<TResponse>(IAsyncStreamReader<TResponse> stream, CancellationToken token)
+    {
+        await foreach (var _ in stream.ReadAllAsync(token))
+        {
+            // A reader that keeps nothing.
+        }
+    }
+}
