@@ -18,7 +18,8 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
         // Without it, none is accepted.
         request.Headers.Remove(AcceptedEncodings);
         var response = await base.SendAsync(request, cancellationToken);
-        var call = request.RequestUri!.AbsolutePath;
+        var path = request.RequestUri!.AbsolutePath;
+        var call = path[(path.LastIndexOf('/') + 1)..];
         if (response.Headers.TryGetValues(Encoding, out var encodings) && encodings.Any(encoding => encoding != "identity"))
         {
             response.Dispose();
@@ -37,19 +38,22 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
 
     private AgentUntrustedException Break(string call, string what)
     {
-        var fault = new AgentUntrustedException($"The agent sent what no agent sends: {what}, in {call[(call.LastIndexOf('/') + 1)..]}.");
+        var fault = new AgentUntrustedException($"The agent sent what no agent sends: {what}, in {call}.");
         broken(fault);
         return fault;
     }
 
     /// <summary>The body of one answer: messages, each with its prefix.</summary>
+    /// <param name="call">Its name.</param>
     private sealed class Messages(AgentBorder border, string call, Stream body) : Stream
     {
         private const int PrefixBytes = 5;
 
+        private readonly CallBounds _bounds = CallBounds.Of(call);
         private readonly byte[] _prefix = new byte[PrefixBytes];
         private int _prefixed;
         private long _left;
+        private long _messages;
 
         public override bool CanRead => true;
 
@@ -124,6 +128,16 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
             if (_prefix[0] != 0)
             {
                 throw border.Break(call, "a compressed message");
+            }
+
+            if (length > _bounds.MessageBytes)
+            {
+                throw border.Break(call, $"a message of {length} bytes ({_bounds.MessageBytes} at most)");
+            }
+
+            if (++_messages > _bounds.Messages)
+            {
+                throw border.Break(call, $"more than {_bounds.Messages} messages");
             }
 
             _left = length;

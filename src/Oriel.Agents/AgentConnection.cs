@@ -17,7 +17,7 @@ namespace Oriel.Agents;
 /// </summary>
 public sealed class AgentConnection : IDisposable
 {
-    /// <summary>Largest message either way: a 4K key frame and the whole of a configure request fit.</summary>
+    /// <summary>Largest message that is sent: the whole of a configure request fits. What comes has <see cref="CallBounds"/>.</summary>
     public const int MaxMessageBytes = 64 * 1024 * 1024;
 
     private readonly GrpcChannel _channel;
@@ -82,7 +82,8 @@ public sealed class AgentConnection : IDisposable
                 DisposeHttpClient = true,
                 // None: what is compressed has no bound but that of what it unpacks to.
                 CompressionProviders = [],
-                MaxReceiveMessageSize = MaxMessageBytes,
+                // The border knows the call, and is asked first.
+                MaxReceiveMessageSize = null,
                 MaxSendMessageSize = MaxMessageBytes,
             }
         );

@@ -75,6 +75,11 @@ public static class AgentFiles
             var data = chunk.Data.Memory[..(int)Math.Min(left, chunk.Data.Length)];
             await to.WriteAsync(data, cancellationToken);
             left -= data.Length;
+            if (left == 0)
+            {
+                // Whatever else it would send.
+                break;
+            }
         }
 
         return left;

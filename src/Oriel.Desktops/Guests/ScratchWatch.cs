@@ -10,7 +10,7 @@ namespace Oriel.Desktops.Guests;
 /// <summary>Warns while there is little room on a desktop's own disk.</summary>
 internal static class ScratchWatch
 {
-    /// <summary>Between two changes of the warning, whatever a guest reports.</summary>
+    /// <summary>Between two looks at what a guest reports, however much that is: what was not read waits in the guest.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -35,8 +35,9 @@ internal static class ScratchWatch
                 {
                     isLow = !isLow;
                     reports.Warn(WarningCodes.ScratchFull, isLow ? room.Message : null);
-                    await Task.Delay(Pace, clock, cancellationToken);
                 }
+
+                await Task.Delay(Pace, clock, cancellationToken);
             }
         }
         catch (Exception e) when (e is RpcException or OperationCanceledException)

@@ -12,6 +12,13 @@ internal sealed class WatchFeed : IAsyncDisposable
     /// <summary>A pointer position that comes so soon after a viewer's own movement is that movement coming back.</summary>
     private static readonly TimeSpan OwnMovement = TimeSpan.FromMilliseconds(400);
 
+    /// <summary>Of a cursor's side, in pixels, and of its image, which waits for each viewer. X programs have smaller ones.</summary>
+    private const int MaxCursorSide = 512,
+        MaxCursorBytes = 256 * 1024;
+
+    /// <summary>Of a screen, in pixels: more than any that can be asked for.</summary>
+    private const int MaxSide = 16384;
+
     private readonly FeedContext _context;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _run;
@@ -83,7 +90,7 @@ internal sealed class WatchFeed : IAsyncDisposable
     {
         switch (change.KindCase)
         {
-            case DisplayEvent.KindOneofCase.Cursor:
+            case DisplayEvent.KindOneofCase.Cursor when IsCursor(change.Cursor):
                 var cursor = change.Cursor;
                 _cursor = ServerMessages.Write(
                     new CursorMessage(cursor.Serial, cursor.Width, cursor.Height, cursor.HotX, cursor.HotY, cursor.Png.Memory),
@@ -91,7 +98,7 @@ internal sealed class WatchFeed : IAsyncDisposable
                 );
                 SendAll(_cursor);
                 break;
-            case DisplayEvent.KindOneofCase.Size:
+            case DisplayEvent.KindOneofCase.Size when change.Size is { Width: > 0 and <= MaxSide, Height: > 0 and <= MaxSide }:
                 _size = change.Size;
                 _context.Links.Resized(_context.Desktop, (int)change.Size.Width, (int)change.Size.Height);
                 SendAll(
@@ -117,6 +124,10 @@ internal sealed class WatchFeed : IAsyncDisposable
                 break;
         }
     }
+
+    private static bool IsCursor(Cursor cursor) =>
+        cursor is { Width: <= MaxCursorSide, Height: <= MaxCursorSide, HotX: <= MaxCursorSide, HotY: <= MaxCursorSide }
+        && cursor.Png.Length <= MaxCursorBytes;
 
     private void TellClipboard(string text)
     {

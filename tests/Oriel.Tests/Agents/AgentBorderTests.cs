@@ -31,6 +31,9 @@ public sealed class AgentBorderTests
         ["Screenshot"] = async (agent, token) => await agent.Display.ScreenshotAsync(new ScreenshotRequest(), cancellationToken: token),
     };
 
+    /// <summary>What may wait in windows and sockets once the first bytes of an answer were refused.</summary>
+    private const long MostOnTheWay = 8 << 20;
+
     private static readonly IEnumerable<MethodDescriptor> Methods =
     [
         .. GuestReflection.Descriptor.Services.Concat(DisplayReflection.Descriptor.Services).SelectMany(service => service.Methods),
@@ -50,17 +53,66 @@ public sealed class AgentBorderTests
     public async Task Answer_Compressed_IsRefusedAndNotUnpacked(string call, string attack) =>
         await RefusedAsync(call, attack, 0, "a compressed");
 
+    public static TheoryData<string, bool> Oversized { get; } =
+        new(Methods.SelectMany(method => new[] { true, false }.Select(least => (method.Name, least))));
+
+    /// <summary>By one byte, and by as much as a prefix can say: refused by the prefix alone.</summary>
+    [Theory]
+    [MemberData(nameof(Oversized))]
+    public async Task Answer_Oversized_IsRefusedBeforeItCame(string call, bool least)
+    {
+        var most = CallBounds.Of(call).MessageBytes;
+        await RefusedAsync(call, HostileAgent.Oversized, least ? most + 1 : int.MaxValue, $"({most} at most)");
+    }
+
+    public static TheoryData<string> Bounded { get; } = [.. Methods.Select(method => method.Name).Where(IsBounded)];
+
+    [Theory]
+    [MemberData(nameof(Bounded))]
+    public async Task Answer_OfMessagesWithoutEnd_IsRefused(string call) =>
+        await RefusedAsync(call, HostileAgent.Flood, 0, $"more than {CallBounds.Of(call).Messages} messages");
+
+    public static TheoryData<string> Endless { get; } = [.. Methods.Select(method => method.Name).Where(name => !IsBounded(name))];
+
+    /// <summary>What streams for as long as the desktop lives: who reads keeps nothing, and who does not read is sent a window's worth.</summary>
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task Stream_WithoutEnd_GoesOnUntilTheReaderEndsIt(string call)
+    {
+        await using var agent = await HostileAgent.StartAsync(PathOf(call), HostileAgent.Flood);
+        using var link = new AgentLink(agent.SocketPath, agent.Key, untrusted: fault => Assert.Fail(fault.Message));
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var connection = await link.ConnectAsync(Token);
+        var calling = Calls[call](connection, enough.Token);
+        await agent.SentAsync(1 << 20);
+        Assert.False(calling.IsCompleted);
+        await enough.CancelAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => calling);
+        Assert.False(connection.IsBroken);
+    }
+
+    [Fact]
+    public void Bounds_OfEachCall_AreInTheTable()
+    {
+        Assert.Equal(Methods.Select(method => method.Name).Order(StringComparer.Ordinal), CallBounds.Names.Order(StringComparer.Ordinal));
+        Assert.All(Methods, method => Assert.True(method.IsServerStreaming || IsBounded(method.Name)));
+        Assert.Equal(Calls.Keys.Order(StringComparer.Ordinal), CallBounds.Names.Order(StringComparer.Ordinal));
+    }
+
+    private static bool IsBounded(string call) => CallBounds.Of(call).Messages < long.MaxValue;
+
     /// <summary>The link says once what it was, and asks nothing more of such an agent.</summary>
     private static async Task RefusedAsync(string call, string attack, int length, string what)
     {
         await using var agent = await HostileAgent.StartAsync(PathOf(call), attack, length);
         List<AgentUntrustedException> told = [];
-        using var link = new AgentLink(agent.SocketPath, agent.Key, told.Add);
+        using var link = new AgentLink(agent.SocketPath, agent.Key, untrusted: told.Add);
         var fault = await Assert.ThrowsAnyAsync<Exception>(async () => await Calls[call](await link.ConnectAsync(Token), Token));
 
         Assert.Contains(what, Assert.Single(told).Message, StringComparison.Ordinal);
         Assert.EndsWith($", in {call}.", told[0].Message, StringComparison.Ordinal);
         Assert.Equal(told[0], AgentUntrustedException.Of(fault));
+        Assert.InRange(agent.Sent, 0, MostOnTheWay);
         Assert.All(agent.Encodings, encoding => Assert.Equal("", encoding));
         await Assert.ThrowsAsync<AgentUntrustedException>(async () => await link.ConnectAsync(Token));
     }

@@ -34,7 +34,9 @@ internal sealed class HostileAgent : IAsyncDisposable
     private readonly string _attack;
     private readonly int _length;
     private WebApplication? _host;
+    private readonly TaskCompletionSource _sentEnough = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _sent;
+    private long _enough = long.MaxValue;
 
     /// <param name="call">Path of the attacked call.</param>
     /// <param name="length">Of the message in an oversized answer, as its prefix has it.</param>
@@ -66,6 +68,14 @@ internal sealed class HostileAgent : IAsyncDisposable
         agent._host.Run(agent.AnswerAsync);
         await agent._host.StartAsync(TestContext.Current.CancellationToken);
         return agent;
+    }
+
+    /// <summary>Waits until so many bytes were sent.</summary>
+    public Task SentAsync(long bytes)
+    {
+        Interlocked.Exchange(ref _enough, bytes);
+        Note(0);
+        return _sentEnough.Task.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -159,7 +169,15 @@ internal sealed class HostileAgent : IAsyncDisposable
     private async Task WriteAsync(HttpContext context, byte[] bytes)
     {
         await context.Response.BodyWriter.WriteAsync(bytes, context.RequestAborted);
-        Interlocked.Add(ref _sent, bytes.Length);
+        Note(bytes.Length);
+    }
+
+    private void Note(int bytes)
+    {
+        if (Interlocked.Add(ref _sent, bytes) >= Interlocked.Read(ref _enough))
+        {
+            _sentEnough.TrySetResult();
+        }
     }
 
     private static byte[] Pack(int length)
