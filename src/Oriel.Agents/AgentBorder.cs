@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using System.Net.Http.Headers;
 using Grpc.Core;
+using Oriel.Protocol;
 
 namespace Oriel.Agents;
 
@@ -11,7 +13,8 @@ namespace Oriel.Agents;
 internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntrustedException> broken) : DelegatingHandler(inner)
 {
     private const string Encoding = "grpc-encoding",
-        AcceptedEncodings = "grpc-accept-encoding";
+        AcceptedEncodings = "grpc-accept-encoding",
+        Detail = "grpc-message";
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
@@ -26,7 +29,8 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
             throw Break(call, "a compressed answer");
         }
 
-        var content = new StreamContent(new Messages(this, call, await response.Content.ReadAsStreamAsync(cancellationToken)));
+        Clean(response.Headers);
+        var content = new StreamContent(new Messages(this, call, response, await response.Content.ReadAsStreamAsync(cancellationToken)));
         foreach (var (name, values) in response.Content.Headers.NonValidated)
         {
             content.Headers.TryAddWithoutValidation(name, values);
@@ -43,9 +47,20 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
         return fault;
     }
 
+    /// <summary>What an agent says of a status is shown wherever a call's failure is.</summary>
+    private static void Clean(HttpResponseHeaders headers)
+    {
+        if (headers.TryGetValues(Detail, out var said))
+        {
+            var words = ForeignWords.Of(Uri.UnescapeDataString(said.First()));
+            headers.Remove(Detail);
+            headers.TryAddWithoutValidation(Detail, Uri.EscapeDataString(words));
+        }
+    }
+
     /// <summary>The body of one answer: messages, each with its prefix.</summary>
     /// <param name="call">Its name.</param>
-    private sealed class Messages(AgentBorder border, string call, Stream body) : Stream
+    private sealed class Messages(AgentBorder border, string call, HttpResponseMessage response, Stream body) : Stream
     {
         private const int PrefixBytes = 5;
 
@@ -73,6 +88,11 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
         {
             var read = await body.ReadAsync(buffer, cancellationToken);
             Judge(buffer.Span[..read]);
+            if (read == 0 && !buffer.IsEmpty)
+            {
+                Clean(response.TrailingHeaders);
+            }
+
             return read;
         }
 

@@ -25,7 +25,7 @@ public sealed class AgentConnection : IDisposable
 
     private AgentConnection(GrpcChannel channel, CallInvoker invoker, StrongBox<int> dials, string agentVersion)
     {
-        AgentVersion = agentVersion;
+        AgentVersion = ForeignWords.Of(agentVersion, ForeignWords.Name);
         _channel = channel;
         _dials = dials;
         Guest = new Guest.GuestClient(invoker);

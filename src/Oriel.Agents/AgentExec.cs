@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Oriel.Protocol;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agents;
@@ -48,7 +49,7 @@ public static class AgentExec
 
         await feeding;
         return exit is { Error.Length: > 0 }
-            ? throw new RpcException(new Status(StatusCode.InvalidArgument, exit.Error))
+            ? throw new RpcException(new Status(StatusCode.InvalidArgument, ForeignWords.Of(exit.Error)))
             : new ExecOutcome(exit, Written(stdout), Written(stderr), truncated);
     }
 

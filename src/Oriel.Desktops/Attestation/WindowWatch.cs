@@ -10,6 +10,8 @@ namespace Oriel.Desktops.Attestation;
 /// <summary>Follows the windows of a desktop for those who wait for one.</summary>
 internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
 {
+    private const int MaxTitle = 100;
+
     private readonly Lock _lock = new();
     private readonly List<(Func<Window, bool> Wanted, Action<string> Seen, TaskCompletionSource<Window> Found)> _waiting = [];
     private IReadOnlyList<Window> _windows = [];
@@ -123,7 +125,11 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
             return "no word about windows yet";
         }
 
-        var mapped = _windows.Where(w => w.Mapped).Select(w => $"'{w.Title}' ({w.WindowClass})").Take(10).ToList();
+        var mapped = _windows
+            .Where(w => w.Mapped)
+            .Select(w => $"'{ForeignWords.Of(w.Title, MaxTitle)}' ({ForeignWords.Of(w.WindowClass, MaxTitle)})")
+            .Take(10)
+            .ToList();
         return mapped.Count == 0 ? "no mapped window" : "mapped: " + string.Join(", ", mapped);
     }
 }

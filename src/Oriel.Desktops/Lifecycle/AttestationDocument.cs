@@ -1,3 +1,5 @@
+using Oriel.Protocol;
+
 namespace Oriel.Desktops.Lifecycle;
 
 /// <summary>The proof that a desktop is what was asked for; made once, kept with it.</summary>
@@ -42,7 +44,12 @@ public sealed record FileAttestation(string Path, string Sha256, long Size, stri
 /// <param name="ValueSha256">Hex.</param>
 public sealed record EnvironmentAttestation(string Name, string ValueSha256, IReadOnlyList<string> SeenBy);
 
-public sealed record WindowAttestation(string Title, string WindowClass, int X, int Y, uint Width, uint Height, double ElapsedMs);
+public sealed record WindowAttestation(string Title, string WindowClass, int X, int Y, uint Width, uint Height, double ElapsedMs)
+{
+    public string Title { get; } = ForeignWords.Of(Title, ForeignWords.Name);
+
+    public string WindowClass { get; } = ForeignWords.Of(WindowClass, ForeignWords.Name);
+}
 
 public sealed record FrameAttestation(string Codec, int Bytes, bool KeyFrame, uint Width, uint Height, double ElapsedMs);
 

@@ -70,24 +70,19 @@ public enum StepState
 public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset StartedAt, double ElapsedMs, string? Detail)
 {
     private const int MaxName = 64;
-    private const int MaxDetail = 2000;
     private const long MaxElapsedUs = 24L * 3600 * 1_000_000;
     private static readonly long MaxAtUs = (DateTimeOffset.MaxValue - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
-    /// <summary>As another process tells it, which may be wrong or hostile: times are clamped (at most a day), texts cut.</summary>
+    public string Name { get; } = ForeignWords.Of(Name, MaxName);
+
+    public string? Detail { get; } = Detail is null ? null : ForeignWords.Of(Detail);
+
+    /// <summary>As another process tells it, which may be wrong or hostile: times are clamped (at most a day).</summary>
     /// <param name="atUs">When it was reported, in microseconds since 1970.</param>
     internal static StepSnapshot Of(string name, StepState state, long atUs, long elapsedUs, string? detail)
     {
         var elapsed = Math.Clamp(elapsedUs, 0, MaxElapsedUs);
         var started = DateTimeOffset.UnixEpoch.AddTicks((Math.Clamp(atUs, elapsed, MaxAtUs) - elapsed) * TimeSpan.TicksPerMicrosecond);
-        return new StepSnapshot(
-            Cut(name, MaxName),
-            state,
-            started,
-            Math.Round(elapsed / 1000.0, 1),
-            detail is null ? null : Cut(detail, MaxDetail)
-        );
+        return new StepSnapshot(name, state, started, Math.Round(elapsed / 1000.0, 1), detail);
     }
-
-    private static string Cut(string text, int most) => text.Length <= most ? text : text[..most];
 }

@@ -242,7 +242,7 @@ public sealed partial class Desktop : IAsyncDisposable
         }
     }
 
-    private void Log(string line) => Events.Publish("log", new LogEvent(line));
+    private void Log(string line) => Events.Publish("log", new LogEvent(ForeignWords.Of(line)));
 
     private void Log(EgressEntry entry) => Events.Publish("egress", new EgressEvent(entry));
 

@@ -1,4 +1,5 @@
 using Oriel.Desktops.Lifecycle;
+using Oriel.Protocol;
 
 namespace Oriel.Desktops.Steps;
 
@@ -14,7 +15,7 @@ internal sealed class StepProgress(Reports reports, TimeProvider clock, string n
     public double ElapsedMs => Math.Round(clock.GetElapsedTime(_started).TotalMilliseconds, 1);
 
     /// <summary>Notes what was observed last.</summary>
-    public void Seen(string what) => _lastSeen = what;
+    public void Seen(string what) => _lastSeen = ForeignWords.Of(what);
 
     public void Report(StepState state) =>
         reports.Step(new StepSnapshot(name, state, _startedAt, state == StepState.Running ? 0 : ElapsedMs, _lastSeen));

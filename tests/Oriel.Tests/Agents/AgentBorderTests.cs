@@ -1,6 +1,7 @@
 using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Oriel.Agents;
+using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 
@@ -89,6 +90,19 @@ public sealed class AgentBorderTests
         await enough.CancelAsync();
         await Assert.ThrowsAnyAsync<Exception>(() => calling);
         Assert.False(connection.IsBroken);
+    }
+
+    [Theory]
+    [InlineData("StatFile")]
+    [InlineData("WatchSteps")]
+    public async Task Detail_OfAStatus_IsOneLineOfBoundedLength(string call)
+    {
+        await using var agent = await HostileAgent.StartAsync(PathOf(call), HostileAgent.Words);
+        using var link = new AgentLink(agent.SocketPath, agent.Key);
+        var fault = await Assert.ThrowsAsync<RpcException>(async () => await Calls[call](await link.ConnectAsync(Token), Token));
+        Assert.StartsWith("\uFFFD[2J two lines xx", fault.Status.Detail, StringComparison.Ordinal);
+        Assert.Equal(ForeignWords.Sentence, fault.Status.Detail.Length);
+        Assert.Equal(StatusCode.Unknown, fault.StatusCode);
     }
 
     [Fact]

@@ -24,7 +24,8 @@ internal sealed class HostileAgent : IAsyncDisposable
         EncodingAlone = "encoding alone",
         Oversized = "oversized",
         Silence = "silence",
-        Flood = "flood";
+        Flood = "flood",
+        Words = "words";
 
     /// <summary>What unpacks to a hundred MiB fits well below any bound.</summary>
     private static readonly byte[] Packed = Pack(100 << 20);
@@ -130,6 +131,13 @@ internal sealed class HostileAgent : IAsyncDisposable
                 }
 
                 break;
+            case Words:
+                context.Response.AppendTrailer("grpc-status", "2");
+                context.Response.AppendTrailer(
+                    "grpc-message",
+                    Uri.EscapeDataString("\u001b[2J two\nlines " + new string('x', 2 * ForeignWords.Sentence))
+                );
+                return;
             case Silence:
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
                 break;
