@@ -23,8 +23,9 @@ public sealed class AgentConnection : IDisposable
     private readonly GrpcChannel _channel;
     private readonly StrongBox<int> _dials;
 
-    private AgentConnection(GrpcChannel channel, CallInvoker invoker, StrongBox<int> dials, string agentVersion)
+    private AgentConnection(GrpcChannel channel, CallInvoker invoker, StrongBox<int> dials, string agentVersion, AgentPatience patience)
     {
+        Patience = patience;
         AgentVersion = ForeignWords.Of(agentVersion, ForeignWords.Name);
         _channel = channel;
         _dials = dials;
@@ -33,6 +34,8 @@ public sealed class AgentConnection : IDisposable
     }
 
     public string AgentVersion { get; }
+
+    public AgentPatience Patience { get; }
 
     /// <summary>True once the connection that the proofs were made on is lost: open a new one, with new proofs.</summary>
     public bool IsBroken => Volatile.Read(ref _dials.Value) > 1;
@@ -48,9 +51,11 @@ public sealed class AgentConnection : IDisposable
         string socketPath,
         ReadOnlyMemory<byte> agentKey,
         CancellationToken cancellationToken,
+        AgentPatience? patience = null,
         Action<AgentUntrustedException>? broken = null
     )
     {
+        patience ??= new AgentPatience();
         var dials = new StrongBox<int>();
         var handler = new SocketsHttpHandler
         {
@@ -87,10 +92,11 @@ public sealed class AgentConnection : IDisposable
                 MaxSendMessageSize = MaxMessageBytes,
             }
         );
+        var timed = channel.Intercept(new AgentPatience.Deadlines(patience.Answer));
         try
         {
             var nonce = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);
-            var hello = await new Guest.GuestClient(channel).HelloAsync(
+            var hello = await new Guest.GuestClient(timed).HelloAsync(
                 new HelloRequest { ClientNonce = ByteString.CopyFrom(nonce), Protocol = AgentProof.ProtocolName },
                 cancellationToken: cancellationToken
             );
@@ -105,13 +111,13 @@ public sealed class AgentConnection : IDisposable
                 Session: Convert.ToHexStringLower(session),
                 Proof: Convert.ToHexStringLower(AgentProof.OfServer(agentKey.Span, nonce, session))
             );
-            var invoker = channel.Intercept(metadata =>
+            var invoker = timed.Intercept(metadata =>
             {
                 metadata.Add(AgentProof.SessionHeader, headers.Session);
                 metadata.Add(AgentProof.ProofHeader, headers.Proof);
                 return metadata;
             });
-            return new AgentConnection(channel, invoker, dials, hello.AgentVersion);
+            return new AgentConnection(channel, invoker, dials, hello.AgentVersion, patience);
         }
         catch
         {

@@ -26,7 +26,9 @@ public static class AgentExec
         CancellationToken cancellationToken
     )
     {
-        using var call = agent.Guest.Exec(cancellationToken: cancellationToken);
+        DateTime? deadline =
+            start.TimeoutMs > 0 ? AgentPatience.After(TimeSpan.FromMilliseconds(start.TimeoutMs) + agent.Patience.Exit) : null;
+        using var call = agent.Guest.Exec(deadline: deadline, cancellationToken: cancellationToken);
         var feeding = FeedAsync(call.RequestStream, start, stdin, cancellationToken);
         var (stdout, stderr) = (new MemoryStream(), new MemoryStream());
         var truncated = false;

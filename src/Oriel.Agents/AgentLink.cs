@@ -5,8 +5,14 @@ namespace Oriel.Agents;
 /// <summary>
 /// The one shared connection to a desktop's agent: opened on first use, opened again after it broke. Safe for concurrent use.
 /// </summary>
+/// <param name="patience">Null: as it is by itself.</param>
 /// <param name="untrusted">Told once of an answer that no agent gives, by whichever call; nothing is asked of it any more.</param>
-public sealed class AgentLink(string socketPath, byte[] agentKey, Action<AgentUntrustedException>? untrusted = null) : IDisposable
+public sealed class AgentLink(
+    string socketPath,
+    byte[] agentKey,
+    AgentPatience? patience = null,
+    Action<AgentUntrustedException>? untrusted = null
+) : IDisposable
 {
     private readonly SemaphoreSlim _opening = new(1, 1);
     private readonly CancellationTokenSource _closed = new();
@@ -34,7 +40,7 @@ public sealed class AgentLink(string socketPath, byte[] agentKey, Action<AgentUn
                 return meanwhile;
             }
 
-            var fresh = await AgentConnection.OpenAsync(socketPath, agentKey, either.Token, Distrust);
+            var fresh = await AgentConnection.OpenAsync(socketPath, agentKey, either.Token, patience, Distrust);
             var old = Interlocked.Exchange(ref _connection, fresh);
             old?.Dispose();
             return fresh;

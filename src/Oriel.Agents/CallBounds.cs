@@ -8,7 +8,11 @@ namespace Oriel.Agents;
 /// <summary>What an agent may answer to one call: more than any that Oriel made ever sends.</summary>
 /// <param name="MessageBytes">Of each message.</param>
 /// <param name="Messages">How many.</param>
-internal readonly record struct CallBounds(int MessageBytes, long Messages = 1)
+/// <param name="IsTimed">
+/// Whether it has the deadline of <see cref="AgentPatience.Answer"/>. Not what streams, nor what a step of a creation waits for, whose own
+/// deadline is longer.
+/// </param>
+internal readonly record struct CallBounds(int MessageBytes, long Messages = 1, bool IsTimed = false)
 {
     private const int Small = 64 * 1024,
         Chunk = 1024 * 1024,
@@ -28,7 +32,7 @@ internal readonly record struct CallBounds(int MessageBytes, long Messages = 1)
 
     private static readonly FrozenDictionary<string, CallBounds> All = new Dictionary<string, CallBounds>
     {
-        [nameof(Guest.GuestClient.Hello)] = new(Small),
+        [nameof(Guest.GuestClient.Hello)] = new(Small, IsTimed: true),
         [nameof(Guest.GuestClient.WatchSteps)] = new(Small, Steps),
         [nameof(Guest.GuestClient.Configure)] = new(Proofs),
         [nameof(Guest.GuestClient.Renew)] = new(Small),
@@ -36,15 +40,15 @@ internal readonly record struct CallBounds(int MessageBytes, long Messages = 1)
         [nameof(Guest.GuestClient.Exec)] = new(Chunk, long.MaxValue),
         [nameof(Guest.GuestClient.PutFile)] = new(Small),
         [nameof(Guest.GuestClient.GetFile)] = new(Chunk, long.MaxValue),
-        [nameof(Guest.GuestClient.StatFile)] = new(Small),
+        [nameof(Guest.GuestClient.StatFile)] = new(Small, IsTimed: true),
         [nameof(Guest.GuestClient.WatchDisk)] = new(Small, long.MaxValue),
-        [nameof(Guest.GuestClient.Shutdown)] = new(Small),
+        [nameof(Guest.GuestClient.Shutdown)] = new(Small, IsTimed: true),
         [nameof(Display.DisplayClient.Video)] = new(Frame, long.MaxValue),
         [nameof(Display.DisplayClient.Input)] = new(Small),
         [nameof(Display.DisplayClient.Watch)] = new(Change, long.MaxValue),
         [nameof(Display.DisplayClient.Resize)] = new(Small),
-        [nameof(Display.DisplayClient.SetClipboard)] = new(Small),
-        [nameof(Display.DisplayClient.Screenshot)] = new(Picture),
+        [nameof(Display.DisplayClient.SetClipboard)] = new(Small, IsTimed: true),
+        [nameof(Display.DisplayClient.Screenshot)] = new(Picture, IsTimed: true),
     }.ToFrozenDictionary();
 
     /// <summary>The names of all calls whose answers are bounded.</summary>

@@ -1,3 +1,4 @@
+using Oriel.Agents;
 using Oriel.Linux.Files;
 using Oriel.Protocol.Layout;
 
@@ -54,6 +55,9 @@ public sealed record DesktopDeadlines
     /// <summary>How long a new server waits for the agent of a desktop that it adopts.</summary>
     public TimeSpan Adopt { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>For what is asked of an agent beside those steps.</summary>
+    public AgentPatience Patience { get; init; } = new();
+
     /// <summary>For guests that are so many times slower.</summary>
     public DesktopDeadlines Scaled(double factor) =>
         new()
@@ -66,5 +70,6 @@ public sealed record DesktopDeadlines
             BrowserWindow = BrowserWindow * factor,
             FirstFrame = FirstFrame * factor,
             Adopt = Adopt * factor,
+            Patience = Patience.Scaled(factor),
         };
 }

@@ -60,7 +60,7 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
     /// <summary>Hears what the keeper tells, from its start on, and makes its agent reachable.</summary>
     public void Follow(Bundle bundle, KeeperSpec spec)
     {
-        Volatile.Write(ref _agent, new AgentLink(bundle.AgentSocket, spec.AgentKey));
+        Volatile.Write(ref _agent, new AgentLink(bundle.AgentSocket, spec.AgentKey, options.Deadlines.Patience));
         _memoryBytes = spec.Limits.MachineMemory();
         _keeper = new KeeperLink(bundle, clock, logger);
         _keeper.Start(OnKeeperEvent);

@@ -235,6 +235,11 @@ internal static class GuestEndpoints
                 RequestReasons.DesktopGone,
                 $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."
             ),
+            StatusCode.DeadlineExceeded => Problems.Of(
+                StatusCodes.Status502BadGateway,
+                RequestReasons.GuestError,
+                "The desktop's agent did not answer in time."
+            ),
             _ => Problems.Of(
                 StatusCodes.Status502BadGateway,
                 RequestReasons.GuestError,

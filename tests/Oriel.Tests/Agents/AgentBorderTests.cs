@@ -92,6 +92,26 @@ public sealed class AgentBorderTests
         Assert.False(connection.IsBroken);
     }
 
+    public static TheoryData<string> Timed { get; } = [.. Methods.Select(method => method.Name).Where(IsTimed), "Exec"];
+
+    /// <summary>Others stream, or are a step's, which has a deadline: see DeadlineTests.</summary>
+    [Theory]
+    [MemberData(nameof(Timed))]
+    public async Task Answer_ThatNeverComes_IsWaitedForAsLongAsThePatienceLasts(string call)
+    {
+        await using var agent = await HostileAgent.StartAsync(PathOf(call), HostileAgent.Silence);
+        // A loaded machine must be through with an honest Hello in it.
+        var patience = TimeSpan.FromSeconds(call == "Hello" ? 0.2 : 5);
+        using var link = new AgentLink(agent.SocketPath, agent.Key, new AgentPatience { Answer = patience, Exit = patience });
+        var start = new ExecStart { Command = "true", TimeoutMs = 1 };
+        var fault = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            var connection = await link.ConnectAsync(Token);
+            await (call == "Exec" ? connection.ExecAsync(start, default, 1000, Token) : Calls[call](connection, Token));
+        });
+        Assert.Equal(StatusCode.DeadlineExceeded, fault.StatusCode);
+    }
+
     [Theory]
     [InlineData("StatFile")]
     [InlineData("WatchSteps")]
@@ -112,6 +132,8 @@ public sealed class AgentBorderTests
         Assert.All(Methods, method => Assert.True(method.IsServerStreaming || IsBounded(method.Name)));
         Assert.Equal(Calls.Keys.Order(StringComparer.Ordinal), CallBounds.Names.Order(StringComparer.Ordinal));
     }
+
+    private static bool IsTimed(string call) => CallBounds.Of(call).IsTimed;
 
     private static bool IsBounded(string call) => CallBounds.Of(call).Messages < long.MaxValue;
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
+using Oriel.Agents;
 using Oriel.Desktops.Node;
 using Oriel.Egress.Policy;
 using Oriel.Protocol.Guest;
@@ -138,6 +139,38 @@ public sealed class ReadyDesktopTests
         Assert.Contains("X server", reason["message"]!.GetValue<string>());
         await server.WaitForAsync(id, "end", _ => true);
         Assert.Equal(0, server.Keepers.Running);
+    }
+
+    [Theory]
+    [InlineData("Screenshot")]
+    [InlineData("StatFile")]
+    [InlineData("Exec")]
+    public async Task Agent_ThatDoesNotAnswerARequest_IsAnErrorInTimeAndTheDesktopLives(string call)
+    {
+        var guest = new PlayedGuest
+        {
+            Calling = (called, context) => called == call ? Task.Delay(Timeout.Infinite, context.CancellationToken) : Task.CompletedTask,
+        };
+        var patience = TimeSpan.FromSeconds(5);
+        await using var server = await TestServer.StartAsync(
+            keepers: new PlayedKeepers { Guest = () => guest },
+            deadlines: new DesktopDeadlines
+            {
+                Patience = new AgentPatience { Answer = patience, Exit = patience },
+            }
+        );
+        var id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
+        await server.WaitForStateAsync(id, "ready");
+        using var answer = call switch
+        {
+            "Screenshot" => await server.Api.GetAsync($"/api/desktops/{id}/screenshot", Token),
+            "StatFile" => await server.Api.GetAsync($"/api/desktops/{id}/files?path=/a", Token),
+            _ => await server.Api.PostAsJsonAsync($"/api/desktops/{id}/exec", new { command = "true", timeout = 0.01 }, Token),
+        };
+        var problem = (await answer.Content.ReadFromJsonAsync<JsonNode>(Token))!;
+        Assert.Equal((HttpStatusCode.BadGateway, "guest-error"), (answer.StatusCode, problem["reason"]!.GetValue<string>()));
+        Assert.Contains("in time", problem["detail"]!.GetValue<string>());
+        Assert.Equal("ready", (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!["state"]!.GetValue<string>());
     }
 
     [Fact]
