@@ -265,7 +265,7 @@ internal sealed class DesktopCreation(
     /// <returns>Of the newest step of the former machine, in the guest's microseconds.</returns>
     private async Task<long> RenewAsync(KeeperSpec keeper, byte[] formerKey, StepProgress progress, CancellationToken cancellationToken)
     {
-        using var link = new AgentLink(resources.Bundle.AgentSocket, formerKey);
+        using var link = resources.Machine.LinkTo(resources.Bundle, formerKey);
         var agent = await AgentReach.WaitAsync(() => link, progress, context.Clock, cancellationToken);
         var renewal = GuestFreshness.Renewal(context.Clock);
         (renewal.DesktopId, renewal.AgentKey) = (keeper.DesktopId, ByteString.CopyFrom(keeper.AgentKey));

@@ -44,7 +44,7 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
                 cancellationToken
             );
         }
-        catch (AgentIdentityException e)
+        catch (AgentUntrustedException e)
         {
             throw new StepFailedException(DesktopReason.Of(ReasonCodes.AgentUntrusted, e.Message), e);
         }

@@ -332,7 +332,7 @@ public sealed partial class DesktopService : IAsyncDisposable
             return await link.ConnectAsync(cancellationToken);
         }
         catch (Exception e)
-            when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException
+            when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException or AgentUntrustedException
                 && !cancellationToken.IsCancellationRequested
             )
         {

@@ -60,12 +60,21 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
     /// <summary>Hears what the keeper tells, from its start on, and makes its agent reachable.</summary>
     public void Follow(Bundle bundle, KeeperSpec spec)
     {
-        Volatile.Write(ref _agent, new AgentLink(bundle.AgentSocket, spec.AgentKey, options.Deadlines.Patience));
+        Volatile.Write(ref _agent, LinkTo(bundle, spec.AgentKey));
         _memoryBytes = spec.Limits.MachineMemory();
         _keeper = new KeeperLink(bundle, clock, logger);
         _keeper.Start(OnKeeperEvent);
         _watching = WatchKeeperAsync(_keeper);
     }
+
+    /// <summary>A link to the agent, or to the one that it was restored from, whose word ends the desktop where no agent would say it.</summary>
+    public AgentLink LinkTo(Bundle bundle, byte[] agentKey) =>
+        new(
+            bundle.AgentSocket,
+            agentKey,
+            options.Deadlines.Patience,
+            fault => reports.Fail(DesktopReason.Of(ReasonCodes.AgentUntrusted, fault.Message))
+        );
 
     /// <summary>Pauses or resumes the guest.</summary>
     /// <returns>Null once the keeper has said that it is done; else why it is not.</returns>
@@ -97,7 +106,7 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
                 await agent.Guest.RenewAsync(GuestFreshness.Renewal(clock), cancellationToken: limit.Token);
             }
         }
-        catch (Exception e) when (e is RpcException or OperationCanceledException or AgentIdentityException)
+        catch (Exception e) when (e is RpcException or OperationCanceledException or AgentUntrustedException)
         {
             logger.LogWarning(e, "Desktop {Desktop}: its clock could not be set after the pause", id);
         }

@@ -34,9 +34,9 @@ internal sealed class StepRunner(Reports reports, TimeProvider clock)
             progress.Report(StepState.Failed);
             throw;
         }
-        catch (AgentIdentityException e)
+        catch (Exception e) when (AgentUntrustedException.Of(e) is { } untrusted)
         {
-            throw progress.Fail(ReasonCodes.AgentUntrusted, e.Message);
+            throw progress.Fail(ReasonCodes.AgentUntrusted, untrusted.Message);
         }
         catch (Exception e)
             when (timer.IsCancellationRequested

@@ -71,6 +71,7 @@ internal sealed record CreationFault(string Name, string? Code, string? Step, Fu
         Replying<ConfigureReply>("missing when configured", "files-mismatch", "configure", reply => reply.Files.RemoveAt(0)),
         Replying<ConfigureReply>("twice when configured", "files-mismatch", "configure", reply => Flip(Twice(reply.Files))),
         Replying<HelloReply>("impostor", "agent-untrusted", "agent", reply => reply.Proof = ByteString.CopyFrom(new byte[32])),
+        Replying<HelloReply>("hello too large", "agent-untrusted", "agent", reply => reply.AgentVersion = new string('x', 70_000)),
         Replying<ScreenSize>("screen", "step-failed", "screen-size", reply => reply.Height += 1),
         new(
             "guest's step",

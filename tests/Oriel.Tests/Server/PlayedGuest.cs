@@ -163,7 +163,8 @@ internal sealed class PlayedGuest : IAsyncDisposable
         }
     }
 
-    private void Tell(GuestStep step)
+    /// <summary>Tells of a step, to all who watch.</summary>
+    public void Tell(GuestStep step)
     {
         lock (_steps)
         {

@@ -141,6 +141,63 @@ public sealed class ReadyDesktopTests
         Assert.Equal(0, server.Keepers.Running);
     }
 
+    /// <summary>Whatever noticed it: nothing more is asked of such an agent, by the next server neither.</summary>
+    [Fact]
+    public async Task Agent_ThatSaysWhatNoneSays_FailsTheDesktopForGood()
+    {
+        var data = Directory.CreateTempSubdirectory("oriel-untrusted-").FullName;
+        var guest = new PlayedGuest();
+        await using var keepers = new PlayedKeepers { Guest = () => guest = new PlayedGuest() };
+        try
+        {
+            string id;
+            await using (var server = await TestServer.StartAsync(data, keepers))
+            {
+                id = (await server.CreateAsync(Small))["id"]!.GetValue<string>();
+                await server.WaitForStateAsync(id, "ready");
+                guest.Tell(new GuestStep { Name = "session", Detail = new string('x', 70_000) });
+                AssertUntrusted((await server.WaitForStateAsync(id, "failed"))["reason"]!);
+                await server.WaitForStateAsync(id, "destroyed");
+                using var file = await server.Api.GetAsync($"/api/desktops/{id}/files?path=/a", Token);
+                Assert.Equal(HttpStatusCode.Gone, file.StatusCode);
+                await server.WaitForStateAsync((await server.CreateAsync(Small))["id"]!.GetValue<string>(), "ready");
+            }
+
+            await using (var server = await TestServer.StartAsync(data, keepers))
+            {
+                var desktop = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}", Token))!;
+                Assert.Equal("destroyed", desktop["state"]!.GetValue<string>());
+                AssertUntrusted(desktop["reason"]!);
+            }
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+
+        static void AssertUntrusted(JsonNode reason)
+        {
+            Assert.Equal("agent-untrusted", reason["code"]!.GetValue<string>());
+            Assert.Contains("65536 at most), in WatchSteps", reason["message"]!.GetValue<string>());
+        }
+    }
+
+    /// <summary>An agent that was replaced while no server was there.</summary>
+    [Fact]
+    public async Task Agent_ThatSaysWhatNoneSaysToTheNextServer_IsNotAdopted() =>
+        await WithNextServerAsync(
+            (_, _, guest) =>
+            {
+                guest.Tell(new GuestStep { Name = "session", Detail = new string('x', 70_000) });
+                return Task.CompletedTask;
+            },
+            async (server, _, id) =>
+            {
+                Assert.Equal("agent-untrusted", (await server.WaitForStateAsync(id, "failed"))["reason"]!["code"]!.GetValue<string>());
+                await server.WaitForStateAsync(id, "destroyed");
+            }
+        );
+
     [Theory]
     [InlineData("Screenshot")]
     [InlineData("StatFile")]
@@ -176,7 +233,7 @@ public sealed class ReadyDesktopTests
     [Fact]
     public async Task Session_ThatEndsAfterTheNextServerAdoptedIt_FailsTheDesktopToo() =>
         await WithNextServerAsync(
-            (_, _) => Task.CompletedTask,
+            (_, _, _) => Task.CompletedTask,
             async (server, guest, id) =>
             {
                 await server.WaitForAsync(
@@ -194,7 +251,7 @@ public sealed class ReadyDesktopTests
     [Fact]
     public async Task Keeper_OfAnotherVersion_IsNotAdopted() =>
         await WithNextServerAsync(
-            async (data, id) =>
+            async (data, id, _) =>
             {
                 var path = new DataLayout(data).BundleOf(id).Identity;
                 var identity = JsonSerializer.Deserialize(
@@ -218,8 +275,11 @@ public sealed class ReadyDesktopTests
         );
 
     /// <summary>A desktop that is ready when its server ends, and the next server on the same data.</summary>
-    /// <param name="between">Gets the data directory and the desktop's id while there is no server.</param>
-    private static async Task WithNextServerAsync(Func<string, string, Task> between, Func<TestServer, PlayedGuest, string, Task> next)
+    /// <param name="between">Gets the data directory, the desktop's id and its guest while there is no server.</param>
+    private static async Task WithNextServerAsync(
+        Func<string, string, PlayedGuest, Task> between,
+        Func<TestServer, PlayedGuest, string, Task> next
+    )
     {
         var data = Directory.CreateTempSubdirectory("oriel-adopt-").FullName;
         var guest = new PlayedGuest();
@@ -233,7 +293,7 @@ public sealed class ReadyDesktopTests
                 await server.WaitForStateAsync(id, "ready");
             }
 
-            await between(data, id);
+            await between(data, id, guest);
             await using (var server = await TestServer.StartAsync(data, keepers))
             {
                 await next(server, guest, id);

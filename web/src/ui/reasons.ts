@@ -86,8 +86,8 @@ const known: Record<string, Explanation> = {
     next: ["new", "log", "list"],
   },
   "agent-untrusted": {
-    title: "The guest could not prove who it is",
-    text: "What answered in the guest does not hold its key, so it was ended.",
+    title: "The guest's agent cannot be trusted",
+    text: "What answered in the guest does not hold its key, or sent what no agent sends, so it was ended.",
     next: ["new", "log", "list"],
   },
   "agent-unreachable": {
