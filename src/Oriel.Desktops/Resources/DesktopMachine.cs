@@ -67,7 +67,7 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
         _watching = WatchKeeperAsync(_keeper);
     }
 
-    /// <summary>A link to the agent, or to the one that it was restored from, whose word ends the desktop where no agent would say it.</summary>
+    /// <summary>A link to the agent, or to the one that it was restored from; an answer that no agent gives ends the desktop.</summary>
     public AgentLink LinkTo(Bundle bundle, byte[] agentKey) =>
         new(
             bundle.AgentSocket,

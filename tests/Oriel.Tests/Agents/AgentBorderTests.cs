@@ -75,7 +75,7 @@ public sealed class AgentBorderTests
 
     public static TheoryData<string> Endless { get; } = [.. Methods.Select(method => method.Name).Where(name => !IsBounded(name))];
 
-    /// <summary>What streams for as long as the desktop lives: who reads keeps nothing, and who does not read is sent a window's worth.</summary>
+    /// <summary>What streams for as long as the desktop lives: who reads it keeps nothing.</summary>
     [Theory]
     [MemberData(nameof(Endless))]
     public async Task Stream_WithoutEnd_GoesOnUntilTheReaderEndsIt(string call)
