@@ -229,8 +229,8 @@ internal sealed class VideoStream : IAsyncDisposable
         );
     }
 
-    // The encoder's clock stops while the screen does not change, or its rate control would take a long pause for credit and spend it in one
-    // frame.
+    // The encoder's clock stops while the screen does not change, or its rate control would take a long pause for credit and spend it in
+    // one frame.
     private void AdvanceStreamTime(long nowUs)
     {
         _streamUs += Math.Clamp(nowUs - _lastFrameUs, _pacer.IntervalUs / 2, 3 * _pacer.IntervalUs);

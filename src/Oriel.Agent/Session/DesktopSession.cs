@@ -9,8 +9,8 @@ using Oriel.Protocol;
 namespace Oriel.Agent.Session;
 
 /// <summary>
-/// Owns the desktop's processes: the X server immediately, bus and XFCE when the guest is configured, or immediately in a warm guest, where they
-/// start anew if the configuration needs that; tells when one of them ends; ends them in order. What ends by itself is not started
+/// Owns the desktop's processes: the X server immediately, bus and XFCE when the guest is configured, or immediately in a warm guest, where
+/// they start anew if the configuration needs that; tells when one of them ends; ends them in order. What ends by itself is not started
 /// again: a desktop that lost its session is failed, and the server decides.
 /// </summary>
 internal sealed class DesktopSession(

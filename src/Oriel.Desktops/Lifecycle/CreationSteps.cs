@@ -3,9 +3,9 @@ using Oriel.Protocol;
 namespace Oriel.Desktops.Lifecycle;
 
 /// <summary>
-/// Which step of a creation is named where several run side by side. It must not hang on which of them began a moment later: of the server's it
-/// is the first in the order of <see cref="StepNames.OfServer"/>; a keeper's or guest's own comes before the server's step that waits for
-/// it.
+/// Which step of a creation is named where several run side by side. It must not hang on which of them began a moment later: of the
+/// server's it is the first in the order of <see cref="StepNames.OfServer"/>; a keeper's or guest's own comes before the server's step that
+/// waits for it.
 /// </summary>
 internal static class CreationSteps
 {

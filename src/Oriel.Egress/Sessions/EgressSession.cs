@@ -75,7 +75,9 @@ public sealed class EgressSession : IDisposable
 
     internal CancellationToken Ended => _ended.Token;
 
-    /// <summary>Takes effect immediately: open connections that the new policy refuses, or that would take another way out, are cut.</summary>
+    /// <summary>
+    /// Takes effect immediately: open connections that the new policy refuses, or that would take another way out, are cut.
+    /// </summary>
     /// <exception cref="ArgumentException">The policy does not validate.</exception>
     public void SetPolicy(EgressPolicy policy)
     {

@@ -36,8 +36,8 @@ public sealed record KeeperSpec(
 );
 
 /// <param name="Directory">Absolute; holds <c>state</c>, <c>scratch</c> and, where the state is without it, <c>memory</c>.</param>
-/// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine is restored from there,
-/// and the directory stays as it is.</param>
+/// <param name="IsRestore">False: the directory is empty, and the command <c>snapshot</c> fills it. True: the machine is restored from
+/// there, and the directory stays as it is.</param>
 /// <param name="IsOwn">Nothing else is restored from there: the machine takes its files instead of copying them.</param>
 /// <param name="SharedMemory">Path of the machine's memory for a VMM that must not have the file itself, opened for the keeper as
 /// descriptor <see cref="SharedMemoryDescriptor"/>; null where there is none.</param>

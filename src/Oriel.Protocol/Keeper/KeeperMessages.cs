@@ -67,7 +67,9 @@ public sealed record KeeperReply(long Id, string? Problem = null) : KeeperMessag
 [JsonConverter(typeof(KeeperCommandConverter))]
 public abstract record KeeperCommand(long Id);
 
-/// <summary>Asks the guest to end, and kills it at the deadline. Answered immediately; the end is reported by <see cref="KeeperExit"/>.</summary>
+/// <summary>
+/// Asks the guest to end, and kills it at the deadline. Answered immediately; the end is reported by <see cref="KeeperExit"/>.
+/// </summary>
 /// <param name="DeadlineMs">Milliseconds; 0 = the keeper's own.</param>
 public sealed record StopGuest(long Id, int DeadlineMs = 0) : KeeperCommand(Id);
 

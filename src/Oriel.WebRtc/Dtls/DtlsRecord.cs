@@ -63,9 +63,9 @@ internal static class DtlsRecord
     public static ushort EpochOf(ReadOnlySpan<byte> record) => BinaryPrimitives.ReadUInt16BigEndian(record[3..]);
 
     /// <summary>
-    /// Whether a plausible record is one that a client has reason to send: the handshake's messages in the clear, and what the keys protect.
-    /// An alert in the clear is not: who forges one is not told apart from the client, whose silence ends the handshake as well. Nor is
-    /// change_cipher_spec, which <see cref="DtlsRecords"/> gives itself.
+    /// Whether a plausible record is one that a client has reason to send: the handshake's messages in the clear, and what the keys
+    /// protect. An alert in the clear is not: who forges one is not told apart from the client, whose silence ends the handshake as well.
+    /// Nor is change_cipher_spec, which <see cref="DtlsRecords"/> gives itself.
     /// </summary>
     public static bool IsWanted(ReadOnlySpan<byte> record) =>
         EpochOf(record) switch
@@ -105,7 +105,9 @@ internal static class DtlsRecord
         return true;
     }
 
-    /// <summary>RFC 6347 section 4.2.1: version, random, then session id, cookie, suites, compressions and extensions by their lengths.</summary>
+    /// <summary>
+    /// RFC 6347 section 4.2.1: version, random, then session id, cookie, suites, compressions and extensions by their lengths.
+    /// </summary>
     private static bool IsHello(ReadOnlySpan<byte> body)
     {
         const int FixedLength = 34;

@@ -70,8 +70,8 @@ internal sealed class DtlsRecords(DtlsDatagrams datagrams, Func<bool> awaitsFini
     public void Close() => datagrams.Close();
 
     /// <summary>
-    /// The client's own may be forged, and one that comes before its last message in the clear would end the handshake; when that message is
-    /// there, it is known without being told.
+    /// The client's own may be forged, and one that comes before its last message in the clear would end the handshake; when that message
+    /// is there, it is known without being told.
     /// </summary>
     private int WriteChangeCipherSpec(Span<byte> buffer)
     {

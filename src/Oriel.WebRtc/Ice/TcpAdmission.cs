@@ -3,8 +3,8 @@ using System.Net;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// The seat that a new connection holds among <see cref="PendingTcp"/>, with a deadline, until a valid check has taken its path: a user name
-/// fragment goes over the network in the clear and proves nothing. Safe for concurrent use.
+/// The seat that a new connection holds among <see cref="PendingTcp"/>, with a deadline, until a valid check has taken its path: a user
+/// name fragment goes over the network in the clear and proves nothing. Safe for concurrent use.
 /// </summary>
 internal sealed class TcpAdmission : IDisposable
 {

@@ -10,8 +10,8 @@ internal sealed class TcpConnections
     private bool _isClosed;
 
     /// <summary>
-    /// False when the peer is closed or has too many that a valid check took. One that waits for its check gives way to a newer one, so that
-    /// who only knows the user name fragment cannot keep the peer itself out.
+    /// False when the peer is closed or has too many that a valid check took. One that waits for its check gives way to a newer one, so
+    /// that who only knows the user name fragment cannot keep the peer itself out.
     /// </summary>
     public bool TryAdd(TcpPath path)
     {

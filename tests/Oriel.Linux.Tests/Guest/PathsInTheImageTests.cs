@@ -71,8 +71,8 @@ public sealed class PathsInTheImageTests
     }
 
     [Theory]
-    [InlineData("/etc/ssl", "/etc/ssl", "Is a directory")]
-    [InlineData("/etc/hostname/below", "/etc/hostname", "Not a directory")]
+    [InlineData("/etc/ssl", "/etc/ssl", "is a directory")]
+    [InlineData("/etc/hostname/below", "/etc/hostname", "not a directory")]
     [InlineData("/bin/tool", "/bin", "is a symbolic link")]
     public async Task Configure_PathThatCannotBeAFile_FailsTheStepAndChangesNothing(string path, string where, string why)
     {

@@ -114,7 +114,7 @@ public sealed class LeakTests
 
         Assert.Equal(
             "icmp: Operation not permitted\nraw: Operation not permitted\npacket: Address family not supported by protocol\n"
-                + "vsock: Address family not supported by protocol\nnetfilter: Address family not supported by protocol\n"
+                + "vsock: Address family not supported by protocol\nnetfilter: Protocol not supported\n"
                 + "alg: Address family not supported by protocol\n",
             output
         );

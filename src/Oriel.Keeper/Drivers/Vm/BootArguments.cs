@@ -6,8 +6,8 @@ namespace Oriel.Keeper.Drivers.Vm;
 internal static class BootArguments
 {
     /// <summary>
-    /// A kernel that panics resets the machine immediately, which ends the VMM. The last words are for the initramfs: the kernel hands what it
-    /// does not know on as variables. The disks are found in the order in which the driver gives them: root, scratch, config.
+    /// A kernel that panics resets the machine immediately, which ends the VMM. The last words are for the initramfs: the kernel hands what
+    /// it does not know on as variables. The disks are found in the order in which the driver gives them: root, scratch, config.
     /// </summary>
     public const string Common =
         "quiet panic=-1 reboot=t ipv6.disable=1 random.trust_cpu=on cryptomgr.notests 8250.nr_uarts=1 "
