@@ -77,7 +77,7 @@ public static unsafe class ChildBootstrap
             Stage.Groups => ("setgroups", spec.Command),
             Stage.Gid => ("setresgid", spec.Command),
             Stage.Uid => ("setresuid", spec.Command),
-            Stage.WorkingDirectory => ("chdir", spec.WorkingDirectory),
+            Stage.WorkingDirectory => ("chdir", $"to the working directory {spec.WorkingDirectory}"),
             Stage.Exec => ("execve", spec.Command),
             _ => (Verb, spec.Command),
         };

@@ -73,7 +73,7 @@ public sealed class ExecTests(ConfiguredGuest guest)
     {
         var agent = await guest.AgentAsync(Token);
         var outcome = await agent.RunAsync(new ExecStart { Command = "true", Cwd = "/no/such" }, "", Token);
-        Assert.Contains("chdir /no/such: ENOENT", outcome.Exit.Error);
+        Assert.Contains("chdir to the working directory /no/such: ENOENT", outcome.Exit.Error);
     }
 
     [Fact]
