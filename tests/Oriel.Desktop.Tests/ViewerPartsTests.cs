@@ -168,6 +168,7 @@ public sealed partial class ViewerPartsTests(Ring ring) : RingTests(ring)
 
     private const string ShareOfImage = """
         (image, [r, g, b]) => {
+          if (image.naturalWidth === 0) return 0; // between two pictures: the newer one is not decoded yet
           const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight), context = canvas.getContext('2d');
           context.drawImage(image, 0, 0);
           const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
