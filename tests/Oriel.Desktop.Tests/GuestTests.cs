@@ -346,6 +346,20 @@ public sealed class GuestTests(Ring ring)
         );
     }
 
+    [Fact]
+    public async Task Head_OfAFile_HasItsLengthAndNoContent()
+    {
+        SkipUnlessPrepared();
+        var path = await PathAsync("head.bin");
+        using var put = await PutAsync(path, RandomNumberGenerator.GetBytes(1000));
+        using var request = new HttpRequestMessage(HttpMethod.Head, path);
+        request.Headers.TryAddWithoutValidation("Range", "bytes=10-19");
+        using var response = await ring.Server.Api.SendAsync(request, Token);
+
+        Assert.Equal((HttpStatusCode.OK, 1000L), (response.StatusCode, response.Content.Headers.ContentLength));
+        Assert.Empty(await response.Content.ReadAsByteArrayAsync(Token));
+    }
+
     private void SkipUnlessPrepared() => Assert.SkipWhen(ring.Missing is not null, ring.Missing ?? "");
 
     private async Task<JsonNode> ExecAsync(object request)

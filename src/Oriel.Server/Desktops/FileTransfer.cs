@@ -45,7 +45,9 @@ internal static class FileTransfer
             );
         }
 
-        if (!TryReadRange(context.Request.Headers.Range.ToString(), info.Size, out var partial, out var from, out var length))
+        // A range is for GET alone (RFC 9110 section 14.2).
+        var wanted = context.WantsHeadOnly() ? "" : context.Request.Headers.Range.ToString();
+        if (!TryReadRange(wanted, info.Size, out var partial, out var from, out var length))
         {
             context.Response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{info.Size}");
             return Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, $"The file has {info.Size} bytes.");
@@ -64,7 +66,7 @@ internal static class FileTransfer
             );
         }
 
-        if (length > 0)
+        if (length > 0 && !context.WantsHeadOnly())
         {
             var request = new GetFileRequest
             {

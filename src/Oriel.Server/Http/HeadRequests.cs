@@ -22,6 +22,6 @@ internal static class HeadRequests
             }
         );
 
-    /// <summary>For an answer without an end: nobody would read it.</summary>
+    /// <summary>For an answer that is long, or has no end: nobody would read it.</summary>
     public static bool WantsHeadOnly(this HttpContext context) => context.Items.ContainsKey(Mark);
 }
