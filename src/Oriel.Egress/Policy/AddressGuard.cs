@@ -120,10 +120,7 @@ public sealed class AddressGuard(EgressOptions options, Func<IPAddress, HostRout
             RouteKind.None => EgressDecision.Allow, // the dial says that there is no way
             RouteKind.Unicast when route.PrefixLength <= longest => EgressDecision.Allow,
             RouteKind.Local => EgressDecision.Refuse(EgressReason.OwnNetwork, "this host"),
-            _ => EgressDecision.Refuse(
-                EgressReason.OwnNetwork,
-                $"route {new IPNetwork(Masked(address, route.PrefixLength), route.PrefixLength)}"
-            ),
+            _ => EgressDecision.Refuse(EgressReason.OwnNetwork, $"route {new IPNetwork(address, route.PrefixLength)}"),
         };
     }
 
@@ -147,16 +144,5 @@ public sealed class AddressGuard(EgressOptions options, Func<IPAddress, HostRout
         }
 
         return null;
-    }
-
-    private static IPAddress Masked(IPAddress address, int prefixLength)
-    {
-        var bytes = address.GetAddressBytes();
-        for (var bit = prefixLength; bit < bytes.Length * 8; bit++)
-        {
-            bytes[bit / 8] &= (byte)~(0x80 >> (bit % 8));
-        }
-
-        return new IPAddress(bytes);
     }
 }

@@ -3,7 +3,7 @@ namespace Oriel.Linux.Processes;
 /// <summary>How far a <see cref="HostProgram"/> came.</summary>
 public enum ProgramOutcome
 {
-    /// <summary>It exited, or was killed by somebody else.</summary>
+    /// <summary>It exited, or something else killed it.</summary>
     Ended,
 
     /// <summary>It is not there, or the kernel did not run it.</summary>

@@ -33,28 +33,23 @@ public readonly record struct HostRoute(RouteKind Kind, int PrefixLength)
     public static HostRoute To(IPAddress address)
     {
         Span<byte> message = stackalloc byte[1024];
-        var socket = LinuxException.ThrowIfNegative(
-            SocketCalls.Socket(SocketCalls.FamilyNetlink, SocketCalls.Datagram | SocketCalls.CloseOnExec, SocketCalls.NetlinkRoute),
-            "socket",
-            "netlink"
+        using var socket = new OwnedDescriptor(
+            LinuxException.ThrowIfNegative(
+                SocketCalls.Socket(SocketCalls.FamilyNetlink, SocketCalls.Datagram | SocketCalls.CloseOnExec, SocketCalls.NetlinkRoute),
+                "socket",
+                "netlink"
+            )
         );
-        try
+        var request = RouteMessage.WriteRequest(message, address);
+        if (Fd.Write(socket.Value, message[..request], out var errno) < 0)
         {
-            var request = RouteMessage.WriteRequest(message, address);
-            if (Fd.Write(socket, message[..request], out var errno) < 0)
-            {
-                throw new LinuxException("write", errno, "netlink");
-            }
+            throw new LinuxException("write", errno, "netlink");
+        }
 
-            var length = Fd.Read(socket, message, out errno);
-            return length < 0
-                ? throw new LinuxException("read", errno, "netlink")
-                : RouteMessage.ReadReply(message[..length], MaxPrefix(address));
-        }
-        finally
-        {
-            DescriptorCalls.Close(socket);
-        }
+        var length = Fd.Read(socket.Value, message, out errno);
+        return length < 0
+            ? throw new LinuxException("read", errno, "netlink")
+            : RouteMessage.ReadReply(message[..length], MaxPrefix(address));
     }
 
     private static int MaxPrefix(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;

@@ -30,15 +30,16 @@ internal static class SdpWriter
     /// </summary>
     public static string Answer(LocalDescription local, SdpDocument offer, Negotiated agreed)
     {
+        var group = SdpNegotiator.BundleOf(offer);
         var bundled = offer.Media.Where(m => IsTaken(m, agreed)).Select(m => m.Mid).ToHashSet();
-        var tagged = bundled.Overlaps(SdpNegotiator.BundleOf(offer)) ? SdpNegotiator.TaggedOf(offer) : null;
+        var tagged = bundled.Overlaps(group) ? SdpNegotiator.TaggedOf(offer) : null;
         if (tagged is not null)
         {
             bundled.Add(tagged.Mid);
         }
 
         var text = new StringBuilder();
-        Session(text, local, [.. SdpNegotiator.BundleOf(offer).Where(bundled.Remove)]);
+        Session(text, local, [.. group.Where(bundled.Contains).Distinct()]);
         var transport = tagged ?? offer.Media.First(m => IsTaken(m, agreed));
         foreach (var media in offer.Media)
         {
