@@ -14,13 +14,8 @@ namespace Oriel.Agent.Exec;
 /// command's whole session is killed. When the command has ended, what it wrote is sent and the call ends: processes that it left in
 /// the background live on, but nobody reads what they write.
 /// </summary>
-internal sealed class ExecCall(
-    ExecStreams streams,
-    Child child,
-    ExecSpec request,
-    IServerStreamWriter<ExecOutput> output,
-    TimeProvider clock
-) : IDisposable
+internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, IServerStreamWriter<ExecOutput> output, TimeProvider clock)
+    : IDisposable
 {
     private const int MaxWaitingInput = 32;
     private const int BufferBytes = 32 * 1024;
@@ -54,7 +49,7 @@ internal sealed class ExecCall(
                     : Task.CompletedTask
             );
             var (exit, timedOut) = await WaitAsync(pumps, cancellationToken);
-            if (request.Pty)
+            if (spec.Pty)
             {
                 ended.CancelAfter(HangUpDeadline);
             }
@@ -93,7 +88,7 @@ internal sealed class ExecCall(
     private async Task<(ChildExit Exit, bool TimedOut)> WaitAsync(Task pumps, CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var deadline = Task.Delay(request.Timeout ?? Timeout.InfiniteTimeSpan, clock, over.Token);
+        var deadline = Task.Delay(spec.Timeout ?? Timeout.InfiniteTimeSpan, clock, over.Token);
         var first = await Task.WhenAny(child.Exited, pumps, deadline);
         if (first == pumps)
         {
@@ -157,8 +152,8 @@ internal sealed class ExecCall(
                         break;
                     case ExecInput.KindOneofCase.Window:
                         streams.Terminal?.Resize(
-                            ExecSpec.Window(input.Current.Window.Columns, request.Columns),
-                            ExecSpec.Window(input.Current.Window.Rows, request.Rows)
+                            ExecSpec.Window(input.Current.Window.Columns, spec.Columns),
+                            ExecSpec.Window(input.Current.Window.Rows, spec.Rows)
                         );
                         break;
                     case ExecInput.KindOneofCase.Signal when input.Current.Signal is > 0 and <= 64:
@@ -186,7 +181,7 @@ internal sealed class ExecCall(
                 await streams.Stdin.WriteAsync(bytes, cancellationToken);
             }
 
-            if (request.Pty)
+            if (spec.Pty)
             {
                 await streams.Stdin.WriteAsync(new[] { EndOfTransmission }, cancellationToken);
             }

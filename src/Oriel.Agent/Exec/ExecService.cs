@@ -28,8 +28,8 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
             throw new RpcException(new Status(StatusCode.InvalidArgument, "the first message must be start"));
         }
 
-        var (request, fault) = ExecSpec.Create(input.Current.Start, environment, UserAccounts.Find);
-        if (request is null)
+        var (spec, fault) = ExecSpec.Create(input.Current.Start, environment, UserAccounts.Find);
+        if (spec is null)
         {
             throw new RpcException(new Status(StatusCode.InvalidArgument, fault));
         }
@@ -42,7 +42,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
         try
         {
             using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
-            await RunAsync(request, input, output, ending.Token);
+            await RunAsync(spec, input, output, ending.Token);
         }
         finally
         {
@@ -51,7 +51,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
     }
 
     private async Task RunAsync(
-        ExecSpec request,
+        ExecSpec spec,
         IAsyncStreamReader<ExecInput> input,
         IServerStreamWriter<ExecOutput> output,
         CancellationToken cancellationToken
@@ -61,9 +61,9 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
         Child child;
         try
         {
-            (streams, var spec) = ExecStreams.Open(request);
+            (streams, var spawn) = ExecStreams.Open(spec);
             // Spawn blocks for some milliseconds.
-            child = await Task.Run(() => reaper.Spawn(spec), cancellationToken);
+            child = await Task.Run(() => reaper.Spawn(spawn), cancellationToken);
             streams.CloseChildEnds();
         }
         catch (IOException e)
@@ -80,7 +80,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
             return;
         }
 
-        using var call = new ExecCall(streams, child, request, output, clock);
+        using var call = new ExecCall(streams, child, spec, output, clock);
         await call.RunAsync(input, cancellationToken);
     }
 }

@@ -17,7 +17,7 @@ internal sealed record ExecSpec(SpawnSpec Spec, bool Pty, int Columns, int Rows,
     private const int DefaultRows = 24;
     private static readonly TimeSpan MaxTimeout = TimeSpan.FromDays(7);
 
-    /// <returns>The request, or what is wrong with it.</returns>
+    /// <returns>What to run, or what is wrong with the request.</returns>
     public static (ExecSpec? Request, string Fault) Create(
         ExecStart start,
         SessionEnvironment environment,

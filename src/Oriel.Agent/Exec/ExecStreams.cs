@@ -22,15 +22,15 @@ internal sealed class ExecStreams : IDisposable
     /// <summary>Null with a terminal.</summary>
     public AsyncDescriptor? Stderr { get; }
 
-    public static (ExecStreams Streams, SpawnSpec Spec) Open(ExecSpec request)
+    public static (ExecStreams Streams, SpawnSpec Spec) Open(ExecSpec spec)
     {
-        if (request.Pty)
+        if (spec.Pty)
         {
-            var terminal = PseudoTerminal.Open(request.Spec.Credentials, request.Columns, request.Rows);
+            var terminal = PseudoTerminal.Open(spec.Spec.Credentials, spec.Columns, spec.Rows);
             var slave = terminal.Slave;
             return (
                 new ExecStreams(terminal, terminal.Master, terminal.Master, null),
-                request.Spec with
+                spec.Spec with
                 {
                     Stdin = slave,
                     Stdout = slave,
@@ -44,7 +44,7 @@ internal sealed class ExecStreams : IDisposable
         var (stderr, stderrWriter) = AsyncDescriptor.CreateReader();
         var streams = new ExecStreams(null, stdin, stdout, stderr);
         streams._childEnds.AddRange([stdinReader, stdoutWriter, stderrWriter]);
-        return (streams, request.Spec with { Stdin = stdinReader, Stdout = stdoutWriter, Stderr = stderrWriter });
+        return (streams, spec.Spec with { Stdin = stdinReader, Stdout = stdoutWriter, Stderr = stderrWriter });
     }
 
     /// <summary>Once the child has its own copies.</summary>

@@ -248,7 +248,7 @@ internal sealed class Attestor(Expectation expected, StepRunner steps, AgentConn
     )
     {
         public AttestationDocument ToDocument(
-            DesktopSnapshot desktop,
+            DesktopView desktop,
             string agentVersion,
             int keeperPid,
             DateTimeOffset startedAt,

@@ -159,7 +159,7 @@ internal sealed class DesktopCreation(
             _deadlines.Keeper,
             (_, _) =>
             {
-                var desktop = reports.Snapshot;
+                var desktop = reports.View;
                 var cgroup = resources.TakeBundle();
                 var keeper = new KeeperSpec(
                     desktop.Id.ToString(),
@@ -348,7 +348,7 @@ internal sealed class DesktopCreation(
 
                 var proofs = await attestor.RunAsync(session.Task, token);
                 var keeperPid = resources.Bundle.ReadIdentity()?.Pid ?? 0;
-                document = proofs.ToDocument(reports.Snapshot, agent.AgentVersion, keeperPid, startedAt, context.Clock.GetUtcNow());
+                document = proofs.ToDocument(reports.View, agent.AgentVersion, keeperPid, startedAt, context.Clock.GetUtcNow());
             },
             cancellationToken
         );

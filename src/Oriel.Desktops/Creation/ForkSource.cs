@@ -15,7 +15,7 @@ namespace Oriel.Desktops.Creation;
 /// <param name="agent">The link to its agent; null when it is ending.</param>
 /// <param name="copy">Has memory, devices and disk copied into an empty directory; the guest is paused meanwhile.</param>
 internal sealed class ForkSource(
-    Func<DesktopSnapshot> desktop,
+    Func<DesktopView> desktop,
     EgressPolicy policy,
     KeeperSpec keeper,
     AttestationDocument attestation,
@@ -28,22 +28,22 @@ internal sealed class ForkSource(
     /// <summary>The copy as a wish: all that the other one has, for as long from now on as it had from its own beginning.</summary>
     public DesktopSpec SpecOf(string name)
     {
-        var snapshot = desktop();
+        var view = desktop();
         return new DesktopSpec
         {
-            Template = snapshot.Template,
+            Template = view.Template,
             Name = name,
-            Image = snapshot.ImageName,
-            Width = snapshot.Width,
-            Height = snapshot.Height,
-            Hostname = snapshot.Hostname,
+            Image = view.ImageName,
+            Width = view.Width,
+            Height = view.Height,
+            Hostname = view.Hostname,
             TimeZone = attestation.TimeZone,
             KeyboardLayout = attestation.KeyboardLayout,
             Egress = policy,
             Limits = new DesktopLimits(keeper.Limits.MemoryBytes, keeper.Limits.Cpus, keeper.Limits.Pids, keeper.Limits.DiskBytes),
-            Ttl = snapshot.ExpiresAt - snapshot.CreatedAt,
-            IdleTimeout = snapshot.IdleTimeout,
-            IdlePause = snapshot.IdlePause,
+            Ttl = view.ExpiresAt - view.CreatedAt,
+            IdleTimeout = view.IdleTimeout,
+            IdlePause = view.IdlePause,
         };
     }
 

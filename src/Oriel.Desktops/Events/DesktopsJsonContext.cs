@@ -10,7 +10,7 @@ namespace Oriel.Desktops.Events;
 [JsonSerializable(typeof(AttestationDocument))]
 [JsonSerializable(typeof(DesktopReason))]
 [JsonSerializable(typeof(EgressPolicy))]
-[JsonSerializable(typeof(IReadOnlyList<StepSnapshot>))]
+[JsonSerializable(typeof(IReadOnlyList<StepView>))]
 [JsonSerializable(typeof(StateEvent))]
 [JsonSerializable(typeof(StepEvent))]
 [JsonSerializable(typeof(LogEvent))]

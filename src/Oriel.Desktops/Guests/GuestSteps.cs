@@ -44,7 +44,7 @@ internal static class GuestSteps
                     WireState.Failed => StepState.Failed,
                     _ => StepState.Running,
                 };
-                var reported = StepSnapshot.Of(
+                var reported = StepView.Of(
                     step.Name,
                     state,
                     clock.UnixMicroseconds(),

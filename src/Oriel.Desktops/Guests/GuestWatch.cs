@@ -20,7 +20,7 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
     private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Whether the guest cannot be expected to answer: it is paused, or its machine is not running.</summary>
-    public static bool IsFrozen(DesktopSnapshot desktop, DesktopMachine machine) =>
+    public static bool IsFrozen(DesktopView desktop, DesktopMachine machine) =>
         desktop.State == DesktopState.Paused || machine.State is not (null or MachineState.Running);
 
     /// <summary>Ends by cancellation or by its exception only.</summary>
@@ -51,7 +51,7 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
 
         bool GoesOn(Exception? fault)
         {
-            lost = IsFrozen(reports.Snapshot, resources.Machine) ? null : lost ?? clock.GetTimestamp();
+            lost = IsFrozen(reports.View, resources.Machine) ? null : lost ?? clock.GetTimestamp();
             if (lost is { } since && clock.GetElapsedTime(since) > patience)
             {
                 var problem = fault is null ? "The agent ended the watch on its steps." : AgentCall.Describe(fault);

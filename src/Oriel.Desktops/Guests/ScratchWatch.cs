@@ -19,14 +19,14 @@ internal static class ScratchWatch
     /// </summary>
     public static async Task FollowAsync(AgentConnection agent, Reports reports, TimeProvider clock, CancellationToken cancellationToken)
     {
-        if (!DesktopDriver.HasScratchDiskOf(reports.Snapshot.Driver))
+        if (!DesktopDriver.HasScratchDiskOf(reports.View.Driver))
         {
             return;
         }
 
         try
         {
-            var isLow = reports.Snapshot.Warnings.Any(warning => warning.Code == WarningCodes.ScratchFull);
+            var isLow = reports.View.Warnings.Any(warning => warning.Code == WarningCodes.ScratchFull);
             using var call = agent.Guest.WatchDisk(new WatchDiskRequest(), cancellationToken: cancellationToken);
             await foreach (var disk in call.ResponseStream.ReadAllAsync(cancellationToken))
             {

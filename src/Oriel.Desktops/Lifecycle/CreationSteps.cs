@@ -12,7 +12,7 @@ internal static class CreationSteps
     private static readonly string[] Order = [.. StepNames.OfServer];
 
     /// <returns>Null where none runs.</returns>
-    public static string? Running(IEnumerable<StepSnapshot> steps)
+    public static string? Running(IEnumerable<StepView> steps)
     {
         string[] running = [.. steps.Where(step => step.State == StepState.Running).Select(step => step.Name)];
         return running.LastOrDefault(name => !Order.Contains(name)) ?? running.MinBy(name => Array.IndexOf(Order, name));
@@ -20,7 +20,7 @@ internal static class CreationSteps
 
     /// <summary>The one after the last that is done.</summary>
     /// <param name="least">The first of the state that the desktop is in.</param>
-    public static string Next(IEnumerable<StepSnapshot> steps, string least)
+    public static string Next(IEnumerable<StepView> steps, string least)
     {
         var done = steps
             .Where(step => step.State == StepState.Done)

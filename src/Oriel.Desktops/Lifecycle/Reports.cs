@@ -4,8 +4,8 @@ namespace Oriel.Desktops.Lifecycle;
 
 /// <summary>What the parts of a desktop see of it and report to it. They know no more of the desktop than this.</summary>
 internal sealed class Reports(
-    Func<DesktopSnapshot> snapshot,
-    Action<StepSnapshot> step,
+    Func<DesktopView> view,
+    Action<StepView> step,
     Action<string, string?> warn,
     Action<string> log,
     Action<DesktopReason> fail,
@@ -13,10 +13,10 @@ internal sealed class Reports(
 )
 {
     /// <summary>The desktop as it is now.</summary>
-    public DesktopSnapshot Snapshot => snapshot();
+    public DesktopView View => view();
 
     /// <summary>A step began, ended or has more to say.</summary>
-    public void Step(StepSnapshot snapshot) => step(snapshot);
+    public void Step(StepView view) => step(view);
 
     /// <summary>Warns of something, or of it no more; without effect where that is so already.</summary>
     /// <param name="code">One of <see cref="WarningCodes"/>.</param>

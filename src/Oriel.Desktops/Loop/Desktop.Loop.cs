@@ -39,7 +39,7 @@ public sealed partial class Desktop
 
             SetTimer();
 
-            if (_snapshot.State == DesktopState.Destroyed)
+            if (_view.State == DesktopState.Destroyed)
             {
                 _inbox.Writer.TryComplete();
                 _destroyed.TrySetResult();
@@ -72,7 +72,7 @@ public sealed partial class Desktop
             return;
         }
 
-        var was = _snapshot.State;
+        var was = _view.State;
         var accepted = DesktopTransitions.TryNext(was, message.Verb, out var next);
         if (accepted)
         {
@@ -90,7 +90,7 @@ public sealed partial class Desktop
     {
         if (message.Verb == DesktopVerb.Prove && !_unclaimed)
         {
-            var ready = _snapshot with { State = next, ReadyAt = _snapshot.ReadyAt ?? _context.Clock.GetUtcNow() };
+            var ready = _view with { State = next, ReadyAt = _view.ReadyAt ?? _context.Clock.GetUtcNow() };
             await _context.Store.SaveAsync(
                 new StoredDesktop(ready, _policy, message.Document ?? _attestation, _ceiling),
                 [],
@@ -102,26 +102,26 @@ public sealed partial class Desktop
     private void Enter(DesktopState next, VerbMessage message)
     {
         var now = _context.Clock.GetUtcNow();
-        var snapshot = _snapshot with { State = next, Reason = InStep(message.Reason) ?? _snapshot.Reason };
+        var view = _view with { State = next, Reason = InStep(message.Reason) ?? _view.Reason };
         if (message.Verb == DesktopVerb.Prove)
         {
             _attestation = message.Document ?? _attestation;
-            snapshot = snapshot with { ReadyAt = snapshot.ReadyAt ?? now };
+            view = view with { ReadyAt = view.ReadyAt ?? now };
             Touch();
         }
 
         if (!DesktopTransitions.Counts(next))
         {
-            snapshot = snapshot with { Warnings = [] };
+            view = view with { Warnings = [] };
         }
 
         if (next == DesktopState.Destroyed)
         {
-            snapshot = snapshot with { EndedAt = now };
+            view = view with { EndedAt = now };
         }
 
-        Volatile.Write(ref _snapshot, snapshot);
-        _context.Metrics.Entered(snapshot, isFirstReady: message.Document is not null);
+        Volatile.Write(ref _view, view);
+        _context.Metrics.Entered(view, isFirstReady: message.Document is not null);
         PublishState();
         if (next is DesktopState.Failed or DesktopState.Destroying)
         {
@@ -130,8 +130,8 @@ public sealed partial class Desktop
                 "Desktop {Desktop}: {State} ({Reason}: {Message})",
                 Id,
                 next.Name(),
-                snapshot.Reason?.Code,
-                snapshot.Reason?.Message
+                view.Reason?.Code,
+                view.Reason?.Message
             );
             _working = TakeDownAsync(_working);
         }
@@ -148,10 +148,10 @@ public sealed partial class Desktop
 
     /// <summary>Whoever noticed the failure of a creation may not know which step was running.</summary>
     private DesktopReason? InStep(DesktopReason? reason) =>
-        reason is { Step: null } && DesktopTransitions.IsBeingCreated(_snapshot.State)
+        reason is { Step: null } && DesktopTransitions.IsBeingCreated(_view.State)
             ? reason with
             {
-                Step = _snapshot.RunningStep ?? _snapshot.Steps.LastOrDefault()?.Name,
+                Step = _view.RunningStep ?? _view.Steps.LastOrDefault()?.Name,
             }
             : reason;
 
@@ -160,7 +160,7 @@ public sealed partial class Desktop
         await Task.Yield();
         await _work.CancelAsync();
         await before;
-        await Resources.RemoveAsync(orderly: Snapshot.State == DesktopState.Destroying);
+        await Resources.RemoveAsync(orderly: View.State == DesktopState.Destroying);
         // The keeper is gone, and so whatever was asked of it is answered.
         await _asking;
         await _inbox.Writer.WriteAsync(new VerbMessage(DesktopVerb.Remove, null, null, null));
@@ -174,13 +174,13 @@ public sealed partial class Desktop
 
     private async Task HandleClaimAsync(ClaimMessage message)
     {
-        if (!_unclaimed || !DesktopTransitions.Counts(_snapshot.State))
+        if (!_unclaimed || !DesktopTransitions.Counts(_view.State))
         {
             message.Done.TrySetResult(false);
             return;
         }
 
-        Volatile.Write(ref _snapshot, message.Become(_snapshot));
+        Volatile.Write(ref _view, message.Become(_view));
         Volatile.Write(ref _policy, message.Policy);
         Egress?.SetPolicy(message.Policy);
         _unsaved.Clear();
@@ -200,9 +200,9 @@ public sealed partial class Desktop
         }
     }
 
-    private async Task HandleStepAsync(StepSnapshot step)
+    private async Task HandleStepAsync(StepView step)
     {
-        var steps = _snapshot.Steps.ToList();
+        var steps = _view.Steps.ToList();
         var at = steps.FindIndex(s => s.Name == step.Name);
         if (at < 0)
         {
@@ -213,7 +213,7 @@ public sealed partial class Desktop
             steps[at] = step;
         }
 
-        Volatile.Write(ref _snapshot, _snapshot with { Steps = steps });
+        Volatile.Write(ref _view, _view with { Steps = steps });
         _unsaved.Add(Events.Publish("step", new StepEvent(step.Name, step.State, step.ElapsedMs, step.Detail)));
         if (step.State != StepState.Running)
         {
@@ -222,7 +222,7 @@ public sealed partial class Desktop
 
         // Which step runs is stored whenever it is another one, so that the next server can name it; of a burst the last one. All else is
         // with the next change of state.
-        var running = DesktopTransitions.IsBeingCreated(_snapshot.State) ? _snapshot.RunningStep : null;
+        var running = DesktopTransitions.IsBeingCreated(_view.State) ? _view.RunningStep : null;
         if (_unsaved.Count >= 32 || (running is not null && running != _storedStep && _inbox.Reader.Count == 0))
         {
             _storedStep = running;
@@ -238,15 +238,15 @@ public sealed partial class Desktop
 
     private async Task HandleSizeAsync(SizeMessage message)
     {
-        Volatile.Write(ref _snapshot, _snapshot with { Width = message.Width, Height = message.Height });
+        Volatile.Write(ref _view, _view with { Width = message.Width, Height = message.Height });
         await SaveAsync();
     }
 
     private async Task HandleWarningAsync(WarningMessage message)
     {
-        var warnings = _snapshot.Warnings.ToList();
+        var warnings = _view.Warnings.ToList();
         var was = warnings.RemoveAll(warning => warning.Code == message.Code) > 0;
-        if (!DesktopTransitions.Counts(_snapshot.State) || was == message.Text is not null)
+        if (!DesktopTransitions.Counts(_view.State) || was == message.Text is not null)
         {
             return;
         }
@@ -257,11 +257,11 @@ public sealed partial class Desktop
         }
 
         // Not stored: the next server finds out afresh what is still so.
-        Volatile.Write(ref _snapshot, _snapshot with { Warnings = warnings });
+        Volatile.Write(ref _view, _view with { Warnings = warnings });
         Events.Publish("warnings", new WarningsEvent(warnings));
     }
 
-    private void PublishState() => _unsaved.Add(Events.Publish("state", new StateEvent(_snapshot.State, _snapshot.Reason)));
+    private void PublishState() => _unsaved.Add(Events.Publish("state", new StateEvent(_view.State, _view.Reason)));
 
     private async Task SaveAsync()
     {
@@ -276,7 +276,7 @@ public sealed partial class Desktop
         }
 
         DesktopEvent[] events = [.. _unsaved];
-        await _context.Store.SaveAsync(new StoredDesktop(_snapshot, _policy, _attestation, _ceiling), events, CancellationToken.None);
+        await _context.Store.SaveAsync(new StoredDesktop(_view, _policy, _attestation, _ceiling), events, CancellationToken.None);
         _unsaved.RemoveRange(0, events.Length);
     }
 }

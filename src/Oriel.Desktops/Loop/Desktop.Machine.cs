@@ -18,7 +18,7 @@ public sealed partial class Desktop
     {
         while (!_isAsked && _waiting.TryDequeue(out var message))
         {
-            var was = _snapshot.State;
+            var was = _view.State;
             if (!DesktopTransitions.TryNext(was, message.Verb, out _))
             {
                 message.Done?.TrySetResult(new VerbResult(message.Verb, was, was, Accepted: false));
@@ -40,7 +40,7 @@ public sealed partial class Desktop
     {
         while (_waiting.TryDequeue(out var message))
         {
-            message.Done?.TrySetResult(new VerbResult(message.Verb, _snapshot.State, _snapshot.State, Accepted: false));
+            message.Done?.TrySetResult(new VerbResult(message.Verb, _view.State, _view.State, Accepted: false));
         }
     }
 
@@ -98,7 +98,7 @@ public sealed partial class Desktop
         {
             Touch();
         }
-        else if (done.Message.ForIdle && _snapshot.State == DesktopState.Ready)
+        else if (done.Message.ForIdle && _view.State == DesktopState.Ready)
         {
             // Where it cannot be done it is tried again only after another such time.
             _logger.LogWarning(
@@ -109,13 +109,13 @@ public sealed partial class Desktop
             Touch();
         }
 
-        done.Message.Done?.TrySetResult(new VerbResult(done.Message.Verb, done.Was, _snapshot.State, done.Problem is null, done.Problem));
+        done.Message.Done?.TrySetResult(new VerbResult(done.Message.Verb, done.Was, _view.State, done.Problem is null, done.Problem));
     }
 
     private async Task HandleMachineAsync()
     {
         var halted = Resources.Machine.State == MachineState.Halted;
-        var wasHalted = _snapshot.Warnings.Any(warning => warning.Code == WarningCodes.Halted);
+        var wasHalted = _view.Warnings.Any(warning => warning.Code == WarningCodes.Halted);
         await HandleWarningAsync(
             new WarningMessage(
                 WarningCodes.Halted,
@@ -140,13 +140,13 @@ public sealed partial class Desktop
             return;
         }
 
-        DesktopVerb? verb = (_snapshot.State, Resources.Machine.State) switch
+        DesktopVerb? verb = (_view.State, Resources.Machine.State) switch
         {
             (DesktopState.Ready, MachineState.Paused or MachineState.Saved) => DesktopVerb.Pause,
             (DesktopState.Paused, MachineState.Running or MachineState.Halted) => DesktopVerb.Resume,
             _ => null,
         };
-        if (verb is { } happened && DesktopTransitions.TryNext(_snapshot.State, happened, out var next))
+        if (verb is { } happened && DesktopTransitions.TryNext(_view.State, happened, out var next))
         {
             Enter(next, new VerbMessage(happened, null, null, null));
             await SaveAsync();

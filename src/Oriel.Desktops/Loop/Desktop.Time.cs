@@ -11,13 +11,13 @@ public sealed partial class Desktop
 
     private readonly ITimer _timer;
 
-    private DateTimeOffset? Expiry => DesktopTransitions.Counts(_snapshot.State) ? _snapshot.ExpiresAt : null;
+    private DateTimeOffset? Expiry => DesktopTransitions.Counts(_view.State) ? _view.ExpiresAt : null;
 
     private DateTimeOffset? IdleEnd =>
-        _snapshot.State is DesktopState.Ready or DesktopState.Paused && Viewers == 0 ? LastActivity + _snapshot.IdleTimeout : null;
+        _view.State is DesktopState.Ready or DesktopState.Paused && Viewers == 0 ? LastActivity + _view.IdleTimeout : null;
 
     private DateTimeOffset? IdlePause =>
-        _snapshot.State == DesktopState.Ready && Viewers == 0 && !_isAsked ? LastActivity + _snapshot.IdlePause : null;
+        _view.State == DesktopState.Ready && Viewers == 0 && !_isAsked ? LastActivity + _view.IdlePause : null;
 
     private void SetTimer()
     {
@@ -49,7 +49,7 @@ public sealed partial class Desktop
             await HandleVerbAsync(
                 new VerbMessage(
                     DesktopVerb.Destroy,
-                    DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {_snapshot.ExpiresAt:u}."),
+                    DesktopReason.Of(ReasonCodes.Expired, $"Its time to live ended at {_view.ExpiresAt:u}."),
                     null,
                     null
                 )
@@ -60,7 +60,7 @@ public sealed partial class Desktop
             await HandleVerbAsync(
                 new VerbMessage(
                     DesktopVerb.Destroy,
-                    DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {_snapshot.IdleTimeout!.Value.TotalSeconds:0} s."),
+                    DesktopReason.Of(ReasonCodes.Idle, $"Nobody used it for {_view.IdleTimeout!.Value.TotalSeconds:0} s."),
                     null,
                     null
                 )

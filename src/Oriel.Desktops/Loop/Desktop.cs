@@ -33,7 +33,7 @@ public sealed partial class Desktop : IAsyncDisposable
     private readonly TaskCompletionSource _stored = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _working = Task.CompletedTask;
     private Task _loop = Task.CompletedTask;
-    private DesktopSnapshot _snapshot;
+    private DesktopView _view;
     private AttestationDocument? _attestation;
     private EgressPolicy _policy;
     private long _ceiling;
@@ -50,13 +50,13 @@ public sealed partial class Desktop : IAsyncDisposable
         _unclaimed = unclaimed;
         _context = context;
         _logger = context.LoggerFactory.CreateLogger<Desktop>();
-        _snapshot = stored.Snapshot;
+        _view = stored.View;
         _attestation = stored.Attestation;
         _policy = stored.Egress;
         _ceiling = stored.EventCeiling;
         Events = new DesktopEventLog(context.Clock, Math.Max(1, stored.EventCeiling));
         Events.Restore(past);
-        Reports = new Reports(() => Snapshot, step => Post(new StepMessage(step)), Warn, Log, Fail, AdvanceAsync);
+        Reports = new Reports(() => View, step => Post(new StepMessage(step)), Warn, Log, Fail, AdvanceAsync);
         Resources = new DesktopResources(
             Id.ToString(),
             Reports,
@@ -75,9 +75,9 @@ public sealed partial class Desktop : IAsyncDisposable
         Touch();
     }
 
-    public DesktopId Id => _snapshot.Id;
+    public DesktopId Id => _view.Id;
 
-    public DesktopSnapshot Snapshot => Volatile.Read(ref _snapshot) with { Viewers = Viewers };
+    public DesktopView View => Volatile.Read(ref _view) with { Viewers = Viewers };
 
     public DesktopEventLog Events { get; }
 
@@ -115,7 +115,7 @@ public sealed partial class Desktop : IAsyncDisposable
         SendVerbAsync(DesktopVerb.Destroy, reason, cancellationToken);
 
     /// <summary>Whether it is paused because nobody used it, so that the next use wakes it.</summary>
-    public bool IsPausedForIdle => _pausedForIdle && Snapshot.State == DesktopState.Paused;
+    public bool IsPausedForIdle => _pausedForIdle && View.State == DesktopState.Paused;
 
     /// <summary>Freezes the guest.</summary>
     public Task<VerbResult> PauseAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Pause, null, cancellationToken);
@@ -123,7 +123,7 @@ public sealed partial class Desktop : IAsyncDisposable
     public Task<VerbResult> ResumeAsync(CancellationToken cancellationToken) => SendVerbAsync(DesktopVerb.Resume, null, cancellationToken);
 
     /// <summary>Whether its driver can copy it while it lives.</summary>
-    public bool CanFork => _context.Node.Options.Driver is { CanFork: true } driver && driver.Name == Snapshot.Driver;
+    public bool CanFork => _context.Node.Options.Driver is { CanFork: true } driver && driver.Name == View.Driver;
 
     /// <summary>Copies memory, devices and disk into an empty directory; the guest is paused meanwhile.</summary>
     internal Task<VerbResult> ForkAsync(string directory, CancellationToken cancellationToken) =>
@@ -156,7 +156,7 @@ public sealed partial class Desktop : IAsyncDisposable
         if (!_detached)
         {
             _detached = true;
-            if (Snapshot.State is DesktopState.Failed or DesktopState.Destroying)
+            if (View.State is DesktopState.Failed or DesktopState.Destroying)
             {
                 await Destroyed;
             }
@@ -203,7 +203,7 @@ public sealed partial class Desktop : IAsyncDisposable
     /// <summary>Claims a desktop that waits.</summary>
     /// <param name="become">What it is from now on, of what it was.</param>
     /// <returns>False when it is ending.</returns>
-    internal async Task<bool> ClaimAsync(Func<DesktopSnapshot, DesktopSnapshot> become, EgressPolicy policy)
+    internal async Task<bool> ClaimAsync(Func<DesktopView, DesktopView> become, EgressPolicy policy)
     {
         var done = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         try
@@ -236,7 +236,7 @@ public sealed partial class Desktop : IAsyncDisposable
     /// <param name="message">Null where the cause is gone.</param>
     internal void Warn(string code, string? message)
     {
-        if (Snapshot.Warnings.Any(warning => warning.Code == code) != message is not null)
+        if (View.Warnings.Any(warning => warning.Code == code) != message is not null)
         {
             Post(new WarningMessage(code, message));
         }
@@ -299,7 +299,7 @@ public sealed partial class Desktop : IAsyncDisposable
         }
         catch (ChannelClosedException)
         {
-            var state = Snapshot.State;
+            var state = View.State;
             return new VerbResult(verb, state, state, Accepted: false);
         }
 
@@ -338,13 +338,13 @@ public sealed partial class Desktop : IAsyncDisposable
         string? Directory = null
     ) : Message;
 
-    private sealed record StepMessage(StepSnapshot Step) : Message;
+    private sealed record StepMessage(StepView Step) : Message;
 
     private sealed record PolicyMessage(EgressPolicy Policy) : Message;
 
     private sealed record TakedownMessage : Message;
 
-    private sealed record ClaimMessage(Func<DesktopSnapshot, DesktopSnapshot> Become, EgressPolicy Policy, TaskCompletionSource<bool> Done)
+    private sealed record ClaimMessage(Func<DesktopView, DesktopView> Become, EgressPolicy Policy, TaskCompletionSource<bool> Done)
         : Message;
 
     private sealed record SaveMessage : Message;

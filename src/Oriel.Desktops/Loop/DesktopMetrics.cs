@@ -11,7 +11,7 @@ public sealed class DesktopMetrics : IDisposable
     private readonly Histogram<double> _creation;
     private readonly Histogram<double> _steps;
     private readonly Counter<long> _ended;
-    private Func<IEnumerable<DesktopSnapshot>> _desktops = () => [];
+    private Func<IEnumerable<DesktopView>> _desktops = () => [];
     private Func<IEnumerable<(string Template, int Waiting)>> _pool = () => [];
 
     public DesktopMetrics()
@@ -30,22 +30,22 @@ public sealed class DesktopMetrics : IDisposable
 
     public void Dispose() => _meter.Dispose();
 
-    internal void Observe(Func<IEnumerable<DesktopSnapshot>> desktops, Func<IEnumerable<(string Template, int Waiting)>> pool) =>
+    internal void Observe(Func<IEnumerable<DesktopView>> desktops, Func<IEnumerable<(string Template, int Waiting)>> pool) =>
         (_desktops, _pool) = (desktops, pool);
 
-    internal void Entered(DesktopSnapshot snapshot, bool isFirstReady)
+    internal void Entered(DesktopView view, bool isFirstReady)
     {
-        if (isFirstReady && snapshot.ReadyAt is { } ready)
+        if (isFirstReady && view.ReadyAt is { } ready)
         {
-            _creation.Record((ready - snapshot.CreatedAt).TotalSeconds);
+            _creation.Record((ready - view.CreatedAt).TotalSeconds);
         }
-        else if (snapshot.State == DesktopState.Destroyed)
+        else if (view.State == DesktopState.Destroyed)
         {
-            _ended.Add(1, new KeyValuePair<string, object?>("reason", snapshot.Reason?.Code ?? "none"));
+            _ended.Add(1, new KeyValuePair<string, object?>("reason", view.Reason?.Code ?? "none"));
         }
     }
 
-    internal void StepEnded(StepSnapshot step) =>
+    internal void StepEnded(StepView step) =>
         _steps.Record(step.ElapsedMs / 1000, new("step", step.Name), new("outcome", step.State == StepState.Done ? "done" : "failed"));
 
     private IEnumerable<Measurement<int>> Count() =>

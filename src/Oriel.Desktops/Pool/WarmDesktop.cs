@@ -32,8 +32,8 @@ internal sealed class WarmDesktop
         {
             Egress = EgressPolicy.None,
         };
-        var snapshot = DesktopSnapshot.New(spec, image.Name, image.Digest, parts.Creation.Options.Driver.Name, _since);
-        Desktop = new Desktop(parts.Desktops, new StoredDesktop(snapshot, spec.Egress, null, 0), [], unclaimed: true);
+        var view = DesktopView.New(spec, image.Name, image.Digest, parts.Creation.Options.Driver.Name, _since);
+        Desktop = new Desktop(parts.Desktops, new StoredDesktop(view, spec.Egress, null, 0), [], unclaimed: true);
         var barrier = new ClaimBarrier(() => _waits.TrySetResult(), _claimed.Task);
         Desktop.Start(
             (desktop, token) =>
@@ -60,7 +60,7 @@ internal sealed class WarmDesktop
     public async Task<bool> ClaimAsync(DesktopSpec spec)
     {
         var now = _clock.GetUtcNow();
-        var claim = new StepSnapshot(
+        var claim = new StepView(
             StepNames.Claim,
             StepState.Done,
             now,
@@ -69,7 +69,7 @@ internal sealed class WarmDesktop
         );
         var claimed = await Desktop.ClaimAsync(
             was =>
-                DesktopSnapshot.New(spec, was.ImageName, was.ImageDigest, was.Driver, now) with
+                DesktopView.New(spec, was.ImageName, was.ImageDigest, was.Driver, now) with
                 {
                     Id = was.Id,
                     State = was.State,
@@ -97,7 +97,7 @@ internal sealed class WarmDesktop
             return null;
         }
 
-        var reason = Desktop.Snapshot.Reason;
+        var reason = Desktop.View.Reason;
         if (restored is not null && reason is not { Code: ReasonCodes.Requested or ReasonCodes.Expired or ReasonCodes.Idle })
         {
             GoldenSnapshots.Discard(restored);

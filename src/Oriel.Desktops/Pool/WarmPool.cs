@@ -81,7 +81,7 @@ internal sealed class WarmPool : IAsyncDisposable
 
             while (pool.Waiting.TryDequeue(out var member))
             {
-                if (member.Desktop.Snapshot.ImageDigest == digest && DesktopTransitions.Counts(member.Desktop.Snapshot.State))
+                if (member.Desktop.View.ImageDigest == digest && DesktopTransitions.Counts(member.Desktop.View.State))
                 {
                     pool.Claimed++;
                     _changed.Set();
@@ -198,8 +198,8 @@ internal sealed class WarmPool : IAsyncDisposable
                 for (var left = pool.Waiting.Count; left > 0; left--)
                 {
                     var member = pool.Waiting.Dequeue();
-                    var snapshot = member.Desktop.Snapshot;
-                    if (snapshot.ImageDigest == digest && DesktopTransitions.Counts(snapshot.State))
+                    var view = member.Desktop.View;
+                    if (view.ImageDigest == digest && DesktopTransitions.Counts(view.State))
                     {
                         pool.Waiting.Enqueue(member);
                         continue;

@@ -25,7 +25,7 @@ public sealed partial class DesktopService
     private async Task AdoptAllAsync(CancellationToken cancellationToken)
     {
         var stored = await _context.Store.LoadAsync(_context.Clock.GetUtcNow() - Options.KeepDestroyed, cancellationToken);
-        var known = stored.Select(s => s.Desktop.Snapshot.Id.ToString()).ToHashSet();
+        var known = stored.Select(s => s.Desktop.View.Id.ToString()).ToHashSet();
         foreach (var (desktop, events) in stored)
         {
             Adopt(desktop, events);
@@ -39,7 +39,7 @@ public sealed partial class DesktopService
 
     private void Adopt(StoredDesktop stored, IReadOnlyList<DesktopEvent> events)
     {
-        var was = stored.Snapshot.State;
+        var was = stored.View.State;
         if (was == DesktopState.Destroyed)
         {
             var gone = new Desktop(_context, stored, events);
@@ -49,7 +49,7 @@ public sealed partial class DesktopService
             return;
         }
 
-        var bundle = Options.Layout.BundleOf(stored.Snapshot.Id.ToString());
+        var bundle = Options.Layout.BundleOf(stored.View.Id.ToString());
         var spec = bundle.ReadSpec();
         var identity = bundle.ReadIdentity();
         var alive = spec is not null && identity is not null && KeeperLiveness.IsAlive(identity);
@@ -58,12 +58,7 @@ public sealed partial class DesktopService
 
         // A desktop that was ready is configured; it is shown as such until its agent has proven itself to this server.
         var start =
-            was == DesktopState.Ready && usable
-                ? stored with
-                {
-                    Snapshot = stored.Snapshot with { State = DesktopState.Configuring },
-                }
-                : stored;
+            was == DesktopState.Ready && usable ? stored with { View = stored.View with { State = DesktopState.Configuring } } : stored;
         var desktop = new Desktop(_context, start, events);
         _desktops[desktop.Id] = desktop;
         if (!usable)
@@ -129,7 +124,7 @@ public sealed partial class DesktopService
             desktop.Fail(
                 new DesktopReason(
                     ReasonCodes.ServerRestarted,
-                    StepOf(desktop.Snapshot, bundle),
+                    StepOf(desktop.View, bundle),
                     "The server ended while the desktop was being created.",
                     was.Name(),
                     LastLines(bundle)
@@ -141,7 +136,7 @@ public sealed partial class DesktopService
     }
 
     /// <summary>A step is stored when it begins. Where none was running: the next of that state, or what the bundle tells.</summary>
-    private static string StepOf(DesktopSnapshot last, Bundle bundle) =>
+    private static string StepOf(DesktopView last, Bundle bundle) =>
         last.RunningStep
         ?? last.State switch
         {
@@ -188,7 +183,7 @@ public sealed partial class DesktopService
             return true;
         }
         catch (StepFailedException e)
-            when (e.Reason.Code == ReasonCodes.StepDeadline && GuestWatch.IsFrozen(desktop.Snapshot, desktop.Resources.Machine))
+            when (e.Reason.Code == ReasonCodes.StepDeadline && GuestWatch.IsFrozen(desktop.View, desktop.Resources.Machine))
         {
             return false;
         }
@@ -240,7 +235,7 @@ public sealed partial class DesktopService
                     desktop.Warn(WarningCodes.OutOfMemory, desktop.Resources.IsShortOfMemory ? MemoryKills.Message : null);
                     desktop.KeepSequence();
                     if (
-                        desktop.Snapshot is { State: DesktopState.Destroyed } gone
+                        desktop.View is { State: DesktopState.Destroyed } gone
                         && now - gone.EndedAt > Options.KeepDestroyed
                         && _desktops.TryRemove(desktop.Id, out _)
                     )

@@ -57,16 +57,13 @@ public sealed partial class DesktopService : IAsyncDisposable
         _creation = new CreationContext(options, new BootSlots(options.MaxConcurrentBoots), images, clock);
         _parts = new WarmParts(_context, _creation, Snapshots);
         _pool = new WarmPool(templates.All, _parts, () => Count);
-        metrics.Observe(
-            () => _desktops.Values.Select(d => d.Snapshot),
-            () => _pool.States().Select(state => (state.Template, state.Waiting))
-        );
+        metrics.Observe(() => _desktops.Values.Select(d => d.View), () => _pool.States().Select(state => (state.Template, state.Waiting)));
     }
 
     public DesktopOptions Options { get; }
 
     /// <summary>How many count against <see cref="DesktopOptions.MaxDesktops"/>.</summary>
-    public int Count => _desktops.Values.Count(d => DesktopTransitions.Counts(d.Snapshot.State));
+    public int Count => _desktops.Values.Count(d => DesktopTransitions.Counts(d.View.State));
 
     /// <summary>What waits to be claimed, of each template that wants any.</summary>
     public IReadOnlyList<PoolState> Pool => _pool.States();
@@ -152,7 +149,7 @@ public sealed partial class DesktopService : IAsyncDisposable
         if (!source.CanFork)
         {
             return CreateResult.NotPossible(
-                $"A desktop of the driver {source.Snapshot.Driver} cannot be forked; one in a virtual machine can."
+                $"A desktop of the driver {source.View.Driver} cannot be forked; one in a virtual machine can."
             );
         }
 
@@ -161,23 +158,23 @@ public sealed partial class DesktopService : IAsyncDisposable
             await source.ResumeAsync(cancellationToken);
         }
 
-        var snapshot = source.Snapshot;
+        var view = source.View;
         if (
-            snapshot.State != DesktopState.Ready
+            view.State != DesktopState.Ready
             || source.Attestation is not { } attestation
             || source.Resources.Bundle.ReadSpec() is not { } keeper
         )
         {
-            return CreateResult.WrongState(new VerbResult(DesktopVerb.Fork, snapshot.State, snapshot.State, Accepted: false).Message);
+            return CreateResult.WrongState(new VerbResult(DesktopVerb.Fork, view.State, view.State, Accepted: false).Message);
         }
 
-        if (_creation.Images.Find(snapshot.ImageDigest) is not { } image)
+        if (_creation.Images.Find(view.ImageDigest) is not { } image)
         {
-            return CreateResult.ImageMissing($"The image {snapshot.ImageDigest} of the desktop is not in the store any more.");
+            return CreateResult.ImageMissing($"The image {view.ImageDigest} of the desktop is not in the store any more.");
         }
 
         var from = new ForkSource(
-            () => source.Snapshot,
+            () => source.View,
             source.EgressPolicy,
             keeper,
             attestation,
@@ -231,8 +228,8 @@ public sealed partial class DesktopService : IAsyncDisposable
     private CreateResult Begin(DesktopSpec request, ImageManifest image, Origin origin)
     {
         MakeRoom();
-        var snapshot = DesktopSnapshot.New(request, image.Name, image.Digest, Options.Driver.Name, _context.Clock.GetUtcNow());
-        var desktop = new Desktop(_context, new StoredDesktop(snapshot, request.Egress, null, 0), []);
+        var view = DesktopView.New(request, image.Name, image.Digest, Options.Driver.Name, _context.Clock.GetUtcNow());
+        var desktop = new Desktop(_context, new StoredDesktop(view, request.Egress, null, 0), []);
         _desktops[desktop.Id] = desktop;
         desktop.Start((d, token) => new DesktopCreation(request, image, _creation, d.Resources, d.Reports).RunAsync(origin, null, token));
         return CreateResult.Of(desktop);
@@ -278,12 +275,12 @@ public sealed partial class DesktopService : IAsyncDisposable
     /// <summary>Newest first.</summary>
     /// <param name="all">With those destroyed within the last hour.</param>
     public IReadOnlyList<Desktop> List(bool all) =>
-        [.. _desktops.Values.Where(d => all || d.Snapshot.State != DesktopState.Destroyed).OrderByDescending(d => d.Snapshot.CreatedAt)];
+        [.. _desktops.Values.Where(d => all || d.View.State != DesktopState.Destroyed).OrderByDescending(d => d.View.CreatedAt)];
 
     /// <summary>A viewer is about to connect: a paused desktop is resumed.</summary>
     public async Task WakeAsync(DesktopId id, CancellationToken cancellationToken)
     {
-        if (TryGet(id, out var desktop) && desktop.Snapshot.State == DesktopState.Paused)
+        if (TryGet(id, out var desktop) && desktop.View.State == DesktopState.Paused)
         {
             await desktop.ResumeAsync(cancellationToken);
         }
@@ -304,7 +301,7 @@ public sealed partial class DesktopService : IAsyncDisposable
             await desktop.ResumeAsync(cancellationToken);
         }
 
-        var state = desktop.Snapshot.State;
+        var state = desktop.View.State;
         if (
             state is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed
             || desktop.Resources.Machine.Agent is not { } link

@@ -17,7 +17,7 @@ public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, Data
     public async Task<IReadOnlyList<(string Id, string? Problem)>> EndAllAsync(DesktopReason reason, CancellationToken cancellationToken)
     {
         var records = store is null ? [] : await store.LoadAsync(DateTimeOffset.MaxValue, cancellationToken);
-        var byId = records.ToDictionary(record => record.Desktop.Snapshot.Id.ToString(), record => record.Desktop);
+        var byId = records.ToDictionary(record => record.Desktop.View.Id.ToString(), record => record.Desktop);
         var ids = layout.Bundles().Select(bundle => bundle.Name).Union(byId.Keys);
         var ended = ids.Select(id => EndAsync(id, byId.GetValueOrDefault(id), reason, cancellationToken));
         return await Task.WhenAll(ended);
@@ -55,14 +55,14 @@ public sealed class NodeClearance(DesktopStore? store, IKeeperHost keepers, Data
     private Task CloseAsync(StoredDesktop record, DesktopReason reason, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        var why = record.Snapshot.State is DesktopState.Failed or DesktopState.Destroying ? record.Snapshot.Reason ?? reason : reason;
+        var why = record.View.State is DesktopState.Failed or DesktopState.Destroying ? record.View.Reason ?? reason : reason;
         var first = Math.Max(1, record.EventCeiling);
         DesktopEvent[] events =
         [
             new(first, "state", now, new StateEvent(DesktopState.Destroyed, why)),
             new(first + 1, "end", now, new EndEvent()),
         ];
-        var closed = record.Snapshot with { State = DesktopState.Destroyed, Reason = why, EndedAt = now };
-        return store!.SaveAsync(record with { Snapshot = closed, EventCeiling = first + events.Length }, events, cancellationToken);
+        var closed = record.View with { State = DesktopState.Destroyed, Reason = why, EndedAt = now };
+        return store!.SaveAsync(record with { View = closed, EventCeiling = first + events.Length }, events, cancellationToken);
     }
 }

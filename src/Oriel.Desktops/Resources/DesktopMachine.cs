@@ -238,7 +238,7 @@ internal sealed class DesktopMachine(string id, Reports reports, Action changed,
 
         if (!_running.Task.IsCompleted || state == StepState.Failed)
         {
-            reports.Step(StepSnapshot.Of(item.Name, state, item.AtUs, item.ElapsedUs, item.Detail));
+            reports.Step(StepView.Of(item.Name, state, item.AtUs, item.ElapsedUs, item.Detail));
         }
     }
 }

@@ -18,7 +18,7 @@ internal sealed class StepProgress(Reports reports, TimeProvider clock, string n
     public void Seen(string what) => _lastSeen = ForeignWords.Of(what);
 
     public void Report(StepState state) =>
-        reports.Step(new StepSnapshot(name, state, _startedAt, state == StepState.Running ? 0 : ElapsedMs, _lastSeen));
+        reports.Step(new StepView(name, state, _startedAt, state == StepState.Running ? 0 : ElapsedMs, _lastSeen));
 
     public StepFailedException Fail(string code, string message)
     {

@@ -66,7 +66,7 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
 
     private static DesktopRecord ToRecord(StoredDesktop desktop)
     {
-        var s = desktop.Snapshot;
+        var s = desktop.View;
         return new DesktopRecord
         {
             Id = s.Id.ToString(),
@@ -87,7 +87,7 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
             IdleTimeoutMs = (long?)s.IdleTimeout?.TotalMilliseconds,
             IdlePauseMs = (long?)s.IdlePause?.TotalMilliseconds,
             EgressPolicyJson = JsonSerializer.Serialize(desktop.Egress, DesktopsJsonContext.Default.EgressPolicy),
-            StepsJson = JsonSerializer.Serialize(s.Steps, DesktopsJsonContext.Default.IReadOnlyListStepSnapshot),
+            StepsJson = JsonSerializer.Serialize(s.Steps, DesktopsJsonContext.Default.IReadOnlyListStepView),
             AttestationJson = desktop.Attestation is null
                 ? null
                 : JsonSerializer.Serialize(desktop.Attestation, DesktopsJsonContext.Default.AttestationDocument),
@@ -97,7 +97,7 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
 
     private static StoredDesktop FromRecord(DesktopRecord r) =>
         new(
-            new DesktopSnapshot
+            new DesktopView
             {
                 Id = DesktopId.Parse(r.Id),
                 Name = r.Name,
@@ -116,7 +116,7 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
                 ExpiresAt = Time(r.ExpiresAt),
                 IdleTimeout = r.IdleTimeoutMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null,
                 IdlePause = r.IdlePauseMs is { } pause ? TimeSpan.FromMilliseconds(pause) : null,
-                Steps = Read(r.StepsJson, DesktopsJsonContext.Default.IReadOnlyListStepSnapshot) ?? [],
+                Steps = Read(r.StepsJson, DesktopsJsonContext.Default.IReadOnlyListStepView) ?? [],
             },
             Read(r.EgressPolicyJson, DesktopsJsonContext.Default.EgressPolicy) ?? EgressPolicy.None,
             Read(r.AttestationJson, DesktopsJsonContext.Default.AttestationDocument),
@@ -147,4 +147,4 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
 }
 
 /// <summary>What is kept of a desktop.</summary>
-public sealed record StoredDesktop(DesktopSnapshot Snapshot, EgressPolicy Egress, AttestationDocument? Attestation, long EventCeiling);
+public sealed record StoredDesktop(DesktopView View, EgressPolicy Egress, AttestationDocument? Attestation, long EventCeiling);

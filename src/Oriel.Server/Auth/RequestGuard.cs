@@ -62,7 +62,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             case Caller.Token:
                 await next(context);
                 return;
-            case Caller.Session
+            case Caller.SignedIn
                 when ChangesState(context.Request.Method)
                     && !(HasOwnOrigin(context, required: true) && context.Request.Headers.ContainsKey(CsrfHeader)):
                 await Problems.WriteAsync(
@@ -72,7 +72,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
                     $"A change by the page needs its own Origin and the header {CsrfHeader}."
                 );
                 return;
-            case Caller.Session:
+            case Caller.SignedIn:
                 await next(context);
                 return;
             case Caller.Stranger:
@@ -150,7 +150,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         }
 
         return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted)
-            ? Caller.Session
+            ? Caller.SignedIn
             : Caller.Nobody;
     }
 
@@ -181,6 +181,6 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         /// <summary>Who has a token, of another server or of none.</summary>
         Stranger,
         Token,
-        Session,
+        SignedIn,
     }
 }

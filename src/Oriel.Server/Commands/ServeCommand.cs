@@ -9,9 +9,9 @@ using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
 using Oriel.Linux.Processes;
 using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Composition;
 using Oriel.Server.Configuration;
 using Oriel.Server.Drivers;
-using Oriel.Server.Host;
 using Oriel.Server.Instance;
 using Spectre.Console;
 
@@ -238,20 +238,20 @@ internal static class ServeCommand
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        IReadOnlyList<DesktopSnapshot> left;
+        IReadOnlyList<DesktopView> left;
         try
         {
-            await using var host = await OrielHost.StartAsync(
+            await using var server = await ServerApplication.StartAsync(
                 options,
-                new HostParts { Logging = AddConsole, SearchPath = Programs.SearchPath },
+                new ServerParts { Logging = AddConsole, SearchPath = Programs.SearchPath },
                 stop.Token
             );
-            new ServerInstance(Environment.ProcessId, host.Url, host.CertificateFingerprint).Write(options.Layout);
-            await AnnounceAsync(host, stop.Token);
+            new ServerInstance(Environment.ProcessId, server.Url, server.CertificateFingerprint).Write(options.Layout);
+            await AnnounceAsync(server, stop.Token);
             ServiceManager.TellReady();
             await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
             AnsiConsole.MarkupLine("[grey]Stopping…[/]");
-            left = [.. host.Desktops.List(all: false).Select(d => d.Snapshot).Where(s => DesktopTransitions.Counts(s.State))];
+            left = [.. server.Desktops.List(all: false).Select(d => d.View).Where(s => DesktopTransitions.Counts(s.State))];
         }
         catch (IOException e)
         {
@@ -289,22 +289,22 @@ internal static class ServeCommand
             // It also logs what it throws, with the stack; here it is said in one line.
             .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
 
-    private static async Task AnnounceAsync(OrielHost host, CancellationToken cancellationToken)
+    private static async Task AnnounceAsync(ServerApplication server, CancellationToken cancellationToken)
     {
-        if (host.CertificateFingerprint is { } fingerprint)
+        if (server.CertificateFingerprint is { } fingerprint)
         {
             Console.WriteLine($"Certificate (SHA-256): {fingerprint}");
         }
 
         // Plain, on a line of its own, so that scripts and terminals find it.
-        var driver = host.Options.Driver;
+        var driver = server.Options.Driver;
         Console.WriteLine($"Desktops: {driver.Name}{(driver.Accelerator is { } by ? $" ({by})" : "")}");
         Console.WriteLine(
-            $"Oriel is ready. Sign in (once, within 10 minutes):\n{host.Url}/signin#token={await host.NewSignInAsync(cancellationToken)}"
+            $"Oriel is ready. Sign in (once, within 10 minutes):\n{server.Url}/signin#token={await server.NewSignInAsync(cancellationToken)}"
         );
     }
 
-    private static void TellWhatLivesOn(IReadOnlyList<DesktopSnapshot> left)
+    private static void TellWhatLivesOn(IReadOnlyList<DesktopView> left)
     {
         if (left.Count == 0)
         {

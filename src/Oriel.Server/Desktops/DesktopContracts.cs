@@ -60,7 +60,7 @@ internal sealed record DesktopResponse(
     DateTimeOffset CreatedAt,
     DateTimeOffset? ReadyAt,
     DateTimeOffset? ExpiresAt,
-    IReadOnlyList<StepSnapshot> Steps,
+    IReadOnlyList<StepView> Steps,
     EgressPolicy Egress,
     int Viewers,
     IReadOnlyList<DesktopWarning> Warnings
@@ -68,7 +68,7 @@ internal sealed record DesktopResponse(
 {
     public static DesktopResponse Of(Desktop desktop)
     {
-        var s = desktop.Snapshot;
+        var s = desktop.View;
         return new DesktopResponse(
             s.Id.ToString(),
             s.Name,

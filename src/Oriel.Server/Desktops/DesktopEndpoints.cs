@@ -114,7 +114,7 @@ internal static class DesktopEndpoints
             return problem!;
         }
 
-        var name = request.Name ?? CreateRequestValidator.ForkName(route.Desktop.Snapshot.Name);
+        var name = request.Name ?? CreateRequestValidator.ForkName(route.Desktop.View.Name);
         return CreateRequestValidator.CheckName(name) is { } error
             ? Problems.BadRequest(error)
             : Created(context, await desktops.ForkAsync(route.Desktop, name, context.RequestAborted));
@@ -193,7 +193,7 @@ internal static class DesktopEndpoints
         var bundle = desktops.Options.Layout.BundleOf(desktop.Id.ToString());
         List<string> lines = [.. bundle.TailOfKeeperLog(MaxLogBytes), .. bundle.TailOfConsoleLog(MaxLogBytes)];
         return Results.Json(
-            new LogResponse(lines.Count > 0 ? lines : desktop.Snapshot.Reason?.Log ?? []),
+            new LogResponse(lines.Count > 0 ? lines : desktop.View.Reason?.Log ?? []),
             DesktopsApiJsonContext.Default.LogResponse
         );
     }

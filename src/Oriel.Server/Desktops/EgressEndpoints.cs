@@ -50,9 +50,9 @@ internal static class EgressEndpoints
         }
 
         var desktop = route.Desktop;
-        if (desktop.Snapshot.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed)
+        if (desktop.View.State is DesktopState.Failed or DesktopState.Destroying or DesktopState.Destroyed)
         {
-            return Problems.Of(StatusCodes.Status410Gone, RequestReasons.DesktopGone, $"The desktop is {desktop.Snapshot.State.Name()}.");
+            return Problems.Of(StatusCodes.Status410Gone, RequestReasons.DesktopGone, $"The desktop is {desktop.View.State.Name()}.");
         }
 
         await desktop.SetEgressPolicyAsync(policy, context.RequestAborted);

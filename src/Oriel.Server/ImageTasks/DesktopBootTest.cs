@@ -14,8 +14,8 @@ using Oriel.Protocol;
 using Oriel.Protocol.Display;
 using Oriel.Protocol.Guest;
 using Oriel.Protocol.Layout;
+using Oriel.Server.Composition;
 using Oriel.Server.Configuration;
-using Oriel.Server.Host;
 using StepState = Oriel.Desktops.Lifecycle.StepState;
 
 namespace Oriel.Server.ImageTasks;
@@ -56,7 +56,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
                 "boot",
                 clock,
                 Prepare,
-                host => TryDesktopAsync(host, image, steps, report, limit.Token),
+                server => TryDesktopAsync(server, image, steps, report, limit.Token),
                 limit.Token
             );
         }
@@ -86,14 +86,14 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
 
     /// <returns>Why it failed, or null.</returns>
     private static async Task<string?> TryDesktopAsync(
-        OrielHost host,
+        ServerApplication server,
         ImageManifest image,
         List<ImageBootStep> steps,
         Action<string> report,
         CancellationToken cancellationToken
     )
     {
-        var created = await host.Desktops.CreateAsync(Spec(image));
+        var created = await server.Desktops.CreateAsync(Spec(image));
         if (created.Desktop is not { } desktop)
         {
             return created.Message;
@@ -103,19 +103,14 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
         {
             var reason = await ReadyAsync(desktop, report, cancellationToken);
             steps.AddRange(
-                desktop.Snapshot.Steps.Select(step => new ImageBootStep(
-                    step.Name,
-                    step.State == StepState.Done,
-                    step.ElapsedMs,
-                    step.Detail
-                ))
+                desktop.View.Steps.Select(step => new ImageBootStep(step.Name, step.State == StepState.Done, step.ElapsedMs, step.Detail))
             );
             if (reason is not null)
             {
                 return reason;
             }
 
-            var agent = await host.Desktops.ConnectAgentAsync(desktop.Id, cancellationToken);
+            var agent = await server.Desktops.ConnectAgentAsync(desktop.Id, cancellationToken);
             return await StepAsync("screenshot", steps, report, () => ScreenshotAsync(agent, cancellationToken))
                 ?? await StepAsync("keyboard", steps, report, () => KeyboardAsync(agent, cancellationToken));
         }

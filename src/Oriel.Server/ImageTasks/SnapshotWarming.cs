@@ -4,8 +4,8 @@ using Oriel.Desktops.Snapshots;
 using Oriel.Desktops.Templates;
 using Oriel.Images.Store;
 using Oriel.Protocol.Layout;
+using Oriel.Server.Composition;
 using Oriel.Server.Configuration;
-using Oriel.Server.Host;
 
 namespace Oriel.Server.ImageTasks;
 
@@ -125,7 +125,7 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
                     KeeperPath = keeperPath,
                     MaxDesktops = 2,
                 },
-                host => AwaitAsync(host, template.Name, limit.Token),
+                server => AwaitAsync(server, template.Name, limit.Token),
                 limit.Token,
                 parts => parts with { Keepers = keepers, Templates = new TemplateCatalog([template with { Warm = 1 }]) }
             );
@@ -136,11 +136,11 @@ internal sealed class SnapshotWarming(string dataDirectory, DesktopDriver driver
         }
     }
 
-    private static async Task<string?> AwaitAsync(OrielHost host, string template, CancellationToken cancellationToken)
+    private static async Task<string?> AwaitAsync(ServerApplication server, string template, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var pool = host.Desktops.Pool.Single(state => state.Template == template);
+            var pool = server.Desktops.Pool.Single(state => state.Template == template);
             if ((pool.SnapshotProblem ?? pool.Problem) is { } problem)
             {
                 return problem;

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
+using Oriel.Server.Composition;
 using Oriel.Server.Configuration;
-using Oriel.Server.Host;
 using Oriel.Server.Instance;
 
 namespace Oriel.Server.ImageTasks;
@@ -17,17 +17,17 @@ internal static class TemporaryServer
         string name,
         TimeProvider clock,
         Func<string, ServeOptions> prepare,
-        Func<OrielHost, Task<T>> task,
+        Func<ServerApplication, Task<T>> task,
         CancellationToken cancellationToken,
-        Func<HostParts, HostParts>? change = null
+        Func<ServerParts, ServerParts>? change = null
     )
     {
         var place = Path.Combine(dataDirectory, $".{name}-{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4))}");
         Directory.CreateDirectory(place, PrivateFile.OwnerOnlyDirectory);
         try
         {
-            var parts = new HostParts { Clock = clock, Logging = logging => logging.SetMinimumLevel(LogLevel.None) };
-            await using var host = await OrielHost.StartAsync(
+            var parts = new ServerParts { Clock = clock, Logging = logging => logging.SetMinimumLevel(LogLevel.None) };
+            await using var server = await ServerApplication.StartAsync(
                 prepare(place) with
                 {
                     Port = 0,
@@ -36,7 +36,7 @@ internal static class TemporaryServer
                 change?.Invoke(parts) ?? parts,
                 cancellationToken
             );
-            return await task(host);
+            return await task(server);
         }
         finally
         {

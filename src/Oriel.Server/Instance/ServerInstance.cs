@@ -13,7 +13,7 @@ internal sealed record ServerInstance(int Pid, string Url, string? CertificateFi
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(layout.ServerFile), HostingJsonContext.Default.ServerInstance);
+            return JsonSerializer.Deserialize(File.ReadAllBytes(layout.ServerFile), InstanceJsonContext.Default.ServerInstance);
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
@@ -22,12 +22,12 @@ internal sealed record ServerInstance(int Pid, string Url, string? CertificateFi
     }
 
     public void Write(DataLayout layout) =>
-        PrivateFile.Write(layout.ServerFile, JsonSerializer.SerializeToUtf8Bytes(this, HostingJsonContext.Default.ServerInstance));
+        PrivateFile.Write(layout.ServerFile, JsonSerializer.SerializeToUtf8Bytes(this, InstanceJsonContext.Default.ServerInstance));
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(ServerInstance))]
-internal sealed partial class HostingJsonContext : JsonSerializerContext;
+internal sealed partial class InstanceJsonContext : JsonSerializerContext;
 
 /// <summary>Files that only their owner may read.</summary>
 internal static class PrivateFile

@@ -12,7 +12,7 @@ namespace Oriel.Server.Streaming;
 internal sealed class DesktopAgentLinks(DesktopService desktops) : IAgentLinks
 {
     public DesktopAvailability Look(DesktopId id) =>
-        desktops.TryGet(id, out var desktop) ? Of(desktop.Snapshot.State) : DesktopAvailability.Unknown;
+        desktops.TryGet(id, out var desktop) ? Of(desktop.View.State) : DesktopAvailability.Unknown;
 
     public Task WakeAsync(DesktopId id, CancellationToken cancellationToken) => desktops.WakeAsync(id, cancellationToken);
 
@@ -27,8 +27,8 @@ internal sealed class DesktopAgentLinks(DesktopService desktops) : IAgentLinks
         }
 
         var after = desktop.Events.NextSequence - 1;
-        var snapshot = desktop.Snapshot;
-        yield return Notice(snapshot.State, snapshot.Reason);
+        var view = desktop.View;
+        yield return Notice(view.State, view.Reason);
         await foreach (var change in desktop.Events.ReadAsync(after, cancellationToken))
         {
             if (change.Data is StateEvent state)

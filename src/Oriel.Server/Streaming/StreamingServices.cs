@@ -20,7 +20,7 @@ internal static class StreamingServices
         services.TryAddSingleton<IAgentLinks, DesktopAgentLinks>();
         services.AddSingleton<StreamingService>();
         services.AddSingleton<IHealthProbe, MediaPortProbe>();
-        services.AddHostedService<StreamingHost>();
+        services.AddHostedService<StreamingLifetime>();
         return services;
     }
 
@@ -32,7 +32,7 @@ internal static class StreamingServices
             ValueTask.FromResult(streaming.Port == 0 ? "The media port is not bound: nobody could see a desktop." : null);
     }
 
-    private sealed class StreamingHost(StreamingService streaming, ILogger<StreamingHost> logger) : IHostedService
+    private sealed class StreamingLifetime(StreamingService streaming, ILogger<StreamingLifetime> logger) : IHostedService
     {
         public async Task StartAsync(CancellationToken cancellationToken)
         {

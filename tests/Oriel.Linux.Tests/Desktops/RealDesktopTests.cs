@@ -61,7 +61,7 @@ public sealed class RealDesktopTests
             KeeperLiveness.Kill(new DataLayout(data).BundleOf(desktop.Id.ToString()).ReadIdentity()!);
             await UntilAsync(desktop, DesktopState.Destroyed);
             Assert.Contains(
-                desktop.Snapshot.Reason!.Code,
+                desktop.View.Reason!.Code,
                 (string[])[ReasonCodes.KeeperDied, "guest-killed", ReasonCodes.AgentUnreachable, ReasonCodes.StepFailed]
             );
         }
@@ -114,8 +114,8 @@ public sealed class RealDesktopTests
             Token
         );
         await UntilAsync(desktop, DesktopState.Destroyed);
-        Assert.Equal(ReasonCodes.SessionDied, desktop.Snapshot.Reason!.Code);
-        Assert.Contains("xfce4-session", desktop.Snapshot.Reason.Message, StringComparison.Ordinal);
+        Assert.Equal(ReasonCodes.SessionDied, desktop.View.Reason!.Code);
+        Assert.Contains("xfce4-session", desktop.View.Reason.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class RealDesktopTests
         {
             Assert.True(node.Service.TryGet(desktop.Id, out var found));
             await UntilAsync(found, DesktopState.Destroyed);
-            Assert.Equal(ReasonCodes.ServerRestarted, found.Snapshot.Reason!.Code);
+            Assert.Equal(ReasonCodes.ServerRestarted, found.View.Reason!.Code);
         }
 
         await AssertNothingLeftAsync(data);
@@ -165,7 +165,7 @@ public sealed class RealDesktopTests
         {
             await foreach (var item in desktop.Events.ReadAsync(0, limit.Token))
             {
-                var now = desktop.Snapshot;
+                var now = desktop.View;
                 if (now.State == state)
                 {
                     return;
@@ -180,11 +180,11 @@ public sealed class RealDesktopTests
         catch (OperationCanceledException) when (!Token.IsCancellationRequested)
         {
             throw new TimeoutException(
-                $"The desktop is {desktop.Snapshot.State}, not {state}; last step: {desktop.Snapshot.Steps.LastOrDefault()}"
+                $"The desktop is {desktop.View.State}, not {state}; last step: {desktop.View.Steps.LastOrDefault()}"
             );
         }
 
-        Assert.Equal(state, desktop.Snapshot.State);
+        Assert.Equal(state, desktop.View.State);
     }
 
     private static string NewDataDirectory()

@@ -29,5 +29,5 @@ public sealed class CreationStepsTests
     public void Next_AfterTheLastThatIsDone_IsTheOneThatFollows(string done, string next) =>
         Assert.Equal(next, CreationSteps.Next([Step(done, StepState.Done), Step("mounts", StepState.Done)], "screen-size"));
 
-    private static StepSnapshot Step(string name, StepState state) => new(name, state, DateTimeOffset.UnixEpoch, 0, null);
+    private static StepView Step(string name, StepState state) => new(name, state, DateTimeOffset.UnixEpoch, 0, null);
 }

@@ -59,10 +59,7 @@ public sealed class DatabaseTests : IDisposable
         var (desktop, _) = Assert.Single(
             await new DesktopStore(new DesktopDbContextFactory(Path)).LoadAsync(DateTimeOffset.UnixEpoch, Token)
         );
-        Assert.Equal(
-            ("old", TimeSpan.FromSeconds(5), null),
-            (desktop.Snapshot.Name, desktop.Snapshot.IdleTimeout, desktop.Snapshot.IdlePause)
-        );
+        Assert.Equal(("old", TimeSpan.FromSeconds(5), null), (desktop.View.Name, desktop.View.IdleTimeout, desktop.View.IdlePause));
         await using var now = new DesktopDbContextFactory(Path).CreateDbContext();
         Assert.Equal(now.Database.GetMigrations(), await now.Database.GetAppliedMigrationsAsync(Token));
         Assert.False(now.Database.HasPendingModelChanges());

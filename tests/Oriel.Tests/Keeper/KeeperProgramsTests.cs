@@ -5,8 +5,8 @@ using Oriel.Desktops.Keepers;
 using Oriel.Desktops.Node;
 using Oriel.Linux.Processes;
 using Oriel.Protocol.Layout;
+using Oriel.Server.Composition;
 using Oriel.Server.Configuration;
-using Oriel.Server.Host;
 using Oriel.Tests.Server;
 
 namespace Oriel.Tests.Keeper;
@@ -60,14 +60,14 @@ public sealed class KeeperProgramsTests : IDisposable
         File.Delete(Path.Combine(SearchPath, "crun"));
         await using var keepers = new PlayedKeepers();
         var log = new TestServer.Lines();
-        var parts = new HostParts
+        var parts = new ServerParts
         {
             Logging = logging => logging.AddProvider(log),
             Keepers = keepers,
             SearchPath = SearchPath,
         };
         await using (
-            await OrielHost.StartAsync(
+            await ServerApplication.StartAsync(
                 new ServeOptions
                 {
                     DataDirectory = _data,

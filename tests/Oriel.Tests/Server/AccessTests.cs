@@ -95,7 +95,7 @@ public sealed class AccessTests
     public async Task SignIn_WithAOneTimeToken_WorksOnceAndSignOutEndsIt()
     {
         await using var server = await TestServer.StartAsync();
-        var token = await server.Host.NewSignInAsync(Token);
+        var token = await server.Application.NewSignInAsync(Token);
         using var first = await server.Anonymous.PostAsJsonAsync("/api/session", new { token }, Token);
         using var second = await server.Anonymous.PostAsJsonAsync("/api/session", new { token }, Token);
 
@@ -147,7 +147,7 @@ public sealed class AccessTests
         Assert.Equal(HttpStatusCode.OK, held.StatusCode);
         using var owner = await server.Anonymous.PostAsJsonAsync(
             "/api/session",
-            new { token = await server.Host.NewSignInAsync(Token) },
+            new { token = await server.Application.NewSignInAsync(Token) },
             Token
         );
         Assert.Equal(HttpStatusCode.NoContent, owner.StatusCode);
@@ -157,7 +157,7 @@ public sealed class AccessTests
     public async Task Secrets_AreNeverLogged()
     {
         await using var server = await TestServer.StartAsync(deadlines: TestServer.Short);
-        var oneTime = await server.Host.NewSignInAsync(Token);
+        var oneTime = await server.Application.NewSignInAsync(Token);
         using var signIn = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = oneTime }, Token);
         var session = signIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0].Split('=')[1];
         var desktop = await server.CreateAsync(

@@ -209,7 +209,7 @@ public sealed class CatalogTests
     {
         await using var server = await TestServer.StartAsync();
         var before = (await server.Anonymous.GetFromJsonAsync<JsonNode>("/health/ready", Token))!;
-        await server.Host.Services.GetRequiredService<StreamingService>().DisposeAsync();
+        await server.Application.Services.GetRequiredService<StreamingService>().DisposeAsync();
         using var after = await server.Anonymous.GetAsync("/health/ready", Token);
 
         Assert.Contains(

@@ -10,8 +10,8 @@ using Oriel.Desktops.Node;
 using Oriel.Protocol.Keeper;
 using Oriel.Protocol.Layout;
 using Oriel.Server.Commands.CommandLine;
+using Oriel.Server.Composition;
 using Oriel.Server.Configuration;
-using Oriel.Server.Host;
 
 namespace Oriel.Tests.Server;
 
@@ -21,17 +21,20 @@ internal sealed class TestServer : IAsyncDisposable
     public static readonly DesktopDeadlines Short = new() { Keeper = TimeSpan.FromSeconds(1), Agent = TimeSpan.FromSeconds(1) };
 
     private readonly bool _ownsData;
-    private readonly OrielHost _host;
+    private readonly ServerApplication _application;
 
-    private TestServer(OrielHost host, PlayedKeepers keepers, Lines log, string data, bool ownsData)
+    private TestServer(ServerApplication application, PlayedKeepers keepers, Lines log, string data, bool ownsData)
     {
-        (_host, Keepers, Log, Data, _ownsData) = (host, keepers, log, data, ownsData);
+        (_application, Keepers, Log, Data, _ownsData) = (application, keepers, log, data, ownsData);
         Token = File.ReadAllText(new DataLayout(data).Token).Trim();
         Anonymous = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
         {
-            BaseAddress = new Uri(host.Url),
+            BaseAddress = new Uri(application.Url),
         };
-        Api = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = new Uri(host.Url) };
+        Api = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
+        {
+            BaseAddress = new Uri(application.Url),
+        };
         Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Token);
     }
 
@@ -45,9 +48,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     public string Token { get; }
 
-    public string Url => _host.Url;
+    public string Url => _application.Url;
 
-    public OrielHost Host => _host;
+    public ServerApplication Application => _application;
 
     /// <summary>Of the desktop that was created last.</summary>
     public string LastId { get; private set; } = "";
@@ -85,15 +88,19 @@ internal sealed class TestServer : IAsyncDisposable
             MediaPort = 0,
             MaxDesktops = maxDesktops,
         };
-        var parts = new HostParts
+        var parts = new ServerParts
         {
             Logging = logging => logging.AddProvider(log).SetMinimumLevel(logged),
             Keepers = played,
             Deadlines = deadlines ?? new DesktopDeadlines(),
             Clock = clock ?? TimeProvider.System,
         };
-        var host = await OrielHost.StartAsync(change?.Invoke(options) ?? options, parts, TestContext.Current.CancellationToken);
-        return new TestServer(host, played, log, directory, ownsData: ownsData || data is null);
+        var application = await ServerApplication.StartAsync(
+            change?.Invoke(options) ?? options,
+            parts,
+            TestContext.Current.CancellationToken
+        );
+        return new TestServer(application, played, log, directory, ownsData: ownsData || data is null);
     }
 
     public async Task<JsonNode> CreateAsync(object? request = null)
@@ -174,7 +181,7 @@ internal sealed class TestServer : IAsyncDisposable
     {
         Anonymous.Dispose();
         Api.Dispose();
-        await _host.DisposeAsync();
+        await _application.DisposeAsync();
         if (_ownsData)
         {
             await Keepers.DisposeAsync();

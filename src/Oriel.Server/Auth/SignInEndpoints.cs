@@ -8,7 +8,7 @@ using Oriel.Server.Http;
 
 namespace Oriel.Server.Auth;
 
-internal static class SessionEndpoints
+internal static class SignInEndpoints
 {
     private const long MaxBody = 4096;
 
@@ -17,10 +17,10 @@ internal static class SessionEndpoints
             '+'
         )[0];
 
-    public static void MapSession(this IEndpointRouteBuilder app)
+    public static void MapSignIn(this IEndpointRouteBuilder app)
     {
         var group = app.MapGroup("/api/session").WithTags("Session");
-        group.MapGet("", Get).WithName("GetSession").WithSummary("Who is signed in, and the server's limits").Produces<SessionResponse>();
+        group.MapGet("", Get).WithName("GetSession").WithSummary("Who is signed in, and the server's limits").Produces<SignInResponse>();
         group
             .MapPost("", SignInAsync)
             .WithName("SignIn")
@@ -40,8 +40,8 @@ internal static class SessionEndpoints
 
     private static IResult Get(DesktopService desktops) =>
         Results.Json(
-            new SessionResponse(true, Version, desktops.Options.MaxDesktops, desktops.Count),
-            AuthJsonContext.Default.SessionResponse
+            new SignInResponse(true, Version, desktops.Options.MaxDesktops, desktops.Count),
+            AuthJsonContext.Default.SignInResponse
         );
 
     private static async Task<IResult> SignInAsync(HttpContext context, TokenService tokens, SignInLimiter limiter, ServeOptions options)
@@ -109,7 +109,7 @@ internal static class SessionEndpoints
 
 internal sealed record SignInRequest(string? Token);
 
-internal sealed record SessionResponse(bool SignedIn, string Version, int MaxDesktops, int Desktops);
+internal sealed record SignInResponse(bool SignedIn, string Version, int MaxDesktops, int Desktops);
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
@@ -117,5 +117,5 @@ internal sealed record SessionResponse(bool SignedIn, string Version, int MaxDes
     AllowDuplicateProperties = false
 )]
 [JsonSerializable(typeof(SignInRequest))]
-[JsonSerializable(typeof(SessionResponse))]
+[JsonSerializable(typeof(SignInResponse))]
 internal sealed partial class AuthJsonContext : JsonSerializerContext;

@@ -4,7 +4,7 @@ using Oriel.Protocol;
 namespace Oriel.Desktops.Lifecycle;
 
 /// <summary>An immutable view of a desktop; a new one replaces it with each change.</summary>
-public sealed record DesktopSnapshot
+public sealed record DesktopView
 {
     public required DesktopId Id { get; init; }
     public required string Name { get; init; }
@@ -23,7 +23,7 @@ public sealed record DesktopSnapshot
     public DateTimeOffset? ExpiresAt { get; init; }
     public TimeSpan? IdleTimeout { get; init; }
     public TimeSpan? IdlePause { get; init; }
-    public IReadOnlyList<StepSnapshot> Steps { get; init; } = [];
+    public IReadOnlyList<StepView> Steps { get; init; } = [];
     public int Viewers { get; init; }
     public IReadOnlyList<DesktopWarning> Warnings { get; init; } = [];
 
@@ -31,7 +31,7 @@ public sealed record DesktopSnapshot
     internal string? RunningStep => CreationSteps.Running(Steps);
 
     /// <summary>Of a desktop that is asked for now.</summary>
-    internal static DesktopSnapshot New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) =>
+    internal static DesktopView New(DesktopSpec spec, string imageName, string imageDigest, string driver, DateTimeOffset now) =>
         new()
         {
             Id = DesktopId.New(),
@@ -67,7 +67,7 @@ public enum StepState
 /// <summary>One timed step of a desktop's creation.</summary>
 /// <param name="Name">Kebab-case.</param>
 /// <param name="Detail">What was last seen; the reason on failure.</param>
-public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset StartedAt, double ElapsedMs, string? Detail)
+public sealed record StepView(string Name, StepState State, DateTimeOffset StartedAt, double ElapsedMs, string? Detail)
 {
     private const int MaxName = 64;
     private const long MaxElapsedUs = 24L * 3600 * 1_000_000;
@@ -79,10 +79,10 @@ public sealed record StepSnapshot(string Name, StepState State, DateTimeOffset S
 
     /// <summary>As another process tells it, which may be wrong or hostile: times are clamped (at most a day).</summary>
     /// <param name="atUs">When it was reported, in microseconds since 1970.</param>
-    internal static StepSnapshot Of(string name, StepState state, long atUs, long elapsedUs, string? detail)
+    internal static StepView Of(string name, StepState state, long atUs, long elapsedUs, string? detail)
     {
         var elapsed = Math.Clamp(elapsedUs, 0, MaxElapsedUs);
         var started = DateTimeOffset.UnixEpoch.AddTicks((Math.Clamp(atUs, elapsed, MaxAtUs) - elapsed) * TimeSpan.TicksPerMicrosecond);
-        return new StepSnapshot(name, state, started, Math.Round(elapsed / 1000.0, 1), detail);
+        return new StepView(name, state, started, Math.Round(elapsed / 1000.0, 1), detail);
     }
 }

@@ -25,12 +25,12 @@ using Oriel.Server.OpenApi;
 using Oriel.Server.Streaming;
 using Oriel.Server.Web;
 
-namespace Oriel.Server.Host;
+namespace Oriel.Server.Composition;
 
 /// <summary>
 /// One running server: database, egress, desktops and HTTP, started in that order and stopped in the reverse one. The composition root.
 /// </summary>
-internal sealed class OrielHost : IAsyncDisposable
+internal sealed class ServerApplication : IAsyncDisposable
 {
     private const long DefaultMaxBody = 1024 * 1024;
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(3);
@@ -38,7 +38,7 @@ internal sealed class OrielHost : IAsyncDisposable
     private WebApplication? _app;
     private int _port;
 
-    private OrielHost(ServeOptions options) => Options = options;
+    private ServerApplication(ServeOptions options) => Options = options;
 
     public ServeOptions Options { get; }
 
@@ -52,18 +52,18 @@ internal sealed class OrielHost : IAsyncDisposable
     public DesktopService Desktops => Services.GetRequiredService<DesktopService>();
 
     /// <exception cref="IOException">The address is in use, or the data directory's path is too long.</exception>
-    public static async Task<OrielHost> StartAsync(ServeOptions options, HostParts parts, CancellationToken cancellationToken)
+    public static async Task<ServerApplication> StartAsync(ServeOptions options, ServerParts parts, CancellationToken cancellationToken)
     {
         options.Layout.RequireShortPath();
-        var host = new OrielHost(options);
+        var server = new ServerApplication(options);
         try
         {
-            await host.StartAsync(parts, cancellationToken);
-            return host;
+            await server.StartAsync(parts, cancellationToken);
+            return server;
         }
         catch
         {
-            await host.DisposeAsync();
+            await server.DisposeAsync();
             throw;
         }
     }
@@ -95,7 +95,7 @@ internal sealed class OrielHost : IAsyncDisposable
         _app = null;
     }
 
-    private async Task StartAsync(HostParts parts, CancellationToken cancellationToken)
+    private async Task StartAsync(ServerParts parts, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Options.DataDirectory, PrivateFile.OwnerOnlyDirectory);
         Directory.CreateDirectory(Options.Layout.Run, PrivateFile.OwnerOnlyDirectory);
@@ -113,7 +113,7 @@ internal sealed class OrielHost : IAsyncDisposable
         _app = builder.Build();
         if (parts.SearchPath is { } path && KeeperPrograms.Problem(Options.Driver, path) is { } problem)
         {
-            _app.Services.GetRequiredService<ILogger<OrielHost>>().LogError("No desktop can start: {Problem}", problem);
+            _app.Services.GetRequiredService<ILogger<ServerApplication>>().LogError("No desktop can start: {Problem}", problem);
         }
 
         _parts.Push(_app);
@@ -163,7 +163,7 @@ internal sealed class OrielHost : IAsyncDisposable
                 );
             });
 
-    private void AddServices(IServiceCollection services, DesktopDbContextFactory database, HostParts parts)
+    private void AddServices(IServiceCollection services, DesktopDbContextFactory database, ServerParts parts)
     {
         var clock = parts.Clock;
         services.AddRouting();
@@ -241,7 +241,7 @@ internal sealed class OrielHost : IAsyncDisposable
         );
         app.UseWebFiles(Options);
         app.UseRouting();
-        app.MapSession();
+        app.MapSignIn();
         app.MapDesktops();
         app.MapImages();
         app.MapHealth();
@@ -263,7 +263,7 @@ internal sealed class OrielHost : IAsyncDisposable
 }
 
 /// <summary>What a server is made of beside its options.</summary>
-internal sealed record HostParts
+internal sealed record ServerParts
 {
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
