@@ -9,7 +9,8 @@ using Oriel.WebRtc.Sctp;
 namespace Oriel.Streaming;
 
 /// <summary>One negotiated connection of a page, from its offer to its end: routes its data channels to the desktop's stream.</summary>
-internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, StreamingOptions options, ILogger logger)
+/// <param name="number">Rises from session to session.</param>
+internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, long number, StreamingOptions options, ILogger logger)
 {
     private readonly ClipboardPieces _clipboard = new(options.MaxClipboardBytes);
     private int _generation;
@@ -17,6 +18,8 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, Stream
     public DesktopId Desktop { get; } = desktop;
 
     public PeerConnection Peer { get; } = peer;
+
+    public long Number { get; } = number;
 
     public PeerViewer? Viewer { get; private set; }
 

@@ -15,6 +15,9 @@ namespace Oriel.Streaming;
 /// <summary>All viewers of all desktops: signalling, and which desktop's stream each belongs to. Safe for concurrent use.</summary>
 public sealed class StreamingService : IAsyncDisposable
 {
+    /// <summary>Peers that have given way and are not gone yet.</summary>
+    private const int Closing = 64;
+
     private readonly StreamingOptions _options;
     private readonly IAgentLinks _links;
     private readonly StreamingMetrics _metrics;
@@ -24,9 +27,13 @@ public sealed class StreamingService : IAsyncDisposable
     private readonly ConcurrentDictionary<string, PeerSession> _sessions = new();
     private readonly ConcurrentDictionary<DesktopId, int> _sockets = new();
     private readonly Lock _lock = new();
+
+    // Counting the viewers and adding one is a single step.
+    private readonly Lock _places = new();
     private readonly Dictionary<DesktopId, DesktopStream> _streams = [];
     private WebRtcEndpoint? _endpoint;
     private PeerTotals _left;
+    private long _created;
     private bool _stopped;
 
     public StreamingService(
@@ -57,6 +64,7 @@ public sealed class StreamingService : IAsyncDisposable
         {
             Listen = _options.Listen,
             PublicAddresses = _options.PublicAddresses,
+            MaxPeers = _options.MaxViewers + Closing,
             Clock = _clock,
         };
         try
@@ -147,14 +155,17 @@ public sealed class StreamingService : IAsyncDisposable
     /// <summary>To be called before a viewer of this desktop is added: a paused one goes on.</summary>
     public Task WakeAsync(DesktopId desktop, CancellationToken cancellationToken) => _links.WakeAsync(desktop, cancellationToken);
 
-    /// <summary>Whether a viewer of this desktop may be added; null when it may.</summary>
+    /// <summary>
+    /// Whether a viewer of this desktop may be added; null when it may. Only connected viewers count: one that never connected, or is not
+    /// heard of any more, gives way.
+    /// </summary>
     public Signalled? Refusal(DesktopId desktop) =>
         _links.Look(desktop) switch
         {
             DesktopAvailability.NotReady => Signalled.Refused(StreamingError.NotReady, "The desktop is not ready."),
             DesktopAvailability.Gone => Signalled.Refused(StreamingError.DesktopGone, "The desktop is gone."),
             DesktopAvailability.Unknown => Signalled.Refused(StreamingError.NoSuchDesktop, $"There is no desktop {desktop}."),
-            _ => CountViewers(desktop) >= _options.MaxViewersPerDesktop
+            _ => CountConnected(desktop) >= _options.MaxViewersPerDesktop
                 ? Signalled.Refused(
                     StreamingError.TooManyViewers,
                     $"The desktop has {_options.MaxViewersPerDesktop} viewers, which is the most."
@@ -162,11 +173,34 @@ public sealed class StreamingService : IAsyncDisposable
                 : null,
         };
 
-    /// <summary>Serves a page over the WebSocket fallback until it goes.</summary>
+    /// <summary>Takes a place among the desktop's viewers for a page on the WebSocket fallback, before its socket is accepted.</summary>
+    /// <param name="place">Gives the place back when disposed; null when it is refused.</param>
+    public Signalled? TakePlace(DesktopId desktop, out IDisposable? place)
+    {
+        lock (_places)
+        {
+            place = null;
+            if (Refusal(desktop) is { } refusal)
+            {
+                return refusal;
+            }
+
+            _sockets.AddOrUpdate(desktop, 1, (_, count) => count + 1);
+            MakeRoom(desktop);
+        }
+
+        place = new Place(() =>
+        {
+            _sockets.AddOrUpdate(desktop, 0, (_, count) => count - 1);
+            _sockets.TryRemove(new KeyValuePair<DesktopId, int>(desktop, 0));
+        });
+        return null;
+    }
+
+    /// <summary>Serves a page over the WebSocket fallback until it leaves.</summary>
     public async Task ServeSocketAsync(DesktopId desktop, WebSocket socket, CancellationToken cancellationToken)
     {
         var viewer = new SocketViewer(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)), socket, _options, _clock);
-        _sockets.AddOrUpdate(desktop, 1, (_, count) => count + 1);
         DesktopStream stream;
         do
         {
@@ -178,8 +212,6 @@ public sealed class StreamingService : IAsyncDisposable
         }
         finally
         {
-            _sockets.AddOrUpdate(desktop, 0, (_, count) => count - 1);
-            _sockets.TryRemove(new KeyValuePair<DesktopId, int>(desktop, 0));
             await stream.LeaveAsync(viewer);
         }
     }
@@ -209,31 +241,23 @@ public sealed class StreamingService : IAsyncDisposable
 
     private Signalled WithNewPeer(DesktopId desktop, Func<PeerSession, string> negotiate)
     {
-        if (Refusal(desktop) is { } refusal)
+        PeerSession session;
+        lock (_places)
         {
-            return refusal;
-        }
-
-        PeerConnection peer;
-        try
-        {
-            var options = new PeerOptions
+            if (Refusal(desktop) is { } refusal)
             {
-                Codecs = _options.Codecs,
-                StartBitrate = _options.StartBitrate,
-                MinBitrate = _options.MinBitrate,
-                MaxBitrate = _options.MaxBitrate,
-                KeyFrameInterval = _options.KeyFrameInterval,
-            };
-            peer = (_endpoint ?? throw new InvalidOperationException("The media endpoint is not started.")).CreatePeer(options);
-        }
-        catch (InvalidOperationException e)
-        {
-            return Signalled.Refused(StreamingError.TooManyViewers, e.Message);
+                return refusal;
+            }
+
+            if (TryCreateSession(desktop) is not { } created)
+            {
+                return Signalled.Refused(StreamingError.TooManyViewers, "The server has as many viewers as it takes.");
+            }
+
+            session = created;
+            MakeRoom(desktop, session);
         }
 
-        var session = new PeerSession(desktop, peer, _options, _logger);
-        _sessions[peer.Id] = session;
         try
         {
             var sdp = negotiate(session);
@@ -245,6 +269,38 @@ public sealed class StreamingService : IAsyncDisposable
             session.Ended = CloseAsync(session);
             return Signalled.Refused(StreamingError.BadSdp, e.Message);
         }
+    }
+
+    private PeerSession? TryCreateSession(DesktopId desktop)
+    {
+        var endpoint = _endpoint ?? throw new InvalidOperationException("The media endpoint is not started.");
+        GiveWay(_sessions.Values, _sessions.Count - _options.MaxViewers + 1);
+        if (_sessions.Count >= _options.MaxViewers)
+        {
+            return null;
+        }
+
+        var options = new PeerOptions
+        {
+            Codecs = _options.Codecs,
+            StartBitrate = _options.StartBitrate,
+            MinBitrate = _options.MinBitrate,
+            MaxBitrate = _options.MaxBitrate,
+            KeyFrameInterval = _options.KeyFrameInterval,
+        };
+        PeerConnection peer;
+        try
+        {
+            peer = endpoint.CreatePeer(options);
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+
+        var session = new PeerSession(desktop, peer, ++_created, _options, _logger);
+        _sessions[peer.Id] = session;
+        return session;
     }
 
     /// <summary>Waits for the end of the peer, whoever causes it, and lets go of what it held.</summary>
@@ -282,8 +338,30 @@ public sealed class StreamingService : IAsyncDisposable
     private PeerSession? Find(DesktopId desktop, string viewer) =>
         _sessions.TryGetValue(viewer, out var session) && session.Desktop == desktop ? session : null;
 
-    private int CountViewers(DesktopId desktop) =>
-        _sessions.Values.Count(session => session.Desktop == desktop) + _sockets.GetValueOrDefault(desktop);
+    private int CountConnected(DesktopId desktop) =>
+        _sessions.Values.Count(session => session.Desktop == desktop && session.Peer.State == PeerState.Connected)
+        + _sockets.GetValueOrDefault(desktop);
+
+    /// <summary>Holds a desktop's viewers to the bound, those that are still connecting included.</summary>
+    private void MakeRoom(DesktopId desktop, PeerSession? newest = null)
+    {
+        var all = _sessions.Values.Where(session => session.Desktop == desktop).ToArray();
+        GiveWay(
+            all.Where(session => session != newest),
+            all.Length + _sockets.GetValueOrDefault(desktop) - _options.MaxViewersPerDesktop
+        );
+    }
+
+    /// <summary>Closes so many of the sessions that are not connected, the oldest first.</summary>
+    private void GiveWay(IEnumerable<PeerSession> sessions, int count)
+    {
+        var idle = sessions.Where(session => session.Peer.State != PeerState.Connected).OrderBy(session => session.Number);
+        foreach (var session in idle.Take(count).ToArray())
+        {
+            _logger.LogDebug("Viewer {Viewer} of {Desktop} is not connected and gives way.", session.Peer.Id, session.Desktop);
+            session.Ended = CloseAsync(session);
+        }
+    }
 
     private DesktopStream StreamOf(DesktopId desktop)
     {
@@ -333,4 +411,11 @@ public sealed class StreamingService : IAsyncDisposable
 
     private static Signalled NoSuchViewer() =>
         Signalled.Refused(StreamingError.NoSuchViewer, "There is no such viewer; it may have ended.");
+
+    private sealed class Place(Action release) : IDisposable
+    {
+        private Action? _release = release;
+
+        public void Dispose() => Interlocked.Exchange(ref _release, null)?.Invoke();
+    }
 }

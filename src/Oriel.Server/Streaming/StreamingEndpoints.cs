@@ -249,7 +249,9 @@ internal static class StreamingEndpoints
     {
         var desktop = route.Id;
         await streaming.WakeAsync(desktop, context.RequestAborted);
-        if (streaming.Refusal(desktop) is { } refusal)
+        var refusal = streaming.TakePlace(desktop, out var taken);
+        using var place = taken;
+        if (refusal is not null)
         {
             return StreamingProblems.Of(refusal);
         }

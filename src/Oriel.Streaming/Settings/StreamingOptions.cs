@@ -15,6 +15,9 @@ public sealed record StreamingOptions
     /// <summary>Viewers of one desktop at once. Default 16.</summary>
     public int MaxViewersPerDesktop { get; init; } = 16;
 
+    /// <summary>Viewers by WebRTC of all desktops at once, those that are still connecting included. Default 512.</summary>
+    public int MaxViewers { get; init; } = 512;
+
     /// <summary>Most frames a second that are asked of an encoder. Default 60.</summary>
     public int MaxFps { get; init; } = 60;
 

@@ -110,9 +110,35 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
             HttpStatusCode.NotFound,
             "no-such-viewer"
         );
-        using var created = await PostAsync(server, await OfferAsync(server));
-        Assert.Equal(HttpStatusCode.Created, created.StatusCode);
+        using var viewer = await SocketPage.ConnectAsync(server);
         await ProblemAsync(await PostAsync(server, "v=0"), HttpStatusCode.ServiceUnavailable, "too-many-viewers");
+    }
+
+    [Fact]
+    public async Task Whep_OffersWhosePeersNeverConnect_KeepNobodyOut()
+    {
+        await using var server = await StreamingServer.StartAsync(options => options with { MaxViewersPerDesktop = 3, MaxViewers = 3 });
+        using var viewer = await SocketPage.ConnectAsync(server);
+        List<string> given = [];
+        for (var i = 0; i < 20; i++)
+        {
+            using var created = await PostAsync(server, await OfferAsync(server));
+            Assert.Equal(HttpStatusCode.Created, created.StatusCode);
+            given.Add(created.Headers.Location!.OriginalString);
+        }
+
+        // The bound holds: the oldest gave way, the newest two and the viewer stay.
+        var alive = new List<bool>();
+        foreach (var address in given)
+        {
+            using var deleted = await server.Http.DeleteAsync(address, Stop);
+            alive.Add(deleted.IsSuccessStatusCode);
+        }
+
+        Assert.Equal([.. Enumerable.Repeat(false, 18), true, true], alive);
+        using var second = await SocketPage.ConnectAsync(server);
+        using var third = await SocketPage.ConnectAsync(server);
+        await ProblemAsync(await PostAsync(server, await OfferAsync(server)), HttpStatusCode.ServiceUnavailable, "too-many-viewers");
     }
 
     [Fact]
