@@ -1,8 +1,8 @@
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// Says when so much waits in the pacer that a new frame would be late, and when it has left. Between the two thresholds the last answer
-/// holds, so that a source that is stopped by it finds the path nearly free, but not idle, when it goes on.
+/// Tells whether the pacer's queue is long enough to delay a new frame. Between the two thresholds the previous answer holds, so a source
+/// that paused resumes when the path is nearly free, but not idle.
 /// </summary>
 internal sealed class Backlog
 {
@@ -11,7 +11,9 @@ internal sealed class Backlog
 
     public bool IsLong { get; private set; }
 
-    /// <summary>Takes in what waits and the rate, bits a second, at which it leaves; true when the answer has changed.</summary>
+    /// <summary>
+    /// Updates the answer from the queue and the rate at which it drains, in bits per second. True when the answer has changed.
+    /// </summary>
     public bool Update(int queuedBytes, long rate)
     {
         var limit = IsLong ? ShortSeconds : LongSeconds;

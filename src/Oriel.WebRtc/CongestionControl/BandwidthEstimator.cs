@@ -3,8 +3,8 @@ using Oriel.WebRtc.Rtcp;
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// How much the path to one peer takes. With transport-wide feedback it is estimated here, from the standing queue, loss and the dispersion
-/// of packet trains; else the peer's own estimate (REMB) is followed. Decision 0011 has the measurements.
+/// Estimates the bandwidth of the path to one peer. With transport-wide feedback, the estimate comes from the standing queue, loss and the
+/// dispersion of packet trains; without it, the peer's own estimate (REMB) is followed. Decision 0011 has the measurements.
 /// </summary>
 internal sealed class BandwidthEstimator(int start, int min, int max)
 {
@@ -14,26 +14,26 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     private const double PacingFactor = 1.2;
     private const double PacingCapacityShare = 0.95;
 
-    // Bits a second. A measured train cannot say more than this: arrivals are told in steps of 250 µs.
+    // Bits per second. Trains cannot measure more than this: arrival times have a resolution of 250 µs.
     private const double FastestPacing = 200e6;
 
     private const long OveruseQueue = 40_000;
     private const long CalmQueue = 15_000;
     private const double DecreaseTo = 0.85;
 
-    // At 0.85 a queue of half a second takes three seconds to drain, and all that time the picture is late.
+    // At 0.85, a half-second queue takes three seconds to drain, and the picture lags the whole time.
     private const long LongQueue = 150_000;
     private const double DrainTo = 0.6;
     private const double LargestDecrease = 0.5;
     private const double HeavyLoss = 0.10;
     private const long HoldAfterDecrease = 800_000;
 
-    // Two packets in five hundred: one alone may be an accident.
+    // Two packets in five hundred: a single loss may be chance.
     private const double LossyPath = 0.003;
     private const double RepeatShare = 0.6;
     private const long SilenceLimit = 1_000_000;
 
-    // Until the first feedback, and at least: a router's queue takes that much, and most of a key frame goes at once.
+    // Bytes. A router's queue holds at least this much, and it lets most of a key frame leave immediately.
     private const int SmallestWindow = 96 * 1024;
     private const long WindowTime = 250_000;
 
@@ -47,34 +47,34 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     private long _lastUpdate;
     private long _roundTrip = 100_000;
 
-    /// <summary>Bits a second that the encoder should make.</summary>
+    /// <summary>The encoder's target, in bits per second.</summary>
     public int Target => (int)_target;
 
-    /// <summary>Bits a second at which packets leave.</summary>
+    /// <summary>The rate at which packets leave, in bits per second.</summary>
     public long PacingRate =>
         _probe.Capacity == 0
             ? (long)(_target * BlindPacingFactor)
             : (long)Math.Min(FastestPacing, Math.Max(_target * PacingFactor, _probe.Capacity * PacingCapacityShare));
 
-    /// <summary>Bits a second that packet trains show; 0 before the first ones.</summary>
+    /// <summary>The path's capacity measured from packet trains, in bits per second; 0 before the first trains.</summary>
     public double Capacity => _probe.Capacity;
 
-    /// <summary>Microseconds that never drain of late.</summary>
+    /// <summary>The recent delay that does not drain, in microseconds.</summary>
     public long StandingQueue => _delay.StandingQueue;
 
-    /// <summary>The share of packets lost, by feedback; 0 to 1.</summary>
+    /// <summary>The share of packets lost according to feedback, 0 to 1.</summary>
     public double Loss => _loss;
 
-    /// <summary>Microseconds from sending to feedback, the least of late.</summary>
+    /// <summary>Microseconds from sending to feedback. Follows a drop immediately and a rise slowly.</summary>
     public long RoundTrip => _roundTrip;
 
-    /// <summary>Transport-wide feedback was negotiated.</summary>
+    /// <summary>Whether transport-wide feedback was negotiated.</summary>
     public bool ExpectsFeedback { get; set; }
 
-    /// <summary>The path loses packets now and then, though it is not full.</summary>
+    /// <summary>Whether the path has lost more than a single packet recently.</summary>
     public bool IsLossy => _delivered.LossOfLate > LossyPath;
 
-    /// <summary>Whether all media may be sent twice: the path is lossy, and has room for twice what is sent.</summary>
+    /// <summary>Whether all media may be sent twice: the path is lossy and has room for twice the media rate.</summary>
     public bool MayRepeat(double mediaBitsPerSecond, long now) =>
         IsLossy
         && _loss <= HeavyLoss
@@ -82,7 +82,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
         && _delay.StandingQueue < CalmQueue
         && 2 * mediaBitsPerSecond < _probe.Capacity * RepeatShare;
 
-    /// <summary>False while so much is under way without an answer that more would only queue up.</summary>
+    /// <summary>False while so much is in flight that more would only queue up.</summary>
     public bool MaySend(long now) =>
         !ExpectsFeedback || _sent.InFlight(now) <= Math.Max(SmallestWindow, PacingRate / 8e6 * (_roundTrip + WindowTime));
 
@@ -119,7 +119,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
         }
     }
 
-    /// <summary>Once in a while, so that silence is noticed.</summary>
+    /// <summary>Lowers the target when feedback stops. Call it periodically.</summary>
     public void OnTick(long now)
     {
         if (ExpectsFeedback && _sent.IsSilent(now, SilenceLimit) && now - _lastDecrease > SilenceLimit)
@@ -128,7 +128,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
         }
     }
 
-    /// <summary>The peer's own estimate; used only from a peer that sends no transport-wide feedback.</summary>
+    /// <summary>Takes the peer's own estimate. Ignored when the peer sends transport-wide feedback.</summary>
     public void OnRemb(long bitrate)
     {
         if (!_sent.HasFeedback)
@@ -149,7 +149,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
         {
             if (mayDecrease)
             {
-                // What was delivered says little while little was sent.
+                // The delivery rate says little while little is sent.
                 _probe.Limit(delivered);
                 Decrease(
                     Math.Max(
@@ -184,11 +184,11 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
         var known = _probe.Capacity * CapacityShare;
         if (known > _target)
         {
-            _target = Math.Min(known, _target * (1 + (2.5 * elapsed))); // half as much again in 200 ms
+            _target = Math.Min(known, _target * (1 + (2.5 * elapsed))); // up by half in 200 ms
         }
         else if (delivered > _target * 0.6)
         {
-            _target += ((_target * 0.08) + 50_000) * elapsed; // beyond what trains show: feel the way
+            _target += ((_target * 0.08) + 50_000) * elapsed; // beyond what trains show: probe slowly
         }
 
         _target = Math.Clamp(_target, min, max);

@@ -1,9 +1,9 @@
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// The bottleneck's rate from packets that left back to back: what they are apart on arrival is the time the bottleneck needed for each.
-/// Every frame of more than a few packets is such a train, so that no probing traffic is needed. Bytes and times of the latest trains are
-/// added up, so that long ones weigh most: a receiver that wakes late sees a train too short, and that must not count as a fast path.
+/// Measures the bottleneck's rate from packets sent back to back: the gap between two arrivals is the time the bottleneck needed for one
+/// packet. Every frame of more than a few packets is such a train, so no probing traffic is needed. Bytes and times of the latest trains
+/// are summed, so long trains weigh most: a receiver that wakes late sees a train that is too short, which must not count as a fast path.
 /// </summary>
 internal sealed class CapacityProbe
 {
@@ -12,7 +12,7 @@ internal sealed class CapacityProbe
     private const int Trains = 8;
     private const int FewestTrains = 4;
 
-    // Arrivals are told in steps of 250 µs, and a receiver reads several packets at once.
+    // Arrival times have a resolution of 250 µs, and a receiver reads several packets at once.
     private const long ShortestSpan = 500;
 
     private readonly long[] _bytesOf = new long[Trains];
@@ -25,7 +25,7 @@ internal sealed class CapacityProbe
     private long _bytes;
     private int _packets;
 
-    /// <summary>Bits a second; 0 before the first trains.</summary>
+    /// <summary>Bits per second; 0 before the first trains.</summary>
     public double Capacity { get; private set; }
 
     public void Add(in SentPackets.Entry packet, long arrived)
@@ -42,14 +42,14 @@ internal sealed class CapacityProbe
         }
         else
         {
-            _bytes += packet.Bytes; // the first one's own time at the bottleneck is not seen
+            _bytes += packet.Bytes; // not the first packet's: its time at the bottleneck is unknown
         }
 
         _packets++;
         (_lastSequence, _lastSent, _lastArrived) = (packet.Sequence, packet.At, arrived);
     }
 
-    /// <summary>Ends the train that is under way: the feedback ends here.</summary>
+    /// <summary>Ends the current train.</summary>
     public void Finish()
     {
         if (_packets >= MinPackets)
@@ -65,7 +65,7 @@ internal sealed class CapacityProbe
         _packets = 0;
     }
 
-    /// <summary>The path proved to carry no more than this; only new trains can say otherwise.</summary>
+    /// <summary>Caps the capacity at a rate the path did not exceed. Only new trains can raise it again.</summary>
     public void Limit(double rate)
     {
         Capacity = Capacity == 0 ? rate : Math.Min(Capacity, rate);

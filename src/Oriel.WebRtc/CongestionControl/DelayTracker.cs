@@ -1,9 +1,9 @@
 namespace Oriel.WebRtc.CongestionControl;
 
 /// <summary>
-/// The queue on the path, from one-way delays. The clocks of both sides differ by an unknown amount, so a delay is what a packet took
-/// longer than the fastest recent one. What matters is not a burst's delay, which every key frame has, but the part that never drains: the
-/// least delay of a short window.
+/// Estimates the queue on the path from one-way delays. The clocks of the two sides differ by an unknown offset, so a packet's delay is
+/// measured against the fastest recent packet. What matters is not a burst's delay, which every key frame has, but the part that never
+/// drains: the minimum delay over a short window.
 /// </summary>
 internal sealed class DelayTracker
 {
@@ -18,7 +18,9 @@ internal sealed class DelayTracker
     private long _baseSince;
     private long _newestBucket = long.MinValue;
 
-    /// <summary>Microseconds that packets waited at least in the last 300 ms of arrivals; 0 when there were too few to tell.</summary>
+    /// <summary>
+    /// The minimum time packets waited in the last 300 ms of arrivals, in microseconds; 0 when there were too few to tell.
+    /// </summary>
     public long StandingQueue
     {
         get

@@ -1,11 +1,11 @@
 namespace Oriel.WebRtc.CongestionControl;
 
-/// <summary>Bytes that arrived in the last half second of the peer's clock, and how many packets were lost meanwhile.</summary>
+/// <summary>Counts the bytes that arrived in the last half second by the peer's clock, and the packets lost.</summary>
 internal sealed class DeliveryRate
 {
     private const int Buckets = 10;
     private const long BucketTime = 50_000;
-    private const int FewestForLoss = 50; // at 5 % loss one reading in 25 says more than 10 %; of 20 packets one in 13 would
+    private const int FewestForLoss = 50; // at 5 % loss, one reading in 25 exceeds 10 %; with 20 packets, one in 13 would
     private const double LossMemory = 500; // packets
 
     private readonly long[] _bytes = new long[Buckets];
@@ -14,10 +14,10 @@ internal sealed class DeliveryRate
     private int _lost;
     private double _lossOfLate;
 
-    /// <summary>Bits a second.</summary>
+    /// <summary>Bits per second.</summary>
     public double BitsPerSecond => _bytes.Sum() * 8.0 * 1_000_000 / (Buckets * BucketTime);
 
-    /// <summary>True when packets came all the time, so that the rate is the path's and not the encoder's.</summary>
+    /// <summary>True when packets arrived without pauses, so the rate is the path's and not the encoder's.</summary>
     public bool IsContinuous => _bytes.Count(b => b > 0) >= Buckets - 2;
 
     public void OnReceived(int bytes, long arrived)
@@ -39,7 +39,7 @@ internal sealed class DeliveryRate
         _lossOfLate -= _lossOfLate / LossMemory;
     }
 
-    /// <summary>The share lost of the last few hundred packets; 0 to 1.</summary>
+    /// <summary>The share of the last few hundred packets that was lost, 0 to 1.</summary>
     public double LossOfLate => _lossOfLate;
 
     public void OnLost()
@@ -48,7 +48,7 @@ internal sealed class DeliveryRate
         _lossOfLate += (1 - _lossOfLate) / LossMemory;
     }
 
-    /// <summary>The share lost of the packets since the last call; null while there are too few.</summary>
+    /// <summary>The share of packets lost since the last call; null while there are too few.</summary>
     public double? TakeLoss()
     {
         if (_received + _lost < FewestForLoss)

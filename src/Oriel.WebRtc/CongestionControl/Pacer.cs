@@ -1,13 +1,13 @@
 namespace Oriel.WebRtc.CongestionControl;
 
-/// <summary>A token bucket in bytes. An ordinary frame leaves at once; a key frame is spread over the pacing rate.</summary>
+/// <summary>A token bucket in bytes. An ordinary frame leaves immediately; a key frame is spread out at the pacing rate.</summary>
 internal sealed class Pacer
 {
-    // Most that goes out back to back: a text frame at once, little enough for the queue of any access link, and long enough a train to
-    // measure capacity by.
+    // The largest burst. It lets a text frame leave immediately, fits the queue of any access link, and is a train long enough to measure
+    // capacity.
     private const int BurstBytes = 16 * 1024;
 
-    // A tick of a busy machine's timer: what was missed may be made up for.
+    // One timer tick on a busy machine: a late refill may catch up by this much.
     private const double CatchUpMicroseconds = 10_000;
     private const long ShortestWait = 1_000;
     private const double OverfullSeconds = 1.5;
@@ -30,10 +30,10 @@ internal sealed class Pacer
 
     public void Spend(int bytes) => _budget -= bytes;
 
-    /// <summary>Until a few packets may go at once.</summary>
+    /// <summary>Microseconds until a few packets may leave together.</summary>
     public long MicrosecondsToBudget(long rate) => Math.Max(ShortestWait, (long)((2400 - _budget) * 8e6 / rate));
 
-    /// <summary>True when what waits would leave later than anyone wants to see it.</summary>
+    /// <summary>True when queued frames would leave too late to be of use.</summary>
     public bool IsOverfull(int queued, long rate) => queued > Math.Max(64 * 1024, rate / 8.0 * OverfullSeconds);
 
     public bool IsNearlyEmpty(int queued, long rate) => queued <= rate / 8.0 * NearlyEmptySeconds;

@@ -1,6 +1,6 @@
 namespace Oriel.WebRtc.CongestionControl;
 
-/// <summary>What was sent, by transport-wide sequence number, until feedback comes. Times in microseconds.</summary>
+/// <summary>Sent packets by transport-wide sequence number, held until feedback arrives. Times are in microseconds.</summary>
 internal sealed class SentPackets
 {
     private const int Size = 8192; // a power of two; 6 s at 12 Mbit/s
@@ -12,7 +12,7 @@ internal sealed class SentPackets
     private long _bytesAnswered;
     private long _waitingSince;
 
-    /// <summary>Whether the peer has sent such feedback.</summary>
+    /// <summary>Whether the peer has sent transport-wide feedback.</summary>
     public bool HasFeedback { get; private set; }
 
     public void Add(ushort sequence, int bytes, long now)
@@ -26,7 +26,7 @@ internal sealed class SentPackets
         _entries[sequence & Mask] = new Entry(sequence, bytes, now, _bytesSent, false);
     }
 
-    /// <summary>Takes an entry out for a packet that feedback names; false when it is unknown, too old or answered already.</summary>
+    /// <summary>Finds the entry of a packet named in feedback. False when it is unknown, too old or already answered.</summary>
     public bool TryAnswer(ushort sequence, out Entry entry)
     {
         ref var slot = ref _entries[sequence & Mask];
@@ -47,10 +47,10 @@ internal sealed class SentPackets
         _waitingSince = now;
     }
 
-    /// <summary>Bytes that the peer has said nothing of yet; 0 when it has been silent so long that the number means nothing.</summary>
+    /// <summary>Bytes the peer has not reported on yet; 0 when it has been silent so long that the number is meaningless.</summary>
     public long InFlight(long now) => IsSilent(now, FeedbackTimeout) ? 0 : _bytesSent - _bytesAnswered;
 
-    /// <summary>True when packets went out and nothing has come back for as long as <paramref name="limit"/>.</summary>
+    /// <summary>True when packets were sent and no feedback has arrived for <paramref name="limit"/>.</summary>
     public bool IsSilent(long now, long limit) => _bytesSent > _bytesAnswered && now - _waitingSince > limit;
 
     internal readonly record struct Entry(ushort Sequence, int Bytes, long At, long SentUpTo, bool IsAnswered);

@@ -2,10 +2,10 @@ using System.Security.Cryptography;
 
 namespace Oriel.WebRtc.Dtls;
 
-/// <summary>A hash of the peer's certificate from its SDP (RFC 8122). SHA-1 and MD5 are not taken.</summary>
+/// <summary>A hash of the peer's certificate from its SDP (RFC 8122). SHA-1 and MD5 are not accepted.</summary>
 internal sealed record CertificateFingerprint(HashAlgorithmName Algorithm, byte[] Hash)
 {
-    /// <summary>"sha-256 AB:CD:…"; null when it is no fingerprint of a kind that is taken.</summary>
+    /// <summary>Parses "sha-256 AB:CD:…"; null when it is malformed or the hash is not accepted.</summary>
     public static CertificateFingerprint? TryParse(ReadOnlySpan<char> text)
     {
         var space = text.IndexOf(' ');

@@ -5,7 +5,7 @@ using Org.BouncyCastle.Security;
 
 namespace Oriel.WebRtc.Dtls;
 
-/// <summary>The endpoint's own self-signed ECDSA P-256 certificate: peers know it by the fingerprint in the SDP (RFC 8122).</summary>
+/// <summary>The endpoint's self-signed ECDSA P-256 certificate. Peers identify it by the fingerprint in the SDP (RFC 8122).</summary>
 internal sealed class DtlsCertificate
 {
     private DtlsCertificate(byte[] der, AsymmetricKeyParameter key)
@@ -19,7 +19,7 @@ internal sealed class DtlsCertificate
     public AsymmetricKeyParameter Key { get; }
     public string Fingerprint { get; }
 
-    /// <summary>Valid for a year, from a day ago: browsers' clocks differ.</summary>
+    /// <summary>Valid for a year. It starts a day ago because browsers' clocks differ.</summary>
     public static DtlsCertificate Create(DateTimeOffset now)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

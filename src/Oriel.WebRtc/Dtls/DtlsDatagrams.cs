@@ -5,7 +5,7 @@ namespace Oriel.WebRtc.Dtls;
 /// <summary>BouncyCastle's view of a peer's path: a bounded queue in, the selected path out.</summary>
 internal sealed class DtlsDatagrams(Action<ReadOnlySpan<byte>> send) : DatagramTransport
 {
-    // 1200 bytes of UDP payload pass every path that a browser uses (libwebrtc's own limit).
+    // 1200 bytes of UDP payload fit every path a browser uses (libwebrtc has the same limit).
     private const int SendLimit = 1200;
     private const int ReceiveLimit = 2048;
     private const int MaxQueued = 64;
@@ -14,10 +14,10 @@ internal sealed class DtlsDatagrams(Action<ReadOnlySpan<byte>> send) : DatagramT
     private readonly object _monitor = new();
     private bool _isClosed;
 
-    /// <summary>True after the handshake: an empty queue then ends a receive at once instead of waiting.</summary>
+    /// <summary>True after the handshake: receiving from an empty queue then ends immediately instead of waiting.</summary>
     public bool IsPolled { get; set; }
 
-    /// <summary>Also by BouncyCastle itself, once it has read the peer's close_notify.</summary>
+    /// <summary>BouncyCastle also closes it, once it has read the peer's close_notify.</summary>
     public bool IsClosed
     {
         get
@@ -64,7 +64,7 @@ internal sealed class DtlsDatagrams(Action<ReadOnlySpan<byte>> send) : DatagramT
         {
             if (_queue.Count == 0 && !_isClosed && !IsPolled)
             {
-                Monitor.Wait(_monitor, waitMillis <= 0 ? Timeout.Infinite : waitMillis); // 0 means for ever in BouncyCastle
+                Monitor.Wait(_monitor, waitMillis <= 0 ? Timeout.Infinite : waitMillis); // 0 means forever in BouncyCastle
             }
 
             if (_isClosed)
@@ -74,7 +74,7 @@ internal sealed class DtlsDatagrams(Action<ReadOnlySpan<byte>> send) : DatagramT
 
             if (!_queue.TryDequeue(out var datagram))
             {
-                // BouncyCastle would go round until its time is over: the exception leaves at once and harms nothing.
+                // BouncyCastle would loop until its time is up. The exception leaves immediately and does no harm.
                 return IsPolled ? throw new TlsTimeoutException() : -1;
             }
 

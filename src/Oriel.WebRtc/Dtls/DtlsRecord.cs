@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Oriel.WebRtc.Dtls;
 
 /// <summary>
-/// What a client's records may look like, before BouncyCastle gets them. BouncyCastle ends a session at some of the records that RFC 6347
-/// section 4.1.2.7 wants discarded, and anyone who knows a viewer's address can send one.
+/// Checks a client's records before BouncyCastle gets them. BouncyCastle ends a session on some records that RFC 6347 section 4.1.2.7 says
+/// to discard, and anyone who knows a viewer's address can send one.
 /// </summary>
 internal static class DtlsRecord
 {
@@ -22,7 +22,7 @@ internal static class DtlsRecord
     private const byte ClientKeyExchange = 16;
 
     /// <summary>
-    /// True when the datagram is a row of whole records of known types and of DTLS 1.0 or 1.2 (a client's first ones say 1.0).
+    /// True when the datagram consists of whole records of known types and of DTLS 1.0 or 1.2 (a client's first ones say 1.0).
     /// </summary>
     public static bool IsPlausible(ReadOnlySpan<byte> datagram)
     {
@@ -57,15 +57,15 @@ internal static class DtlsRecord
         && datagram[HeaderLength] == ClientHello
         && IsWanted(datagram[..LengthOf(datagram)]);
 
-    /// <summary>With its header; may be more than there is.</summary>
+    /// <summary>The record's length with its header; may exceed the input.</summary>
     public static int LengthOf(ReadOnlySpan<byte> record) => HeaderLength + BinaryPrimitives.ReadUInt16BigEndian(record[11..]);
 
     public static ushort EpochOf(ReadOnlySpan<byte> record) => BinaryPrimitives.ReadUInt16BigEndian(record[3..]);
 
     /// <summary>
-    /// Whether a plausible record is one that a client has reason to send: the handshake's messages in the clear, and what the keys
-    /// protect. An alert in the clear is not: who forges one is not told apart from the client, whose silence ends the handshake as well.
-    /// Nor is change_cipher_spec, which <see cref="DtlsRecords"/> gives itself.
+    /// Whether a client has reason to send a plausible record: unencrypted handshake messages, and whatever the keys protect. Unencrypted
+    /// alerts are refused: a forged one looks the same, and a silent client ends the handshake anyway. So is change_cipher_spec, which
+    /// <see cref="DtlsRecords"/> generates itself.
     /// </summary>
     public static bool IsWanted(ReadOnlySpan<byte> record) =>
         EpochOf(record) switch

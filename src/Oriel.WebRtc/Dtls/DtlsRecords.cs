@@ -4,13 +4,13 @@ using Org.BouncyCastle.Tls;
 namespace Oriel.WebRtc.Dtls;
 
 /// <summary>
-/// A client's records one by one, so that nothing that is forged in the clear moves BouncyCastle's state. Called by whoever receives: the
-/// handshake's thread, then the peer's loop.
+/// Passes a client's records on one by one, so that forged unencrypted records cannot change BouncyCastle's state. Used by the handshake's
+/// thread, then by the peer's loop.
 /// </summary>
-/// <param name="awaitsFinished">Whether the client's messages in the clear have all been taken.</param>
+/// <param name="awaitsFinished">Whether all of the client's unencrypted messages have been processed.</param>
 internal sealed class DtlsRecords(DtlsDatagrams datagrams, Func<bool> awaitsFinished) : DatagramTransport
 {
-    /// <summary>A flight has five records; one more flight may come before the first is read.</summary>
+    /// <summary>A flight has five records, and one more flight may arrive before the first is read.</summary>
     private const int MaxHeld = 16;
 
     private readonly Queue<byte[]> _early = new();
@@ -47,7 +47,7 @@ internal sealed class DtlsRecords(DtlsDatagrams datagrams, Func<bool> awaitsFini
 
         if (DtlsRecord.EpochOf(buffer) == 0)
         {
-            // A number in the clear is anyone's: a high one would make the replay window refuse all that follow.
+            // An unencrypted sequence number may be forged. A high one would make the replay window reject all later records.
             BinaryPrimitives.WriteUInt64BigEndian(buffer[3..], _clearSequence++);
         }
         else if (!_isChanged)
@@ -70,8 +70,8 @@ internal sealed class DtlsRecords(DtlsDatagrams datagrams, Func<bool> awaitsFini
     public void Close() => datagrams.Close();
 
     /// <summary>
-    /// The client's own may be forged, and one that comes before its last message in the clear would end the handshake; when that message
-    /// is there, it is known without being told.
+    /// Replaces the client's change_cipher_spec, which may be forged: one that arrives before the client's last unencrypted message would
+    /// end the handshake. Once that message has arrived, the change is implied.
     /// </summary>
     private int WriteChangeCipherSpec(Span<byte> buffer)
     {

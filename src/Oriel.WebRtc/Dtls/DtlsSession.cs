@@ -4,19 +4,19 @@ using Oriel.WebRtc.Srtp;
 
 namespace Oriel.WebRtc.Dtls;
 
-/// <summary>What a handshake ended with: keys, or the reason why there are none.</summary>
+/// <summary>The result of a handshake: keys, or the reason why there are none.</summary>
 internal sealed record DtlsOutcome(SrtpProfile? Profile, byte[]? KeyingMaterial, DtlsTransport? Transport, string? Failure);
 
 /// <summary>
-/// One peer's DTLS. The handshake runs on a thread of its own, since BouncyCastle blocks; afterwards that thread is gone, the peer's loop
-/// polls, and the loop and SCTP send, under a lock. Records that no client would send, or that its keys did not make, are silence.
+/// One peer's DTLS. The handshake runs on its own thread because BouncyCastle blocks. Afterwards that thread is gone: the peer's loop
+/// polls, and the loop and SCTP send under a lock. Records that no client would send, or that its keys did not protect, are ignored.
 /// </summary>
 internal sealed class DtlsSession : IDisposable
 {
     private readonly DtlsDatagrams _datagrams;
     private readonly Lock _sending = new();
     private readonly byte[] _buffer = new byte[2048];
-    private DtlsRecords? _records; // the handshake's thread, then the loop
+    private DtlsRecords? _records; // used by the handshake's thread, then by the loop
     private volatile DtlsTransport? _transport;
 
     public DtlsSession(Action<ReadOnlySpan<byte>> send) => _datagrams = new DtlsDatagrams(send);
@@ -35,7 +35,7 @@ internal sealed class DtlsSession : IDisposable
         thread.Start();
     }
 
-    /// <summary>A datagram during the handshake.</summary>
+    /// <summary>Queues the wanted records of a datagram.</summary>
     public void Enqueue(ReadOnlySpan<byte> datagram)
     {
         if (!DtlsRecord.IsPlausible(datagram))
@@ -43,7 +43,7 @@ internal sealed class DtlsSession : IDisposable
             return;
         }
 
-        // What is not wanted never takes a place in the queue.
+        // Unwanted records must not take up room in the queue.
         for (int length; !datagram.IsEmpty; datagram = datagram[length..])
         {
             length = DtlsRecord.LengthOf(datagram);
@@ -54,10 +54,10 @@ internal sealed class DtlsSession : IDisposable
         }
     }
 
-    /// <summary>The loop's side takes the session over from the handshake's thread.</summary>
+    /// <summary>Hands the session from the handshake's thread to the loop.</summary>
     public void Establish(DtlsTransport transport) => _transport = transport;
 
-    /// <summary>Decrypts a datagram after the handshake. False: the peer closed the session, or it is broken.</summary>
+    /// <summary>Decrypts a datagram after the handshake. False when the peer closed the session or it is broken.</summary>
     public bool Receive(ReadOnlySpan<byte> datagram, Action<ReadOnlySpan<byte>> onData)
     {
         Enqueue(datagram);
@@ -65,20 +65,20 @@ internal sealed class DtlsSession : IDisposable
     }
 
     /// <summary>
-    /// The same of what has come already: between the handshake's end and <see cref="Establish"/> nobody read, and no other datagram may
-    /// follow.
+    /// The same for datagrams already queued. Nobody reads between the end of the handshake and <see cref="Establish"/>, and no other
+    /// datagram may follow.
     /// </summary>
     public bool Receive(Action<ReadOnlySpan<byte>> onData)
     {
         try
         {
-            // One look may end at forged records, with others behind them.
+            // One receive may stop at forged records with others behind them.
             while (!_records!.IsEmpty && !_datagrams.IsClosed)
             {
                 int length;
                 lock (_sending)
                 {
-                    // A handshake message may make it send its last flight again, in the clear: nothing else may be sent meanwhile.
+                    // A handshake message may make it resend its last flight unencrypted; nothing else may be sent meanwhile.
                     length = _transport!.Receive(_buffer, 0, _buffer.Length, 1);
                 }
 
@@ -100,7 +100,7 @@ internal sealed class DtlsSession : IDisposable
         }
     }
 
-    /// <summary>Sends application data, from any thread; dropped when the session is not established.</summary>
+    /// <summary>Sends application data, from any thread; drops it when the session is not established.</summary>
     public void Send(ReadOnlySpan<byte> data)
     {
         try
@@ -142,7 +142,7 @@ internal sealed class DtlsSession : IDisposable
         }
         catch (Exception e)
         {
-            // Whatever bytes of a stranger made it throw, it ends this handshake and not the process.
+            // Whatever a stranger's bytes made it throw, only this handshake ends, not the process.
             return new DtlsOutcome(null, null, null, e.Message);
         }
     }

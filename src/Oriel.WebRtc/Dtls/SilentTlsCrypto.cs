@@ -6,8 +6,8 @@ using Org.BouncyCastle.Tls.Crypto.Impl.BC;
 namespace Oriel.WebRtc.Dtls;
 
 /// <summary>
-/// BouncyCastle discards a record with a bad MAC, but ends the session at one that its cipher finds too short, of a bad length or badly
-/// padded. Here all of them are bad MACs (RFC 6347 section 4.1.2.7).
+/// BouncyCastle discards a record with a bad MAC, but ends the session when its cipher finds a record too short, of a bad length or badly
+/// padded. Here all of these count as bad MACs (RFC 6347 section 4.1.2.7).
 /// </summary>
 internal sealed class SilentTlsCrypto() : BcTlsCrypto(new SecureRandom())
 {

@@ -27,12 +27,12 @@ internal sealed class SrtpTlsServer(BcTlsCrypto crypto, DtlsCertificate certific
     /// <summary>Client key, server key, client salt, server salt (RFC 5764 section 4.2); set when the handshake is done.</summary>
     public byte[]? KeyingMaterial { get; private set; }
 
-    /// <summary>All of the client's messages in the clear have been taken. On the handshake's thread.</summary>
+    /// <summary>Whether all of the client's unencrypted messages have been processed. Read only on the handshake's thread.</summary>
     public bool AwaitsFinished => m_context.SecurityParameters.PeerVerifyData is not null;
 
     public override int GetHandshakeTimeoutMillis() => 20_000;
 
-    // A lost flight is sent again after 100 ms at first: paths here are short.
+    // The first resend of a lost flight is after 100 ms: paths here are short.
     public override int GetHandshakeResendTimeMillis() => 100;
 
     public override bool RequiresExtendedMasterSecret() => true;

@@ -12,7 +12,7 @@ internal enum PacketKind : byte
     Rtcp,
 }
 
-/// <summary>RFC 7983 section 7 by the first byte; RTP and RTCP by the second (RFC 5761 section 4).</summary>
+/// <summary>Tells packets apart by the first byte (RFC 7983 section 7), and RTP from RTCP by the second (RFC 5761 section 4).</summary>
 internal static class Demultiplexer
 {
     public static PacketKind Classify(ReadOnlySpan<byte> packet)
@@ -31,7 +31,7 @@ internal static class Demultiplexer
         };
     }
 
-    /// <summary>The local user name fragment that a STUN message names; null when it is none or malformed.</summary>
+    /// <summary>The local username fragment in a STUN message; null when there is none or the message is malformed.</summary>
     public static string? LocalUfrag(ReadOnlySpan<byte> stun)
     {
         if (!StunMessage.TryParse(stun, out var message) || message.Username.IsEmpty)
@@ -50,14 +50,14 @@ internal interface IPeerDirectory
     IPacketReceiver? FindByStun(ReadOnlySpan<byte> packet);
 }
 
-/// <summary>A peer, as its paths know it.</summary>
+/// <summary>A peer as its paths see it.</summary>
 internal interface IPacketReceiver
 {
-    /// <param name="path">Where it came from, when that is known.</param>
-    /// <param name="from">Else the address; the receiver's to keep.</param>
+    /// <param name="path">The packet's path, if known.</param>
+    /// <param name="from">Otherwise the sender's address, which the receiver may keep.</param>
     void Post(ReadOnlySpan<byte> packet, PacketKind kind, IcePath? path, SocketAddress? from);
 
-    /// <summary>A connection that names this peer. False when it is to be closed.</summary>
+    /// <summary>Adds a connection that names this peer. False when it must be closed.</summary>
     bool TryAdd(TcpPath path);
 
     void PostPathClosed(TcpPath path);

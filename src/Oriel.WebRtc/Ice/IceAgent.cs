@@ -3,8 +3,8 @@ using System.Net;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// The lite side of ICE for one peer (RFC 8445 section 2.5): it answers checks, follows the nomination and counts consent. Times are
-/// microseconds. Called from the peer's loop only, apart from the credentials, which change under the peer's lock.
+/// ICE-lite for one peer (RFC 8445 section 2.5): answers checks, follows nominations and tracks consent. Times are in microseconds. Used
+/// only on the peer's loop, except for the credentials, which change under the peer's lock.
 /// </summary>
 internal sealed class IceAgent
 {
@@ -23,14 +23,14 @@ internal sealed class IceAgent
 
     private volatile IcePath? _selected;
 
-    /// <summary>Whether <see cref="Selected"/> was nominated, or is only the first that worked.</summary>
+    /// <summary>Whether <see cref="Selected"/> was nominated rather than just the first path that worked.</summary>
     public bool IsNominated { get; private set; }
 
     public IReadOnlyList<IcePath> Paths => _paths;
 
     public void SetRemote(IceCredentials remote) => _remote = remote;
 
-    /// <summary>New local credentials; the old ones stay valid until a check with the new ones has nominated a path.</summary>
+    /// <summary>Creates new local credentials. The old ones stay valid until a check with the new ones nominates a path.</summary>
     public IceCredentials Restart(IceCredentials remote)
     {
         _previous = _local;
@@ -39,8 +39,8 @@ internal sealed class IceAgent
     }
 
     /// <summary>
-    /// Handles one check. Returns the length of the response in <paramref name="response"/>, 0 for none; <paramref name="valid"/> is true
-    /// for an authentic request, after which the caller gives the path to <see cref="OnValidCheck"/>.
+    /// Handles one check. Returns the length of the response in <paramref name="response"/>, 0 for none. <paramref name="valid"/> is set
+    /// for an authentic request; the caller then passes the path to <see cref="OnValidCheck"/>.
     /// </summary>
     public int Answer(ReadOnlySpan<byte> packet, IPEndPoint from, Span<byte> response, out CheckResult valid)
     {
@@ -53,7 +53,8 @@ internal sealed class IceAgent
         var credentials = Match(request.Username);
         if (credentials is null || !request.VerifyIntegrity(credentials.Key))
         {
-            // an error response would only help who guesses (RFC 5389 section 10.1.2 allows silence on a transport that may be spoofed)
+            // An error response would only help someone who is guessing. RFC 5389 section 10.1.2 allows silence on a transport that may be
+            // spoofed.
             return 0;
         }
 
@@ -82,8 +83,8 @@ internal sealed class IceAgent
     }
 
     /// <summary>
-    /// Notes consent, and follows a nomination: the newest one wins, which is how a browser migrates. False when the peer has too many
-    /// paths.
+    /// Records consent and follows a nomination. The newest nomination wins, which is how a browser migrates. False when the peer has too
+    /// many paths.
     /// </summary>
     public bool OnValidCheck(IcePath path, in CheckResult check, long now)
     {
@@ -115,13 +116,13 @@ internal sealed class IceAgent
         return true;
     }
 
-    // Firefox nominates every pair that works and means the best: TCP does not displace a UDP path that is alive.
+    // Firefox nominates every pair that works and expects the best one to be used, so TCP does not displace a live UDP path.
     private bool TakesOver(IcePath path, long now) =>
         _selected is not { } current || !IsNominated || !path.IsTcp || current.IsTcp || now - current.LastCheck > AliveTime;
 
     /// <summary>
-    /// Drops the paths without a check since <paramref name="oldest"/>; when the selected one is among them, the freshest other takes its
-    /// place.
+    /// Drops the paths without a check since <paramref name="oldest"/>. If the selected one is among them, the path checked most recently
+    /// takes its place.
     /// </summary>
     public void Expire(long oldest)
     {
@@ -191,5 +192,5 @@ internal sealed class IceAgent
         credentials is not null && ufrag.Length == credentials.Ufrag.Length && System.Text.Ascii.Equals(ufrag, credentials.Ufrag);
 }
 
-/// <summary>An authentic check: whether it nominates, and whether with the current credentials.</summary>
+/// <summary>An authentic check: whether it nominates its path, and whether it used the current credentials.</summary>
 internal readonly record struct CheckResult(bool IsValid, bool Nominates, bool IsCurrent);

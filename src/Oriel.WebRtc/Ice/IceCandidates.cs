@@ -3,13 +3,13 @@ using System.Net.Sockets;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>Host candidates as SDP writes them (RFC 8839 section 5.1, RFC 6544 section 4.5).</summary>
+/// <summary>Host candidates in SDP syntax (RFC 8839 section 5.1, RFC 6544 section 4.5).</summary>
 internal static class IceCandidates
 {
     private const uint HostPreference = 126;
     private const uint MaxLocalPreference = 65535;
 
-    // RFC 6544 section 4.2: a passive candidate's direction preference is 4; TCP hosts stand below UDP ones.
+    // RFC 6544 section 4.2: a passive candidate's direction preference is 4; TCP hosts rank below UDP ones.
     private const uint TcpHostPreference = 90;
     private const uint TcpLocalPreference = (4 << 13) | 8191;
 

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>A user name fragment and its password (RFC 8445 section 5.3).</summary>
+/// <summary>A username fragment and its password (RFC 8445 section 5.3).</summary>
 internal sealed class IceCredentials
 {
     private const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -21,7 +21,7 @@ internal sealed class IceCredentials
     /// <summary>The password's bytes: STUN's short-term key.</summary>
     public byte[] Key { get; }
 
-    /// <summary>48 bits of user name, 144 bits of password.</summary>
+    /// <summary>48 random bits in the username fragment, 144 in the password.</summary>
     public static IceCredentials Create() =>
         new(RandomNumberGenerator.GetString(Alphabet, 8), RandomNumberGenerator.GetString(Alphabet, 24));
 }

@@ -2,7 +2,7 @@ using System.Net;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>A way to one address of one peer: a pair in ICE's words, whose local side is always this endpoint's one socket.</summary>
+/// <summary>A path to one address of one peer: an ICE candidate pair whose local side is always this endpoint's socket.</summary>
 internal abstract class IcePath
 {
     public abstract IPEndPoint Remote { get; }
@@ -16,6 +16,6 @@ internal abstract class IcePath
 
     public abstract void Close();
 
-    /// <summary>A valid check has taken the path; at least once, on the peer's loop.</summary>
+    /// <summary>A valid check has claimed the path. Called on the peer's loop, possibly more than once.</summary>
     public virtual void OnTaken() { }
 }

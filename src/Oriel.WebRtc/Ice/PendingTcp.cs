@@ -3,12 +3,10 @@ using System.Net.Sockets;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>
-/// Counts the TCP connections that no valid check has taken yet, in all and by where they come from. Safe for concurrent use.
-/// </summary>
+/// <summary>Counts TCP connections that no valid check has claimed yet, in total and by source address. Safe for concurrent use.</summary>
 internal sealed class PendingTcp(int most, int mostFromOne)
 {
-    /// <summary>Half of an IPv6 address: who has one of a network has all of them (RFC 4291 section 2.5.4).</summary>
+    /// <summary>Half of an IPv6 address: a host with one address of a /64 network has all of them (RFC 4291 section 2.5.4).</summary>
     private const int NetworkBytes = 8;
 
     private readonly Dictionary<IPAddress, int> _from = [];
@@ -31,7 +29,7 @@ internal sealed class PendingTcp(int most, int mostFromOne)
         }
     }
 
-    /// <summary>Once for each <see cref="TryEnter"/> that succeeded.</summary>
+    /// <summary>Call once for each successful <see cref="TryEnter"/>.</summary>
     public void Leave(IPAddress address)
     {
         var source = SourceOf(address);

@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>A STUN message in place (RFC 5389 section 6): every field points into the caller's bytes.</summary>
+/// <summary>A STUN message parsed in place (RFC 5389 section 6): its fields point into the caller's bytes.</summary>
 internal readonly ref struct StunMessage
 {
     public const int HeaderLength = 20;
@@ -44,7 +44,7 @@ internal readonly ref struct StunMessage
     public bool HasFingerprint { get; }
     public bool HasIntegrity => _integrityAt >= 0;
 
-    /// <summary>The first comprehension-required attribute that is not known; 0 when there is none.</summary>
+    /// <summary>The first unknown comprehension-required attribute; 0 when there is none.</summary>
     public ushort UnknownRequired { get; }
 
     /// <summary>Checks shape, length, cookie, bounds of every attribute and, when present, the fingerprint's value.</summary>
@@ -71,7 +71,7 @@ internal readonly ref struct StunMessage
         return true;
     }
 
-    /// <summary>True when MESSAGE-INTEGRITY is there and was made with this key (short-term credentials: the password's bytes).</summary>
+    /// <summary>True when MESSAGE-INTEGRITY is present and was made with this key (short-term credentials: the password's bytes).</summary>
     public bool VerifyIntegrity(ReadOnlySpan<byte> key)
     {
         if (_integrityAt < 0)
@@ -104,7 +104,7 @@ internal readonly ref struct StunMessage
         {
             if (count == MaxAttributes || bytes.Length - at < 4 || found.HasFingerprint)
             {
-                return false; // FINGERPRINT is the last one
+                return false; // FINGERPRINT must come last
             }
 
             var type = (StunAttribute)BinaryPrimitives.ReadUInt16BigEndian(bytes[at..]);

@@ -3,8 +3,8 @@ using System.Net;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// The seat that a new connection holds among <see cref="PendingTcp"/>, with a deadline, until a valid check has taken its path: a user
-/// name fragment goes over the network in the clear and proves nothing. Safe for concurrent use.
+/// A new connection's place in <see cref="PendingTcp"/>, with a deadline, until a valid check claims its path. A username fragment proves
+/// nothing: it crosses the network unencrypted. Safe for concurrent use.
 /// </summary>
 internal sealed class TcpAdmission : IDisposable
 {
@@ -17,7 +17,7 @@ internal sealed class TcpAdmission : IDisposable
     private readonly Lock _lock = new();
     private bool _hasLeft;
 
-    /// <param name="pending">Entered already.</param>
+    /// <param name="pending">Already entered.</param>
     public TcpAdmission(PendingTcp pending, IPAddress from, TimeProvider clock, CancellationToken stop)
     {
         _pending = pending;
@@ -27,7 +27,7 @@ internal sealed class TcpAdmission : IDisposable
         Ending = _ending.Token;
     }
 
-    /// <summary>Cancelled when the endpoint stops, and at the deadline unless the path was taken.</summary>
+    /// <summary>Cancelled when the endpoint stops, and at the deadline unless the path has been claimed.</summary>
     public CancellationToken Ending { get; }
 
     public void OnTaken()

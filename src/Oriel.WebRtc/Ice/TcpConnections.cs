@@ -1,17 +1,19 @@
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>The TCP connections that name one peer, bounded, and closed with it. Safe for concurrent use.</summary>
+/// <summary>
+/// The TCP connections that name one peer. Their number is bounded, and they close with the peer. Safe for concurrent use.
+/// </summary>
 internal sealed class TcpConnections
 {
     private const int Most = 16;
 
     private readonly Lock _lock = new();
-    private readonly List<TcpPath> _paths = []; // the oldest first
+    private readonly List<TcpPath> _paths = []; // oldest first
     private bool _isClosed;
 
     /// <summary>
-    /// False when the peer is closed or has too many that a valid check took. One that waits for its check gives way to a newer one, so
-    /// that who only knows the user name fragment cannot keep the peer itself out.
+    /// False when the peer is closed or already has the maximum of claimed connections. A connection that still waits for its check gives
+    /// way to a newer one, so knowing only the username fragment is not enough to keep the peer out.
     /// </summary>
     public bool TryAdd(TcpPath path)
     {
@@ -49,7 +51,7 @@ internal sealed class TcpConnections
         }
     }
 
-    /// <summary>Closes all, and whatever comes later.</summary>
+    /// <summary>Closes all connections and refuses later ones.</summary>
     public void Close()
     {
         TcpPath[] left;

@@ -2,16 +2,16 @@ using System.Buffers.Binary;
 
 namespace Oriel.WebRtc.Ice;
 
-/// <summary>RFC 4571: each packet behind its length in two bytes.</summary>
+/// <summary>RFC 4571 framing: each packet is preceded by its length in two bytes.</summary>
 internal static class TcpFraming
 {
     public const int HeaderLength = 2;
 
-    /// <summary>As UDP: nothing that this endpoint speaks is longer.</summary>
+    /// <summary>The same as for UDP: no protocol spoken here needs more.</summary>
     public const int MaxFrame = 2048;
 
     /// <summary>
-    /// Looks at one frame at the front of <paramref name="input"/>. <see cref="FrameResult.Invalid"/>: the stream cannot be followed
+    /// Reads the frame at the start of <paramref name="input"/>. <see cref="FrameResult.Invalid"/> means the stream cannot be read any
     /// further.
     /// </summary>
     public static FrameResult TryRead(ReadOnlySpan<byte> input, out ReadOnlySpan<byte> frame)

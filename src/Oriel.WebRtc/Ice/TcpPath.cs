@@ -5,12 +5,12 @@ using System.Net.Sockets;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// One accepted connection. Packets wait in a bounded buffer that one writer at a time empties; a packet that does not fit is dropped, so
-/// that a slow link loses packets (and congestion control sees it) and never blocks a peer's loop.
+/// One accepted connection. Packets wait in a bounded buffer that one writer at a time drains. A packet that does not fit is dropped: a
+/// slow link loses packets, which congestion control sees, and never blocks a peer's loop.
 /// </summary>
 internal sealed class TcpPath : IcePath
 {
-    // About 170 ms at 12 Mbit/s: more would only be delay that the sender cannot take back.
+    // About 170 ms at 12 Mbit/s: more would only add delay that the sender cannot undo.
     private const int MaxQueued = 256 * 1024;
 
     private readonly Socket _socket;
@@ -35,10 +35,10 @@ internal sealed class TcpPath : IcePath
     public override IPEndPoint Remote { get; }
     public override bool IsTcp => true;
 
-    /// <summary>By a valid check; until then the connection is anyone's.</summary>
+    /// <summary>Whether a valid check has claimed the path. Until then the connection may be anyone's.</summary>
     public bool IsTaken => _isTaken;
 
-    /// <summary>The connection ended; the peer's loop takes the path out.</summary>
+    /// <summary>The connection has ended; the peer's loop removes the path.</summary>
     public void OnClosed() => Peer.PostPathClosed(this);
 
     public override void Send(ReadOnlySpan<byte> packet)
@@ -67,7 +67,7 @@ internal sealed class TcpPath : IcePath
             _writing = true;
         }
 
-        _ = WriteAsync(); // ends by itself when the buffer is empty or the socket closed; all its failures end the connection
+        _ = WriteAsync(); // ends by itself when the buffer is empty or the socket is closed; any failure ends the connection
     }
 
     public override void Close()
@@ -114,7 +114,7 @@ internal sealed class TcpPath : IcePath
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            Close(); // the reading side sees it and tells the peer
+            Close(); // the reading side notices and tells the peer
         }
     }
 }

@@ -5,13 +5,13 @@ using Microsoft.Extensions.Logging;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// ICE-TCP, passive (RFC 6544): accepts on the endpoint's port. The first frame of a connection must be a check that names a known peer;
-/// until a valid one has taken its path, the connection has a deadline and carries nothing but checks.
+/// Passive ICE-TCP (RFC 6544): accepts connections on the endpoint's port. A connection's first frame must be a check that names a known
+/// peer. Until a valid check claims its path, the connection has a deadline and carries only checks.
 /// </summary>
 internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, PendingTcp pending, TimeProvider clock, ILogger logger)
     : IAsyncDisposable
 {
-    private const int SendBuffer = 128 * 1024; // the kernel would grow it to megabytes, which is only delay
+    private const int SendBuffer = 128 * 1024; // the kernel would grow it to megabytes, which only adds delay
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
@@ -73,7 +73,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
             }
             catch (SocketException e)
             {
-                logger.PacketFault(e); // out of descriptors, or the peer is gone already
+                logger.PacketFault(e); // out of descriptors, or the peer is already gone
                 await Task.Delay(TimeSpan.FromMilliseconds(100), clock, CancellationToken.None);
             }
         }
@@ -107,7 +107,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            // The peer went, the deadline passed or the endpoint stops: all end the connection.
+            // The peer left, the deadline passed or the endpoint is stopping. Each ends the connection.
         }
         catch (Exception e)
         {
@@ -120,7 +120,7 @@ internal sealed class TcpTransport(Socket listener, IPeerDirectory peers, Pendin
         }
     }
 
-    /// <summary>Hands every whole frame on and keeps the rest. False when the stream is not ours.</summary>
+    /// <summary>Passes on every whole frame and keeps the rest. False when the connection must be closed.</summary>
     private bool Consume(Socket socket, TcpAdmission admission, byte[] buffer, ref int filled, ref TcpPath? path)
     {
         var at = 0;

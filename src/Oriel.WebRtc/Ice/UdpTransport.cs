@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Oriel.WebRtc.Ice;
 
 /// <summary>
-/// The one UDP socket. Its receive loop only sorts packets to peers: by local user name fragment (STUN), else by address.
+/// The endpoint's UDP socket. Its receive loop only dispatches packets to peers: STUN by local username fragment, anything else by address.
 /// </summary>
 internal sealed class UdpTransport : IDisposable
 {
@@ -40,7 +40,7 @@ internal sealed class UdpTransport : IDisposable
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
-            // Unreachable or full: lost like any other datagram; consent ends a path that stays so.
+            // Unreachable or full: lost like any other datagram. If a path stays that way, its consent expires.
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class UdpTransport : IDisposable
             }
             catch (SocketException) when (!_stopping)
             {
-                // ICMP errors of earlier sends come back here; the socket itself is fine.
+                // ICMP errors from earlier sends surface here; the socket itself is fine.
             }
             catch (Exception e) when (_stopping || e is ObjectDisposedException)
             {

@@ -10,10 +10,13 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Peers;
 
-/// <summary>One browser. All members may be called from any thread; events come from the peer's own loop, one at a time.</summary>
+/// <summary>
+/// One browser. All members may be called from any thread. Events come from the peer's own loop, one at a time; only
+/// <see cref="DataChannelOpened"/> may come from another thread.
+/// </summary>
 public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
 {
-    // SctpOptions.MaxMessageSize: what is announced is what is taken.
+    // Equal to SctpOptions.MaxMessageSize: what is announced is what is accepted.
     private const int MaxMessageSize = 256 * 1024;
 
     private readonly TaskCompletionSource<CloseReason> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -45,10 +48,10 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     public PeerState State => _state;
     public event Action<PeerState>? StateChanged;
 
-    /// <summary>Completes once, with why.</summary>
+    /// <summary>Completes with the reason when the peer has closed.</summary>
     public Task<CloseReason> Closed => _closed.Task;
 
-    /// <summary>This side's candidates, as in "candidate:…".</summary>
+    /// <summary>This side's candidates, in the form "candidate:…".</summary>
     public IReadOnlyList<string> Candidates => _endpoint.Candidates;
 
     /// <summary>Null until negotiated.</summary>
@@ -57,7 +60,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     /// <summary>The peer needs a key frame; throttled by <see cref="PeerOptions.KeyFrameInterval"/>.</summary>
     public event Action? KeyFrameRequested;
 
-    /// <summary>Bits a second that the encoder should make; raised on changes of 5 % and more.</summary>
+    /// <summary>The encoder's new target in bits per second; raised on changes of 5 % or more.</summary>
     public event Action<int>? TargetBitrateChanged;
 
     /// <summary>True when a frame sent now would wait behind others for more than 60 ms; false when they have nearly left.</summary>
@@ -93,7 +96,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         }
     }
 
-    /// <summary>This side's offer. Throws <see cref="InvalidOperationException"/> when the peer is negotiated already.</summary>
+    /// <summary>Creates this side's offer. Throws <see cref="InvalidOperationException"/> when the peer is already negotiated.</summary>
     public string CreateOffer()
     {
         lock (_lock)
@@ -101,7 +104,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
             ThrowIfClosed();
             if (_negotiated is not null)
             {
-                throw new InvalidOperationException("The peer is negotiated already.");
+                throw new InvalidOperationException("The peer is already negotiated.");
             }
 
             _hasOffered = true;
@@ -118,7 +121,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
             ThrowIfClosed();
             if (!_hasOffered || _negotiated is not null)
             {
-                throw new SdpException(_hasOffered ? "An answer was accepted already." : "No offer was made that this could answer.");
+                throw new SdpException(_hasOffered ? "An answer has already been accepted." : "There is no offer to answer.");
             }
 
             Apply(agreed);
@@ -126,8 +129,8 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     }
 
     /// <summary>
-    /// A trickled fragment (RFC 8840). New credentials restart ICE, without a new DTLS session, and give the fragment to return; candidates
-    /// only give null.
+    /// Applies a trickle ICE fragment (RFC 8840). New credentials restart ICE without a new DTLS session, and the result is the fragment to
+    /// send back. For candidates alone it is null.
     /// </summary>
     public string? PatchIce(string sdpFragment)
     {
@@ -136,10 +139,10 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
         lock (_lock)
         {
             ThrowIfClosed();
-            var agreed = _negotiated ?? throw new SdpException("There is no session yet whose ICE could be changed.");
+            var agreed = _negotiated ?? throw new SdpException("There is no session yet, so its ICE cannot change.");
             if (remote is null || !RestartIfNew(remote))
             {
-                return null; // an ICE-lite side sends no checks, so the peer's candidates tell it nothing
+                return null; // an ICE-lite side sends no checks, so it has no use for the peer's candidates
             }
 
             return SdpWriter.Fragment(Describe(), agreed.Video?.Mid ?? agreed.Data!.Mid);
@@ -147,8 +150,8 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     }
 
     /// <summary>
-    /// Packetizes and paces; never blocks. Drops the frame when not connected or when the queue is over its bound (and then asks for a key
-    /// frame).
+    /// Packetizes and paces a frame; never blocks. Drops the frame when not connected, or when the queue is over its bound, in which case
+    /// it also asks for a key frame.
     /// </summary>
     public void SendFrame(in EncodedVideo frame)
     {
@@ -196,7 +199,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     }
 
     /// <summary>
-    /// Says goodbye (RTCP BYE, DTLS close_notify) and forgets the peer; idempotent. Not to be awaited inside one of its own events.
+    /// Says goodbye (RTCP BYE, DTLS close_notify) and removes the peer; idempotent. Must not be awaited inside one of its own events.
     /// </summary>
     public ValueTask DisposeAsync() => CloseAsync(CloseReason.Local);
 
@@ -289,7 +292,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
             || before.Data?.Mid != now.Data?.Mid
         )
         {
-            throw new SdpException("A later offer may only restart ICE: the certificate, the sections and the codec must stay.");
+            throw new SdpException("A later offer may only restart ICE: the certificate, the sections and the codec must stay the same.");
         }
     }
 

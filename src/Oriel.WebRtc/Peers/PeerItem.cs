@@ -6,18 +6,18 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.WebRtc.Peers;
 
-/// <summary>One thing for a peer's loop to do.</summary>
+/// <summary>One work item for a peer's loop.</summary>
 internal readonly struct PeerItem
 {
     public required PeerItemKind Kind { get; init; }
 
-    /// <summary>A pooled copy of a packet; the loop gives it back.</summary>
+    /// <summary>A pooled copy of a packet; the loop returns it to the pool.</summary>
     public byte[]? Buffer { get; init; }
     public int Length { get; init; }
     public PacketKind Packet { get; init; }
     public IcePath? Path { get; init; }
 
-    /// <summary>Where a check came from when no path is known for it yet.</summary>
+    /// <summary>The address a check came from when its path is not known yet.</summary>
     public SocketAddress? From { get; init; }
     public EncodedVideo Frame { get; init; }
     public DtlsOutcome? Dtls { get; init; }

@@ -7,9 +7,9 @@ using Oriel.WebRtc.Ice;
 namespace Oriel.WebRtc.Peers;
 
 /// <summary>
-/// Owns a peer's transport: takes items off a bounded queue one by one, so media needs no lock. SCTP is the exception: it sends on the
-/// thread that caused a packet or on its timer, under the association's lock. A task, not a thread: hundreds of idle peers cost nothing.
-/// Packets and frames that do not fit the queue are dropped, as a network would.
+/// Owns a peer's transport: handles items from a bounded queue one at a time, so media needs no lock. SCTP is the exception: it has a lock
+/// of its own and sends on the thread that caused a packet, or on its timer. A task, not a thread: hundreds of idle peers cost nothing.
+/// Packets and frames that do not fit in the queue are dropped, as a network would.
 /// </summary>
 internal sealed class PeerLoop : IAsyncDisposable
 {
@@ -61,7 +61,7 @@ internal sealed class PeerLoop : IAsyncDisposable
         }
     }
 
-    /// <summary>For what must not be lost: waits for room.</summary>
+    /// <summary>Posts an item that must not be lost; waits for room.</summary>
     public async Task PostAsync(PeerItem item)
     {
         try
@@ -70,11 +70,11 @@ internal sealed class PeerLoop : IAsyncDisposable
         }
         catch (ChannelClosedException)
         {
-            // the loop has ended, and with it what the item was for
+            // the loop has ended, so the item no longer matters
         }
     }
 
-    /// <summary>Ends the loop after the items before; idempotent.</summary>
+    /// <summary>Ends the loop after the items already queued; idempotent.</summary>
     public async ValueTask DisposeAsync()
     {
         _items.Writer.TryComplete();

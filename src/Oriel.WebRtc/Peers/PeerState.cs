@@ -12,7 +12,7 @@ public enum PeerState
     /// <summary>Media flows.</summary>
     Connected,
 
-    /// <summary>No check of late; comes back by itself or by an ICE restart, or ends in <see cref="CloseReason.ConsentExpired"/>.</summary>
+    /// <summary>No recent check. Recovers by itself or by an ICE restart, or ends in <see cref="CloseReason.ConsentExpired"/>.</summary>
     Disconnected,
 
     Closed,
@@ -38,6 +38,6 @@ public enum CloseReason
     /// <summary>The endpoint stopped.</summary>
     EndpointStopped,
 
-    /// <summary>A fault of ours; logged.</summary>
+    /// <summary>An internal fault; logged.</summary>
     Internal,
 }

@@ -25,22 +25,22 @@ public sealed record PeerStats
     public long BytesSent { get; init; }
     public long PacketsResent { get; init; }
 
-    /// <summary>Sent a second time unasked, because the path loses some.</summary>
+    /// <summary>Packets sent a second time without a request, because the path is lossy.</summary>
     public long PacketsRepeated { get; init; }
     public long NacksReceived { get; init; }
     public long ResendsRefused { get; init; }
     public long KeyFramesAsked { get; init; }
 
-    /// <summary>Bits a second.</summary>
+    /// <summary>Bits per second.</summary>
     public int TargetBitrate { get; init; }
 
-    /// <summary>The peer's own estimate (goog-remb), bits a second; 0 when it sends none.</summary>
+    /// <summary>The peer's own estimate (goog-remb), in bits per second; 0 when it sends none.</summary>
     public long RembBitrate { get; init; }
 
     /// <summary>From RTCP reports or feedback; zero before the first.</summary>
     public TimeSpan RoundTrip { get; init; }
 
-    /// <summary>0 to 1, of the last report.</summary>
+    /// <summary>0 to 1, from the last report.</summary>
     public double Loss { get; init; }
 
     /// <summary>Waiting in the pacer.</summary>

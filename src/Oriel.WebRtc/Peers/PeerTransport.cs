@@ -11,9 +11,9 @@ using Oriel.WebRtc.Video;
 namespace Oriel.WebRtc.Peers;
 
 /// <summary>
-/// ICE, DTLS, SRTP and media of one peer. Everything here runs on the peer's loop, with two exceptions: the DTLS handshake, which hands
-/// its outcome to the loop, and SCTP, which sends from whichever thread caused a packet or from its timer (<see cref="DtlsSession"/>
-/// orders the two).
+/// ICE, DTLS, SRTP and media of one peer. Everything here runs on the peer's loop, with two exceptions. The DTLS handshake has its own
+/// thread and hands its outcome to the loop. SCTP sends from whichever thread caused a packet, or from its timer; <see cref="DtlsSession"/>
+/// serializes its sends with the loop's.
 /// </summary>
 internal sealed class PeerTransport
 {
@@ -102,7 +102,7 @@ internal sealed class PeerTransport
         }
     }
 
-    /// <summary>After every batch of items: sends what may be sent and looks after the clocks. Returns when to be called next.</summary>
+    /// <summary>Called after every batch of items: sends what may be sent and checks the timers. Returns when to call it next.</summary>
     public long Pump()
     {
         if (IsClosed)
@@ -142,12 +142,13 @@ internal sealed class PeerTransport
         return Math.Min(Math.Min(due, _nextUpkeep), _keyFrames.Due);
     }
 
-    /// <summary>A frame did not fit the loop's queue. From any thread.</summary>
+    /// <summary>A frame did not fit in the loop's queue. May be called from any thread.</summary>
     public void NoteLostFrame() => Interlocked.Exchange(ref _frameLost, 1);
 
     /// <summary>
-    /// The peer asked for a key frame (PLI, FIR). A browser also asks when it has seen no new frame for three seconds (Chromium's
-    /// max_wait_for_frame), and an answer would begin the next three: where it has all that was sent, a still screen stays silent.
+    /// The peer asked for a key frame (PLI, FIR). A browser also asks after three seconds without a new frame (Chromium's
+    /// max_wait_for_frame), and an answer would only start the next three. So while the screen is still, a peer that has everything sent
+    /// gets no answer.
     /// </summary>
     public void AskKeyFrame()
     {
@@ -209,7 +210,7 @@ internal sealed class PeerTransport
             return;
         }
 
-        // Only an authentic check makes a path, so that nobody else can claim an address.
+        // Only an authentic check creates a path, so that nobody else can claim an address.
         path ??= check.IsValid ? _endpoint.Udp!.Remember(from!, _peer) : null;
         if (path is null)
         {
@@ -227,7 +228,7 @@ internal sealed class PeerTransport
         AnnouncePath();
         if (_peer.State == PeerState.Disconnected && _srtp is not null)
         {
-            Sender?.RequireKeyFrame(); // frames of the meantime were not taken
+            Sender?.RequireKeyFrame(); // frames were dropped meanwhile
             SetState(PeerState.Connected);
             _keyFrames.Ask();
         }
@@ -247,7 +248,7 @@ internal sealed class PeerTransport
 
         if (!_dtls.IsStarted)
         {
-            // Before the answer is here the fingerprint is not known: the client sends its hello again.
+            // The fingerprint is unknown until the answer arrives. The client will resend its hello.
             if (_negotiated is null || !DtlsRecord.IsClientHello(packet) || !_endpoint.TryEnterHandshake())
             {
                 return;
@@ -374,7 +375,7 @@ internal sealed class PeerTransport
         }
     }
 
-    // Small steps are not worth an encoder's while.
+    // Small steps are not worth reconfiguring an encoder.
     private void AnnounceTarget()
     {
         var target = Bandwidth.Target;

@@ -2,7 +2,7 @@ using Oriel.WebRtc.Rtcp;
 
 namespace Oriel.WebRtc.Peers;
 
-/// <summary>Acts on the peer's RTCP.</summary>
+/// <summary>Handles the peer's RTCP.</summary>
 internal sealed class RtcpHandler(PeerTransport transport, PeerClock clock)
 {
     private readonly ushort[] _lost = new ushort[1024];
@@ -14,10 +14,10 @@ internal sealed class RtcpHandler(PeerTransport transport, PeerClock clock)
     public long Remb { get; private set; }
     public long KeyFramesAsked { get; private set; }
 
-    /// <summary>Highest sequence number of the media that the peer's last report names; -1 before the first.</summary>
+    /// <summary>The highest media sequence number in the peer's last report; -1 before the first.</summary>
     public int HighestReceived { get; private set; } = -1;
 
-    /// <summary>When the peer last said that something was missing.</summary>
+    /// <summary>When the peer last reported missing packets.</summary>
     public long LastNack { get; private set; } = long.MinValue / 2;
 
     public void Handle(ReadOnlySpan<byte> compound, long now)

@@ -8,10 +8,10 @@ using Oriel.WebRtc.Ice;
 
 namespace Oriel.WebRtc.Peers;
 
-/// <summary>One UDP socket, and one TCP listener on the same number, for all peers.</summary>
+/// <summary>One UDP socket and one TCP listener on the same port number, shared by all peers.</summary>
 public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
 {
-    // Another program may hold the TCP number that UDP was given.
+    // Another program may hold the TCP port with the number that UDP got.
     private const int PortAttempts = 20;
 
     private readonly ConcurrentDictionary<string, PeerConnection> _byUfrag = new();
@@ -38,7 +38,7 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         ];
     }
 
-    /// <summary>The port of UDP and TCP.</summary>
+    /// <summary>The UDP and TCP port.</summary>
     public int Port { get; }
 
     /// <summary>SHA-256 of the certificate, as in SDP: "AB:CD:…".</summary>
@@ -71,7 +71,8 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
     }
 
     /// <summary>
-    /// A peer that waits for an offer or makes one. Throws <see cref="InvalidOperationException"/> at <see cref="WebRtcOptions.MaxPeers"/>.
+    /// Creates a peer that waits for an offer or makes one. Throws <see cref="InvalidOperationException"/> at
+    /// <see cref="WebRtcOptions.MaxPeers"/>.
     /// </summary>
     public PeerConnection CreatePeer(PeerOptions options)
     {
@@ -86,7 +87,7 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
 
         if (_peers.Count >= Options.MaxPeers)
         {
-            throw new InvalidOperationException($"There are {Options.MaxPeers} peers already.");
+            throw new InvalidOperationException($"There are already {Options.MaxPeers} peers.");
         }
 
         var peer = new PeerConnection(this, options, _logger);
@@ -136,7 +137,7 @@ public sealed class WebRtcEndpoint : IPeerDirectory, IAsyncDisposable
         }
 
         Interlocked.Decrement(ref _handshakes);
-        return false; // the client's hello comes again
+        return false; // the client will resend its hello
     }
 
     internal void LeaveHandshake() => Interlocked.Decrement(ref _handshakes);

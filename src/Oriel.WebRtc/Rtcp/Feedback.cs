@@ -11,14 +11,14 @@ internal static class Feedback
     public const byte Fir = 4;
     public const byte ApplicationLayer = 15;
 
-    /// <summary>A NACK names at most this many packets here; a browser asks for fewer.</summary>
+    /// <summary>The most packets read from one NACK; a browser asks for fewer.</summary>
     private const int MaxNacked = 1024;
 
     public static uint MediaSsrc(in RtcpPacket packet) =>
         packet.Body.Length < 8 ? 0 : BinaryPrimitives.ReadUInt32BigEndian(packet.Body[4..]);
 
     /// <summary>
-    /// Sequence numbers of a generic NACK (RFC 4585 section 6.2.1). Returns how many were written to <paramref name="lost"/>.
+    /// Reads the sequence numbers of a generic NACK (RFC 4585 section 6.2.1). Returns how many were written to <paramref name="lost"/>.
     /// </summary>
     public static int ReadNack(in RtcpPacket packet, Span<ushort> lost)
     {
@@ -59,7 +59,7 @@ internal static class Feedback
         return false;
     }
 
-    /// <summary>Receiver estimated maximum bitrate in bits a second (draft-alvestrand-rmcat-remb-03).</summary>
+    /// <summary>Receiver estimated maximum bitrate in bits per second (draft-alvestrand-rmcat-remb-03).</summary>
     public static bool TryReadRemb(in RtcpPacket packet, out long bitrate)
     {
         bitrate = 0;

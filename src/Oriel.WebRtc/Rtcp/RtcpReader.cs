@@ -13,7 +13,8 @@ internal static class RtcpType
 }
 
 /// <summary>
-/// One packet of a compound: <see cref="Count"/> is the report count or feedback format, <see cref="Body"/> all behind the 4-byte header.
+/// One packet of a compound: <see cref="Count"/> is the report count or feedback format, <see cref="Body"/> everything after the 4-byte
+/// header.
 /// </summary>
 internal readonly ref struct RtcpPacket(byte type, byte count, ReadOnlySpan<byte> body)
 {
@@ -23,7 +24,7 @@ internal readonly ref struct RtcpPacket(byte type, byte count, ReadOnlySpan<byte
 }
 
 /// <summary>
-/// Goes through a compound or reduced-size RTCP packet (RFC 3550 section 6.1, RFC 5506), stopping at the first malformed part.
+/// Iterates over a compound or reduced-size RTCP packet (RFC 3550 section 6.1, RFC 5506) and stops at the first malformed part.
 /// </summary>
 internal ref struct RtcpReader(ReadOnlySpan<byte> compound)
 {
@@ -76,7 +77,7 @@ internal readonly record struct ReportBlock(
 {
     public const int Length = 24;
 
-    /// <summary>Block number <paramref name="index"/> of a sender or receiver report; false behind the last whole one.</summary>
+    /// <summary>Reads block <paramref name="index"/> of a sender or receiver report; false after the last whole one.</summary>
     public static bool TryRead(in RtcpPacket packet, int index, out ReportBlock block)
     {
         var at = (packet.Type == RtcpType.SenderReport ? 24 : 4) + (index * Length);

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Oriel.WebRtc.Rtcp;
 
-/// <summary>What the peer says of one packet: when it came, in microseconds of the peer's own clock, or that it has not come.</summary>
+/// <summary>The peer's report on one packet: its arrival in microseconds of the peer's own clock, or that it has not arrived.</summary>
 internal readonly record struct Arrival(ushort Sequence, bool Received, long Microseconds);
 
 /// <summary>Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1).</summary>
@@ -13,7 +13,8 @@ internal static class TransportFeedback
     private const int ReferenceMicroseconds = 64_000;
 
     /// <summary>
-    /// Appends at most <paramref name="max"/> statuses. False when malformed; then <paramref name="arrivals"/> is as before.
+    /// Appends the statuses of the packets. False when malformed or when there are more than <paramref name="max"/>, which leaves
+    /// <paramref name="arrivals"/> unchanged.
     /// </summary>
     public static bool TryRead(in RtcpPacket packet, List<Arrival> arrivals, int max = 8192)
     {
@@ -59,7 +60,7 @@ internal static class TransportFeedback
         return true;
     }
 
-    // The deltas stand behind the chunks, whose number only the chunks themselves tell.
+    // The deltas follow the chunks. Only reading the chunks shows how many there are.
     private static bool TryFindDeltas(ReadOnlySpan<byte> body, int count, out int deltas)
     {
         deltas = Fixed;

@@ -5,7 +5,7 @@ namespace Oriel.WebRtc.Rtp;
 /// </summary>
 internal struct MediaPacket
 {
-    /// <summary>Frame bytes behind the descriptor.</summary>
+    /// <summary>Frame bytes after the descriptor.</summary>
     public ReadOnlyMemory<byte> Payload;
 
     /// <summary>Up to 8 bytes, first byte in the lowest bits.</summary>
@@ -16,7 +16,7 @@ internal struct MediaPacket
     public bool Marker;
     public uint Timestamp;
 
-    /// <summary>The clock's ticks of the first and the latest sending.</summary>
+    /// <summary>The first and the latest sending, in microseconds of the peer's clock.</summary>
     public long FirstSent;
     public long LastSent;
     public byte Resends;

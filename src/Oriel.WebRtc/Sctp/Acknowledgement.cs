@@ -1,7 +1,8 @@
 namespace Oriel.WebRtc.Sctp;
 
 /// <summary>
-/// When a SACK is due (RFC 9260 section 6.2): at once for every second packet, gap or wish of the peer, else after a while.
+/// Decides when a SACK is due (RFC 9260 section 6.2): immediately for every second packet, for gaps and at the peer's request, otherwise
+/// after a delay.
 /// </summary>
 internal sealed class Acknowledgement(SctpOptions options, InboundData inbound)
 {

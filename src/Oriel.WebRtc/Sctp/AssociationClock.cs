@@ -1,6 +1,6 @@
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>Milliseconds since the association was made, and the one timer that all its deadlines share.</summary>
+/// <summary>Milliseconds since the association was created, and the one timer for all its deadlines.</summary>
 internal sealed class AssociationClock : IDisposable
 {
     private readonly TimeProvider _clock;
@@ -26,7 +26,7 @@ internal sealed class AssociationClock : IDisposable
         }
 
         _armed = deadline;
-        // Rounded up to a whole millisecond: a timer that fires early would find nothing due and be set again at once.
+        // Rounded up to a whole millisecond: a timer that fires early would find nothing due and be set again immediately.
         var wait = double.IsPositiveInfinity(deadline)
             ? Timeout.InfiniteTimeSpan
             : TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(deadline - Now)));

@@ -101,7 +101,7 @@ internal sealed class ChannelTable(
         }
     }
 
-    /// <summary>The association has ended: every channel is closed.</summary>
+    /// <summary>Closes every channel: the association has ended or the peer has restarted it.</summary>
     public void CloseAll()
     {
         foreach (var channel in _channels.Values)

@@ -58,7 +58,7 @@ internal sealed class CongestionWindow(int packetSize)
         }
     }
 
-    /// <summary>Loss seen by gaps: halves once until everything sent so far is acknowledged.</summary>
+    /// <summary>Loss detected from gaps: halves the window once until everything sent so far is acknowledged.</summary>
     public void OnLoss(uint lastTsn)
     {
         if (InRecovery)

@@ -36,10 +36,10 @@ public sealed class DataChannel
 
     public bool Ordered { get; }
 
-    /// <summary>Resends after which a message is given up; null = none by number.</summary>
+    /// <summary>Resends after which a message is abandoned; null for no limit.</summary>
     public int? MaxRetransmits { get; }
 
-    /// <summary>Time after which a message is given up; null = none by time.</summary>
+    /// <summary>Time after which a message is abandoned; null for no limit.</summary>
     public TimeSpan? MaxLifetime { get; }
 
     /// <summary>Bytes queued and not yet handed to the network.</summary>
@@ -47,7 +47,7 @@ public sealed class DataChannel
 
     public bool IsClosed { get; private set; }
 
-    /// <summary>False until the peer has acknowledged the opening: until then all is sent in order (RFC 8832 section 6).</summary>
+    /// <summary>Whether the peer has acknowledged the opening. Until then everything is sent in order (RFC 8832 section 6).</summary>
     internal bool Acknowledged { get; set; }
 
     /// <summary>
@@ -61,7 +61,7 @@ public sealed class DataChannel
     /// <returns>False when the channel is closed, the send buffer is full or the message is longer than the peer accepts.</returns>
     public bool TrySend(ReadOnlySpan<byte> data, bool text) => _association.TrySend(this, data, text);
 
-    /// <summary>Closes the channel after what is queued has been sent.</summary>
+    /// <summary>Closes the channel after everything queued has been sent.</summary>
     public void Close() => _association.CloseChannel(this);
 
     internal void Buffer(int bytes) => Interlocked.Add(ref _buffered, bytes);

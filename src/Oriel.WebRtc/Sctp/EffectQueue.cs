@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Oriel.WebRtc.Sctp;
 
 /// <summary>
-/// What an association has decided to do, done in that order, by one thread at a time and outside its lock: sending packets and
-/// raising events. A handler that calls back into the association only adds to the queue.
+/// Sends an association's packets and raises its events: in order, on one thread at a time and outside the association's lock. A handler
+/// that calls back into the association only adds to the queue.
 /// </summary>
 internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogger logger)
 {
@@ -15,7 +15,7 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
     private readonly Queue<Effect> _queue = new();
     private bool _draining;
 
-    /// <summary>Takes over a pooled array.</summary>
+    /// <summary>Takes ownership of a pooled array.</summary>
     public void AddPacket(byte[] packet, int length) => Add(new Effect(packet, length, null));
 
     public void AddCall(Action call) => Add(new Effect(null, 0, call));
@@ -61,10 +61,10 @@ internal sealed class EffectQueue(Action<ReadOnlyMemory<byte>> sendPacket, ILogg
                 effect.Call!();
             }
         }
-        // A handler's fault must not end the association's thread.
+        // A fault in a handler must not end the association's thread.
         catch (Exception e)
         {
-            logger.LogError(e, "A handler of a data channel or the packet sender failed.");
+            logger.LogError(e, "A data channel handler or the packet sender failed.");
         }
         finally
         {

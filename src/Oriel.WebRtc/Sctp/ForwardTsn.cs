@@ -7,7 +7,7 @@ internal static class ForwardTsn
 {
     private const int MaxStreams = 64;
 
-    /// <summary>Tells the peer to skip up to a point, or as far as one chunk can name the streams concerned.</summary>
+    /// <summary>Tells the peer to skip to <paramref name="advancedAck"/>, or as far as one chunk can name the affected streams.</summary>
     public static void Write(PacketWriter writer, List<OutboundChunk> outstanding, uint cumulativeAck, uint advancedAck)
     {
         Span<(ushort Stream, ushort Ssn)> skipped = stackalloc (ushort, ushort)[MaxStreams];

@@ -10,7 +10,7 @@ internal enum CookieVerdict
     /// <summary>A new association (or a restart, or a collision that the peer has won) begins.</summary>
     Fresh,
 
-    /// <summary>The association that stands already.</summary>
+    /// <summary>The association already exists.</summary>
     Known,
 }
 
@@ -67,7 +67,7 @@ internal sealed class Handshake(SctpOptions options, PacketWriter writer, Retran
         Deadline = double.PositiveInfinity;
     }
 
-    /// <summary>Answers an INIT without keeping anything: all goes into the cookie.</summary>
+    /// <summary>Answers an INIT without storing anything: all state goes into the cookie.</summary>
     public void AnswerInit(ReadOnlySpan<byte> value, AssociationState state, double now)
     {
         var unrecognized = new List<byte[]>();
@@ -76,14 +76,14 @@ internal sealed class Handshake(SctpOptions options, PacketWriter writer, Retran
             return;
         }
 
-        // A peer that restarts must prove that it got our new tag; the tie tags show that it is the same peer (section 5.2.2).
+        // A peer that restarts must prove that it received our new tag. The tie tags show that it is the same peer (section 5.2.2).
         var restart = state >= AssociationState.Established;
         var local = Local(restart ? RandomTag() : LocalTag);
         var cookie = new StateCookie(local, remote, restart ? LocalTag : 0, restart ? _remoteTag : 0, now).Seal(_key);
         writer.AddAlone(remote.Tag, ChunkType.InitAck, 0, local.Write(cookie, unrecognized));
     }
 
-    /// <returns>The peer's INIT ACK when it is good; COOKIE ECHO is then on its way.</returns>
+    /// <returns>The peer's INIT ACK if it is valid, after sending COOKIE ECHO; otherwise null.</returns>
     public InitChunk? OnInitAck(ReadOnlySpan<byte> value, double now)
     {
         if (

@@ -3,17 +3,17 @@ using System.Security.Cryptography;
 
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>Finds out by itself whether an idle peer still answers (RFC 9260 section 8.3).</summary>
+/// <summary>Checks whether an idle peer still answers (RFC 9260 section 8.3).</summary>
 internal sealed class Heartbeat(SctpOptions options, RetransmissionTimeout rto)
 {
     private const ushort HeartbeatInfo = 1;
     private const int InfoLength = 20;
     private ulong _nonce;
 
-    /// <summary>When the next one is sent, in milliseconds; infinity before the association stands.</summary>
+    /// <summary>When the next heartbeat is sent, in milliseconds; infinity before the association is established.</summary>
     public double Deadline { get; private set; } = double.PositiveInfinity;
 
-    /// <summary>Those in a row that were not answered.</summary>
+    /// <summary>Consecutive heartbeats without an answer.</summary>
     public int Errors { get; private set; }
 
     public void Start(double now) => Deadline = now + options.HeartbeatInterval.TotalMilliseconds;
@@ -38,7 +38,7 @@ internal sealed class Heartbeat(SctpOptions options, RetransmissionTimeout rto)
 
     public void OnAck(ReadOnlySpan<byte> value, double now)
     {
-        // The nonce proves that the time in it is our own.
+        // The nonce proves that the timestamp is our own.
         if (value.Length >= InfoLength && _nonce != 0 && BinaryPrimitives.ReadUInt64BigEndian(value[4..]) == _nonce)
         {
             var sent = BinaryPrimitives.ReadDoubleBigEndian(value[12..]);

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>A whole user message as it was received.</summary>
+/// <summary>A whole received user message.</summary>
 internal readonly record struct InboundMessage(ushort Stream, uint Ppid, byte[] Payload);
 
 /// <summary>What became of a DATA or FORWARD TSN chunk.</summary>
@@ -11,7 +11,7 @@ internal enum Intake
     Accepted,
     Duplicate,
 
-    /// <summary>Beyond a bound: not acknowledged, the peer sends it again.</summary>
+    /// <summary>Over a bound: not acknowledged, so the peer sends it again.</summary>
     Dropped,
     InvalidStream,
     NoUserData,
@@ -119,7 +119,7 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
         return Assemble(new Fragment(tsn, flags, stream, ssn, ppid, payload.ToArray()));
     }
 
-    /// <summary>The peer has given up everything up to a TSN, and in each named stream up to an SSN.</summary>
+    /// <summary>The peer has abandoned everything up to a TSN, and in each named stream up to an SSN.</summary>
     public Intake Forward(ReadOnlySpan<byte> value)
     {
         if (value.Length < 4 || value.Length % 4 != 0)
@@ -153,7 +153,7 @@ internal sealed class InboundData(SctpOptions options, Action<InboundMessage> de
         return Intake.Accepted;
     }
 
-    /// <summary>The peer begins the stream's sequence numbers at 0 again.</summary>
+    /// <summary>The peer restarts the stream's sequence numbers at 0.</summary>
     public void ResetStream(ushort id)
     {
         if (_streams.Remove(id, out var stream))

@@ -95,7 +95,7 @@ internal readonly record struct InitChunk(uint Tag, uint Window, ushort Outbound
         return stream.ToArray();
     }
 
-    /// <summary>The two highest bits say what to do with a parameter that is not known (RFC 9260 section 3.2.1).</summary>
+    /// <summary>The two highest bits say what to do with an unknown parameter (RFC 9260 section 3.2.1).</summary>
     private static bool SkipUnknown(ushort tag, ReadOnlySpan<byte> value, List<byte[]>? unrecognized)
     {
         if ((tag & 0x4000) != 0 && unrecognized is { Count: < 4 } && value.Length <= MaxUnrecognized)
@@ -107,7 +107,7 @@ internal readonly record struct InitChunk(uint Tag, uint Window, ushort Outbound
             unrecognized.Add(copy);
         }
 
-        // Address and cookie-preservative parameters (5, 6, 9, 11, 12) are defined and mean nothing over DTLS.
+        // Address and cookie-preservative parameters (5, 6, 9, 11, 12) are defined but mean nothing over DTLS.
         return (tag & 0x8000) != 0 || tag is 5 or 6 or 9 or 11 or 12 or UnrecognizedParameter;
     }
 

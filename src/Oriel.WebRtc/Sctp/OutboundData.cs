@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>One user message on its way out. Times are milliseconds on the association's clock.</summary>
+/// <summary>One outgoing user message. Times are in milliseconds on the association's clock.</summary>
 internal sealed class OutboundMessage(ushort stream, uint ppid, byte[] payload)
 {
     public ushort Stream { get; } = stream;
@@ -15,7 +15,7 @@ internal sealed class OutboundMessage(ushort stream, uint ppid, byte[] payload)
 
     public bool Unordered { get; init; }
 
-    /// <summary>Resends of any one of its chunks before it is given up (RFC 7496 section 4.2).</summary>
+    /// <summary>Resends of any one chunk before the message is abandoned (RFC 7496 section 4.2).</summary>
     public int MaxRetransmits { get; init; } = int.MaxValue;
 
     public double ExpiresAt { get; init; } = double.PositiveInfinity;
@@ -57,8 +57,7 @@ internal sealed class OutboundChunk(uint tsn, OutboundMessage message, int offse
 }
 
 /// <summary>
-/// Messages that wait for their turn: streams take turns message by message, so that a long one on one channel delays the others
-/// by itself at most.
+/// Messages waiting to be sent. Streams take turns message by message, so a long message delays other channels by its own length at most.
 /// </summary>
 internal sealed class SendQueue
 {
@@ -93,7 +92,7 @@ internal sealed class SendQueue
     public bool HasMessagesOf(ushort stream) =>
         _current?.Stream == stream || (_streams.TryGetValue(stream, out var found) && found.Messages.Count > 0);
 
-    /// <summary>The message that the next chunk is of, or null; those whose lifetime has ended are dropped unsent.</summary>
+    /// <summary>The message to cut the next chunk from, or null. Messages whose lifetime has ended are dropped unsent.</summary>
     public OutboundMessage? Peek(double now)
     {
         while (true)
@@ -136,7 +135,7 @@ internal sealed class SendQueue
         }
     }
 
-    /// <summary>Cuts the next chunk off the message that <see cref="Peek"/> gave.</summary>
+    /// <summary>Cuts the next chunk off the message returned by <see cref="Peek"/>.</summary>
     public OutboundChunk Cut(OutboundMessage message, uint tsn, int maxLength)
     {
         var length = Math.Min(maxLength, message.Payload.Length - message.SentBytes);
@@ -152,7 +151,7 @@ internal sealed class SendQueue
         return chunk;
     }
 
-    /// <summary>After a reset of the stream its sequence numbers begin at 0 again (RFC 6525 section 5.2.2).</summary>
+    /// <summary>After a reset, the stream's sequence numbers start at 0 again (RFC 6525 section 5.2.2).</summary>
     public void ResetStream(ushort stream) => _streams.Remove(stream);
 
     public void Clear()

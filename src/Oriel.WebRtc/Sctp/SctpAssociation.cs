@@ -104,7 +104,7 @@ internal sealed class SctpAssociation : IDisposable
             }
         });
 
-    /// <summary>Takes one packet from DTLS. Whatever it holds, it never throws.</summary>
+    /// <summary>Takes one packet from DTLS. Never throws, whatever the packet holds.</summary>
     public void Receive(ReadOnlySpan<byte> packet)
     {
         lock (_lock)
@@ -120,7 +120,7 @@ internal sealed class SctpAssociation : IDisposable
         _effects.Drain();
     }
 
-    /// <summary>Opens a channel; may be called before the association stands. At most one of the two limits may be given.</summary>
+    /// <summary>Opens a channel; may be called before the association is established. At most one of the two limits may be given.</summary>
     /// <exception cref="InvalidOperationException">All channels are in use, or the association has ended.</exception>
     public DataChannel OpenChannel(
         string label,
@@ -148,7 +148,7 @@ internal sealed class SctpAssociation : IDisposable
         return channel!;
     }
 
-    /// <summary>Ends the association after all that is queued has been acknowledged.</summary>
+    /// <summary>Ends the association after everything queued has been acknowledged.</summary>
     public void Shutdown() =>
         Locked(now =>
         {
@@ -162,7 +162,7 @@ internal sealed class SctpAssociation : IDisposable
             }
         });
 
-    /// <summary>Ends the association at once, telling the peer by ABORT.</summary>
+    /// <summary>Ends the association immediately and tells the peer with an ABORT.</summary>
     public void Dispose() =>
         Locked(_ =>
         {
@@ -276,7 +276,7 @@ internal sealed class SctpAssociation : IDisposable
             case ChunkType.Sack:
                 if (!_transmitter.OnSack(value, now))
                 {
-                    Abort(ErrorCause.ProtocolViolation, "a SACK for what was not sent");
+                    Abort(ErrorCause.ProtocolViolation, "a SACK for data that was never sent");
                     return false;
                 }
 
@@ -299,7 +299,7 @@ internal sealed class SctpAssociation : IDisposable
                 OnShutdown(type, value, now);
                 return true;
             default:
-                // The two highest bits say what to do with a chunk that is not known (RFC 9260 section 3.2).
+                // The two highest bits say what to do with an unknown chunk (RFC 9260 section 3.2).
                 if ((type & 0x40) != 0)
                 {
                     ErrorChunk.WriteUnrecognized(_writer, type, flags, value);
@@ -462,7 +462,7 @@ internal sealed class SctpAssociation : IDisposable
         _effects.Drain();
     }
 
-    /// <summary>After anything has happened: acknowledge, send what may be sent, move on in a shutdown, set the timer.</summary>
+    /// <summary>Called after every event: acknowledges, sends what may be sent, advances a shutdown and sets the timer.</summary>
     private void Settle(double now)
     {
         if (_state == AssociationState.Ended)

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>Bounds and times of one association. Times follow RFC 9260 section 16 where no other reason is given.</summary>
+/// <summary>
+/// Bounds and times of one association. Retries, heartbeat and cookie lifetime follow RFC 9260 section 16. The retransmission time-outs and
+/// the acknowledgement delay are shorter than its values.
+/// </summary>
 internal sealed record SctpOptions
 {
     /// <summary>The DTLS client opens channels with even ids, the DTLS server with odd ones (RFC 8832 section 6).</summary>
@@ -26,7 +29,7 @@ internal sealed record SctpOptions
     /// <summary>Bytes held for reassembly and reordering; advertised as the receiver window.</summary>
     public int ReceiveBuffer { get; init; } = 1024 * 1024;
 
-    /// <summary>Bytes queued and in flight, all channels together; TrySend refuses beyond.</summary>
+    /// <summary>Bytes queued and in flight on all channels together; TrySend refuses more.</summary>
     public int SendBuffer { get; init; } = 2 * 1024 * 1024;
 
     /// <summary>Streams offered in each direction; ids at or above are refused.</summary>
@@ -42,7 +45,7 @@ internal sealed record SctpOptions
 
     public TimeSpan RtoMax { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Retransmissions in a row without an answer after which the association has failed.</summary>
+    /// <summary>Consecutive unanswered retransmissions after which the association has failed.</summary>
     public int MaxRetransmissions { get; init; } = 10;
 
     public int MaxInitRetransmissions { get; init; } = 8;
@@ -51,7 +54,7 @@ internal sealed record SctpOptions
 
     public TimeSpan CookieLifetime { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long an acknowledgement of a single packet may wait; every second packet is acknowledged at once.</summary>
+    /// <summary>How long the acknowledgement of a single packet may wait; every second packet is acknowledged immediately.</summary>
     public TimeSpan DelayedAck { get; init; } = TimeSpan.FromMilliseconds(100);
 
     public ILogger Logger { get; init; } = NullLogger.Instance;

@@ -83,8 +83,8 @@ internal static class SctpWire
 }
 
 /// <summary>
-/// Walks type-length-value records padded to four bytes: the chunks of a packet (1-byte type and flags) or the parameters of a
-/// chunk (2-byte type). Never reads outside the span; <see cref="Malformed"/> tells why it ended early.
+/// Walks type-length-value records padded to four bytes: the chunks of a packet (1-byte type and flags) or the parameters of a chunk
+/// (2-byte type). Never reads outside the span; <see cref="Malformed"/> tells whether it ended early.
 /// </summary>
 internal ref struct TlvReader(ReadOnlySpan<byte> data)
 {
@@ -142,10 +142,10 @@ internal sealed class PacketWriter(SctpOptions options, Action<byte[], int> emit
     /// <summary>Largest value of a chunk with a header of <paramref name="header"/> bytes in a packet of its own.</summary>
     public int MaxPayload(int header) => ((options.MaxPacketSize & ~3) - SctpWire.HeaderLength - 4 - header) & ~3;
 
-    /// <summary>Bytes of value that still fit in the present packet.</summary>
+    /// <summary>Bytes of value that still fit in the current packet.</summary>
     public int Room => (options.MaxPacketSize & ~3) - (_buffer is null ? SctpWire.HeaderLength : _length) - 4;
 
-    /// <summary>Adds a chunk, in a new packet if need be; the caller fills the returned value at once.</summary>
+    /// <summary>Adds a chunk, in a new packet if necessary. The caller must fill the returned value immediately.</summary>
     public Span<byte> Add(byte type, byte flags, int valueLength)
     {
         if (_buffer is not null && valueLength > Room)
@@ -169,7 +169,7 @@ internal sealed class PacketWriter(SctpOptions options, Action<byte[], int> emit
         return buffer.AsSpan(start + 4, valueLength);
     }
 
-    /// <summary>A chunk in a packet of its own under another tag (INIT with tag 0, INIT ACK, ABORT).</summary>
+    /// <summary>Writes a chunk in a packet of its own with the given tag (INIT with tag 0, INIT ACK, ABORT).</summary>
     public void AddAlone(uint tag, byte type, byte flags, ReadOnlySpan<byte> value)
     {
         Flush();

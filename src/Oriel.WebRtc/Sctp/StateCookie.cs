@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace Oriel.WebRtc.Sctp;
 
 /// <summary>
-/// What the answering side of a handshake must remember, carried by the peer and sealed with an HMAC-SHA256 key of this association
-/// (RFC 9260 section 5.1.3), so that an INIT alone costs no state.
+/// The state of a handshake's answering side. The peer carries it, sealed with an HMAC-SHA256 key of this association (RFC 9260 section
+/// 5.1.3), so an INIT alone costs no state.
 /// </summary>
 internal readonly record struct StateCookie(InitChunk Local, InitChunk Remote, uint LocalTieTag, uint RemoteTieTag, double CreatedAt)
 {

@@ -37,10 +37,10 @@ internal sealed class StreamReset(RetransmissionTimeout rto, Transmitter transmi
     /// <summary>The peer has reset its outgoing streams; all of them when the list is empty.</summary>
     public event Action<IReadOnlyList<ushort>>? PeerReset;
 
-    /// <summary>The peer has accepted a reset of these outgoing streams of ours.</summary>
+    /// <summary>The peer has answered the reset of these outgoing streams of ours, even if it refused.</summary>
     public event Action<IReadOnlyList<ushort>>? OwnReset;
 
-    /// <summary>The peer wishes that these streams of ours be reset.</summary>
+    /// <summary>The peer asks for these streams of ours to be reset.</summary>
     public event Action<IReadOnlyList<ushort>>? ResetWished;
 
     public void Start(uint localInitialTsn, uint remoteInitialTsn)

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Oriel.WebRtc.Sctp;
 
 /// <summary>
-/// The sending half of an association: what is outstanding, SACK, retransmission, congestion and flow control (RFC 9260 sections 6
-/// and 7) and giving up of messages (RFC 3758). Not safe for concurrent use: the association's lock guards it.
+/// The sending half of an association: outstanding chunks, SACK, retransmission, congestion and flow control (RFC 9260 sections 6 and 7),
+/// and abandoning messages (RFC 3758). Not safe for concurrent use: the association's lock guards it.
 /// </summary>
 internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto, int maxPayload)
 {
@@ -26,7 +26,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
     /// <summary>When T3-rtx fires, in milliseconds; infinity when it is not running.</summary>
     public double Deadline { get; private set; } = double.PositiveInfinity;
 
-    /// <summary>Time-outs in a row without an acknowledgement of anything new.</summary>
+    /// <summary>Consecutive time-outs without an acknowledgement of anything new.</summary>
     public int Errors { get; set; }
 
     public long BufferedBytes { get; private set; }
@@ -58,7 +58,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         BufferedBytes += message.Payload.Length;
     }
 
-    /// <summary>Sends what windows allow: FORWARD TSN, then resends, then new data.</summary>
+    /// <summary>Sends what the windows allow: FORWARD TSN, then resends, then new data.</summary>
     public void Transmit(double now, PacketWriter writer)
     {
         AdvanceAckPoint();
@@ -91,7 +91,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         Recount();
     }
 
-    /// <returns>False when the SACK acknowledges what was never sent.</returns>
+    /// <returns>False when the SACK is malformed or acknowledges data that was never sent.</returns>
     public bool OnSack(ReadOnlySpan<byte> value, double now)
     {
         if (value.Length < 12)
@@ -143,7 +143,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         return true;
     }
 
-    /// <summary>SHUTDOWN carries a cumulative acknowledgement alone.</summary>
+    /// <summary>SHUTDOWN carries only a cumulative acknowledgement.</summary>
     public void OnCumulativeAck(uint cumulative, double now)
     {
         if (Serial.Less(_cumulativeAck, cumulative) && !Serial.Less(LastAssignedTsn, cumulative))
@@ -204,7 +204,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
 
     private void Resend(double now, PacketWriter writer)
     {
-        // RFC 9260 section 7.2.4 (3): the first packet of a fast retransmit leaves whatever the window says.
+        // RFC 9260 section 7.2.4 (3): the first packet of a fast retransmit leaves regardless of the window.
         var allowance = _fastRetransmitPending ? options.MaxPacketSize : 0;
         _fastRetransmitPending = false;
         foreach (var chunk in _outstanding)
@@ -276,7 +276,7 @@ internal sealed class Transmitter(SctpOptions options, RetransmissionTimeout rto
         return acked;
     }
 
-    /// <summary>The peer no longer reports what it had received beyond a gap: it is missing again.</summary>
+    /// <summary>The peer no longer reports a chunk it had received beyond a gap, so it is missing again.</summary>
     private static void Renege(OutboundChunk chunk)
     {
         if (chunk.Acked && !chunk.Message.Abandoned)

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Oriel.WebRtc.Sctp;
 
-/// <summary>Which TSNs have come, and the SACK that says so (RFC 9260 section 6.2). Not safe for concurrent use.</summary>
+/// <summary>Tracks the TSNs received and writes the SACK for them (RFC 9260 section 6.2). Not safe for concurrent use.</summary>
 internal sealed class TsnTracker
 {
     private const int MaxGaps = 256;
@@ -90,7 +90,7 @@ internal sealed class TsnTracker
         return false;
     }
 
-    /// <returns>False when it would make one gap too many.</returns>
+    /// <returns>False when it would exceed the maximum number of gaps.</returns>
     public bool Note(uint tsn)
     {
         if (tsn == Cumulative + 1)

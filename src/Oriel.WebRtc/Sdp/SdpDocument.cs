@@ -39,8 +39,7 @@ internal sealed class SdpMedia(string kind, int port, string protocol, string[] 
     public IReadOnlyList<string> Formats => formats;
 
     /// <summary>
-    /// Port 0 refuses a section, unless it is one that shall only exist in the bundle (RFC 9143 section 6): so Firefox offers all but the
-    /// first.
+    /// Port 0 refuses a section, unless it is bundle-only (RFC 9143 section 6), which is how Firefox offers all sections but the first.
     /// </summary>
     public bool IsActive => Port != 0 || Has("bundle-only");
 
@@ -59,7 +58,7 @@ internal sealed class SdpDocument : SdpSection
 
     public IReadOnlyList<SdpMedia> Media => _media;
 
-    /// <summary>Throws <see cref="SdpException"/> with a plain message.</summary>
+    /// <summary>Throws <see cref="SdpException"/> with a readable message.</summary>
     public static SdpDocument Parse(string text)
     {
         if (!text.StartsWith("v=0", StringComparison.Ordinal))

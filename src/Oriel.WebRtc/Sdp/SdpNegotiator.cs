@@ -7,15 +7,14 @@ using Oriel.WebRtc.Video;
 namespace Oriel.WebRtc.Sdp;
 
 /// <summary>
-/// Reads a peer's offer or answer into <see cref="Negotiated"/>, or throws <see cref="SdpException"/> saying what cannot work.
+/// Reads a peer's offer or answer into <see cref="Negotiated"/>, or throws an <see cref="SdpException"/> that says what cannot work.
 /// </summary>
 internal static class SdpNegotiator
 {
-    /// <summary>RFC 8841 section 6.1: without the attribute, 64 K.</summary>
+    /// <summary>RFC 8841 section 6.1: the default is 64 K.</summary>
     private const long DefaultMaxMessageSize = 65536;
-    private const int MaxMid = 16; // RFC 8285's one-byte headers carry no longer one
+    private const int MaxMid = 16; // the longest that RFC 8285's one-byte headers can carry
 
-    /// <summary>From the peer's offer.</summary>
     public static Negotiated ReadOffer(SdpDocument offer, IReadOnlyList<VideoCodec> codecs)
     {
         var video = offer.Media.FirstOrDefault(IsVideo);
@@ -42,7 +41,6 @@ internal static class SdpNegotiator
         return new Negotiated(ReadIce(offer, first), ReadFingerprint(offer, first), parameters, data is null ? null : ReadData(data));
     }
 
-    /// <summary>From the peer's answer to this side's own offer.</summary>
     public static Negotiated ReadAnswer(SdpDocument answer, IReadOnlyList<VideoCodec> codecs)
     {
         var video = answer.Media.FirstOrDefault(IsVideo);
@@ -58,7 +56,7 @@ internal static class SdpNegotiator
         return new Negotiated(ReadIce(answer, first), ReadFingerprint(answer, first), parameters, data is null ? null : ReadData(data));
     }
 
-    /// <summary>Credentials of a section, or the session's.</summary>
+    /// <summary>The section's credentials, or else the session's.</summary>
     public static IceCredentials? FindIce(SdpDocument document, SdpSection? section)
     {
         var ufrag = section?.Find("ice-ufrag") ?? document.Find("ice-ufrag");
@@ -68,12 +66,12 @@ internal static class SdpNegotiator
             : new IceCredentials(Checked(ufrag, 4, "ice-ufrag"), Checked(password, 22, "ice-pwd"));
     }
 
-    /// <summary>The identification tags of the BUNDLE group; none without one.</summary>
+    /// <summary>The identification tags of the BUNDLE group; empty if there is no group.</summary>
     public static IReadOnlyList<string> BundleOf(SdpDocument document) =>
         document.All("group").FirstOrDefault(g => g.StartsWith("BUNDLE ", StringComparison.Ordinal))?.Split(' ')[1..] ?? [];
 
     /// <summary>
-    /// The section that the bundle is tagged by, whose transport is the bundle's (RFC 9143 section 7.1.3); null when there is none to use.
+    /// The bundle's tagged section, whose transport the bundle uses (RFC 9143 section 7.1.3); null when there is none that can be used.
     /// </summary>
     public static SdpMedia? TaggedOf(SdpDocument document)
     {
@@ -97,7 +95,7 @@ internal static class SdpNegotiator
     private static IceCredentials ReadIce(SdpDocument document, SdpMedia media) =>
         FindIce(document, media) ?? throw new SdpException("The session description has no ICE credentials (a=ice-ufrag and a=ice-pwd).");
 
-    // RFC 8839 section 5.4: ice-char, 4 to 256 of a ufrag, 22 to 256 of a password.
+    // RFC 8839 section 5.4: ice-char, 4 to 256 in a ufrag, 22 to 256 in a password.
     private static string Checked(string value, int min, string name)
     {
         if (
@@ -117,11 +115,11 @@ internal static class SdpNegotiator
         var lines = media.All("fingerprint").Concat(document.All("fingerprint")).Take(8).ToList();
         if (lines.Count == 0)
         {
-            throw new SdpException("The session description has no a=fingerprint: only DTLS-SRTP is spoken here.");
+            throw new SdpException("The session description has no a=fingerprint: only DTLS-SRTP is supported.");
         }
 
         return lines.Select(line => CertificateFingerprint.TryParse(line)).FirstOrDefault(f => f is not null)
-            ?? throw new SdpException("The fingerprint is malformed or of a hash that is not taken (sha-256, sha-384 and sha-512 are).");
+            ?? throw new SdpException("The fingerprint is malformed or its hash is not supported (sha-256, sha-384 and sha-512 are).");
     }
 
     private static void RequireBundle(SdpDocument document, SdpMedia? video, SdpMedia? data)
@@ -136,7 +134,7 @@ internal static class SdpNegotiator
 
         if (video is not null && !video.Has("rtcp-mux") && !TransportOf(document, video).Has("rtcp-mux"))
         {
-            throw new SdpException("The video section needs a=rtcp-mux: there is one port for all.");
+            throw new SdpException("The video section needs a=rtcp-mux: everything shares one port.");
         }
 
         if (video is null || data is null)
@@ -147,7 +145,7 @@ internal static class SdpNegotiator
         var group = BundleOf(document);
         if (!group.Contains(video.Mid) || !group.Contains(data.Mid))
         {
-            throw new SdpException("Video and data channels must be bundled (a=group:BUNDLE): there is one port for all.");
+            throw new SdpException("Video and data channels must be bundled (a=group:BUNDLE): everything shares one port.");
         }
     }
 
@@ -191,7 +189,7 @@ internal static class SdpNegotiator
             Mid = video.Mid,
             Format = chosen.Parameters,
             Extensions = ReadExtensions(video),
-            Nack = rtx is not null && feedback.Contains("nack"), // resends go by RTX only
+            Nack = rtx is not null && feedback.Contains("nack"), // resends use RTX only
             Pli = feedback.Contains("nack pli"),
             Fir = feedback.Contains("ccm fir"),
             Remb = feedback.Contains("goog-remb"),

@@ -26,7 +26,7 @@ internal static class SdpWriter
     private const ushort SctpPort = 5000;
 
     /// <summary>
-    /// Section by section as in the offer; what is not taken has port 0, or is inactive where the bundle is tagged by it.
+    /// Answers the offer section by section. A refused section has port 0, or is inactive if it is the bundle's tagged section.
     /// </summary>
     public static string Answer(LocalDescription local, SdpDocument offer, Negotiated agreed)
     {
@@ -48,7 +48,7 @@ internal static class SdpWriter
             {
                 if (media == tagged)
                 {
-                    // Refused, it would take the bundle with it: the others share its transport (RFC 9143 section 7.3.3).
+                    // Refusing it would refuse the whole bundle: the others share its transport (RFC 9143 section 7.3.3).
                     Inactive(text, local, media);
                     continue;
                 }
@@ -73,7 +73,7 @@ internal static class SdpWriter
         return text.ToString();
     }
 
-    /// <summary>Video in every codec given, by preference, and data channels.</summary>
+    /// <summary>Offers video in the given codecs, in order of preference, and data channels.</summary>
     public static string Offer(LocalDescription local, IReadOnlyList<VideoCodec> codecs)
     {
         var text = new StringBuilder();
@@ -164,7 +164,7 @@ internal static class SdpWriter
             Line(text, $"a=ssrc-group:FID {local.Ssrc} {local.RtxSsrc}");
         }
 
-        // The media source stands first: Chromium takes the first one for it.
+        // The media SSRC comes first: Chromium takes the first one as the media source.
         foreach (var ssrc in hasRtx ? [local.Ssrc, local.RtxSsrc] : new[] { local.Ssrc })
         {
             Line(text, $"a=ssrc:{ssrc} {cname}");

@@ -42,8 +42,8 @@ internal sealed record VideoFormat(byte PayloadType, string Name, string Paramet
     }
 
     /// <summary>
-    /// VP8: the first. H.264: packetization-mode 1 is needed; constrained baseline (42e0xx) is best, then baseline, then any (a decoder of
-    /// a higher profile takes constrained baseline as well). The sender's level may be higher (level-asymmetry-allowed).
+    /// VP8: the first. H.264: packetization-mode 1 is required. Constrained baseline (42e0xx) is best, then baseline, then any, since a
+    /// decoder for a higher profile also decodes constrained baseline. The sender's level may be higher (level-asymmetry-allowed).
     /// </summary>
     public static VideoFormat? Choose(IReadOnlyList<VideoFormat> formats, VideoCodec codec)
     {

@@ -1,12 +1,12 @@
 namespace Oriel.WebRtc.Srtp;
 
 /// <summary>
-/// One direction's transform. Nothing is allocated per packet; not thread-safe. Buffers hold the packet at the front and room for tag and
-/// index behind.
+/// One direction's transform. Nothing is allocated per packet; not thread-safe. Buffers start with the packet and leave room for the tag
+/// and index after it.
 /// </summary>
 internal abstract class SrtpCipher : IDisposable
 {
-    /// <summary>Most that a protected packet is longer than its plain text: tag, and in SRTCP the index.</summary>
+    /// <summary>The most bytes that protection adds to a packet: the tag and, in SRTCP, the index.</summary>
     public const int MaxOverhead = 20;
 
     public static SrtpCipher Create(SrtpKeys keys) => keys.Profile.IsGcm ? new SrtpGcm(keys) : new SrtpCounterMode(keys);

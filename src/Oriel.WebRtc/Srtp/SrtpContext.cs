@@ -27,7 +27,7 @@ internal sealed class SrtpContext(SrtpKeys outbound, SrtpKeys inbound) : IDispos
 
     public int ProtectRtcp(Span<byte> buffer, int length) => _out.ProtectRtcp(buffer, length, ++_rtcpIndex & 0x7FFF_FFFF);
 
-    /// <summary>False when malformed, forged, replayed, or of one stream too many.</summary>
+    /// <summary>False when malformed, forged, replayed, or from one stream too many.</summary>
     public bool UnprotectRtp(Span<byte> packet, out int length)
     {
         length = 0;

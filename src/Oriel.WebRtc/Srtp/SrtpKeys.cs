@@ -41,7 +41,7 @@ internal sealed class SrtpKeys
     public byte[] RtcpAuthKey { get; }
     public byte[] RtcpSaltKey { get; }
 
-    /// <summary>Session keys as given, the same for RTP and RTCP: the RFCs' vectors begin there.</summary>
+    /// <summary>Uses the given session keys for both RTP and RTCP: the RFCs' test vectors start from session keys.</summary>
     public static SrtpKeys FromSession(SrtpProfile profile, byte[] key, byte[] auth, byte[] salt) =>
         new(profile, key, auth, salt, key, auth, salt);
 

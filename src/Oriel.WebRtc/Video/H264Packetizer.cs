@@ -3,7 +3,7 @@ using Oriel.WebRtc.Rtp;
 
 namespace Oriel.WebRtc.Video;
 
-/// <summary>H.264 packetization mode 1 (RFC 6184): single NAL units, STAP-A for parameter sets, FU-A for what is too long.</summary>
+/// <summary>H.264 packetization mode 1 (RFC 6184): single NAL units, STAP-A for parameter sets, FU-A for units that are too long.</summary>
 internal static class H264Packetizer
 {
     private const int Filler = 12;
@@ -77,7 +77,8 @@ internal static class H264Packetizer
     }
 
     /// <summary>
-    /// The grouped units, which stand together in the access unit: one as it is, several in a STAP-A (the only bytes that are copied).
+    /// Adds the grouped units, which are adjacent in the access unit: a single one unchanged, several as a STAP-A (the only bytes that are
+    /// copied).
     /// </summary>
     private static void Flush(ReadOnlyMemory<byte> accessUnit, int groupAt, int groupLength, int groupCount, List<MediaPacket> packets)
     {
@@ -129,7 +130,8 @@ internal ref struct AnnexBReader
     private int _at;
 
     /// <param name="bytes">The access unit.</param>
-    /// <param name="unitAt">Where a unit begins, for a second look; by default the first start code is searched.</param>
+    /// <param name="unitAt">Where a unit begins, to read the units again from there; by default the first start code is searched
+    /// for.</param>
     public AnnexBReader(ReadOnlySpan<byte> bytes, int unitAt = -1)
     {
         _bytes = bytes;
@@ -154,7 +156,8 @@ internal ref struct AnnexBReader
     }
 
     /// <summary>
-    /// Where the next unit begins, -1 when there is none; <paramref name="end"/> is where the one before it ends, without trailing zeros.
+    /// Where the next unit begins, or -1 when there is none. <paramref name="end"/> is the end of the unit before it, without trailing
+    /// zeros.
     /// </summary>
     private static int NextUnit(ReadOnlySpan<byte> bytes, int from, out int end)
     {

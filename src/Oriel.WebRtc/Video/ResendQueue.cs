@@ -1,15 +1,14 @@
 namespace Oriel.WebRtc.Video;
 
 /// <summary>
-/// Packets to send again, oldest request first; bounded, and limited to a share of the bitrate so that a slow link is not flooded with
-/// resends.
+/// Packets to send again, oldest request first. Bounded, and limited to a share of the bitrate so that resends do not flood a slow link.
 /// </summary>
 internal sealed class ResendQueue
 {
     private const int Capacity = 512;
     private const double BitrateShare = 0.3;
 
-    // A burst of loss right after a key frame is mended even while the target is low.
+    // Enough to repair a burst of loss right after a key frame, even while the target is low.
     private const int MinBucketBytes = 48 * 1024;
 
     private readonly ulong[] _indices = new ulong[Capacity];

@@ -5,8 +5,8 @@ using Oriel.WebRtc.Rtp;
 namespace Oriel.WebRtc.Video;
 
 /// <summary>
-/// Writes RTP headers with this peer's extensions. The extension block is made once; per packet only the send time and the transport
-/// sequence number are filled in. Nothing is allocated per packet (measured by SendPathTests).
+/// Writes RTP headers with this peer's extensions. The extension block is built once; only the send time and the transport sequence number
+/// are filled in per packet. Nothing is allocated per packet (measured by SendPathTests).
 /// </summary>
 internal sealed class VideoPackets
 {
@@ -24,7 +24,7 @@ internal sealed class VideoPackets
         var ids = parameters.Extensions;
         _sendTimeAt = Add(block, ids.AbsoluteSendTime, [0, 0, 0]);
         _sequenceAt = Add(block, ids.TransportSequence, [0, 0]);
-        Add(block, ids.PlayoutDelay, [0, 0, 0]); // {0, 0}: show at once
+        Add(block, ids.PlayoutDelay, [0, 0, 0]); // {0, 0}: show immediately
         Add(block, parameters.Mid.Length == 0 ? 0 : ids.Mid, Encoding.ASCII.GetBytes(parameters.Mid));
         while (block.Count % 4 != 0)
         {

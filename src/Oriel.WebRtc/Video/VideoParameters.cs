@@ -2,17 +2,17 @@ using Oriel.WebRtc.Rtcp;
 
 namespace Oriel.WebRtc.Video;
 
-/// <summary>RTP of the one video section. Extension ids are 1 to 14 (one-byte headers), 0 when not agreed on.</summary>
+/// <summary>RTP parameters of the video section. Extension ids are 1 to 14 (one-byte headers), 0 when not negotiated.</summary>
 internal sealed record VideoParameters
 {
     public required VideoCodec Codec { get; init; }
     public required byte PayloadType { get; init; }
 
-    /// <summary>Null: no RTX, lost packets are sent again as they were.</summary>
+    /// <summary>Null without RTX; lost packets are then not sent again.</summary>
     public byte? RtxPayloadType { get; init; }
     public required string Mid { get; init; }
 
-    /// <summary>The fmtp line's parameters, given back in the answer.</summary>
+    /// <summary>The fmtp line's parameters, repeated in the answer.</summary>
     public string Format { get; init; } = "";
     public VideoExtensions Extensions { get; init; } = new();
     public bool Nack { get; init; }

@@ -6,9 +6,9 @@ using Oriel.WebRtc.Srtp;
 namespace Oriel.WebRtc.Video;
 
 /// <summary>
-/// One peer's video stream: packetizes, paces, keeps a history for resends and reports. Owned by the peer's loop. Times are microseconds of
-/// the peer's clock. The history doubles as the pacer's queue: packets between <c>_next</c> and <c>_end</c> are not sent yet, those before
-/// are history.
+/// One peer's video stream: packetizes, paces, keeps a history for resends, and reports. Owned by the peer's loop. Times are in
+/// microseconds of the peer's clock. The history doubles as the pacer's queue: packets from <c>_next</c> to <c>_end</c> are not sent yet,
+/// the ones before are history.
 /// </summary>
 internal sealed class VideoSender
 {
@@ -19,11 +19,11 @@ internal sealed class VideoSender
     private const long HistoryTime = 3_000_000;
     private const long WindowWait = 20_000;
 
-    // On a lossy path a resend goes out twice: were it lost, the peer would ask again only after its own idea of a round trip (Chromium:
-    // 100 ms).
+    // On a lossy path a resend is sent twice. If a single one were lost, the peer would ask again only after its own estimate of a round
+    // trip (Chromium: 100 ms).
     private const int MostResentTwice = 16;
 
-    // No more than this of what was sent last is sent again unasked: not the better part of a key frame.
+    // At most this many of the last packets are repeated without a request, so most of a key frame is not.
     private const ulong MostRepeated = 64;
     private const double RateTime = 500_000;
 
@@ -78,10 +78,10 @@ internal sealed class VideoSender
     public SenderCounters Counters { get; } = new();
     public int QueuedBytes { get; private set; }
 
-    /// <summary>The newest frame's RTP timestamp and when it came.</summary>
+    /// <summary>The newest frame's RTP timestamp, and when it was enqueued.</summary>
     public (uint Rtp, long At) LastFrame { get; private set; }
 
-    /// <summary>Takes a frame; false when it was dropped and a key frame is needed to go on.</summary>
+    /// <summary>Queues a frame. False when it was dropped and a key frame is needed to continue.</summary>
     public bool Enqueue(in EncodedVideo frame, long now)
     {
         if (_needsKeyFrame && !frame.IsKeyFrame)
@@ -92,7 +92,7 @@ internal sealed class VideoSender
 
         if (frame.IsKeyFrame)
         {
-            DropQueued(); // nobody needs what a key frame replaces
+            DropQueued(); // a key frame replaces all of it
         }
 
         _frame.Clear();
@@ -135,14 +135,14 @@ internal sealed class VideoSender
         return true;
     }
 
-    /// <summary>A frame was lost on its way here: what follows cannot be decoded before a key frame.</summary>
+    /// <summary>A frame was lost before it got here: later frames cannot be decoded without a key frame.</summary>
     public void RequireKeyFrame() => _needsKeyFrame = true;
 
-    /// <summary>True while frames are being dropped for want of a key frame and the queue is low enough to take one.</summary>
+    /// <summary>True while frames are dropped for lack of a key frame and the queue is short enough to take one.</summary>
     public bool WantsKeyFrame => _needsKeyFrame && _pacer.IsNearlyEmpty(QueuedBytes, _bandwidth.PacingRate);
 
     /// <summary>
-    /// Sends what the pacer allows. Returns when to be called again, <see cref="long.MaxValue"/> for not before the next frame.
+    /// Sends what the pacer allows. Returns when to call it again, or <see cref="long.MaxValue"/> to wait for the next frame.
     /// </summary>
     public long Pump(long now)
     {
@@ -177,12 +177,12 @@ internal sealed class VideoSender
         return long.MaxValue;
     }
 
-    /// <summary>The peer misses these packets.</summary>
+    /// <summary>The peer is missing these packets.</summary>
     public void OnNack(ReadOnlySpan<ushort> lost, long now, long roundTrip)
     {
         if (_parameters.RtxPayloadType is null)
         {
-            return; // the same SRTP index must not encrypt anything else twice; the peer asks for a key frame
+            return; // an SRTP index must never encrypt two different packets; the peer asks for a key frame instead
         }
 
         Span<ulong> twice = stackalloc ulong[MostResentTwice];
@@ -193,7 +193,7 @@ internal sealed class VideoSender
             var index = _next - 1 - (ushort)((ushort)(_next - 1) - sequence);
             ref var packet = ref _history[index & HistoryMask];
             var isKept = index >= _oldest && index < _next && _end - index <= HistorySize && now - packet.FirstSent < HistoryTime;
-            // A request that crossed the last resend on its way is not a new loss.
+            // A request that crossed with the last resend is not a new loss.
             if (
                 !isKept
                 || packet.Resends >= MaxResends
@@ -222,7 +222,7 @@ internal sealed class VideoSender
         }
     }
 
-    /// <summary>Lets go of frames that are too old to be asked for.</summary>
+    /// <summary>Releases packets that are too old to be requested.</summary>
     public void Trim(long now)
     {
         while (_oldest < _next && (now - _history[_oldest & HistoryMask].FirstSent > HistoryTime || _end - _oldest > HistorySize))
@@ -234,12 +234,12 @@ internal sealed class VideoSender
     }
 
     /// <summary>
-    /// Whether all that there was to send was sent longer ago than <paramref name="age"/>, up to the sequence number that the peer has.
+    /// Whether nothing is queued, the peer has the last packet sent, and no packet was sent and no NACK came for <paramref name="age"/>.
     /// </summary>
     public bool IsAtRest(long now, long age, int highestReceived, long lastNack) =>
         _next == _end && _next > 0 && highestReceived == (ushort)(_next - 1) && now - Math.Max(_lastMedia, lastNack) > age;
 
-    /// <summary>A sender report of now into <paramref name="buffer"/>; returns its length.</summary>
+    /// <summary>Writes a sender report into <paramref name="buffer"/>; returns its length.</summary>
     public int WriteReport(Span<byte> buffer, long now, ulong ntp, ReadOnlySpan<byte> cname)
     {
         var rtp = LastFrame.Rtp + (uint)((now - LastFrame.At) * 9 / 100);
@@ -259,8 +259,8 @@ internal sealed class VideoSender
         PlanRepeat(packet.Marker, now);
     }
 
-    // Where packets get lost and the path is wide, each goes out twice, the second after its frame: then hardly a frame waits for a round
-    // trip.
+    // On a lossy path with room to spare, every packet is sent twice, the second time after its frame, so hardly any frame waits for a
+    // round trip.
     private void PlanRepeat(bool endsFrame, long now)
     {
         if (!endsFrame)
@@ -308,7 +308,7 @@ internal sealed class VideoSender
 
     private void DropQueued()
     {
-        // Sequence numbers must go on without a gap, so packets that were never sent give their numbers back.
+        // Sequence numbers must have no gaps, so packets that were never sent give theirs back.
         for (; _end > _next; _end--)
         {
             _history[(_end - 1) & HistoryMask] = default;
@@ -318,7 +318,7 @@ internal sealed class VideoSender
     }
 }
 
-/// <summary>Written by the loop, read by anyone: single words, so a reader sees each value whole.</summary>
+/// <summary>Written by the loop, read by any thread. Each value is a single word, so it is never read half-written.</summary>
 internal sealed class SenderCounters
 {
     public long FramesSent;

@@ -2,7 +2,7 @@ using Oriel.WebRtc.Rtp;
 
 namespace Oriel.WebRtc.Video;
 
-/// <summary>VP8 payload descriptors with a 15-bit picture id (RFC 7741 section 4.2). The parts of a frame are of even size.</summary>
+/// <summary>VP8 payload descriptors with a 15-bit picture id (RFC 7741 section 4.2). The parts of a frame are of equal size.</summary>
 internal static class Vp8Packetizer
 {
     private const int DescriptorLength = 4;
