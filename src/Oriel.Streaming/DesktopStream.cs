@@ -9,12 +9,12 @@ using Oriel.Streaming.Picture;
 namespace Oriel.Streaming;
 
 /// <summary>
-/// One desktop with at least one viewer (or one that left a moment ago). Its owner loop brings the feeds in line with what the viewers
-/// want; it is woken by a signal that coalesces, never by a clock while nothing changes. Frames and cursor changes do not pass the loop.
+/// One desktop with at least one viewer, or whose last viewer has just left. Its owner loop adjusts the feeds to what the viewers want. A
+/// coalescing signal wakes it, never a clock while nothing changes. Frames and cursor changes bypass the loop.
 /// </summary>
 internal sealed class DesktopStream : IAsyncDisposable
 {
-    /// <summary>Between the last notice and the end of the connections, so that it arrives.</summary>
+    /// <summary>Delay between the last notice and the end of the connections, so that the notice arrives.</summary>
     private static readonly TimeSpan LastWord = TimeSpan.FromMilliseconds(500);
 
     private readonly FeedContext _context;
@@ -44,10 +44,10 @@ internal sealed class DesktopStream : IAsyncDisposable
 
     public DesktopId Desktop => _context.Desktop;
 
-    /// <summary>Where the messages of pages arrive.</summary>
+    /// <summary>Receives the pages' messages.</summary>
     public PageGate Gate { get; }
 
-    /// <summary>No viewer can join any more.</summary>
+    /// <summary>Whether viewers can no longer join.</summary>
     public bool IsClosed
     {
         get
@@ -59,7 +59,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
     }
 
-    /// <returns>False when this stream has just ended: the caller makes a new one.</returns>
+    /// <returns>False when this stream has just ended; the caller must create a new one.</returns>
     public bool TryJoin(Viewer viewer)
     {
         lock (_lock)
@@ -86,7 +86,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Takes the viewer out and lifts what it held down. Idempotent.</summary>
+    /// <summary>Removes the viewer and releases what it held down. Idempotent.</summary>
     public async ValueTask LeaveAsync(Viewer viewer)
     {
         lock (_lock)
@@ -108,7 +108,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
     }
 
-    /// <summary>The control channel of the viewer is open.</summary>
+    /// <summary>Sends the current state to a viewer whose control channel has opened.</summary>
     public void Greet(Viewer viewer)
     {
         var (width, height) = _watch.Size;
@@ -181,7 +181,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         await EndAsync();
     }
 
-    /// <summary>Tells the viewers what becomes of the desktop; when it is gone, ends with them.</summary>
+    /// <summary>Reports the desktop's states to the viewers. Ends the stream when the desktop is gone.</summary>
     private async Task NoticeAsync()
     {
         try
@@ -210,7 +210,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts, sets and stops encoders. Returns when the next one falls due to be stopped, if one does.</summary>
+    /// <summary>Starts, adjusts and stops encoders. Returns the time until the next one must be stopped, if any.</summary>
     private async Task<TimeSpan?> AlignAsync(Viewer[] viewers)
     {
         TimeSpan? due = null;
@@ -253,7 +253,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         var counted = visible.Length > 0 ? visible : viewers;
         var options = _context.Options;
         var bitrate = Math.Clamp(counted.Min(viewer => viewer.TargetBitrate), options.MinBitrate, options.MaxBitrate);
-        // Nobody sees frames, or they would wait in line: the newest picture is captured when there is room for it.
+        // Nobody sees frames, or frames would only queue up. The newest picture is captured when there is room for it.
         var paused = Array.TrueForAll(visible, viewer => viewer.IsBehind);
         var settings = new FeedSettings(bitrate, counted.Min(viewer => viewer.MaxFps), paused);
         if (feed is null)

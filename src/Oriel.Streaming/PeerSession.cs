@@ -8,7 +8,7 @@ using Oriel.WebRtc.Sctp;
 
 namespace Oriel.Streaming;
 
-/// <summary>One negotiated connection of a page, from its offer to its end: routes its data channels to the desktop's stream.</summary>
+/// <summary>One page's connection, from its offer to its end. Routes its data channels to the desktop's stream.</summary>
 /// <param name="number">Rises from session to session.</param>
 internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, long number, StreamingOptions options, ILogger logger)
 {
@@ -25,7 +25,7 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, long n
 
     public DesktopStream? Stream { get; private set; }
 
-    /// <summary>Completes when the session has ended and let go of everything.</summary>
+    /// <summary>Completes when the session has ended and released everything.</summary>
     public Task Ended { get; set; } = Task.CompletedTask;
 
     /// <summary>Changes with each ICE restart (RFC 9725 section 4.3.1).</summary>
@@ -33,7 +33,7 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, long n
 
     public void NextGeneration() => Interlocked.Increment(ref _generation);
 
-    /// <summary>The codec is known: joins the desktop's stream.</summary>
+    /// <summary>Joins the desktop's stream; called once the codec is known.</summary>
     public void Join(Func<DesktopStream> stream)
     {
         Viewer = new PeerViewer(Peer, options);
@@ -79,7 +79,7 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, long n
                 stream.Greet(viewer);
                 break;
             default:
-                logger.LogDebug("A page opened a data channel of an unknown label; closed.");
+                logger.LogDebug("A page opened a data channel with an unknown label; closed.");
                 channel.Close();
                 break;
         }

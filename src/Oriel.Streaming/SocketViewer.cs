@@ -10,8 +10,8 @@ using Oriel.WebRtc.Video;
 namespace Oriel.Streaming;
 
 /// <summary>
-/// A page over the WebSocket fallback: H.264 access units, at most two not yet acknowledged. TCP tells nothing of its way's capacity but
-/// by standing still, so the rate falls when frames must be left out and climbs slowly while none are.
+/// A page connected over the WebSocket fallback: H.264 access units, at most two of them unacknowledged. TCP shows a path's capacity only
+/// by stalling, so the rate falls when frames must be skipped and climbs slowly while none are.
 /// </summary>
 internal sealed class SocketViewer : Viewer
 {
@@ -47,7 +47,7 @@ internal sealed class SocketViewer : Viewer
 
     public override bool IsLive => true;
 
-    /// <summary>Serves the page until it goes or the token is cancelled. Never throws for what the page does.</summary>
+    /// <summary>Serves the page until it leaves or the token is cancelled. Nothing the page does makes it throw.</summary>
     public async Task RunAsync(DesktopStream stream, CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -59,7 +59,7 @@ internal sealed class SocketViewer : Viewer
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
         {
-            // The page went without a word.
+            // The page left without closing the socket.
         }
 
         await ended.CancelAsync();
@@ -119,7 +119,7 @@ internal sealed class SocketViewer : Viewer
         return true;
     }
 
-    /// <summary>A key frame is of use only once there is room for it: it is asked for with the next acknowledgement.</summary>
+    /// <summary>A key frame helps only once there is room for it, so the next acknowledgement asks for it.</summary>
     protected override void OnDropped() => Rate(Fall);
 
     private void Acknowledge(long captureUs)

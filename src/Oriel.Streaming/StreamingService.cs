@@ -12,7 +12,9 @@ using Oriel.WebRtc.Sdp;
 
 namespace Oriel.Streaming;
 
-/// <summary>All viewers of all desktops: signalling, and which desktop's stream each belongs to. Safe for concurrent use.</summary>
+/// <summary>
+/// All viewers of all desktops: handles signalling and assigns each viewer to its desktop's stream. Safe for concurrent use.
+/// </summary>
 public sealed class StreamingService : IAsyncDisposable
 {
     /// <summary>Peers that have given way and are not gone yet.</summary>
@@ -53,7 +55,7 @@ public sealed class StreamingService : IAsyncDisposable
         metrics.Observe(Totals, () => _sessions.Values.Select(session => session.Peer.GetStats().RoundTrip.TotalSeconds));
     }
 
-    /// <summary>The UDP and TCP port that is listened on; 0 before <see cref="StartAsync"/>.</summary>
+    /// <summary>The UDP and TCP port listened on; 0 before <see cref="StartAsync"/>.</summary>
     public int Port => _endpoint?.Port ?? 0;
 
     /// <summary>Binds the media port.</summary>
@@ -89,7 +91,7 @@ public sealed class StreamingService : IAsyncDisposable
             }
         );
 
-    /// <summary>The server offers; the page answers by <see cref="TakeAnswer"/>.</summary>
+    /// <summary>The server offers; the page answers with <see cref="TakeAnswer"/>.</summary>
     public Signalled MakeOffer(DesktopId desktop) => WithNewPeer(desktop, session => session.Peer.CreateOffer());
 
     public Signalled TakeAnswer(DesktopId desktop, string viewer, string sdp)
@@ -152,12 +154,12 @@ public sealed class StreamingService : IAsyncDisposable
         return Done(session, null);
     }
 
-    /// <summary>To be called before a viewer of this desktop is added: a paused one goes on.</summary>
+    /// <summary>Resumes the desktop if it is paused. Must be called before a viewer is added.</summary>
     public Task WakeAsync(DesktopId desktop, CancellationToken cancellationToken) => _links.WakeAsync(desktop, cancellationToken);
 
     /// <summary>
-    /// Whether a viewer of this desktop may be added; null when it may. Only connected viewers count: one that never connected, or is not
-    /// heard of any more, gives way.
+    /// Why a viewer of this desktop may not be added; null when it may. Only connected viewers count: one that never connected, or has
+    /// lost its connection, gives way.
     /// </summary>
     public Signalled? Refusal(DesktopId desktop) =>
         _links.Look(desktop) switch
@@ -168,7 +170,7 @@ public sealed class StreamingService : IAsyncDisposable
             _ => CountConnected(desktop) >= _options.MaxViewersPerDesktop
                 ? Signalled.Refused(
                     StreamingError.TooManyViewers,
-                    $"The desktop has {_options.MaxViewersPerDesktop} viewers, which is the most."
+                    $"The desktop already has {_options.MaxViewersPerDesktop} viewers, which is the maximum."
                 )
                 : null,
         };
@@ -303,7 +305,7 @@ public sealed class StreamingService : IAsyncDisposable
         return session;
     }
 
-    /// <summary>Waits for the end of the peer, whoever causes it, and lets go of what it held.</summary>
+    /// <summary>Waits until the peer has ended, for whatever reason, and releases what it held.</summary>
     private async Task FollowAsync(PeerSession session)
     {
         var reason = await session.Peer.Closed;
@@ -328,7 +330,7 @@ public sealed class StreamingService : IAsyncDisposable
             await session.LeaveAsync();
             await session.Peer.DisposeAsync();
         }
-        // One viewer's end must not be another's.
+        // A failure to end one viewer must not affect the others.
         catch (Exception e)
         {
             _logger.LogError(e, "Ending viewer {Viewer} failed.", session.Peer.Id);

@@ -19,7 +19,7 @@ internal sealed record FeedContext(
 internal static class FeedCall
 {
     /// <param name="call">Runs one call to its end; invokes its second argument once the call works.</param>
-    /// <returns>When cancelled, or when the desktop is gone.</returns>
+    /// <returns>Completes when cancelled, or when the desktop is gone.</returns>
     public static async Task RunAsync(
         FeedContext context,
         string name,
@@ -27,7 +27,7 @@ internal static class FeedCall
         CancellationToken cancellationToken
     )
     {
-        // Whatever broke the call, the next attempt or the desktop's state decides.
+        // Retries after any fault: the next attempt or the desktop's state decides.
         var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Clock) { Covers = _ => true };
         try
         {

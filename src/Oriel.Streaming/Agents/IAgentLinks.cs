@@ -8,7 +8,7 @@ public enum DesktopAvailability
 {
     Ready,
 
-    /// <summary>It lives but does not answer yet, or is paused.</summary>
+    /// <summary>It exists but does not answer yet, or it is paused.</summary>
     NotReady,
 
     /// <summary>It failed or was destroyed.</summary>
@@ -17,26 +17,26 @@ public enum DesktopAvailability
     Unknown,
 }
 
-/// <summary>A state that viewers are told of, in the API's words.</summary>
-/// <param name="IsGone">Nothing can be watched any more.</param>
+/// <summary>A state reported to viewers, in the API's words.</summary>
+/// <param name="IsGone">There is nothing left to watch.</param>
 public sealed record DesktopNotice(string State, string? ReasonCode, string? ReasonMessage, bool IsGone);
 
-/// <summary>What streaming asks of the registry of desktops.</summary>
+/// <summary>What streaming needs from the registry of desktops.</summary>
 public interface IAgentLinks
 {
     DesktopAvailability Look(DesktopId id);
 
-    /// <summary>Somebody is about to watch: a paused desktop goes on; others stay as they are.</summary>
+    /// <summary>Called before somebody watches: resumes a paused desktop, and leaves others as they are.</summary>
     Task WakeAsync(DesktopId id, CancellationToken cancellationToken);
 
-    /// <summary>The shared link to the desktop's agent, opened again if it broke; not the caller's to dispose.</summary>
+    /// <summary>The shared link to the desktop's agent, reopened if it broke. The caller must not dispose it.</summary>
     /// <exception cref="Exception">The agent cannot be reached now; <see cref="Look"/> says whether it is worth trying again.</exception>
     ValueTask<AgentConnection> ConnectAsync(DesktopId id, CancellationToken cancellationToken);
 
-    /// <summary>The desktop's state now and each later one; ends when the desktop is gone.</summary>
+    /// <summary>The desktop's current state and each later one; ends when the desktop is gone.</summary>
     IAsyncEnumerable<DesktopNotice> WatchAsync(DesktopId id, CancellationToken cancellationToken);
 
-    /// <summary>Somebody used mouse or keyboard; holds off an idle time-out. Cheap.</summary>
+    /// <summary>Somebody used the mouse or keyboard, which postpones the idle time-out. Cheap.</summary>
     void Used(DesktopId id);
 
     /// <summary>The screen has this size now.</summary>

@@ -6,7 +6,8 @@ using Oriel.Streaming.Picture;
 namespace Oriel.Streaming.Control;
 
 /// <summary>
-/// Everything that a page says passes here: bounds, the lease, and on to the agent. What is not understood is counted and ignored.
+/// Checks every message of a page against bounds and the lease, and passes it on to the agent. Messages that are not understood are counted
+/// and ignored.
 /// </summary>
 internal sealed class PageGate(FeedContext context, PendingRequests requests)
 {
@@ -32,7 +33,7 @@ internal sealed class PageGate(FeedContext context, PendingRequests requests)
             return;
         }
 
-        // Letting go is always allowed: whoever has lost the lease must not leave a key down.
+        // Releasing is always allowed: a viewer that has lost the lease must not leave a key down.
         if (!MayControl(viewer) && input.KindCase != InputEvent.KindOneofCase.ReleaseAll)
         {
             return;
@@ -88,6 +89,6 @@ internal sealed class PageGate(FeedContext context, PendingRequests requests)
         }
     }
 
-    /// <summary>The one place where a lease is asked for: in this version every viewer may type.</summary>
+    /// <summary>The only place that checks for a lease. In this version every viewer may type.</summary>
     private static bool MayControl(Viewer viewer) => viewer.Input is not null;
 }

@@ -6,7 +6,7 @@ using Oriel.Streaming.Picture;
 
 namespace Oriel.Streaming.Control;
 
-/// <summary>What viewers asked of the desktop as a whole, until the owner loop applies it: only the latest of a kind counts.</summary>
+/// <summary>Viewers' requests to the desktop as a whole, until the owner loop applies them. Only the latest of each kind counts.</summary>
 internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Action wake)
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
@@ -74,7 +74,7 @@ internal sealed class PendingRequests(FeedContext context, WatchFeed watch, Acti
                 }
             }
         }
-        // The agent is away or refuses: the page sees that nothing changed, and the stream goes on.
+        // The agent is unreachable or refuses: the page sees that nothing changed, and the stream continues.
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             context.Logger.LogDebug(e, "{Desktop}: resize or clipboard failed.", context.Desktop);

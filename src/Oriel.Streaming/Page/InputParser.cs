@@ -64,7 +64,7 @@ internal static class InputParser
             ? ((int)Math.Round(Math.Clamp(x, 0, MaxCoordinate)), (int)Math.Round(Math.Clamp(y, 0, MaxCoordinate)))
             : null;
 
-    /// <returns>The whole number nearest to the value, clamped; null when it is no number.</returns>
+    /// <returns>The integer nearest to the value, clamped; null when the value is not finite.</returns>
     public static int? Number(double value, int min, int max) =>
         double.IsFinite(value) ? (int)Math.Round(Math.Clamp(value, min, max)) : null;
 }

@@ -5,11 +5,11 @@ using System.Text.Json.Serialization;
 namespace Oriel.Streaming.Page;
 
 /// <summary>
-/// Any message of a page on <c>input</c> or <c>control</c> (docs/protocol.md); which fields count depends on <see cref="T"/>.
+/// Any message of a page on <c>input</c> or <c>control</c> (docs/protocol.md). <see cref="T"/> decides which fields count.
 /// </summary>
 internal sealed record PageMessage
 {
-    /// <summary>Longest message in bytes: a piece of clipboard with every character escaped.</summary>
+    /// <summary>The longest message in bytes: a piece of clipboard text with every character escaped.</summary>
     public const int MaxBytes = 256 * 1024;
 
     public string? T { get; init; }
@@ -49,7 +49,7 @@ internal sealed record PageMessage
     }
 }
 
-/// <summary>A page's text message on the WebSocket: which channel it stands for, and the message.</summary>
+/// <summary>A page's text message on the WebSocket: its channel and the message.</summary>
 internal sealed record SocketMessage(string? C, PageMessage? M)
 {
     public static SocketMessage? Parse(ReadOnlySpan<byte> json)

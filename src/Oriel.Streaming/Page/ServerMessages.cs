@@ -4,7 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Oriel.Streaming.Page;
 
-// What the server says on `control`; docs/protocol.md explains each.
+// The server's messages on `control`; docs/protocol.md explains each.
 internal sealed record HelloMessage(string Desktop, string Viewer, string Codec, int Width, int Height)
 {
     public string T => "hello";
@@ -54,12 +54,12 @@ internal sealed record StateMessage(string State, StateReason? Reason)
 
 internal static class ServerMessages
 {
-    /// <summary>A data channel message may have 256 KiB, and JSON makes six bytes of some characters.</summary>
+    /// <summary>In characters. A data channel message may have 256 KiB, and JSON escapes some characters to six bytes.</summary>
     public const int ClipboardPiece = 32 * 1024;
 
     public static byte[] Write<T>(T message, JsonTypeInfo<T> type) => JsonSerializer.SerializeToUtf8Bytes(message, type);
 
-    /// <summary>A clipboard text in pieces that never split a surrogate pair.</summary>
+    /// <summary>Splits a clipboard text into pieces, never within a surrogate pair.</summary>
     public static IEnumerable<byte[]> Clipboard(string text)
     {
         var start = 0;
@@ -81,14 +81,14 @@ internal static class ServerMessages
     }
 }
 
-/// <summary>Puts a clipboard text that comes in pieces together, within a bound.</summary>
+/// <summary>Joins the pieces of a clipboard text, up to a maximum size.</summary>
 internal sealed class ClipboardPieces(int maxBytes)
 {
     private readonly StringBuilder _text = new();
     private int _bytes;
     private bool _overflow;
 
-    /// <returns>The whole text with its last piece; null before, or when it was too long.</returns>
+    /// <returns>The whole text when its last piece is added; null before that, or when the text was too long.</returns>
     public string? Add(string piece, bool more)
     {
         _bytes += Encoding.UTF8.GetByteCount(piece);

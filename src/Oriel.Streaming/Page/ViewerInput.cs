@@ -7,8 +7,8 @@ using Oriel.Streaming.Agents;
 namespace Oriel.Streaming.Page;
 
 /// <summary>
-/// One viewer's Input call. A move that still waits is replaced by the next one; keys, buttons and text are never dropped while the link
-/// stands. When the link breaks the agent lifts everything, so what waited is thrown away: a key typed seconds ago must not land later.
+/// One viewer's Input call. A waiting move is replaced by the next one; keys, buttons and text are never dropped while the link is up. When
+/// the link breaks, the agent releases everything and waiting input is discarded: a key typed seconds ago must not arrive later.
 /// </summary>
 internal sealed class ViewerInput : IAsyncDisposable
 {
@@ -31,7 +31,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         _run = Task.Run(() => FeedCall.RunAsync(context, "Input", SendAsync, _stop.Token));
     }
 
-    /// <returns>False when it is older than the last one.</returns>
+    /// <returns>False when it is not newer than the last one.</returns>
     public bool Pointer(PointerMessage pointer)
     {
         lock (_lock)
@@ -64,7 +64,7 @@ internal sealed class ViewerInput : IAsyncDisposable
             }
             else if (_waiting.Count >= MaxWaiting)
             {
-                // Nobody types 4096 events ahead of a working agent: begin anew with nothing held down.
+                // Nobody types 4096 events ahead of a working agent: start over with nothing held down.
                 _waiting.Clear();
                 _waiting.AddLast(new InputEvent { ReleaseAll = true });
             }
@@ -77,7 +77,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         _wake.Set();
     }
 
-    /// <summary>Ends the call; the agent lifts what this viewer held.</summary>
+    /// <summary>Ends the call; the agent releases what this viewer held.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (_lock)
@@ -149,7 +149,7 @@ internal sealed class ViewerInput : IAsyncDisposable
         }
     }
 
-    /// <summary>The agent ends the call only when the link or the agent itself breaks: the writer must then stop waiting.</summary>
+    /// <summary>Stops the writer's wait when the agent ends the call, which happens only if the link or the agent breaks.</summary>
     private static async Task EndWithAsync(Task<InputSummary> response, CancellationTokenSource ended)
     {
         try

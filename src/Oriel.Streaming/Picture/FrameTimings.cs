@@ -5,8 +5,8 @@ using Oriel.Streaming.Page;
 namespace Oriel.Streaming.Picture;
 
 /// <summary>
-/// Samples stage durations of about five frames a second. The guest's clock is this host's own monotonic clock in a container and
-/// another one in a virtual machine; there the fastest frame so far stands for no delay at all.
+/// Samples stage durations of about five frames a second. In a container the guest's clock is this host's monotonic clock. In a virtual
+/// machine it is another clock, so delays are relative to the fastest frame so far.
 /// </summary>
 internal sealed class FrameTimings
 {

@@ -6,7 +6,7 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming.Picture;
 
-/// <summary>A page over WebRTC.</summary>
+/// <summary>A page connected over WebRTC.</summary>
 internal sealed class PeerViewer : Viewer
 {
     private readonly PeerConnection _peer;
@@ -27,7 +27,7 @@ internal sealed class PeerViewer : Viewer
         peer.StateChanged += state =>
         {
             NotifyChanged();
-            // What was sent before there was a path is lost, and nothing comes while the screen is still.
+            // Frames sent before there was a path are lost, and no more come while the screen is still.
             if (state == PeerState.Connected)
             {
                 WantKeyFrame();
@@ -50,7 +50,7 @@ internal sealed class PeerViewer : Viewer
 
     protected override bool TrySendFrame(in EncodedVideo frame, long captureUs)
     {
-        // The peer drops by itself what the path cannot bear, and asks for a key frame then.
+        // The peer itself drops what the path cannot carry, and then asks for a key frame.
         _peer.SendFrame(frame);
         return true;
     }

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace Oriel.Streaming.Picture;
 
 /// <summary>
-/// RTP timestamps (90 kHz) of an agent's capture clock. They go on rising when the clock begins anew with another agent process.
-/// Not safe for concurrent use.
+/// Converts an agent's capture clock to RTP timestamps (90 kHz). They keep rising when the clock restarts with a new agent process. Not
+/// safe for concurrent use.
 /// </summary>
 internal sealed class RtpClock
 {

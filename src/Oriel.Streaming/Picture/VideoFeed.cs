@@ -10,12 +10,12 @@ using Oriel.WebRtc.Video;
 
 namespace Oriel.Streaming.Picture;
 
-/// <summary>What the viewers of one codec, taken together, want of its encoder.</summary>
+/// <summary>Encoder settings that suit all viewers of one codec.</summary>
 internal readonly record struct FeedSettings(int Bitrate, int MaxFps, bool Paused);
 
 /// <summary>
-/// One encoder: a single Video call of one codec whose frames go to every viewer of that codec as they arrive. Nothing is queued here;
-/// a viewer that cannot take a frame drops it and asks for a key frame.
+/// One encoder: the Video call for one codec. Its frames go to every viewer of that codec as they arrive. Nothing is queued here; a viewer
+/// that cannot take a frame drops it and asks for a key frame.
 /// </summary>
 internal sealed class VideoFeed : IAsyncDisposable
 {
@@ -42,7 +42,7 @@ internal sealed class VideoFeed : IAsyncDisposable
         _run = Task.Run(() => FeedCall.RunAsync(context, "Video", ReadAsync, _stop.Token));
     }
 
-    /// <summary>Since when no viewer uses it, as a timestamp of the clock; 0 while one does.</summary>
+    /// <summary>The clock's timestamp since which no viewer uses it; 0 while one does.</summary>
     public long IdleSince { get; set; }
 
     public FeedSettings Settings
@@ -68,7 +68,7 @@ internal sealed class VideoFeed : IAsyncDisposable
         _changed.Set();
     }
 
-    /// <summary>Asks for a key frame, at once or when the interval since the last one asked for has passed.</summary>
+    /// <summary>Asks for a key frame, immediately or once the interval since the last request has passed.</summary>
     public void RequestKeyFrame()
     {
         lock (_lock)
@@ -138,11 +138,11 @@ internal sealed class VideoFeed : IAsyncDisposable
         }
     }
 
-    /// <summary>The frame's own array where there is one: nobody changes it afterwards.</summary>
+    /// <summary>The frame's own array if there is one; nobody changes it afterwards.</summary>
     private static ReadOnlyMemory<byte> Bytes(ByteString data) =>
         MemoryMarshal.TryGetArray(data.Memory, out var segment) ? segment : data.ToByteArray();
 
-    /// <summary>The only writer of the call: sends what differs between what is wanted and what the agent was told.</summary>
+    /// <summary>The call's only writer: sends the settings that differ from what the agent was last sent.</summary>
     private async Task WriteControlsAsync(IClientStreamWriter<VideoControl> stream, CancellationToken cancellationToken)
     {
         try
@@ -168,7 +168,7 @@ internal sealed class VideoFeed : IAsyncDisposable
         }
         catch (Exception e) when (e is OperationCanceledException or RpcException or InvalidOperationException or IOException)
         {
-            // The call has ended; its reader says why.
+            // The call has ended; its reader reports why.
         }
     }
 
@@ -221,7 +221,7 @@ internal sealed class VideoFeed : IAsyncDisposable
     private TimeSpan KeyFrameWait() =>
         _keyFrameAskedAt == 0 ? TimeSpan.Zero : _context.Options.KeyFrameInterval - _context.Clock.GetElapsedTime(_keyFrameAskedAt);
 
-    /// <summary>Until something changes, or a key frame that was put off is due.</summary>
+    /// <summary>Waits until something changes or a postponed key frame is due.</summary>
     private async Task WaitAsync(CancellationToken cancellationToken)
     {
         TimeSpan? due;

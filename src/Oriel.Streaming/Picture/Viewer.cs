@@ -5,8 +5,8 @@ using Oriel.WebRtc.Video;
 namespace Oriel.Streaming.Picture;
 
 /// <summary>
-/// A connected page. Wishes (visible, rate, frame cap) are set by the page's thread and read by the desktop's owner loop, which
-/// <see cref="Changed"/> wakes.
+/// A connected page. The page's thread sets its wishes (visible, rate, frame cap) and raises <see cref="Changed"/>, which wakes the
+/// desktop's owner loop to read them.
 /// </summary>
 internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
 {
@@ -23,7 +23,7 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     /// <summary>Wakes the owner loop.</summary>
     public event Action? Changed;
 
-    /// <summary>The viewer cannot go on without a key frame.</summary>
+    /// <summary>The viewer cannot continue without a key frame.</summary>
     public event Action<Viewer>? KeyFrameWanted;
 
     public bool Visible
@@ -45,7 +45,7 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
         }
     }
 
-    /// <summary>Bits a second that the way to this viewer bears.</summary>
+    /// <summary>Bits per second that the path to this viewer can carry.</summary>
     public int TargetBitrate
     {
         get => _targetBitrate;
@@ -67,19 +67,19 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     }
 
     /// <summary>
-    /// Frames reach it. One that is still connecting asks for its key frame itself, later: asking now would only use up the interval.
+    /// Whether frames reach it. A viewer that is still connecting asks for its key frame later: asking now would only use up the interval.
     /// </summary>
     public abstract bool IsLive { get; }
 
-    /// <summary>Was connected and is not heard of now: its wishes do not count, as it may be a page that went without a word.</summary>
+    /// <summary>Whether it was connected and is silent now. Its wishes do not count, since the page may be gone.</summary>
     public virtual bool IsAway => false;
 
-    /// <summary>Frames wait on the way to it: another one would only wait behind them.</summary>
+    /// <summary>Whether frames are queued on the way to it: another one would only wait behind them.</summary>
     public virtual bool IsBehind => false;
 
     public ViewerInput? Input { get; set; }
 
-    /// <summary>When this viewer last moved or clicked, as a timestamp of the system's clock.</summary>
+    /// <summary>When this viewer last moved or clicked, as a timestamp of the <see cref="TimeProvider"/>; 0 = never.</summary>
     public long LastPointerAt
     {
         get => Volatile.Read(ref _lastPointerAt);
@@ -87,7 +87,7 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     }
 
     /// <summary>
-    /// Gives the viewer a frame to send or drop at once; frames that it could not decode are left out until the next key frame.
+    /// Gives the viewer a frame to send or drop immediately. Frames that it could not decode are skipped until the next key frame.
     /// </summary>
     public void Offer(in EncodedVideo frame, long captureUs)
     {
@@ -118,7 +118,7 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     /// <returns>False when the frame was dropped.</returns>
     protected abstract bool TrySendFrame(in EncodedVideo frame, long captureUs);
 
-    /// <summary>Frames are left out until a key frame.</summary>
+    /// <summary>Whether frames are skipped until a key frame.</summary>
     protected bool NeedsKeyFrame => _needsKeyFrame;
 
     protected virtual void OnDropped() => WantKeyFrame();

@@ -6,17 +6,19 @@ using Oriel.Streaming.Page;
 
 namespace Oriel.Streaming.Picture;
 
-/// <summary>The one Watch call of a desktop: cursor, clipboard and size for all its viewers, and what a new one must be told.</summary>
+/// <summary>A desktop's Watch call: cursor, clipboard and size for all its viewers, and the current values for a new one.</summary>
 internal sealed class WatchFeed : IAsyncDisposable
 {
-    /// <summary>A pointer position that comes so soon after a viewer's own movement is that movement coming back.</summary>
+    /// <summary>A pointer position this soon after a viewer's own movement is an echo of that movement.</summary>
     private static readonly TimeSpan OwnMovement = TimeSpan.FromMilliseconds(400);
 
-    /// <summary>Of a cursor's side, in pixels, and of its image, which waits for each viewer. X programs have smaller ones.</summary>
+    /// <summary>
+    /// Limits for a cursor's side, in pixels, and its image, which is queued for each viewer. X programs use smaller ones.
+    /// </summary>
     private const int MaxCursorSide = 512,
         MaxCursorBytes = 256 * 1024;
 
-    /// <summary>Of a screen, in pixels: more than any that can be asked for.</summary>
+    /// <summary>Limit for a screen's side, in pixels: more than can be asked for.</summary>
     private const int MaxSide = 16384;
 
     private readonly FeedContext _context;
@@ -37,7 +39,7 @@ internal sealed class WatchFeed : IAsyncDisposable
 
     public void SetViewers(Viewer[] viewers) => _viewers = viewers;
 
-    /// <summary>Tells a viewer whose control channel has just opened what is so now.</summary>
+    /// <summary>Sends the current values to a viewer whose control channel has just opened.</summary>
     public void Greet(Viewer viewer)
     {
         if (_size is { } size)
@@ -56,7 +58,7 @@ internal sealed class WatchFeed : IAsyncDisposable
         }
     }
 
-    /// <summary>A viewer has put this text there itself: the others are told, and the agent's echo of it is passed over.</summary>
+    /// <summary>A viewer has set this text: the others get it, and the agent's echo of it is ignored.</summary>
     public void NoteClipboard(string text, Viewer by)
     {
         _clipboard = text;

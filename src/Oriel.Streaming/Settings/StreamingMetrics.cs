@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Oriel.Streaming.Settings;
 
-/// <summary>Sums over all peers, those that have left included.</summary>
+/// <summary>Sums over all peers, including those that have left.</summary>
 internal readonly record struct PeerTotals(long Drops, long Nacks, long Resends, long Bytes)
 {
     public static PeerTotals operator +(PeerTotals a, PeerTotals b) =>
@@ -21,11 +21,11 @@ public sealed class StreamingMetrics : IDisposable
         Frames = _meter.CreateCounter<long>("oriel.streaming.frames", "{frame}", "Frames from encoders.");
         Bytes = _meter.CreateCounter<long>("oriel.streaming.frame_bytes", "By", "Bytes of frames from encoders.");
         KeyFrames = _meter.CreateCounter<long>("oriel.streaming.key_frames", "{frame}", "Key frames from encoders.");
-        KeyFramesAsked = _meter.CreateCounter<long>("oriel.streaming.key_frames_asked", "{request}", "Key frames asked of encoders.");
+        KeyFramesAsked = _meter.CreateCounter<long>("oriel.streaming.key_frames_asked", "{request}", "Key frames requested from encoders.");
         BadMessages = _meter.CreateCounter<long>(
             "oriel.streaming.bad_messages",
             "{message}",
-            "Messages of pages that were not understood."
+            "Messages from pages that were not understood."
         );
         Input = _meter.CreateCounter<long>("oriel.streaming.input_events", "{event}", "Input events handed to agents.");
         AgentBreaks = _meter.CreateCounter<long>(
@@ -54,7 +54,7 @@ public sealed class StreamingMetrics : IDisposable
     /// <summary>Reads the peers' own counters when the meter is read.</summary>
     internal void Observe(Func<PeerTotals> totals, Func<IEnumerable<double>> roundTrips)
     {
-        _meter.CreateObservableCounter("oriel.streaming.drops", () => totals().Drops, "{frame}", "Frames that a viewer was not sent.");
+        _meter.CreateObservableCounter("oriel.streaming.drops", () => totals().Drops, "{frame}", "Frames not sent to a viewer.");
         _meter.CreateObservableCounter("oriel.streaming.nacks", () => totals().Nacks, "{nack}", "Packets that viewers asked for again.");
         _meter.CreateObservableCounter("oriel.streaming.resends", () => totals().Resends, "{packet}", "Packets sent again.");
         _meter.CreateObservableCounter("oriel.streaming.sent_bytes", () => totals().Bytes, "By", "Bytes of media sent to viewers.");
