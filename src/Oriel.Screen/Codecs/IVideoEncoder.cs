@@ -2,37 +2,37 @@ using Oriel.Screen.Yuv;
 
 namespace Oriel.Screen.Codecs;
 
-/// <summary>A real-time encoder of one stream of one size. It belongs to one thread.</summary>
+/// <summary>A real-time encoder for one stream of one size, used by one thread.</summary>
 public interface IVideoEncoder : IDisposable
 {
     int Width { get; }
 
     int Height { get; }
 
-    /// <summary>Target in bit/s, from the next frame on, without a key frame.</summary>
+    /// <summary>Sets the target in bit/s, from the next frame on, without a key frame.</summary>
     void SetBitrate(int bitsPerSecond);
 
     /// <summary>Encodes the picture. The result's bytes are valid until the next call.</summary>
     EncodedPicture Encode(I420Picture picture, in EncodeRequest request);
 }
 
-/// <summary>What to make of a picture.</summary>
+/// <summary>How to encode a picture.</summary>
 public ref struct EncodeRequest
 {
     /// <summary>The stream's own time in microseconds; grows from frame to frame.</summary>
     public long TimestampUs;
 
-    /// <summary>Whether the frame must stand alone.</summary>
+    /// <summary>Whether the frame must be decodable on its own.</summary>
     public bool KeyFrame;
 
-    /// <summary>0: a changed picture; 1, 2, ...: a still one, each step sharper than the one before.</summary>
+    /// <summary>0 for a changed picture; 1, 2, ... for a still one, each step sharper than the previous.</summary>
     public int Refinement;
 
-    /// <summary>What changed since the last frame; empty = perhaps everything.</summary>
+    /// <summary>What changed since the last frame; empty = possibly everything.</summary>
     public ReadOnlySpan<PixelRectangle> Changed;
 }
 
-/// <param name="Data">An empty frame means that the encoder had nothing to say.</param>
+/// <param name="Data">Empty if the encoder produced no frame.</param>
 /// <param name="Quantizer">On the codec's own scale: VP8 0-127 (frame header index), H.264 0-51.</param>
 public readonly ref struct EncodedPicture(ReadOnlySpan<byte> data, bool keyFrame, int quantizer)
 {

@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace Oriel.Screen.Native;
 
 /// <summary>
-/// Finds the shared libraries that this project calls by a short name ("vpx") under the sonames that Debian 12 and 13 give
-/// them, newest first. A library that is not there fails at its first use, with all names that were tried.
+/// Resolves the short names of the shared libraries used here ("vpx") to their sonames in Debian 12 and 13, newest first. A missing library
+/// fails at its first use, with all the names that were tried.
 /// </summary>
 public static class NativeLibraries
 {
@@ -44,7 +44,7 @@ public static class NativeLibraries
     internal static void Initialize() => NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, Resolve);
 #pragma warning restore CA2255
 
-    /// <summary>Whether the library is installed; <paramref name="name"/> is a short name as above.</summary>
+    /// <summary>Whether the library is installed; <paramref name="name"/> is one of the short names above.</summary>
     public static bool IsAvailable(string name) => Sonames.TryGetValue(name, out var sonames) && TryLoad(sonames, out _);
 
     internal static nint Resolve(string name, Assembly assembly, DllImportSearchPath? path)
@@ -57,7 +57,7 @@ public static class NativeLibraries
         return TryLoad(sonames, out var handle)
             ? handle
             : throw new DllNotFoundException(
-                $"None of {string.Join(", ", sonames)} could be loaded; install the Debian package that holds one of them."
+                $"None of {string.Join(", ", sonames)} could be loaded; install the Debian package that contains one of them."
             );
     }
 

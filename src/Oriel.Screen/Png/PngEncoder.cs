@@ -3,16 +3,18 @@ using System.IO.Compression;
 
 namespace Oriel.Screen.Png;
 
-/// <summary>Writes PNG (ISO/IEC 15948): 8-bit RGB or RGBA, one IDAT, each row with the filter of least absolute sum.</summary>
+/// <summary>
+/// Writes PNG (ISO/IEC 15948): 8-bit RGB or RGBA, one IDAT, each row with filter Sub or Up, whichever has the smaller absolute sum.
+/// </summary>
 public static class PngEncoder
 {
     private static readonly uint[] CrcTable = CreateCrcTable();
 
-    /// <summary>A picture of BGRX pixels; the fourth byte is ignored.</summary>
+    /// <summary>Encodes BGRX pixels; the fourth byte is ignored.</summary>
     public static byte[] EncodeBgrx(ReadOnlySpan<byte> pixels, int width, int height, CompressionLevel level = CompressionLevel.Fastest) =>
         Encode(pixels, width, height, alpha: false, level);
 
-    /// <summary>A picture of BGRA pixels, not premultiplied.</summary>
+    /// <summary>Encodes BGRA pixels, not premultiplied.</summary>
     public static byte[] EncodeBgra(ReadOnlySpan<byte> pixels, int width, int height, CompressionLevel level = CompressionLevel.Fastest) =>
         Encode(pixels, width, height, alpha: true, level);
 

@@ -18,7 +18,7 @@ public readonly record struct PixelRectangle(int X, int Y, int Width, int Height
         return new(x, y, Math.Max(Right, other.Right) - x, Math.Max(Bottom, other.Bottom) - y);
     }
 
-    /// <summary>Grown to even coordinates and cut to a screen of even size.</summary>
+    /// <summary>Expanded to even coordinates and clipped to a screen of even size.</summary>
     public PixelRectangle AlignedTo(int width, int height)
     {
         var x = Math.Clamp(X, 0, width) & ~1;

@@ -1,7 +1,8 @@
 namespace Oriel.Screen.Codecs.H264;
 
 /// <summary>
-/// How far apart frames have come recently, by their timestamps: slow to grow, so that a few frames of a quick run are not too large.
+/// The recent interval between frames, by their timestamps. It grows slowly and shrinks fast, so that only a few frames of a fast run are
+/// too large.
 /// </summary>
 internal sealed class FrameIntervals(int maxFps)
 {
@@ -9,7 +10,7 @@ internal sealed class FrameIntervals(int maxFps)
     private double _intervals = 1;
     private long _last = -1;
 
-    /// <summary>Takes in a frame; returns the present interval as a multiple of the shortest one, 1 to 2.</summary>
+    /// <summary>Adds a frame. Returns the current interval as a multiple of the shortest one, 1 to 2.</summary>
     internal double Add(long timestampUs)
     {
         if (_last >= 0)

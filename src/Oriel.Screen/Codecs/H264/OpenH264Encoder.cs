@@ -4,8 +4,8 @@ using Oriel.Screen.Yuv;
 namespace Oriel.Screen.Codecs.H264;
 
 /// <summary>
-/// H.264 constrained baseline by OpenH264 (BSD licence): one slice, one thread, no B frames, IDR on request only with SPS and PPS
-/// before each, Annex B. Settings by bench/Oriel.Bench.Encode (docs/decisions/0031).
+/// H.264 constrained baseline with OpenH264 (BSD licence): one slice, one thread, no B frames, IDR frames only on request with SPS and PPS
+/// before each, Annex B. Settings measured with bench/Oriel.Bench.Encode (docs/decisions/0031).
 /// </summary>
 public sealed unsafe class OpenH264Encoder : IVideoEncoder
 {
@@ -20,12 +20,12 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         MaxBitrate = 200_000_000;
 
     /// <summary>
-    /// No picture gets finer than this: at 22 text is some 42 dB from the original, and every 6 less double the bytes of a moving screen.
+    /// The finest quantizer. At 22, text is about 42 dB from the original, and every 6 less doubles the bytes of a moving screen.
     /// </summary>
     public const int MinQuantizer = 22;
 
-    // The coarsest there is: on a thin link a screen that changes whole must still become a small frame, or fewer and fewer frames pass,
-    // each changing more.
+    // The coarsest possible: on a slow link a full-screen change must still become a small frame. Otherwise fewer and fewer frames get
+    // through, each changing more.
     private const int MaxQuantizer = 51;
 
     private readonly byte* _picture;
@@ -40,16 +40,16 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         _applied;
 
     /// <param name="bitrate">bit/s.</param>
-    /// <param name="maxFps">The most frames a second that will come.</param>
-    /// <param name="screenContent">OpenH264's mode for screens instead of the one for cameras.</param>
-    /// <exception cref="PlatformNotSupportedException">The libopenh264 here is not one that this class knows.</exception>
+    /// <param name="maxFps">The maximum frames per second.</param>
+    /// <param name="screenContent">Use OpenH264's mode for screens instead of the one for cameras.</param>
+    /// <exception cref="PlatformNotSupportedException">This version of libopenh264 is not supported.</exception>
     public OpenH264Encoder(int width, int height, int bitrate, int maxFps, bool screenContent = false)
     {
         (Width, Height, _bitrate, _applied) = (width, height, bitrate, bitrate);
         _intervals = new(maxFps);
         var version = stackalloc uint[4];
         OpenH264Native.WelsGetCodecVersionEx(version);
-        // SLayerBSInfo has three more numbers since 2.5.
+        // SLayerBSInfo has had three more numbers since 2.5.
         _layerSize = version[0] > 2 || version[0] == 2 && version[1] >= 5 ? LayerSizeWithPsnr : MinLayerSize;
         nint* encoder;
         if (OpenH264Native.WelsCreateSVCEncoder(&encoder) != 0 || encoder == null)
@@ -148,7 +148,7 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         Set(OpenH264Parameters.ParameterSetStrategy, 0);
         Set(OpenH264Parameters.EntropyMode, 0);
         Set(OpenH264Parameters.MinQuantizer, MinQuantizer);
-        // Deblocking blurs text that it has nothing to mend on, and takes a fifth of the time.
+        // Deblocking blurs text without improving it, and takes a fifth of the time.
         Set(OpenH264Parameters.LoopFilterOff, 1);
         Set(OpenH264Parameters.MaxQuantizer, MaxQuantizer);
         *(ushort*)(parameters + OpenH264Parameters.Threads) = 1;
@@ -158,15 +158,15 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         parameters[OpenH264Parameters.Denoise] = 0;
         parameters[OpenH264Parameters.BackgroundDetection] = 0;
         parameters[OpenH264Parameters.AdaptiveQuantizer] = 0;
-        // It would make IDR frames by itself where the whole screen changes.
+        // It would insert IDR frames of its own when the whole screen changes.
         parameters[OpenH264Parameters.SceneChange] = 0;
         Check(OpenH264Native.InitializeExt(_encoder, parameters), "InitializeExt");
 
         void Set(int offset, int value) => *(int*)(parameters + offset) = value;
     }
 
-    // OpenH264 gives each frame its share of a second of the most frames that may come: where fewer come, each may be larger. A still
-    // picture gets finer as the rate control is allowed more for it.
+    // OpenH264 budgets each frame for the maximum frame rate, so at lower rates each may be larger. A still picture gets finer because the
+    // rate control is allowed more for it.
     private void ApplyBitrate(in EncodeRequest request)
     {
         var wanted = (int)Math.Min(MaxBitrate, _bitrate * _intervals.Add(request.TimestampUs) * (1 << Math.Min(request.Refinement, 3)));

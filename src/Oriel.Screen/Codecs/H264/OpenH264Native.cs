@@ -3,7 +3,7 @@ using Oriel.Screen.Native;
 
 namespace Oriel.Screen.Codecs.H264;
 
-/// <summary>Raw libopenh264: its objects are pointers to tables of functions (codec_api.h), its structs are given by offsets.</summary>
+/// <summary>Raw libopenh264: its objects are pointers to function tables (codec_api.h), and its structs are accessed by offset.</summary>
 internal static unsafe partial class OpenH264Native
 {
     internal const int ParameterSize = 4096,
@@ -28,7 +28,7 @@ internal static unsafe partial class OpenH264Native
     [LibraryImport(NativeLibraries.OpenH264)]
     internal static partial void WelsGetCodecVersionEx(uint* version);
 
-    // Places in ISVCEncoderVtbl and ISVCDecoderVtbl.
+    // Indices in ISVCEncoderVtbl and ISVCDecoderVtbl.
     internal static int InitializeExt(nint* e, byte* parameters) => ((delegate* unmanaged<nint*, byte*, int>)((nint*)*e)[1])(e, parameters);
 
     internal static int GetDefaultParams(nint* e, byte* parameters) =>
@@ -98,7 +98,8 @@ internal static unsafe class OpenH264Parameters
         SceneChange = 912,
         IdrBitrateRatio = 916;
 
-    /// <exception cref="PlatformNotSupportedException">The library writes its defaults elsewhere; the message names the field.</exception>
+    /// <exception cref="PlatformNotSupportedException">The library has its defaults at other offsets; the message names the
+    /// field.</exception>
     internal static void Check(byte* parameters, string version)
     {
         ReadOnlySpan<(int Offset, int Value, string Name)> expected =

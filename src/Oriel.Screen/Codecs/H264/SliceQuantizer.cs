@@ -1,8 +1,8 @@
 namespace Oriel.Screen.Codecs.H264;
 
 /// <summary>
-/// Reads the quantizer of a frame from its slice header (ITU-T H.264, 7.3.2.1, 7.3.2.2, 7.3.3), for streams of baseline profile without
-/// slice groups. It keeps what it needs of the last SPS and PPS.
+/// Reads the quantizer of a frame from its slice header (ITU-T H.264, 7.3.2.1, 7.3.2.2, 7.3.3), for baseline streams without slice groups.
+/// Remembers what it needs from the last SPS and PPS.
 /// </summary>
 internal sealed class SliceQuantizer
 {
@@ -17,7 +17,7 @@ internal sealed class SliceQuantizer
         _orderBits,
         _initialQuantizer = 26;
 
-    /// <summary>The first slice's quantizer, 0 to 51; 0 if the access unit has none that can be read.</summary>
+    /// <summary>The first slice's quantizer, 0 to 51; 0 if the access unit has no readable slice.</summary>
     internal int Read(ReadOnlySpan<byte> accessUnit)
     {
         while (accessUnit.IndexOf((ReadOnlySpan<byte>)[0, 0, 1]) is var start and >= 0)
@@ -51,7 +51,7 @@ internal sealed class SliceQuantizer
         bits.Skip(24);
         bits.Unsigned();
         _frameNumberBits = 4 + Math.Min(12, bits.Unsigned());
-        // Order type 0 has its own number in each slice; type 2, the usual one without B frames, has none.
+        // Picture order count type 0 has a number in each slice; type 2, the usual one without B frames, has none.
         _orderBits = bits.Unsigned() == 0 ? 4 + Math.Min(12, bits.Unsigned()) : 0;
     }
 
@@ -104,8 +104,8 @@ internal sealed class SliceQuantizer
         return Math.Clamp(_initialQuantizer + bits.Signed(), 0, MaxQuantizer);
     }
 
-    // ref_pic_list_modification: a number after every operation; dec_ref_pic_marking: after operations 1 to 4 and 6, two after 3, none
-    // after 5.
+    // ref_pic_list_modification: one number after every operation. dec_ref_pic_marking: two after operation 3, none after 5, one after the
+    // others.
     private static void SkipListChanges(ref BitReader bits, int endsWith, bool always)
     {
         if (bits.Bit() == 0)

@@ -6,7 +6,7 @@ using Oriel.Screen.Yuv;
 namespace Oriel.Screen.Codecs.H264;
 
 /// <summary>
-/// H.264 constrained baseline by x264 (GPL): only where its package was installed on purpose and OpenH264 is not there
+/// H.264 constrained baseline with x264 (GPL), used only where its package was installed on purpose and OpenH264 is missing
 /// (docs/decisions/0031). Annex B, SPS and PPS before each IDR, one thread, zero latency.
 /// </summary>
 public sealed unsafe partial class X264Encoder : IVideoEncoder
@@ -37,7 +37,7 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
     private long _frames;
 
     /// <param name="bitrate">bit/s.</param>
-    /// <param name="maxFps">The most frames a second that will come.</param>
+    /// <param name="maxFps">The maximum frames per second.</param>
     /// <exception cref="InvalidOperationException">x264 refuses a setting; the message names it.</exception>
     public X264Encoder(int width, int height, int bitrate, int maxFps)
     {
@@ -104,7 +104,7 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
         planes[2] = picture.V;
         byte* nals;
         int count;
-        // SAFETY: the picture's planes live during the call; x264 owns the NALs until the next one and lays them out one after the other.
+        // SAFETY: the picture's planes live during the call; x264 owns the NALs until the next call and stores them contiguously.
         var size = x264_encoder_encode(_encoder, &nals, &count, _picture, _result);
         if (size < 0)
         {
@@ -132,7 +132,7 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
         }
     }
 
-    // A buffer of a fifth of a second: a key frame may be large, a flood of them not.
+    // A buffer of a fifth of a second: one key frame may be large, a series of them may not.
     private void SetRate(int bitrate)
     {
         var kilobits = Math.Max(50, bitrate / 1000);

@@ -4,13 +4,13 @@ using Oriel.Screen.Yuv;
 namespace Oriel.Screen.Codecs.Vpx;
 
 /// <summary>
-/// VP8 by libvpx for a screen: real time, constant bitrate, one thread, no lag, key frames on request only; macroblocks
-/// that did not change are left out by the active map. Measured by bench/Oriel.Bench.Encode (docs/decisions/0031).
+/// VP8 with libvpx for a screen: real time, constant bitrate, one thread, no lag, key frames only on request. The active map leaves out
+/// macroblocks that did not change. Measured with bench/Oriel.Bench.Encode (docs/decisions/0031).
 /// </summary>
 public sealed unsafe class Vp8Encoder : IVideoEncoder
 {
-    // While the picture moves, no finer than MovingQuantizer: finer costs bytes and time that nobody sees. Refinement takes a still one to
-    // the least.
+    // While the picture moves, no finer than MovingQuantizer: finer costs bytes and time for no visible gain. Refinement takes a still
+    // picture down to MinQuantizer.
     private const int MinQuantizer = 4,
         MovingQuantizer = 16,
         MaxQuantizer = 63;
@@ -27,9 +27,9 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
     private long _lastTimestamp = -1;
 
     /// <param name="bitrate">bit/s.</param>
-    /// <param name="maxFps">The most frames a second that will come.</param>
-    /// <param name="cpuUsed">libvpx's cpu-used, -1 (best) to -16 (fastest); null = by the size.</param>
-    /// <exception cref="PlatformNotSupportedException">The libvpx here is not one that this class knows.</exception>
+    /// <param name="maxFps">The maximum frames per second.</param>
+    /// <param name="cpuUsed">libvpx's cpu-used, -1 (best) to -16 (fastest); null = chosen by size.</param>
+    /// <exception cref="PlatformNotSupportedException">This version of libvpx is not supported.</exception>
     public Vp8Encoder(int width, int height, int bitrate, int maxFps, int? cpuUsed = null, int staticThreshold = DefaultStaticThreshold)
     {
         var abi = VpxLayout.EncoderAbi;
@@ -54,7 +54,7 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
 
     private const int PixelsOfThoroughSearch = 1920 * 1088;
 
-    // A key frame may take as many bits as this percentage of a frame's mean share; refinement sharpens it afterwards.
+    // The most bits a key frame may take, as a percentage of an average frame. Refinement sharpens it afterwards.
     private const int MaxIntraPercent = 400;
 
     public int Width { get; }
@@ -131,7 +131,7 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         NativeMemory.Free(_image);
     }
 
-    // From -5 on the motion search no longer finds text that scrolled by a line: at 1080p 231 kB a frame instead of some 15 kB.
+    // From -5 on, the motion search no longer finds text that scrolled by a line: at 1080p, 231 kB per frame instead of about 15 kB.
     private static int DefaultCpuUsed(int width, int height) => width * height <= PixelsOfThoroughSearch ? -4 : -6;
 
     private void Configure(int bitrate)

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Oriel.Screen.Codecs.Vpx;
 
 /// <summary>
-/// Finds the ABI numbers of the libvpx that is loaded and checks that its structs have the layout that this project
-/// uses: the values that the library itself writes as defaults must stand where they are expected.
+/// Finds the ABI numbers of the loaded libvpx and checks that its structs have the layout used here: the library's own default values must
+/// be at the expected offsets.
 /// </summary>
 internal static unsafe class VpxLayout
 {
@@ -12,7 +12,7 @@ internal static unsafe class VpxLayout
     private static readonly Lazy<(int Encoder, int Decoder)> Abi = new(Detect);
 
     /// <summary>VPX_ENCODER_ABI_VERSION of the library.</summary>
-    /// <exception cref="PlatformNotSupportedException">The library's layout is another one; the message names the field.</exception>
+    /// <exception cref="PlatformNotSupportedException">The library's layout differs; the message names the field.</exception>
     internal static int EncoderAbi => Abi.Value.Encoder;
 
     internal static int DecoderAbi => Abi.Value.Decoder;

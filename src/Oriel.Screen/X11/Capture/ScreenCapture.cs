@@ -6,8 +6,8 @@ using Oriel.Screen.Yuv;
 namespace Oriel.Screen.X11.Capture;
 
 /// <summary>
-/// The screen as a picture that follows XDamage. One thread owns it: it waits on <see cref="Descriptor"/>, calls
-/// <see cref="ReadEvents"/>, and <see cref="Capture"/> when it wants the pixels of what changed.
+/// A picture of the screen, kept up to date through XDamage. One thread owns it: it waits on <see cref="Descriptor"/>, calls
+/// <see cref="ReadEvents"/>, and calls <see cref="Capture"/> when it wants the pixels that changed.
 /// </summary>
 public sealed unsafe class ScreenCapture : IDisposable
 {
@@ -16,7 +16,7 @@ public sealed unsafe class ScreenCapture : IDisposable
         StructureNotifyMask = 1 << 17,
         MaxRectangles = 8;
 
-    // A program that draws in several requests needs some microseconds from one to the next. What is drawn without a pause is shown at the
+    // A program that draws in several requests takes some microseconds from one to the next. Drawing without a pause is captured at the
     // limit.
     private const long QuietUs = 500,
         LongestSettleUs = 4000;
@@ -62,7 +62,7 @@ public sealed unsafe class ScreenCapture : IDisposable
     /// <summary>CLOCK_MONOTONIC microseconds at which the oldest damage not yet captured was seen; negative = none.</summary>
     public long DamageUs { get; private set; } = -1;
 
-    /// <exception cref="XException">No server there, or one without DAMAGE.</exception>
+    /// <exception cref="XException">No X server answers, or it has no DAMAGE.</exception>
     public static ScreenCapture Open(string display, string? authorityPath)
     {
         var x = XConnection.Open(display, authorityPath);
@@ -77,7 +77,7 @@ public sealed unsafe class ScreenCapture : IDisposable
         }
     }
 
-    /// <summary>Takes in what the server has sent; never blocks.</summary>
+    /// <summary>Reads what the server has sent; never blocks.</summary>
     public void ReadEvents()
     {
         while (_x.TryReadEvent(out var e))
@@ -98,15 +98,15 @@ public sealed unsafe class ScreenCapture : IDisposable
     }
 
     /// <summary>
-    /// After damage: waits until drawing pauses for half a millisecond, four at most, so that a picture is captured whole. Half of one
-    /// would be sent, and the other half would wait for the next frame.
+    /// After damage, waits until drawing pauses for half a millisecond, but at most four milliseconds, so that a picture is captured whole.
+    /// Otherwise half of it would be sent, and the other half would wait for the next frame.
     /// </summary>
     public void Settle(Poller poller)
     {
         var until = MonotonicClock.NowUs + LongestSettleUs;
         while (_reported && !_sizeStale && Picture is not null && MonotonicClock.NowUs < until)
         {
-            // The answer comes when the server has done all that was asked of it before.
+            // The reply comes once the server has handled all earlier requests.
             TakeDamage(Picture);
             var quiet = Math.Min(until, MonotonicClock.NowUs + QuietUs);
             while (!_reported && MonotonicClock.NowUs < quiet)
@@ -117,7 +117,7 @@ public sealed unsafe class ScreenCapture : IDisposable
         }
     }
 
-    /// <summary>Brings <see cref="Picture"/> up to date. False if nothing that shows has changed.</summary>
+    /// <summary>Brings <see cref="Picture"/> up to date. False if nothing visible has changed.</summary>
     public bool Capture()
     {
         // The damage is taken before the pixels: what is drawn in between is reported again.
@@ -163,7 +163,7 @@ public sealed unsafe class ScreenCapture : IDisposable
     private void CaptureAll()
     {
         _changed.Clear();
-        // A screen may change its size between the question and the grab; it does so a handful of times, not for ever.
+        // The screen may change its size between the query and the grab, but only a few times in a row.
         for (var attempt = 0; attempt < 10; attempt++)
         {
             var (width, height) = _x.ReadScreenSize();

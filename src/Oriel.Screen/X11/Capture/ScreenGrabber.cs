@@ -6,13 +6,13 @@ using Oriel.Screen.Yuv;
 
 namespace Oriel.Screen.X11.Capture;
 
-/// <summary>Reads pixels of the root window through MIT-SHM; the segment is made again when the screen outgrows it.</summary>
+/// <summary>Reads pixels of the root window through MIT-SHM; the segment is recreated when it becomes too small.</summary>
 internal sealed unsafe class ScreenGrabber(XConnection x) : IDisposable
 {
     private const int ZPixmap = 2,
         BytesPerPixel = 4;
 
-    /// <summary>World-accessible for the moment of attaching: the server may run as another user of the guest.</summary>
+    /// <summary>World-accessible while the server attaches: it may run as another user of the guest.</summary>
     private const uint SegmentMode = 0x1B6; // 0666
 
     private XImage* _image;
@@ -20,7 +20,7 @@ internal sealed unsafe class ScreenGrabber(XConnection x) : IDisposable
     private SharedSegment? _memory;
     private long _capacity;
 
-    /// <summary>Reads a rectangle into its place of the picture; false if the screen has another size now.</summary>
+    /// <summary>Reads a rectangle into its place in the picture; false if the screen's size has changed.</summary>
     internal bool TryGrab(PixelRectangle area, I420Picture target)
     {
         if (!TryRead(area))
@@ -32,14 +32,14 @@ internal sealed unsafe class ScreenGrabber(XConnection x) : IDisposable
         return true;
     }
 
-    /// <summary>The rectangle's pixels (BGRX, no padding); null if the screen has another size now.</summary>
+    /// <summary>The rectangle's pixels (BGRX, no padding); null if the screen's size has changed.</summary>
     internal byte[]? TryReadPixels(PixelRectangle area) =>
         TryRead(area) ? new ReadOnlySpan<byte>((byte*)_segment->Address, area.Width * area.Height * BytesPerPixel).ToArray() : null;
 
     private bool TryRead(PixelRectangle area)
     {
         EnsureCapacity((long)area.Width * area.Height * BytesPerPixel);
-        // The server writes width * height pixels from the segment's start: the image's header says how many.
+        // The server writes width * height pixels at the segment's start; the image's header gives both numbers.
         _image->Width = area.Width;
         _image->Height = area.Height;
         _image->BytesPerLine = area.Width * BytesPerPixel;
@@ -77,7 +77,7 @@ internal sealed unsafe class ScreenGrabber(XConnection x) : IDisposable
         );
         if (_image == null || _image->BitsPerPixel != 32 || _image->RedMask != 0xFF0000 || _image->ByteOrder != 0)
         {
-            throw new XException("the screen must have 32 bits a pixel, blue first");
+            throw new XException("the screen must have 32 bits per pixel, blue first");
         }
 
         Attach(capacity);

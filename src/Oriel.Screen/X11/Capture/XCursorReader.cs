@@ -3,12 +3,12 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Capture;
 
-/// <param name="Serial">Names this image at the server; the same serial is the same image.</param>
+/// <param name="Serial">The server's number for this image; the same serial means the same image.</param>
 /// <param name="Pixels">BGRA, not premultiplied.</param>
-/// <param name="Name">As in the cursor theme, <c>text</c>; empty if it has none.</param>
+/// <param name="Name">The name in the cursor theme, such as <c>text</c>; empty if it has none.</param>
 public sealed record XCursorImage(ulong Serial, int Width, int Height, int HotX, int HotY, byte[] Pixels, string Name);
 
-/// <summary>The cursor's image by XFixes, and notice of its change.</summary>
+/// <summary>Reads the cursor's image through XFixes and recognizes the events of its changes.</summary>
 internal sealed unsafe class XCursorReader
 {
     private const int DisplayCursorNotify = 1,
@@ -26,7 +26,7 @@ internal sealed unsafe class XCursorReader
 
     internal bool Concerns(in XEvent e) => e.Type == _event;
 
-    /// <summary>The image shown now; null if there is none, or one of a size that no cursor has.</summary>
+    /// <summary>The image shown now; null if there is none or it is too large for a cursor.</summary>
     internal XCursorImage? Read()
     {
         var image = Xlib.XFixesGetCursorImage(_x.Handle);
@@ -70,7 +70,7 @@ internal sealed unsafe class XCursorReader
         return (rootX, rootY);
     }
 
-    /// <summary>X's premultiplied ARGB in C longs → BGRA as PNG wants it.</summary>
+    /// <summary>Converts X's premultiplied ARGB in C longs to the BGRA that PNG needs.</summary>
     internal static byte[] Unpremultiply(ReadOnlySpan<nuint> pixels)
     {
         var bytes = new byte[pixels.Length * 4];

@@ -3,7 +3,7 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Capture;
 
-/// <param name="MaxWidth">The largest the server can become without a restart.</param>
+/// <param name="MaxWidth">The largest width possible without restarting the server.</param>
 public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHeight)
 {
     public const int MinWidth = 320,
@@ -11,8 +11,8 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
 
     private const string ModePrefix = "oriel-";
 
-    /// <summary>The present size and the limits.</summary>
-    /// <exception cref="XException">No server there.</exception>
+    /// <summary>The current size and the limits.</summary>
+    /// <exception cref="XException">No X server answers.</exception>
     public static XScreenSize Read(string display, string? authorityPath)
     {
         using var x = XConnection.Open(display, authorityPath);
@@ -20,10 +20,10 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
     }
 
     /// <summary>
-    /// Sets the screen's size by RANDR, cut to even numbers within the limits. A mode of that size is made when there is none. When
-    /// this returns the server has the new size; the window manager follows by itself.
+    /// Sets the screen's size through RANDR, rounded down to even numbers and clamped to the limits. A mode of that size is created if
+    /// there is none. On return the server has the new size; the window manager follows by itself.
     /// </summary>
-    /// <exception cref="XException">No server there, one without RANDR 1.2, or it refuses; the message has the X error.</exception>
+    /// <exception cref="XException">No X server answers, it has no RANDR 1.2, or it refuses; the message has the X error.</exception>
     public static XScreenSize Resize(string display, string? authorityPath, int width, int height)
     {
         using var x = XConnection.Open(display, authorityPath);
@@ -76,7 +76,7 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
         var crtc = info != null && info->Crtc != 0 ? info->Crtc : resources->Crtcs[0];
         var mode = FindMode(x, resources, info, output, width, height);
         int status;
-        // So that nobody sees the moment without a picture.
+        // So that nobody sees the moment when the output is off.
         using (x.Grab())
         {
             _ = Xlib.XRRSetCrtcConfig(x.Handle, resources, crtc, 0, 0, 0, 0, 1, null, 0);
@@ -123,7 +123,7 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
         return created;
     }
 
-    // Timings after VESA CVT 1.2, reduced blanking: 160 pixels of horizontal and about 460 us of vertical blank at 60 Hz.
+    // Timings follow VESA CVT 1.2 with reduced blanking: 160 pixels of horizontal and about 460 us of vertical blanking at 60 Hz.
     private static unsafe nuint Create(XConnection x, int width, int height)
     {
         const int Refresh = 60,
@@ -166,10 +166,10 @@ public sealed record XScreenSize(int Width, int Height, int MaxWidth, int MaxHei
         }
 
         x.Sync();
-        // A mode that another output still shows stays; that is no failure of the resize.
+        // A mode still shown on another output stays. That is no failure of the resize.
         _ = x.TakeError();
     }
 
-    // 96 dots an inch.
+    // 96 dots per inch.
     private static int ToMillimetres(int pixels) => Math.Max(1, (int)Math.Round(pixels * 25.4 / 96));
 }

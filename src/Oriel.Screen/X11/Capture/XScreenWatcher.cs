@@ -3,8 +3,8 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Capture;
 
 /// <summary>
-/// Follows what a viewer needs besides pixels: size, windows, cursor. One thread owns it, waits on
-/// <see cref="Descriptor"/>, calls <see cref="ReadEvents"/> and then reads what is <see cref="Changes"/>.
+/// Follows what a viewer needs besides pixels: size, windows, cursor. One thread owns it: it waits on <see cref="Descriptor"/>, calls
+/// <see cref="ReadEvents"/> and then reads what <see cref="Changes"/> names.
 /// </summary>
 public sealed class XScreenWatcher : IDisposable
 {
@@ -28,7 +28,7 @@ public sealed class XScreenWatcher : IDisposable
     /// <summary>What may have changed since it was last read; everything at first.</summary>
     public XChanges Changes { get; private set; } = XChanges.Size | XChanges.Windows | XChanges.Cursor;
 
-    /// <exception cref="XException">No server there.</exception>
+    /// <exception cref="XException">No X server answers.</exception>
     public static XScreenWatcher Open(string display, string? authorityPath)
     {
         var x = XConnection.Open(display, authorityPath);
@@ -43,7 +43,7 @@ public sealed class XScreenWatcher : IDisposable
         }
     }
 
-    /// <summary>Takes in what the server has sent; never blocks.</summary>
+    /// <summary>Reads what the server has sent; never blocks.</summary>
     public void ReadEvents()
     {
         while (_x.TryReadEvent(out var e))
@@ -78,7 +78,7 @@ public sealed class XScreenWatcher : IDisposable
         return _cursor.Read();
     }
 
-    /// <summary>Where the pointer is, asked from the server.</summary>
+    /// <summary>The pointer's position, queried from the server.</summary>
     public (int X, int Y) ReadPointer() => _cursor.ReadPosition();
 
     public IReadOnlyList<XWindowInfo> ReadWindows()

@@ -8,7 +8,7 @@ namespace Oriel.Screen.X11.Capture;
 public sealed record XScreenshot(int Width, int Height, byte[] Pixels)
 {
     /// <summary>Reads the screen over a connection of its own.</summary>
-    /// <exception cref="XException">No server there, or one without MIT-SHM.</exception>
+    /// <exception cref="XException">No X server answers, or it has no MIT-SHM.</exception>
     public static XScreenshot Take(string display, string? authorityPath)
     {
         using var x = XConnection.Open(display, authorityPath);

@@ -4,10 +4,12 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Capture;
 
 /// <param name="Id">X window id.</param>
-/// <param name="Class">WM_CLASS's second part, <c>Xfce4-terminal</c>.</param>
+/// <param name="Class">WM_CLASS's second part, such as <c>Xfce4-terminal</c>.</param>
 public sealed record XWindowInfo(uint Id, string Title, string Class, int X, int Y, int Width, int Height, bool Mapped);
 
-/// <summary>The windows that the window manager lists (_NET_CLIENT_LIST, EWMH 1.5), and notice of their changes.</summary>
+/// <summary>
+/// Reads the windows that the window manager lists (_NET_CLIENT_LIST, EWMH 1.5) and recognizes the events of their changes.
+/// </summary>
 internal sealed unsafe class XWindowReader(XConnection x)
 {
     private const int PropertyChangeMask = 1 << 22,
@@ -17,7 +19,7 @@ internal sealed unsafe class XWindowReader(XConnection x)
         Viewable = 2;
     private readonly HashSet<nuint> _watched = [];
 
-    /// <summary>Whether an event can mean that <see cref="Read"/> gives something else now.</summary>
+    /// <summary>Whether the event may change what <see cref="Read"/> returns.</summary>
     internal bool Concerns(in XEvent e) =>
         e.Type switch
         {
@@ -56,7 +58,7 @@ internal sealed unsafe class XWindowReader(XConnection x)
         }
 
         _watched.IntersectWith(present);
-        // Windows that went away meanwhile are errors that mean nothing.
+        // Errors about windows that went away meanwhile are harmless.
         _ = x.TakeError();
         return windows;
     }

@@ -4,11 +4,11 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Clipboard;
 
 /// <summary>
-/// Reads the text of another program's selection, at once or in pieces (INCR, ICCCM 2.7.2). A newer fetch ends the one before.
+/// Reads the text of another program's selection, whole or in pieces (INCR, ICCCM 2.7.2). A new fetch ends the previous one.
 /// </summary>
 internal sealed class ClipboardFetch(XConnection x, nuint window)
 {
-    // Of an owner that says nothing for so long nothing more is awaited.
+    // An owner that is silent for this long is given up on.
     private const long PatienceUs = 5_000_000;
     private const int Properties = 8;
     private MemoryStream? _pieces;
@@ -17,12 +17,12 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
     private bool _waiting;
 
     /// <summary>
-    /// Where the owner is to put the text. Each fetch has one of its own, so that the answer to one that was overtaken is not taken for
-    /// the newer one's.
+    /// The property for the owner to put the text in. Each fetch has its own, so that an answer to an earlier fetch is not mistaken for an
+    /// answer to this one.
     /// </summary>
     internal nuint Property { get; private set; }
 
-    /// <summary>When the owner's patience ends; negative = nothing is awaited.</summary>
+    /// <summary>When to stop waiting for the owner; negative = nothing is awaited.</summary>
     internal long DeadlineUs { get; private set; } = -1;
 
     internal void Begin(nuint selection)
@@ -36,13 +36,13 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
         _ = Xlib.XConvertSelection(x.Handle, selection, x.Atom("UTF8_STRING"), Property, window, 0);
     }
 
-    /// <summary>The owner has answered; the text if it is there already.</summary>
+    /// <summary>The owner has answered. Returns the text if it is already complete.</summary>
     internal byte[]? Notified(nuint answered)
     {
         _unanswered = Math.Max(0, _unanswered - 1);
         if (!_waiting || answered != Property)
         {
-            // Without a property the owner has no text: a picture, or nothing. Others are answers to fetches that were overtaken.
+            // Without a property the owner has no text: a picture, or nothing. Other properties are answers to earlier fetches.
             if (answered == 0 && _unanswered == 0)
             {
                 Abandon();
@@ -63,7 +63,7 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
         return truncated || type != x.Atom("UTF8_STRING") ? null : bytes;
     }
 
-    /// <summary>The owner has put the next piece there; the text if that was the last.</summary>
+    /// <summary>The owner has written the next piece. Returns the text if that was the last one.</summary>
     internal byte[]? Continue()
     {
         if (_pieces is null)

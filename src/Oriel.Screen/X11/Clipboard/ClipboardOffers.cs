@@ -3,7 +3,9 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Clipboard;
 
-/// <summary>Answers requests for the text that Oriel owns; a long one goes in pieces (INCR) as fast as each requestor takes them.</summary>
+/// <summary>
+/// Answers requests for the text that Oriel owns. A long text is sent in pieces (INCR), as fast as each requestor takes them.
+/// </summary>
 internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
 {
     private const int PieceBytes = 64 * 1024,
@@ -28,7 +30,7 @@ internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
 
     internal void Answer(in XEvent request)
     {
-        // Clients from before ICCCM give no property: the target's name is it.
+        // Clients older than ICCCM give no property; the target's name is used.
         var property = request.RequestProperty != 0 ? request.RequestProperty : request.RequestTarget;
         var done = _text is not null && Put(request.RequestRequestor, request.RequestTarget, property, _text);
         XEvent answer = default;
@@ -42,7 +44,7 @@ internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
         _ = Xlib.XSendEvent(x.Handle, request.RequestRequestor, 0, 0, &answer);
     }
 
-    /// <summary>A requestor has taken a piece.</summary>
+    /// <summary>A requestor has taken a piece: sends the next one.</summary>
     internal void Continue(nuint requestor, nuint property)
     {
         if (_transfers.Find(transfer => transfer.Requestor == requestor && transfer.Property == property) is not { } transfer)
@@ -54,7 +56,7 @@ internal sealed unsafe class ClipboardOffers(XConnection x, nuint owner)
         Change(requestor, property, transfer.Target, Format8, piece, piece.Length);
         transfer.Sent += piece.Length;
         transfer.DeadlineUs = MonotonicClock.NowUs + PatienceUs;
-        // The empty piece after the last one is the end.
+        // An empty piece after the last one marks the end.
         if (piece.Length == 0)
         {
             End(transfer);

@@ -5,12 +5,12 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Clipboard;
 
 /// <summary>
-/// The CLIPBOARD selection as text, both ways (ICCCM 2, INCR included). One thread owns it: it waits on <see cref="Descriptor"/>
-/// until <see cref="DeadlineUs"/>, calls <see cref="ReadEvents"/>, and takes <see cref="TakeText"/>. Pictures are ignored.
+/// The CLIPBOARD selection as text, in both directions (ICCCM 2, including INCR). One thread owns it: it waits on <see cref="Descriptor"/>
+/// until <see cref="DeadlineUs"/>, calls <see cref="ReadEvents"/>, then <see cref="TakeText"/>. Pictures are ignored.
 /// </summary>
 public sealed unsafe class XClipboard : IDisposable
 {
-    /// <summary>The longest text in bytes of UTF-8; a longer one is left alone.</summary>
+    /// <summary>The longest text in bytes of UTF-8; a longer one is ignored.</summary>
     public const int MaxBytes = 1 << 20;
 
     private const int SelectionClear = 29,
@@ -50,13 +50,13 @@ public sealed unsafe class XClipboard : IDisposable
 
     public int Descriptor => _x.Descriptor;
 
-    /// <summary>When to call <see cref="ReadEvents"/> at the latest, to give up transfers that stall; negative = never.</summary>
+    /// <summary>When to call <see cref="ReadEvents"/> at the latest, to give up stalled transfers; negative = never.</summary>
     public long DeadlineUs =>
         _fetch.DeadlineUs < 0 ? _offers.DeadlineUs
         : _offers.DeadlineUs < 0 ? _fetch.DeadlineUs
         : Math.Min(_fetch.DeadlineUs, _offers.DeadlineUs);
 
-    /// <exception cref="XException">No server there.</exception>
+    /// <exception cref="XException">No X server answers.</exception>
     public static XClipboard Open(string display, string? authorityPath)
     {
         var x = XConnection.Open(display, authorityPath);
@@ -71,24 +71,24 @@ public sealed unsafe class XClipboard : IDisposable
         }
     }
 
-    /// <summary>Takes in what the server has sent; never blocks.</summary>
+    /// <summary>Reads what the server has sent; never blocks.</summary>
     public void ReadEvents()
     {
         var now = MonotonicClock.NowUs;
         _fetch.Expire(now);
         _offers.Expire(now);
-        // Last, since a flush can take events in: what this loop does not see, a wait on the descriptor will.
+        // Last, since any flush may read events into Xlib's queue. What arrives after this loop wakes the wait on the descriptor.
         while (_x.TryReadEvent(out var e))
         {
             Handle(e);
         }
 
-        // Windows of programs that went away in the middle are errors that mean nothing.
+        // Errors about windows of programs that went away are harmless.
         _ = _x.TakeError();
         _x.ThrowIfBroken("the clipboard");
     }
 
-    /// <summary>A text that a program of the guest has copied since the last call; null if none, or the same as before.</summary>
+    /// <summary>The text that a program in the guest has copied since the last call; null if there is none or it is unchanged.</summary>
     public string? TakeText()
     {
         var text = _unread;
@@ -97,7 +97,7 @@ public sealed unsafe class XClipboard : IDisposable
     }
 
     /// <summary>
-    /// Offers a text to the programs of the guest; on return they can ask for it. One that is offered already is left as it is.
+    /// Offers a text to the programs in the guest; they can ask for it as soon as this returns. A text already offered is left as it is.
     /// </summary>
     public void SetText(string text)
     {
@@ -123,7 +123,7 @@ public sealed unsafe class XClipboard : IDisposable
     {
         if (e.Type == _fixesEvent)
         {
-            // Its own ownership comes back as a notice too; that is no news.
+            // The notice of our own ownership is not a change.
             if (e.FixesSelection == _selection && e.FixesOwner != _window && e.FixesOwner != 0)
             {
                 _fetch.Begin(_selection);
@@ -146,7 +146,7 @@ public sealed unsafe class XClipboard : IDisposable
             case SelectionRequest:
                 _offers.Answer(e);
                 break;
-            // It may be of an ownership before the present one.
+            // The event may refer to an earlier ownership.
             case SelectionClear when !IsOwner:
                 _offers.Clear();
                 break;

@@ -1,7 +1,7 @@
 namespace Oriel.Screen.X11.Keyboard;
 
 /// <summary>
-/// KeyboardEvent.code (UI Events) → X keycode of the evdev rules (Linux input code + 8), with which Xvfb, Xorg and Xvnc start.
+/// Maps KeyboardEvent.code (UI Events) to X keycodes of the evdev rules (Linux input code + 8), which Xvfb, Xorg and Xvnc start with.
 /// </summary>
 internal static class KeyCodes
 {
@@ -9,7 +9,7 @@ internal static class KeyCodes
 
     private static readonly Dictionary<string, byte> ByCode = Create();
 
-    /// <summary>The keycode; 0 for a key that is not known.</summary>
+    /// <summary>The keycode; 0 for an unknown key.</summary>
     internal static byte Find(string code) => ByCode.GetValueOrDefault(code);
 
     /// <summary>Whether a keyboard never repeats this key.</summary>

@@ -3,9 +3,9 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Keyboard;
 
 /// <summary>
-/// Keeps the X server from repeating held keys by its own clock: a release that is late, by the network or by a busy guest, would type what
-/// nobody typed. The viewer's keyboard repeats instead. Not by XAutoRepeatOff: programs read that as a person's wish and may turn it on
-/// again, while the longest delay that there is (65 s) lets them be.
+/// Keeps the X server from repeating held keys on its own clock: a release delayed by the network or a busy guest would type characters
+/// that nobody typed. The viewer's keyboard repeats instead. XAutoRepeatOff is not used: programs take it for the user's choice and may
+/// turn it on again. The longest possible delay (65 s) does not disturb them.
 /// </summary>
 internal sealed class KeyRepeat
 {
@@ -23,9 +23,11 @@ internal sealed class KeyRepeat
         LeaveToTheViewer();
     }
 
-    /// <summary>The session's settings daemon sets the delay when it starts, and a person may with xset(1).</summary>
+    /// <summary>
+    /// Whether something else changed the delay: the session's settings daemon does when it starts, and a user may with xset(1).
+    /// </summary>
     internal bool IsChangedBy(in XEvent e) => e.Type == _eventBase && e.XkbType == ControlsNotify;
 
-    /// <summary>Does nothing, and notifies nobody, where it is so already.</summary>
+    /// <summary>Sets the longest delay. Does nothing, and notifies nobody, if it is already set.</summary>
     internal void LeaveToTheViewer() => _ = Xlib.XkbSetAutoRepeatRate(_x.Handle, Xlib.CoreKeyboard, LongestMs, LongestMs);
 }

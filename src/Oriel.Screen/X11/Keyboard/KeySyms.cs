@@ -16,7 +16,7 @@ internal static class KeySyms
             var value => Unicode | (uint)value,
         };
 
-    /// <summary>Whether the keysym stands for the character, in either of its forms.</summary>
+    /// <summary>Whether the keysym is that of the character, in either of its forms.</summary>
     internal static bool IsCharacter(uint keysym, Rune character) =>
         keysym == FromCharacter(character) || keysym == (Unicode | (uint)character.Value);
 

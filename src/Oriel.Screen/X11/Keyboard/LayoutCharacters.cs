@@ -3,14 +3,14 @@ using Oriel.Screen.X11.Raw;
 
 namespace Oriel.Screen.X11.Keyboard;
 
-/// <summary>Where the guest's layout has a character without or with Shift (the first group of the core mapping).</summary>
+/// <summary>Finds where the guest's layout has a character, without or with Shift (the first group of the core mapping).</summary>
 internal sealed unsafe class LayoutCharacters(XConnection x, SpareKeys spares)
 {
     private const int Levels = 2;
     private readonly Dictionary<uint, List<(byte Keycode, bool Shift)>> _places = [];
     private bool _read;
 
-    /// <summary>The places, those without Shift first; a hint that is to be checked against the keyboard's state.</summary>
+    /// <summary>The places, those without Shift first. They are hints: check them against the keyboard's state.</summary>
     internal IReadOnlyList<(byte Keycode, bool Shift)> Find(Rune character)
     {
         if (!_read)
@@ -50,7 +50,7 @@ internal sealed unsafe class LayoutCharacters(XConnection x, SpareKeys spares)
 
     private void Add(uint keysym, byte keycode, bool shift)
     {
-        // What is lent to a character now may be lent to another when it is typed.
+        // A keycode lent to one character now may be lent to another by the time it is typed.
         if (keysym == 0 || spares.Owns(keycode))
         {
             return;

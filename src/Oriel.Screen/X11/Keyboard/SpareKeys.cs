@@ -5,11 +5,11 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Keyboard;
 
 /// <summary>
-/// Keycodes without a meaning in the guest's layout, lent to characters that the layout does not have; the longest unused ones are
-/// lent anew when all are taken. Two facts of clients bound how fast: they look a key up when they handle its event, not when it was
-/// pressed; and Xlib loses a change that arrives while it fetches the one before. So a keycode is lent anew only after a while, changes
-/// keep a distance, and the characters of a text are put on neighbouring keycodes by one change. All who type on a display share one of
-/// these, each from its own thread; nothing is taken back when one of them goes, since that change, too, could cost another's keys.
+/// Keycodes without a meaning in the guest's layout, lent to characters that the layout lacks. When all are taken, the ones unused for
+/// longest are lent again. Two properties of clients limit how fast: they look up a key when they handle its event, not when it was
+/// pressed; and Xlib loses a change that arrives while it fetches the previous one. So a keycode is reused only after a while, changes keep
+/// a minimum distance, and one change puts the characters of a text on adjacent keycodes. Everyone who types on a display shares one
+/// instance, each on its own thread. Nothing is taken back when one of them leaves, since that change could cost another's keys too.
 /// </summary>
 public sealed unsafe class SpareKeys : IDisposable
 {
@@ -38,7 +38,7 @@ public sealed unsafe class SpareKeys : IDisposable
         }
     }
 
-    /// <summary>How many characters one change can lend at most.</summary>
+    /// <summary>The most characters that one change can lend keycodes to.</summary>
     internal int LongestRun
     {
         get
@@ -51,8 +51,8 @@ public sealed unsafe class SpareKeys : IDisposable
         }
     }
 
-    /// <summary>The keycode that gives <paramref name="keysym"/> on each level once this returns.</summary>
-    /// <param name="typist">Whose typed keys must be on their way while this waits.</param>
+    /// <summary>The keycode that produces <paramref name="keysym"/> on every level once this returns.</summary>
+    /// <param name="typist">The connection whose typed keys are sent before this waits.</param>
     internal byte Map(uint keysym, XConnection typist)
     {
         lock (_lock)
@@ -64,7 +64,7 @@ public sealed unsafe class SpareKeys : IDisposable
         }
     }
 
-    /// <summary>Lends keycodes to those that have none, up to <see cref="LongestRun"/> of them by one change.</summary>
+    /// <summary>Lends keycodes to the keysyms that have none, at most <see cref="LongestRun"/> of them per change.</summary>
     internal void Lend(IReadOnlyCollection<uint> keysyms, XConnection typist)
     {
         lock (_lock)
@@ -74,8 +74,8 @@ public sealed unsafe class SpareKeys : IDisposable
     }
 
     /// <summary>
-    /// Clients are about to be told of a new mapping by something else: XTEST's first key makes its keyboard the current one. The next
-    /// change keeps its distance from that, too.
+    /// Something else is about to announce a new mapping to clients: XTEST's first key makes its keyboard the current one. The next change
+    /// keeps its distance from that as well.
     /// </summary>
     internal void ExpectChange()
     {
@@ -85,7 +85,7 @@ public sealed unsafe class SpareKeys : IDisposable
         }
     }
 
-    /// <summary>Whether a change of this keycode's meaning is one of these.</summary>
+    /// <summary>Whether the keycode is a spare key, so that a change of its meaning was made here.</summary>
     internal bool Owns(int keycode)
     {
         lock (_lock)
@@ -112,7 +112,7 @@ public sealed unsafe class SpareKeys : IDisposable
         }
     }
 
-    /// <summary>A change by someone else (setxkbmap): nothing that was lent is there any more.</summary>
+    /// <summary>Someone else changed the layout (setxkbmap): nothing that was lent is left.</summary>
     private void ForgetIfLayoutChanged()
     {
         while (_x.TryReadEvent(out var e))
@@ -160,7 +160,9 @@ public sealed unsafe class SpareKeys : IDisposable
         }
     }
 
-    /// <summary>The longest run of neighbours that may be lent now; if there is none, the one of full length that may be soonest.</summary>
+    /// <summary>
+    /// The longest run of adjacent keycodes that may be lent now. If there is none, the run of full length that may be lent soonest.
+    /// </summary>
     private (int First, int Length) FindWindow(int wanted)
     {
         var longest = Math.Min(wanted, LongestOfAll());

@@ -3,8 +3,8 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Keyboard;
 
 /// <summary>
-/// Mouse and keyboard of one client by XTEST. It remembers what it holds down, so that <see cref="ReleaseAll"/> lifts
-/// exactly that. Used by one thread at a time.
+/// The mouse and keyboard of one client, through XTEST. It remembers what it holds down, so that <see cref="ReleaseAll"/> releases exactly
+/// that. Used by one thread at a time.
 /// </summary>
 public sealed unsafe class XInput : IDisposable
 {
@@ -29,8 +29,8 @@ public sealed unsafe class XInput : IDisposable
         _keyboard = new(x, spares);
     }
 
-    /// <param name="spares">Of the same display; shared with its other clients, and not disposed here.</param>
-    /// <exception cref="XException">No server there, or one without XTEST.</exception>
+    /// <param name="spares">The spare keys of the same display, shared with its other clients and not disposed here.</param>
+    /// <exception cref="XException">No X server answers, or it has no XTEST.</exception>
     public static XInput Open(string display, string? authorityPath, SpareKeys spares)
     {
         var x = XConnection.Open(display, authorityPath);
@@ -74,7 +74,7 @@ public sealed unsafe class XInput : IDisposable
         Finish();
     }
 
-    /// <param name="code">KeyboardEvent.code, the key's place.</param>
+    /// <param name="code">KeyboardEvent.code, the key's position.</param>
     /// <param name="key">KeyboardEvent.key, what it means to the user.</param>
     public void Key(string code, string key, bool down)
     {
@@ -97,7 +97,7 @@ public sealed unsafe class XInput : IDisposable
         Finish();
     }
 
-    /// <summary>Lifts every key and button that this client holds down.</summary>
+    /// <summary>Releases every key and button that this client holds down.</summary>
     public void ReleaseAll()
     {
         foreach (var button in _buttons.ToArray())
@@ -128,7 +128,7 @@ public sealed unsafe class XInput : IDisposable
         }
         catch (XException)
         {
-            // The server has gone, and all that was held down with it.
+            // The server is gone, and with it everything that was held down.
         }
     }
 
@@ -164,7 +164,7 @@ internal sealed class WheelAccumulator(uint negativeButton, uint positiveButton)
         MaxNotches = 20;
     private int _rest;
 
-    /// <summary>The button and how often it clicks; a change of direction drops what was left over.</summary>
+    /// <summary>The button and how often it clicks; a change of direction drops the remainder.</summary>
     internal (uint Button, int Notches) Add(int delta)
     {
         delta = Math.Clamp(delta, -Notch * MaxNotches, Notch * MaxNotches);

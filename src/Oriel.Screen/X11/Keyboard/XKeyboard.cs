@@ -4,8 +4,9 @@ using Oriel.Screen.X11.Raw;
 namespace Oriel.Screen.X11.Keyboard;
 
 /// <summary>
-/// Keys by XTEST. A key goes by its place unless the guest's layout gives another character there than the user meant;
-/// then, and for text, the character is typed where the layout has it, or put on a spare keycode (<see cref="SpareKeys"/>).
+/// Types keys through XTEST. A key is pressed by its position, unless the guest's layout has a different character there from the one the
+/// user meant; then that character is put on a spare keycode (<see cref="SpareKeys"/>). The characters of a text are typed where the layout
+/// has them, and otherwise with spare keycodes.
 /// </summary>
 internal sealed unsafe class XKeyboard
 {
@@ -97,7 +98,7 @@ internal sealed unsafe class XKeyboard
     }
 
     /// <summary>
-    /// Puts the characters from <paramref name="at"/> on that need it on spare keys, as many as one change can; where they end.
+    /// Puts the characters from <paramref name="at"/> on that need it on spare keys, as many as one change can. Returns where they end.
     /// </summary>
     private int LendTo(Rune[] runes, int at, uint state)
     {
@@ -134,7 +135,7 @@ internal sealed unsafe class XKeyboard
         }
         else if (IsControl(rune))
         {
-            // Characters that no key gives.
+            // No key produces these characters.
         }
         else if (FindPlace(rune, state) is { } place)
         {
@@ -151,7 +152,7 @@ internal sealed unsafe class XKeyboard
         foreach (var (keycode, shift) in _layout.Find(character))
         {
             var wanted = shift ? state | ShiftMask : state & ~ShiftMask;
-            // A Shift that is held is not lifted for one character: a spare key has it on both levels.
+            // A held Shift is not released for one character: a spare key has it on both levels.
             if ((shift || (state & ShiftMask) == 0) && Gives(keycode, wanted, character))
             {
                 return (keycode, shift);
@@ -194,7 +195,7 @@ internal sealed unsafe class XKeyboard
         }
     }
 
-    // Each change, also one made by SpareKeys, comes back as an event after which Xlib reads the mapping anew.
+    // Every change, including one made by SpareKeys, comes back as an event. Xlib must then read the mapping again.
     private void TakeMapping(XEvent e)
     {
         _ = Xlib.XRefreshKeyboardMapping(&e);
@@ -221,8 +222,8 @@ internal sealed unsafe class XKeyboard
         return state[6] & ModifierBits | (uint)(state[0] & 3) << 13;
     }
 
-    // The server passes no second press of a key that is down (Xi/exevents.c), so the key goes up between, as in its own repeats (X11
-    // protocol, Keyboard auto-repeat). The key is what it was mapped to at first, whatever has come since.
+    // The server ignores a second press of a key that is down (Xi/exevents.c), so the key is released in between, as in the server's own
+    // repeats (X11 protocol, Keyboard auto-repeat). The key keeps the mapping it was first pressed with.
     private void Repeat(string code, byte keycode)
     {
         if (!KeyCodes.IsModifier(code))

@@ -11,7 +11,7 @@ public static class XAuthority
     private const ushort FamilyWild = 65535;
 
     /// <summary>
-    /// The cookie for <paramref name="display"/> (<c>:N</c>), else the first one of the file; null if it holds none or is not there.
+    /// The cookie for <paramref name="display"/> (<c>:N</c>), else the first one in the file; null if there is no cookie or no file.
     /// </summary>
     public static byte[]? ReadCookie(string path, string display)
     {

@@ -8,7 +8,7 @@ namespace Oriel.Screen.X11.Raw;
 public sealed class XException(string message) : IOException(message);
 
 /// <summary>
-/// One connection to an X server. It belongs to one thread; nothing here locks. Errors that the server reports are kept
+/// One connection to an X server. It belongs to one thread; nothing here locks. Errors reported by the server are stored
 /// (<see cref="TakeError"/>) instead of ending the process, and a server that dies sets <see cref="IsBroken"/>.
 /// </summary>
 public sealed unsafe class XConnection : IDisposable
@@ -16,9 +16,9 @@ public sealed unsafe class XConnection : IDisposable
     private static readonly ConcurrentDictionary<nint, XConnection> Open_ = new();
 
     /// <summary>
-    /// Held while a connection opens, meets its extensions, or closes, or has the server to itself: libXext (Xge.c, 1.3.4) frees its list
-    /// of connections with the last of them and makes a new one with the next, without a lock, so that an opening beside a closing wrote
-    /// into freed memory.
+    /// Held while a connection opens, queries its extensions, closes, or has the server to itself. libXext (Xge.c, 1.3.4) frees its list of
+    /// connections with the last of them and creates a new one with the next, without a lock: opening one connection while another closes
+    /// writes to freed memory.
     /// </summary>
     private static readonly Lock ConnectionsGate = new();
     private static bool HandlersSet;
@@ -35,12 +35,12 @@ public sealed unsafe class XConnection : IDisposable
 
     internal nint Handle { get; private set; }
 
-    /// <summary>The socket, for poll. Xlib may hold events that it has read already: ask <see cref="TryReadEvent"/> first.</summary>
+    /// <summary>The socket, for poll. Xlib may hold events that it has already read: call <see cref="TryReadEvent"/> first.</summary>
     public int Descriptor { get; }
 
     internal nuint Root { get; }
 
-    /// <summary>Whether the server has gone away; every later call is without effect.</summary>
+    /// <summary>Whether the server is gone; later calls have no effect.</summary>
     public bool IsBroken => _broken;
 
     /// <summary>
@@ -49,16 +49,16 @@ public sealed unsafe class XConnection : IDisposable
     /// <exception cref="XException">No server answers there, or it refuses the cookie.</exception>
     public static XConnection Open(string display, string? authorityPath)
     {
-        // XSetAuthorization is for the whole process, too: a connection must be opened before the next cookie is set.
+        // XSetAuthorization also affects the whole process: a connection must be opened before the next cookie is set.
         lock (ConnectionsGate)
         {
             if (!HandlersSet)
             {
                 // Before any other call. Each connection has one thread, but Xlib's own tables are shared, and without this nothing guards
-                // them. Whether Xlib does it by itself differs between Debian's releases.
+                // them. Whether Xlib calls it by itself differs between Debian releases.
                 if (Xlib.XInitThreads() == 0)
                 {
-                    throw new XException("Xlib has no threads");
+                    throw new XException("Xlib has no thread support");
                 }
 
                 // SAFETY: static functions, alive as long as the process.
@@ -111,8 +111,8 @@ public sealed unsafe class XConnection : IDisposable
     }
 
     /// <summary>
-    /// The next event if one is there; never blocks. Sends what is buffered. Call it until it gives none as the last thing before a wait
-    /// on <see cref="Descriptor"/>: any other call may have taken events in.
+    /// Reads the next event, if there is one; never blocks. Sends what is buffered. Before a wait on <see cref="Descriptor"/>, call it last
+    /// and until it returns false: any other call may have read events.
     /// </summary>
     internal bool TryReadEvent(out XEvent e)
     {
@@ -140,7 +140,7 @@ public sealed unsafe class XConnection : IDisposable
         }
     }
 
-    /// <summary>Waits until the server has done all requests so far.</summary>
+    /// <summary>Waits until the server has handled all requests so far.</summary>
     public void Sync()
     {
         if (!_broken)
@@ -150,7 +150,7 @@ public sealed unsafe class XConnection : IDisposable
     }
 
     /// <summary>
-    /// The last error that the server reported since the last call; null if none. Call <see cref="Sync"/> before to be sure.
+    /// The last error the server has reported since the previous call; null if none. Call <see cref="Sync"/> first to be sure.
     /// </summary>
     internal string? TakeError()
     {
@@ -174,7 +174,7 @@ public sealed unsafe class XConnection : IDisposable
         }
     }
 
-    /// <summary>Size of the screen in pixels, asked from the server.</summary>
+    /// <summary>The screen's size in pixels, queried from the server.</summary>
     public (int Width, int Height) ReadScreenSize()
     {
         nuint root;
@@ -208,15 +208,15 @@ public sealed unsafe class XConnection : IDisposable
     }
 
     /// <summary>
-    /// Has the server serve nobody else until it is disposed. Nothing of this process connects meanwhile: Xlib (xcb_disp.c) holds its
-    /// global lock until the server has answered, which it would not do, and whoever has the server may need that lock for any call of an
-    /// extension.
+    /// Makes the server serve only this connection until disposed. Until then no other connection of this process opens: Xlib (xcb_disp.c)
+    /// would hold its global lock until the server answers. A grabbed server does not answer, and the grabbing connection may need that
+    /// lock for any call of an extension.
     /// </summary>
     internal ServerGrab Grab() => new(this);
 
     /// <summary>
-    /// The first call of each extension puts the connection into that extension's list; later ones only look it up. Absent ones are found
-    /// absent by their users.
+    /// The first call of each extension adds the connection to that extension's list; later calls only look it up. Code that uses an
+    /// extension checks for itself whether it is missing.
     /// </summary>
     private void MeetExtensions()
     {
@@ -231,8 +231,8 @@ public sealed unsafe class XConnection : IDisposable
         _ = Xlib.XTestQueryExtension(Handle, &a, &b, &c, &d);
     }
 
-    /// <summary>Agrees with the server on XKB 1.</summary>
-    /// <returns>The number of its event.</returns>
+    /// <summary>Negotiates XKB 1 with the server.</summary>
+    /// <returns>The number of XKB's event.</returns>
     internal int UseKeyboard()
     {
         int opcode,
@@ -244,9 +244,9 @@ public sealed unsafe class XConnection : IDisposable
         return eventBase;
     }
 
-    /// <summary>Agrees with the server on XFixes 5, as each connection must before it asks for anything of it.</summary>
-    /// <returns>The number of its first event.</returns>
-    /// <exception cref="XException">The server has none.</exception>
+    /// <summary>Negotiates XFixes 5 with the server, as every connection must before using it.</summary>
+    /// <returns>The number of XFixes' first event.</returns>
+    /// <exception cref="XException">The server has no XFixes.</exception>
     internal int UseFixes()
     {
         int eventBase,

@@ -7,7 +7,8 @@ internal static unsafe class XProperties
     private const int LongLength = 8;
 
     /// <summary>
-    /// A property's bytes (format 32: as C longs of 8 bytes); at most <paramref name="maxBytes"/> of the wire; null if it is not there.
+    /// A property's bytes (format 32: as C longs of 8 bytes), at most <paramref name="maxBytes"/> as sent by the server; null if it does
+    /// not exist.
     /// </summary>
     internal static byte[]? ReadProperty(this XConnection x, nuint window, nuint property, int maxBytes, bool delete = false) =>
         x.ReadProperty(window, property, maxBytes, delete, out _, out _);

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Oriel.Screen.X11.Raw;
 
-/// <summary>An Xlib event (192 bytes on 64 bit); the fields of the kinds that Oriel reads, by their offsets in Xlib.h.</summary>
+/// <summary>An Xlib event (192 bytes on 64-bit systems), with the fields that Oriel reads at their offsets in Xlib.h.</summary>
 [StructLayout(LayoutKind.Explicit, Size = 192)]
 internal struct XEvent
 {
