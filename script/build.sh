@@ -6,7 +6,7 @@ source_hash() {
         cd "$root"
         {
             echo "$dotnet_version"
-            find src images web global.json Directory.* -type d \( -name node_modules -o -name dist -o -name bin -o -name obj \) -prune -o -type f -print0 |
+            find src images web script/build.sh global.json Directory.* -type d \( -name node_modules -o -name dist -o -name bin -o -name obj \) -prune -o -type f -print0 |
                 LC_ALL=C sort -z | xargs -0 sha256sum
         } | sha256sum | cut -c1-16
     )
@@ -17,7 +17,14 @@ install_web_packages() {
     [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" npm_install
 }
 npm_build() { (cd "$root/web" && npm run build); }
-publish() { dotnet publish "$root/src/$1" --configuration Release --disable-build-servers -v quiet --output "$2"; }
+# publish PROJECT FOLDER [OPTION...]
+publish() {
+    local project=$1 folder=$2
+    shift 2
+    dotnet publish "$root/src/$project" --configuration Release --disable-build-servers -v quiet --output "$folder" "$@"
+}
+# Compiled ahead of time, so that it starts sooner (docs/decisions/0094-ready-to-run.md).
+publish_server() { publish Oriel.Server "$1" --use-current-runtime --self-contained false -p:PublishReadyToRun=true; }
 
 # alone COMMAND...: one build in this clone at a time, with a folder for temporary files that goes with it (MSBuild leaves some). Ends with this script.
 alone() {
@@ -55,7 +62,7 @@ build() {
     mkdir -p "$stage"
     install_web_packages
     step "web page" npm_build
-    step "server" publish Oriel.Server "$stage"
+    step "server" publish_server "$stage"
     step "keeper (native)" publish Oriel.Keeper "$stage.keeper"
     step "agent (native)" publish Oriel.Agent "$stage.agent"
     rm -rf "$stage/wwwroot"

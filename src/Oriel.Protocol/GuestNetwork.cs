@@ -21,4 +21,11 @@ public static class GuestNetwork
 
     /// <summary>A name that nothing but Oriel's own egress answers; proves the path without the internet.</summary>
     public const string CanaryHost = "canary.oriel.internal";
+
+    /// <summary>
+    /// What a guest's programs must not ask the proxy for: the guest itself by every name it has, and its own network. A program that
+    /// knows no CIDR (Python's urllib) finds the usual addresses one by one.
+    /// </summary>
+    public static string NoProxy(string hostname) =>
+        $"localhost,127.0.0.1,::1,127.0.0.0/8,{GatewayAddress},{GuestAddress},192.168.100.0/24,{hostname}";
 }

@@ -23,6 +23,7 @@ public static class RequestReasons
     public const string NotPossibleHere = "not-possible-here";
     public const string NotReady = "not-ready";
     public const string PreconditionRequired = "precondition-required";
+    public const string PutUnderWay = "put-under-way";
     public const string Refused = "refused";
     public const string SignedOut = "signed-out";
     public const string StaleETag = "stale-etag";

@@ -122,7 +122,7 @@ internal sealed class DesktopStream : IAsyncDisposable
         _watch.Greet(viewer);
         if (_notice is { } notice)
         {
-            viewer.SendControl(notice);
+            viewer.SendNewest(ControlSlot.State, [notice]);
         }
     }
 
@@ -195,7 +195,7 @@ internal sealed class DesktopStream : IAsyncDisposable
                     ),
                     StreamingJsonContext.Default.StateMessage
                 );
-                Array.ForEach(Snapshot(), viewer => viewer.SendControl(_notice));
+                Array.ForEach(Snapshot(), viewer => viewer.SendNewest(ControlSlot.State, [_notice]));
                 if (notice.IsGone)
                 {
                     await Task.Delay(LastWord, _context.Clock, _stop.Token);
@@ -278,7 +278,7 @@ internal sealed class DesktopStream : IAsyncDisposable
             if (settings.Bitrate != before.Bitrate)
             {
                 var message = ServerMessages.Write(new RateMessage(settings.Bitrate), StreamingJsonContext.Default.RateMessage);
-                Array.ForEach(viewers, viewer => viewer.SendControl(message));
+                Array.ForEach(viewers, viewer => viewer.SendNewest(ControlSlot.Rate, [message]));
             }
         }
 

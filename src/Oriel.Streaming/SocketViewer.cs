@@ -18,17 +18,23 @@ internal sealed class SocketViewer : Viewer
     public const int HeaderLength = 16;
     private const int MaxInFlight = 2;
     private const int MaxWaitingTexts = 1024;
+    private const int MaxTextBytes = 4096;
     private const double Fall = 0.7;
     private const double Climb = 1.05;
     private static readonly TimeSpan RateInterval = TimeSpan.FromSeconds(1);
 
-    private readonly record struct Outgoing(byte[] Header, ReadOnlyMemory<byte> Data, bool IsText);
+    /// <summary>A frame with its header, a text, or a slot whose newest texts are taken when its turn comes.</summary>
+    private readonly record struct Outgoing(byte[] Header, ReadOnlyMemory<byte> Data, ControlSlot? Slot = null)
+    {
+        public bool IsText => Header.Length == 0;
+    }
 
     private readonly WebSocket _socket;
     private readonly StreamingOptions _options;
     private readonly TimeProvider _clock;
     private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Queue<long> _inFlight = new();
+    private readonly IReadOnlyList<byte[]>?[] _newest = new IReadOnlyList<byte[]>?[Enum.GetValues<ControlSlot>().Length];
     private readonly Lock _lock = new();
     private readonly ClipboardPieces _clipboard;
     private int _waitingTexts;
@@ -72,15 +78,36 @@ internal sealed class SocketViewer : Viewer
 
     public override void SendControl(ReadOnlyMemory<byte> message)
     {
+        if (message.Length > MaxTextBytes)
+        {
+            return;
+        }
+
         if (Interlocked.Increment(ref _waitingTexts) > MaxWaitingTexts)
         {
             Interlocked.Decrement(ref _waitingTexts);
             return;
         }
 
-        byte[] text = [.. """{"c":"control","m":"""u8, .. message.Span, (byte)'}'];
-        _outgoing.Writer.TryWrite(new Outgoing([], text, IsText: true));
+        _outgoing.Writer.TryWrite(new Outgoing([], Wrap(message.Span)));
     }
+
+    public override void SendNewest(ControlSlot slot, IReadOnlyList<byte[]> messages)
+    {
+        lock (_lock)
+        {
+            var waits = _newest[(int)slot] is not null;
+            _newest[(int)slot] = messages;
+            if (waits)
+            {
+                return;
+            }
+        }
+
+        _outgoing.Writer.TryWrite(new Outgoing([], default, slot));
+    }
+
+    private static byte[] Wrap(ReadOnlySpan<byte> message) => [.. """{"c":"control","m":"""u8, .. message, (byte)'}'];
 
     public override async ValueTask CloseAsync()
     {
@@ -115,7 +142,7 @@ internal sealed class SocketViewer : Viewer
         BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(2), (ushort)frame.Width);
         BinaryPrimitives.WriteUInt16BigEndian(header.AsSpan(4), (ushort)frame.Height);
         BinaryPrimitives.WriteInt64BigEndian(header.AsSpan(8), captureUs);
-        _outgoing.Writer.TryWrite(new Outgoing(header, frame.Data, IsText: false));
+        _outgoing.Writer.TryWrite(new Outgoing(header, frame.Data));
         return true;
     }
 
@@ -157,6 +184,12 @@ internal sealed class SocketViewer : Viewer
         {
             await foreach (var next in _outgoing.Reader.ReadAllAsync(cancellationToken))
             {
+                if (next.Slot is { } slot)
+                {
+                    await SendNewestAsync(slot, cancellationToken);
+                    continue;
+                }
+
                 if (next.IsText)
                 {
                     Interlocked.Decrement(ref _waitingTexts);
@@ -178,6 +211,21 @@ internal sealed class SocketViewer : Viewer
             )
         {
             _socket.Abort();
+        }
+    }
+
+    private async Task SendNewestAsync(ControlSlot slot, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<byte[]> messages;
+        lock (_lock)
+        {
+            messages = _newest[(int)slot]!;
+            _newest[(int)slot] = null;
+        }
+
+        foreach (var message in messages)
+        {
+            await _socket.SendAsync(Wrap(message), WebSocketMessageType.Text, endOfMessage: true, cancellationToken);
         }
     }
 

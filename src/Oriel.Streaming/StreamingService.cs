@@ -348,10 +348,7 @@ public sealed class StreamingService : IAsyncDisposable
     private void MakeRoom(DesktopId desktop, PeerSession? newest = null)
     {
         var all = _sessions.Values.Where(session => session.Desktop == desktop).ToArray();
-        GiveWay(
-            all.Where(session => session != newest),
-            all.Length + _sockets.GetValueOrDefault(desktop) - _options.MaxViewersPerDesktop
-        );
+        GiveWay(all.Where(session => session != newest), all.Length + _sockets.GetValueOrDefault(desktop) - _options.MaxViewersPerDesktop);
     }
 
     /// <summary>Closes so many of the sessions that are not connected, the oldest first.</summary>

@@ -261,6 +261,28 @@ public sealed class GuestTests(Ring ring)
     }
 
     [Fact]
+    public async Task Exec_OutputThatIsNoText_SaysSoAndComesWholeInBase64()
+    {
+        SkipUnlessPrepared();
+        string[] args = ["-c", "printf 'a\\377b'; printf 'ü' >&2"];
+        var text = await ExecAsync(new { command = "/bin/sh", args });
+        var whole = await ExecAsync(
+            new
+            {
+                command = "/bin/sh",
+                args,
+                encoding = "base64",
+            }
+        );
+        var plain = await ExecAsync(new { command = "/bin/echo", args = (string[])["ü"] });
+
+        Assert.Equal((true, "a\uFFFDb"), (text["replaced"]!.GetValue<bool>(), text["stdout"]!.GetValue<string>()));
+        Assert.Equal((false, "Yf9i"), (whole["replaced"]!.GetValue<bool>(), whole["stdout"]!.GetValue<string>()));
+        Assert.Equal("w7w=", whole["stderr"]!.GetValue<string>());
+        Assert.Equal((false, "ü\n"), (plain["replaced"]!.GetValue<bool>(), plain["stdout"]!.GetValue<string>()));
+    }
+
+    [Fact]
     public async Task Exec_WithInputEnvironmentAndDirectory_HasThem()
     {
         SkipUnlessPrepared();
@@ -312,6 +334,62 @@ public sealed class GuestTests(Ring ring)
             (whole["size"]!.GetValue<int>(), whole["sha256"]!.GetValue<string>())
         );
         Assert.Equal(content, await ring.Server.Api.GetByteArrayAsync(path, Token));
+    }
+
+    [Fact]
+    public async Task Files_SecondPutOfAPath_SaysThatAnotherIsUnderWay()
+    {
+        SkipUnlessPrepared();
+        var path = await PathAsync("twice.bin");
+        var release = new TaskCompletionSource();
+        var first = PutAsync(path, new HeldContent("first"u8.ToArray(), release.Task));
+        HttpStatusCode status = default;
+        string? reason = null;
+        await OrielServer.EventuallyAsync(
+            async () =>
+            {
+                using var got = await ring.Server.Api.GetAsync(path, Token);
+                return JsonNode.Parse(await got.Content.ReadAsStringAsync(Token))!["kept"] is null ? "nothing has arrived" : null;
+            },
+            TimeSpan.FromSeconds(30)
+        );
+        using (var second = await PutAsync(path, "second"u8.ToArray()))
+        {
+            status = second.StatusCode;
+            reason = JsonNode.Parse(await second.Content.ReadAsStringAsync(Token))!["reason"]!.GetValue<string>();
+        }
+
+        release.SetResult();
+        using var done = await first;
+        Assert.Equal((HttpStatusCode.Conflict, "put-under-way"), (status, reason));
+        Assert.Equal(HttpStatusCode.Created, done.StatusCode);
+        Assert.Equal("first", await ring.Server.Api.GetStringAsync(path, Token));
+    }
+
+    [Fact]
+    public async Task Files_ReadThroughALink_AreWhatItLeadsTo()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var direct = await ring.Server.Api.GetByteArrayAsync($"/api/desktops/{id}/files?path=/usr/bin/ls", Token);
+        Assert.Equal(direct, await ring.Server.Api.GetByteArrayAsync($"/api/desktops/{id}/files?path=/bin/ls", Token));
+    }
+
+    /// <summary>What a person's own machine has, and programs expect.</summary>
+    [Theory]
+    [InlineData("mkdir -p ~/.local/bin; printf '#!/bin/sh\\necho hi' >~/.local/bin/hi; chmod +x ~/.local/bin/hi; hi", "hi")]
+    [InlineData("ip -6 -o address show lo | grep -c 'inet6 ::1/128'", "1")]
+    [InlineData("for l in th hi bn ta te my km am gu kn ml si lo ka hy he ar; do fc-list \":lang=$l\" | grep -q . || echo $l; done", "")]
+    [InlineData("test $(stat -c %d /tmp) = $(stat -c %d /) && stat -c %a /tmp", "1777")]
+    [InlineData("ls /usr/share/zoneinfo/US/Pacific", "/usr/share/zoneinfo/US/Pacific")]
+    [InlineData("curl -s -o /dev/null -w '%{http_code} %{exitcode}' http://$(hostname):7/; true", "000 7")]
+    [InlineData("curl -s -o /dev/null -w '%{http_code} %{exitcode}' http://127.0.0.2:7/; true", "000 7")]
+    [InlineData("curl -s -o /dev/null -w '%{http_code} %{exitcode}' 'http://[::1]:7/'; true", "000 7")]
+    public async Task Guest_HasWhatProgramsExpect(string script, string wanted)
+    {
+        SkipUnlessPrepared();
+        var result = await ExecAsync(new { command = "/bin/sh", args = (string[])["-c", script] });
+        Assert.Equal(wanted, result["stdout"]!.GetValue<string>().Trim());
     }
 
     [Theory]
@@ -386,6 +464,24 @@ public sealed class GuestTests(Ring ring)
         await stream.WriteAsync(content.AsMemory(0, sent), Token);
     }
 
-    private Task<HttpResponseMessage> PutAsync(string path, byte[] content) =>
-        ring.Server.Api.PutAsync(path, new ByteArrayContent(content), Token);
+    private Task<HttpResponseMessage> PutAsync(string path, byte[] content) => PutAsync(path, new ByteArrayContent(content));
+
+    private Task<HttpResponseMessage> PutAsync(string path, HttpContent content) => ring.Server.Api.PutAsync(path, content, Token);
+
+    /// <summary>Sends its bytes, and ends when it is let go.</summary>
+    private sealed class HeldContent(byte[] bytes, Task released) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(bytes);
+            await stream.FlushAsync();
+            await released;
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
 }

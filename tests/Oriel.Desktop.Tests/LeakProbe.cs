@@ -33,7 +33,7 @@ internal static class LeakProbe
         done
         tries tcp 169.254.169.254 80
         tries tcp 192.168.100.3 22
-        ip -6 address show | grep -q inet6 && echo ipv6
+        ip -6 address show | grep inet6 | grep -qv ' ::1/128 ' && echo ipv6
         """;
 
     /// <summary>

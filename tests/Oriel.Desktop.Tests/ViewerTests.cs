@@ -98,14 +98,33 @@ public sealed class ViewerTests(Ring ring) : RingTests(ring)
         await Terminal.RunAsync(Server, page, id, "stty sane; clear; echo from-the-guest");
         await page.Keyboard.PressAsync("Control+Shift+A");
         await page.Keyboard.PressAsync("Control+Shift+C");
-        await OrielServer.EventuallyAsync(
-            async () =>
-                await page.EvaluateAsync<string>("() => navigator.clipboard.readText()") is var text
-                && text.Contains("from-the-guest", StringComparison.Ordinal)
-                    ? null
-                    : $"the page's clipboard holds '{text}'",
-            TimeSpan.FromSeconds(20)
-        );
+        await HoldsAsync("from-the-guest");
+
+        // The same again, after another text was copied here: each copy counts (ICCCM 2.1).
+        await page.EvaluateAsync("() => navigator.clipboard.writeText('copied here meanwhile')");
+        await page.Keyboard.PressAsync("Control+Shift+C");
+        await HoldsAsync("from-the-guest");
+
+        Task HoldsAsync(string wanted) =>
+            OrielServer.EventuallyAsync(
+                async () =>
+                    await page.EvaluateAsync<string>("() => navigator.clipboard.readText()") is var text
+                    && text.Contains(wanted, StringComparison.Ordinal)
+                        ? null
+                        : $"the page's clipboard holds '{text}'",
+                TimeSpan.FromSeconds(20)
+            );
+    }
+
+    [Fact]
+    public async Task Clipboard_OverTheBound_IsRefusedWithAMessage()
+    {
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        var page = await Ring.OpenViewerAsync(id);
+        await page.EvaluateAsync("() => navigator.clipboard.writeText('x'.repeat(1024 * 1024 + 1))");
+        await page.Keyboard.PressAsync("Control+v");
+        await page.GetByTestId("error-reason").GetByText("more than 1 MiB").WaitForAsync();
     }
 
     [Fact]

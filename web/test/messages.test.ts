@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { codecString, headerLength, parseAccessUnit } from "../packages/oriel-desktop/src/annexb.js";
-import { mostPiece, PieceJoiner, toPieces } from "../packages/oriel-desktop/src/clipboard-pieces.js";
+import { isTooLong, mostBytes, mostPiece, PieceJoiner, toPieces } from "../packages/oriel-desktop/src/clipboard-pieces.js";
 import { parseControlText, unwrapControl, wrap } from "../packages/oriel-desktop/src/messages.js";
 import { textDiff } from "../packages/oriel-desktop/src/text-diff.js";
 
@@ -67,6 +67,24 @@ describe("access units", () => {
 });
 
 describe("clipboard pieces", () => {
+  test.each([
+    ["a", 1],
+    ["é", 2],
+    ["語", 3],
+    ["😀", 4],
+  ])("isTooLong_Of_%s_CountsBytes", (character, bytes) => {
+    const most = Math.floor(mostBytes / bytes);
+    expect(isTooLong(character.repeat(most))).toBe(false);
+    expect(isTooLong(character.repeat(most + 1))).toBe(true);
+  });
+
+  test("toPieces_WholeBound_LosesNothing", () => {
+    const text = "x".repeat(mostBytes);
+    const joiner = new PieceJoiner();
+    const joined = toPieces(text).map((piece) => joiner.add(piece.text, piece.more === true));
+    expect(joined.at(-1)?.length).toBe(mostBytes);
+  });
+
   test("toPieces_ShortOrEmpty_IsOne", () => {
     expect(toPieces("")).toEqual([{ t: "clipboard", text: "" }]);
     expect(toPieces("ab")).toEqual([{ t: "clipboard", text: "ab" }]);

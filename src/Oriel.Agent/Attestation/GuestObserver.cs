@@ -42,7 +42,7 @@ internal sealed class GuestObserver(
             var (session, canary) = await sessionTask;
             var reply = new AttestReply
             {
-                Hostname = SystemIdentity.Hostname(),
+                Hostname = GuestMachine.Hostname(),
                 TimeZone = ObserveTimeZone(),
                 KeyboardLayout = await layoutTask,
                 CanaryStatus = canary.Status,

@@ -14,7 +14,6 @@ internal static class MachineMounts
         ("/dev/pts", "devpts", MountOptions.NoSuid | MountOptions.NoExecute, "newinstance,ptmxmode=0666,mode=0620"),
         ("/dev/shm", "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=1777,size=50%"),
         ("/run", "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=0755,size=25%"),
-        ("/tmp", "tmpfs", MountOptions.NoSuid | MountOptions.NoDevices, "mode=1777,size=50%"),
     ];
 
     /// <summary>
@@ -28,11 +27,31 @@ internal static class MachineMounts
         ["/dev/pts"] = "/dev/pts/ptmx",
     };
 
+    /// <summary>Everybody's, and only its owner removes a file (01777).</summary>
+    private const UnixFileMode Shared =
+        UnixFileMode.StickyBit
+        | UnixFileMode.UserRead
+        | UnixFileMode.UserWrite
+        | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead
+        | UnixFileMode.GroupWrite
+        | UnixFileMode.GroupExecute
+        | UnixFileMode.OtherRead
+        | UnixFileMode.OtherWrite
+        | UnixFileMode.OtherExecute;
+
+    /// <summary>/tmp is on the desktop's own disk, which has the room that programs unpack and build in.</summary>
     /// <returns>What was mounted, for the console.</returns>
     /// <exception cref="LinuxException">One that is needed cannot be mounted.</exception>
     public static string MountMissing()
     {
         List<string> mounted = [];
+        if (!Directory.Exists("/tmp"))
+        {
+            Directory.CreateDirectory("/tmp");
+            File.SetUnixFileMode("/tmp", Shared);
+        }
+
         foreach (var (target, type, options, data) in Wanted)
         {
             if (Mounts.IsMountPoint(target) || (InUse.TryGetValue(target, out var proof) && Path.Exists(proof)))
@@ -46,9 +65,9 @@ internal static class MachineMounts
                 Mounts.Mount(type, target, type, options, data);
                 mounted.Add(target);
             }
-            catch (LinuxException) when (target is "/tmp" or "/sys")
+            catch (LinuxException) when (target is "/sys")
             {
-                // /tmp of the root disk serves as well; nothing of ours reads /sys.
+                // Nothing of ours reads it.
             }
         }
 

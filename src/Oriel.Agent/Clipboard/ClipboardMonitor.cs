@@ -68,6 +68,11 @@ internal sealed partial class ClipboardMonitor(XDisplay display, ScreenMonitor m
                     monitor.Publish(new DisplayEvent { Clipboard = new Protocol.Display.Clipboard { Text = copied } });
                 }
 
+                if (clipboard.TakeIsTooLong())
+                {
+                    monitor.Publish(new DisplayEvent { Clipboard = new Protocol.Display.Clipboard { TooLong = true } });
+                }
+
                 if (_offers.Reader.TryRead(out var offer))
                 {
                     clipboard.SetText(offer.Text);

@@ -4,6 +4,7 @@ using Oriel.Agent.Boot;
 using Oriel.Agent.Files;
 using Oriel.Agent.Session;
 using Oriel.Agent.Variables;
+using Oriel.Linux.Machine;
 using Oriel.Protocol;
 using Oriel.Protocol.Boot;
 using Oriel.Protocol.Guest;
@@ -49,7 +50,7 @@ internal sealed class GuestConfigurator(
         );
         try
         {
-            var renewal = boot.Warm is null ? null : SessionTakeover.WhyNot(plan, SystemIdentity.Hostname());
+            var renewal = boot.Warm is null ? null : SessionTakeover.WhyNot(plan, GuestMachine.Hostname());
             var screenReady = screen.ApplyAsync(plan, user, cancellationToken);
             identity.ApplyToKernel(plan);
             Write(plan, user);
@@ -79,7 +80,13 @@ internal sealed class GuestConfigurator(
 
     private static void Write(ConfigurationPlan plan, UserAccount user)
     {
-        var variables = new SortedDictionary<string, string>(StringComparer.Ordinal) { [TimeZoneVariable] = plan.TimeZone };
+        var noProxy = GuestNetwork.NoProxy(plan.Hostname);
+        var variables = new SortedDictionary<string, string>(StringComparer.Ordinal)
+        {
+            [TimeZoneVariable] = plan.TimeZone,
+            ["NO_PROXY"] = noProxy,
+            ["no_proxy"] = noProxy,
+        };
         foreach (var (name, value) in plan.Environment)
         {
             variables[name] = value;

@@ -30,7 +30,7 @@ internal sealed class SystemIdentity(GuestConsole console)
     /// <exception cref="IOException">The host name is not this and cannot be set.</exception>
     public void ApplyToKernel(ConfigurationPlan plan)
     {
-        if (Hostname() != plan.Hostname)
+        if (GuestMachine.Hostname() != plan.Hostname)
         {
             GuestMachine.SetHostname(plan.Hostname);
         }
@@ -89,8 +89,6 @@ internal sealed class SystemIdentity(GuestConsole console)
             }
         }
     }
-
-    public static string Hostname() => File.ReadAllText("/proc/sys/kernel/hostname").Trim();
 
     private static void StageMachineId(StagedFiles staged)
     {

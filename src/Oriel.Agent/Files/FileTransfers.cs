@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.Win32.SafeHandles;
 using Oriel.Agent.Accounts;
 using Oriel.Linux;
 using Oriel.Linux.Files;
@@ -11,8 +12,9 @@ using FileInfo = Oriel.Protocol.Guest.FileInfo;
 namespace Oriel.Agent.Files;
 
 /// <summary>
-/// Files in and out of the guest, as root, under one rule: no component of a path may be a symbolic link (docs/decisions/0041). A put is
-/// seen whole or not at all; what an interrupted one had sent is kept beside and can be continued.
+/// Files in and out of the guest, as root. A put follows no symbolic link in any component of its path; a get follows them, as any program
+/// of the guest does (docs/decisions/0041). A put is seen whole or not at all; what an interrupted one had sent is kept beside and can be
+/// continued.
 /// </summary>
 internal sealed class FileTransfers
 {
@@ -64,8 +66,7 @@ internal sealed class FileTransfers
         }
     }
 
-    /// <exception cref="RpcException">NotFound, FailedPrecondition (a symbolic link, a directory), OutOfRange: the offset lies behind the
-    /// end.</exception>
+    /// <exception cref="RpcException">NotFound, FailedPrecondition (a directory), OutOfRange: the offset lies behind the end.</exception>
     public async Task GetAsync(GetFileRequest request, IServerStreamWriter<FileChunk> output, CancellationToken cancellationToken)
     {
         CheckPath(request.Path);
@@ -76,9 +77,12 @@ internal sealed class FileTransfers
 
         try
         {
-            using var directory = DirectoryHandle.Open(Path.GetDirectoryName(request.Path)!);
-            using var file = directory.OpenRegular(Path.GetFileName(request.Path));
-            var status = DirectoryHandle.Status(file);
+            using var file = Open(request.Path, out var status);
+            if (status.Kind != FileKind.Regular)
+            {
+                throw new LinuxException("open", status.Kind == FileKind.Directory ? Errno.EISDIR : Errno.EINVAL, request.Path);
+            }
+
             if (request.Offset > status.Size)
             {
                 throw new RpcException(new Status(StatusCode.OutOfRange, $"the file has {status.Size} bytes"));
@@ -119,25 +123,54 @@ internal sealed class FileTransfers
         CheckPath(path);
         try
         {
-            using var directory = DirectoryHandle.Open(Path.GetDirectoryName(path)!);
-            var name = Path.GetFileName(path);
-            var kept = PartialFile.KeptOf(directory, name);
-            var status = directory.TryStatus(name);
-            if (status is { Kind: FileKind.SymbolicLink })
+            var kept = KeptOf(path);
+            FileInfo info;
+            try
             {
-                throw new SymbolicLinkException(path);
+                using var file = Open(path, out var status);
+                info = Describe(path, status);
+            }
+            catch (LinuxException e) when (e.Errno == Errno.ENOENT && kept > 0)
+            {
+                info = new FileInfo { Path = path, Size = -1 };
             }
 
-            var info =
-                status is { } found ? Describe(path, found)
-                : kept > 0 ? new FileInfo { Path = path, Size = -1 }
-                : throw new LinuxException("stat", Errno.ENOENT, path);
             info.PartialSize = kept;
             return info;
         }
         catch (IOException e)
         {
             throw Refusal(e);
+        }
+    }
+
+    private static SafeFileHandle Open(string path, out FileStatus status)
+    {
+        var file = DirectoryHandle.OpenFollowing(path, out var resolved);
+        try
+        {
+            CheckPath(resolved);
+            status = DirectoryHandle.Status(file);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static long KeptOf(string path)
+    {
+        try
+        {
+            using var directory = DirectoryHandle.Open(Path.GetDirectoryName(path)!);
+            return PartialFile.KeptOf(directory, Path.GetFileName(path));
+        }
+        catch (IOException)
+        {
+            // No put can have gone there: through a link, or into no directory.
+            return 0;
         }
     }
 

@@ -1,5 +1,6 @@
 using Oriel.Agent.Accounts;
 using Oriel.Agent.Screens;
+using Oriel.Linux.Machine;
 using Oriel.Protocol;
 
 namespace Oriel.Agent.Variables;
@@ -45,6 +46,9 @@ internal sealed class SessionEnvironment
             environment[name] = value;
         }
 
+        // The image's file does not know the host name: it has it once the desktop is configured.
+        environment["NO_PROXY"] = environment["no_proxy"] = GuestNetwork.NoProxy(GuestMachine.Hostname());
+
         environment["XDG_RUNTIME_DIR"] = RuntimeDirectories.Of(account);
         if (_display is { } display)
         {
@@ -68,7 +72,7 @@ internal sealed class SessionEnvironment
             ["USER"] = account.Name,
             ["LOGNAME"] = account.Name,
             ["SHELL"] = account.Shell,
-            ["PATH"] = account.Uid == 0 ? RootPath : DefaultPath,
+            ["PATH"] = account.Uid == 0 ? RootPath : $"{account.Home}/.local/bin:{DefaultPath}",
             ["LANG"] = "C.UTF-8",
         };
 }

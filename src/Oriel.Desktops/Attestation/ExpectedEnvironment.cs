@@ -6,25 +6,18 @@ namespace Oriel.Desktops.Attestation;
 /// <summary>The variables that every program of a desktop must see: what was asked for, and the proxy that the image carries.</summary>
 public static class ExpectedEnvironment
 {
-    public const string NoProxy = "localhost,127.0.0.1,192.168.100.0/24";
-
     private static readonly string ProxyUrl = $"http://{GuestNetwork.GatewayAddress}:{GuestNetwork.ProxyPort}";
 
-    /// <summary>Set by the image in both letter cases; a create request must not set them.</summary>
-    public static IReadOnlyDictionary<string, string> Proxy { get; } =
-        new Dictionary<string, string>
-        {
-            ["HTTP_PROXY"] = ProxyUrl,
-            ["HTTPS_PROXY"] = ProxyUrl,
-            ["NO_PROXY"] = NoProxy,
-            ["http_proxy"] = ProxyUrl,
-            ["https_proxy"] = ProxyUrl,
-            ["no_proxy"] = NoProxy,
-        };
+    /// <summary>Set in both letter cases, by the image and for the host name by the agent; a create request must not set them.</summary>
+    public static IReadOnlySet<string> ProxyNames { get; } =
+        new HashSet<string> { "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy" };
+
+    internal static Dictionary<string, string> Proxy(string hostname) =>
+        ProxyNames.ToDictionary(name => name, name => name is "NO_PROXY" or "no_proxy" ? GuestNetwork.NoProxy(hostname) : ProxyUrl);
 
     internal static IReadOnlyDictionary<string, string> Of(DesktopSpec spec)
     {
-        var all = new Dictionary<string, string>(Proxy);
+        var all = Proxy(spec.Hostname);
         foreach (var (name, value) in spec.Environment)
         {
             all[name] = value;

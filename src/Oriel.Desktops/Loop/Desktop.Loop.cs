@@ -53,7 +53,7 @@ public sealed partial class Desktop
             VerbMessage verb => HandleVerbAsync(verb),
             StepMessage step => HandleStepAsync(step.Step),
             PolicyMessage policy => HandlePolicyAsync(policy),
-            SizeMessage size => HandleSizeAsync(size),
+            SizeMessage => HandleSizeAsync(),
             MachineMessage => HandleMachineAsync(),
             MachineDoneMessage done => HandleMachineDoneAsync(done),
             TimeMessage => HandleTimeAsync(),
@@ -236,9 +236,30 @@ public sealed partial class Desktop
         await SaveAsync();
     }
 
-    private async Task HandleSizeAsync(SizeMessage message)
+    private async Task HandleSizeAsync()
     {
-        Volatile.Write(ref _view, _view with { Width = message.Width, Height = message.Height });
+        Volatile.Write(ref _isSizePosted, 0);
+        var size = Interlocked.Read(ref _newSize);
+        var (width, height) = ((int)(size >> 32), (int)size);
+        if ((width, height) == (_view.Width, _view.Height))
+        {
+            return;
+        }
+
+        Volatile.Write(ref _view, _view with { Width = width, Height = height });
+        if (_context.Clock.GetUtcNow() >= _sizeSavedAt + SizeInterval)
+        {
+            await SaveSizeAsync();
+        }
+        else
+        {
+            _sizeDue = _sizeSavedAt + SizeInterval;
+        }
+    }
+
+    private async Task SaveSizeAsync()
+    {
+        (_sizeDue, _sizeSavedAt) = (null, _context.Clock.GetUtcNow());
         await SaveAsync();
     }
 

@@ -3,13 +3,20 @@ using Oriel.Protocol;
 
 namespace Oriel.Desktops.Loop;
 
-// What time does to a desktop: its time to live, its idle end and its idle pause are the next time at which the loop looks.
+// What time does to a desktop. The loop looks next at its time to live, its idle end, its idle pause, or when its size is to be stored.
 public sealed partial class Desktop
 {
     /// <summary>What lies further ahead is looked at again.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
+    /// <summary>Between two sizes that are stored.</summary>
+    private static readonly TimeSpan SizeInterval = TimeSpan.FromSeconds(1);
+
     private readonly ITimer _timer;
+    private long _newSize;
+    private int _isSizePosted;
+    private DateTimeOffset? _sizeDue;
+    private DateTimeOffset _sizeSavedAt;
 
     private DateTimeOffset? Expiry => DesktopTransitions.Counts(_view.State) ? _view.ExpiresAt : null;
 
@@ -21,7 +28,7 @@ public sealed partial class Desktop
 
     private void SetTimer()
     {
-        if (_unclaimed || new[] { Expiry, IdleEnd, IdlePause }.Min() is not { } next)
+        if (_unclaimed || new[] { Expiry, IdleEnd, IdlePause, _sizeDue }.Min() is not { } next)
         {
             _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             return;
@@ -42,6 +49,11 @@ public sealed partial class Desktop
         if (_unclaimed)
         {
             return;
+        }
+
+        if (now >= _sizeDue)
+        {
+            await SaveSizeAsync();
         }
 
         if (now >= Expiry)

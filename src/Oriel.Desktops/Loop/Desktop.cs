@@ -144,8 +144,15 @@ public sealed partial class Desktop : IAsyncDisposable
 
     public void ViewerLeft() => CountViewer(-1);
 
-    /// <summary>The screen's size as it is now.</summary>
-    public void Resized(int width, int height) => _inbox.Writer.TryWrite(new SizeMessage(width, height));
+    /// <summary>The screen's present size. However often a guest changes it, the newest is stored once a second.</summary>
+    public void Resized(int width, int height)
+    {
+        Interlocked.Exchange(ref _newSize, ((long)width << 32) | (uint)height);
+        if (Interlocked.Exchange(ref _isSizePosted, 1) == 0 && !_inbox.Writer.TryWrite(new SizeMessage()))
+        {
+            Volatile.Write(ref _isSizePosted, 0);
+        }
+    }
 
     /// <summary>
     /// Lets go of the desktop without touching it: the keeper lives on for the next server. Idempotent; a desktop that is ending is
@@ -351,5 +358,5 @@ public sealed partial class Desktop : IAsyncDisposable
 
     private sealed record WarningMessage(string Code, string? Text) : Message;
 
-    private sealed record SizeMessage(int Width, int Height) : Message;
+    private sealed record SizeMessage : Message;
 }

@@ -118,6 +118,11 @@ public sealed partial class DesktopService : IAsyncDisposable
             );
         }
 
+        if (!ImageZones.Has(_creation.Images.DirectoryOf(image.Digest).Tree, request.TimeZone))
+        {
+            return CreateResult.BadRequest($"timeZone: the image '{request.Image}' has no zone {request.TimeZone}");
+        }
+
         var template = _templates.Find(request.Template);
         var golden = template is null ? null : (await Snapshots.FindAsync(template, image, CancellationToken.None)).Snapshot;
         while (true)
@@ -381,6 +386,8 @@ public sealed record CreateResult(Desktop? Desktop, string? Reason, string? Mess
     internal static CreateResult Of(Desktop desktop) => new(desktop, null, null);
 
     internal static CreateResult ImageMissing(string message) => new(null, RequestReasons.ImageMissing, message);
+
+    internal static CreateResult BadRequest(string message) => new(null, RequestReasons.BadRequest, message);
 
     internal static CreateResult IsolationUnavailable(string message) => new(null, RequestReasons.IsolationUnavailable, message);
 

@@ -34,7 +34,15 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard, NameLook
 
     /// <param name="desktop">Whose look-ups these are.</param>
     /// <param name="policy">Its rules for networks are asked about each address, and its upstream proxy is taken.</param>
-    public async Task<DialResult> DialAsync(string desktop, string host, int port, EgressPolicy policy, CancellationToken cancellationToken)
+    /// <param name="tunnel">False: a stream to an HTTP upstream itself, for requests in absolute form.</param>
+    public async Task<DialResult> DialAsync(
+        string desktop,
+        string host,
+        int port,
+        EgressPolicy policy,
+        bool tunnel,
+        CancellationToken cancellationToken
+    )
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(options.ConnectTimeout);
@@ -42,7 +50,7 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard, NameLook
         {
             return policy.Upstream is not { } upstream
                 ? await DialDirectAsync(desktop, host, port, policy, deadline.Token)
-                : await DialUpstreamAsync(desktop, host, port, upstream, deadline.Token);
+                : await DialUpstreamAsync(desktop, host, port, upstream, tunnel, deadline.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -77,6 +85,7 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard, NameLook
         string host,
         int port,
         UpstreamProxy upstream,
+        bool tunnel,
         CancellationToken cancellationToken
     )
     {
@@ -113,6 +122,11 @@ internal sealed class Dialer(EgressOptions options, AddressGuard guard, NameLook
         if (dialled.Stream is null)
         {
             return DialResult.Fail(EgressReason.UpstreamFailed);
+        }
+
+        if (!tunnel && upstream.Type == UpstreamType.Http)
+        {
+            return dialled with { Address = null };
         }
 
         try

@@ -23,16 +23,21 @@ internal static class UpstreamHandshake
     {
         var authority = host.Contains(':') ? $"[{host}]:{port}" : $"{host}:{port}";
         var request = new StringBuilder($"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-        if (upstream.Username is not null)
+        if (Credentials(upstream) is { } credentials)
         {
-            var credentials = Convert.ToBase64String(Encoding.UTF8.GetBytes($"{upstream.Username}:{upstream.Password}"));
-            request.Append("Proxy-Authorization: Basic ").Append(credentials).Append("\r\n");
+            request.Append("Proxy-Authorization: ").Append(credentials).Append("\r\n");
         }
 
         await stream.WriteAsync(Encoding.ASCII.GetBytes(request.Append("\r\n").ToString()), cancellationToken);
         var head = await ReadHeadBytewiseAsync(stream, cancellationToken);
         return head is not null && head.StartsWith("HTTP/1.", StringComparison.Ordinal) && head.Length > 12 && head.AsSpan(8, 2) is " 2";
     }
+
+    /// <summary>The value of Proxy-Authorization; null where the upstream wants none.</summary>
+    public static string? Credentials(UpstreamProxy upstream) =>
+        upstream.Username is null
+            ? null
+            : "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{upstream.Username}:{upstream.Password}"));
 
     /// <summary>SOCKS5 CONNECT by name, RFC 1928, with user name and password by RFC 1929.</summary>
     public static async Task<bool> Socks5Async(

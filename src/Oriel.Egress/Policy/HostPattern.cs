@@ -33,7 +33,10 @@ internal static class HostPattern
         return IsHostName(Normalize(name));
     }
 
-    /// <summary>A DNS name (RFC 1123, underscores tolerated) or an IP literal, already normalised.</summary>
+    /// <summary>
+    /// A DNS name or an IP literal, already normalised. Labels as names are found in use: letters, digits, underscores, and hyphens
+    /// anywhere (RFC 2181 section 11).
+    /// </summary>
     public static bool IsHostName(string host)
     {
         if (host.Length is 0 or > MaxNameLength)
@@ -47,12 +50,7 @@ internal static class HostPattern
         }
 
         return host.Split('.')
-            .All(label =>
-                label.Length is > 0 and <= 63
-                && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')
-                && label[0] != '-'
-                && label[^1] != '-'
-            );
+            .All(label => label.Length is > 0 and <= 63 && label.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'));
     }
 
     /// <param name="host">Normalised.</param>

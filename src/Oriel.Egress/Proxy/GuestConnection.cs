@@ -54,7 +54,8 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
     internal async Task<(DialResult Dialled, OpenConnection? Open)> OpenAsync(
         EgressSession session,
         EgressRecord record,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        bool tunnel = true
     )
     {
         var policy = session.Policy;
@@ -64,7 +65,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
             return (DialResult.Refuse(refused), null);
         }
 
-        var dialled = await dialer.DialAsync(session.DesktopId, record.Host, record.Port, policy, cancellationToken);
+        var dialled = await dialer.DialAsync(session.DesktopId, record.Host, record.Port, policy, tunnel, cancellationToken);
         if (dialled is not { Stream: not null, Socket: not null })
         {
             if (dialled.Refused)
@@ -132,6 +133,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         var host = HostPattern.Normalize(preamble.Host ?? preamble.Address ?? "");
         if (host == GuestNetwork.CanaryHost)
         {
+            await TellConnectedAsync(preamble, guest, cancellationToken);
             await ServeTransparentCanaryAsync(session, guest, cancellationToken);
             return;
         }
@@ -152,6 +154,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         await using var remote = dialled.Stream!;
         try
         {
+            await TellConnectedAsync(preamble, guest, cancellationToken);
             await Tunnel.RunAsync(
                 guest,
                 guestSocket,
@@ -166,6 +169,14 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         {
             session.Close(open);
             record.Complete();
+        }
+    }
+
+    private static async Task TellConnectedAsync(EgressPreamble preamble, HttpReader guest, CancellationToken cancellationToken)
+    {
+        if (preamble.AwaitsVerdict)
+        {
+            await guest.Stream.WriteAsync(new[] { EgressPreamble.Connected }, cancellationToken);
         }
     }
 

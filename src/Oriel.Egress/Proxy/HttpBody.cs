@@ -13,6 +13,7 @@ internal static class HttpBody
     private const int MaxTrailerBytes = 64 * 1024;
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
+    /// <param name="withoutChunks">Forwards what a chunked body holds, without chunks and trailers.</param>
     /// <exception cref="BodyRefusedException">The side that gets the body took no more of it.</exception>
     /// <exception cref="IOException">The side that it comes from broke off, or sent what is no body.</exception>
     public static Task CopyAsync(
@@ -20,13 +21,14 @@ internal static class HttpBody
         Stream to,
         BodyFraming framing,
         Action<long> count,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        bool withoutChunks = false
     ) =>
         framing.Kind switch
         {
             BodyKind.None => Task.CompletedTask,
             BodyKind.Length => CopyBytesAsync(from, to, framing.Length, count, cancellationToken),
-            BodyKind.Chunked => CopyChunkedAsync(from, to, count, cancellationToken),
+            BodyKind.Chunked => CopyChunkedAsync(from, to, withoutChunks ? Stream.Null : to, count, cancellationToken),
             BodyKind.UntilClose => CopyBytesAsync(from, to, long.MaxValue, count, cancellationToken),
             _ => throw new ArgumentOutOfRangeException(nameof(framing)),
         };
@@ -78,17 +80,24 @@ internal static class HttpBody
         }
     }
 
-    private static async Task CopyChunkedAsync(HttpReader from, Stream to, Action<long> count, CancellationToken cancellationToken)
+    /// <param name="lines">Gets the lines between the data: sizes and trailers.</param>
+    private static async Task CopyChunkedAsync(
+        HttpReader from,
+        Stream to,
+        Stream lines,
+        Action<long> count,
+        CancellationToken cancellationToken
+    )
     {
         while (true)
         {
             var line = await RequireLineAsync(from, MaxChunkLine, cancellationToken);
             var size = ParseChunkSize(line);
-            await PassOnAsync(to, line, cancellationToken);
+            await PassOnAsync(lines, line, cancellationToken);
             count(line.Length);
             if (size == 0)
             {
-                await CopyTrailersAsync(from, to, count, cancellationToken);
+                await CopyTrailersAsync(from, lines, count, cancellationToken);
                 return;
             }
 
@@ -99,7 +108,7 @@ internal static class HttpBody
                 throw new HttpFormatException("a chunk is longer than it says");
             }
 
-            await PassOnAsync(to, end, cancellationToken);
+            await PassOnAsync(lines, end, cancellationToken);
             count(end.Length);
         }
     }

@@ -13,7 +13,7 @@ namespace Oriel.Egress.Proxy;
 /// One client connection to the explicit proxy: CONNECT, or a row of absolute-form requests (RFC 9112 section 3.2.2) with keep-alive on
 /// both sides. The connection to the last target is kept for the next request to the same target; each request is judged anew.
 /// </summary>
-internal sealed class HttpProxyConnection(
+internal sealed partial class HttpProxyConnection(
     EgressSession session,
     GuestConnection connections,
     HttpReader guest,
@@ -21,6 +21,9 @@ internal sealed class HttpProxyConnection(
     EgressOptions options
 )
 {
+    private const int MaxLingerBytes = 4 * 1024 * 1024;
+    private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(5);
+
     private Remote? _remote;
 
     private sealed record Remote(
@@ -31,7 +34,17 @@ internal sealed class HttpProxyConnection(
         Socket Socket,
         HttpReader Reader,
         IPAddress? Address
-    );
+    )
+    {
+        /// <summary>The upstream is asked request by request and not for a tunnel.</summary>
+        public bool IsForwarding { get; init; }
+
+        /// <summary>Has answered a request: the target may have closed it since.</summary>
+        public bool IsUsed { get; set; }
+    }
+
+    /// <summary>Every body that the guest announced has been read; else its bytes may stand in the way of the last answer.</summary>
+    private bool _isDrained = true;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -41,11 +54,46 @@ internal sealed class HttpProxyConnection(
         }
         catch (HttpFormatException e)
         {
+            _isDrained = false;
             await HttpAnswers.ErrorAsync(guest.Stream, 400, EgressReason.BadRequest, close: true, cancellationToken, e.Message);
         }
         finally
         {
             _remote?.Stream.Dispose();
+        }
+
+        if (!_isDrained)
+        {
+            await LingerAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Ends the connection so that the guest can read the answer: what it still sends is read away for a while (RFC 9112 section 9.6).
+    /// A close with unread bytes would reset the connection.
+    /// </summary>
+    private async Task LingerAsync(CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(LingerTime);
+        var buffer = new byte[16 * 1024];
+        try
+        {
+            guestSocket.Shutdown(SocketShutdown.Send);
+            for (var left = MaxLingerBytes; left > 0; )
+            {
+                var count = await guest.ReadAsync(buffer, deadline.Token);
+                if (count == 0)
+                {
+                    return;
+                }
+
+                left -= count;
+            }
+        }
+        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // The guest has gone, or sends on and on.
         }
     }
 
@@ -76,6 +124,11 @@ internal sealed class HttpProxyConnection(
             var closing = request.WantsClose || body.Kind != BodyKind.None;
             await GuestConnection.AnswerCanaryAsync(session, guest.Stream, request.OriginForm, closing, cancellationToken);
             return !closing;
+        }
+
+        if (request.MaxForwards == 0)
+        {
+            return await AnswerForItselfAsync(request, body, cancellationToken);
         }
 
         return await ForwardAsync(request, body, cancellationToken);
@@ -118,28 +171,38 @@ internal sealed class HttpProxyConnection(
         }
     }
 
+    /// <summary>The request may not be forwarded any further, and is answered as the last server would (RFC 9110 section 7.6.2).</summary>
+    private async Task<bool> AnswerForItselfAsync(HttpRequestHead request, BodyFraming body, CancellationToken cancellationToken)
+    {
+        var closing = request.WantsClose || body.Kind != BodyKind.None;
+        _isDrained = body.Kind == BodyKind.None;
+        var status = request.Method == "OPTIONS" ? "200 OK" : "405 Method Not Allowed";
+        await HttpAnswers.TextAsync(guest.Stream, status, "", "Allow: OPTIONS\r\n", closing, cancellationToken);
+        return !closing;
+    }
+
     private async Task<bool> ForwardAsync(HttpRequestHead request, BodyFraming body, CancellationToken cancellationToken)
     {
         var record = session.Log.Begin(EgressKind.Http, request.Host, request.Port);
         OpenConnection? open = null;
         try
         {
-            (open, var refusal) = await ReuseOrDialAsync(request, record, cancellationToken);
-            if (open is null)
+            while (true)
             {
-                // Without a body the next request can follow; with one, its bytes would be taken for the next request.
-                var closing = request.WantsClose || body.Kind != BodyKind.None;
-                await HttpAnswers.ErrorAsync(
-                    guest.Stream,
-                    HttpAnswers.StatusOf(refusal.Refused, refusal.Reason!),
-                    refusal.Reason!,
-                    closing,
-                    cancellationToken
-                );
-                return !closing;
-            }
+                (open, var refusal) = await ReuseOrDialAsync(request, record, cancellationToken);
+                if (open is null)
+                {
+                    return await RefuseAsync(request, body, refusal, cancellationToken);
+                }
 
-            return await ExchangeAsync(request, body, record, _remote!, cancellationToken);
+                if (await ExchangeAsync(request, body, record, _remote!, cancellationToken) is { } goesOn)
+                {
+                    return goesOn;
+                }
+
+                // The target had closed the kept connection: once more, on a new one.
+                session.Close(open);
+            }
         }
         finally
         {
@@ -152,6 +215,21 @@ internal sealed class HttpProxyConnection(
         }
     }
 
+    private async Task<bool> RefuseAsync(HttpRequestHead request, BodyFraming body, DialResult refusal, CancellationToken cancellationToken)
+    {
+        // Without a body the next request can follow; with one, its bytes would be taken for the next request.
+        var closing = request.WantsClose || body.Kind != BodyKind.None;
+        _isDrained = body.Kind == BodyKind.None;
+        await HttpAnswers.ErrorAsync(
+            guest.Stream,
+            HttpAnswers.StatusOf(refusal.Refused, refusal.Reason!),
+            refusal.Reason!,
+            closing,
+            cancellationToken
+        );
+        return !closing;
+    }
+
     private async Task<(OpenConnection? Open, DialResult Refusal)> ReuseOrDialAsync(
         HttpRequestHead request,
         EgressRecord record,
@@ -159,10 +237,15 @@ internal sealed class HttpProxyConnection(
     )
     {
         var policy = session.Policy;
+        var forwarding = policy.Upstream is { Type: UpstreamType.Http } && !request.IsUpgrade;
         if (_remote is { } kept)
         {
             // Readable between two exchanges means that the target has closed, or speaks out of turn.
-            var same = kept.Host == request.Host && kept.Port == request.Port && Equals(kept.Upstream, policy.Upstream);
+            var same =
+                kept.Host == request.Host
+                && kept.Port == request.Port
+                && Equals(kept.Upstream, policy.Upstream)
+                && kept.IsForwarding == forwarding;
             if (same && !kept.Reader.HasBuffered && !kept.Socket.Poll(0, SelectMode.SelectRead))
             {
                 var reopened = new OpenConnection(record, kept.Socket, kept.Address);
@@ -177,7 +260,7 @@ internal sealed class HttpProxyConnection(
             await kept.Stream.DisposeAsync();
         }
 
-        var (dialled, open) = await connections.OpenAsync(session, record, cancellationToken);
+        var (dialled, open) = await connections.OpenAsync(session, record, cancellationToken, tunnel: !forwarding);
         if (open is not null)
         {
             _remote = new Remote(
@@ -188,172 +271,14 @@ internal sealed class HttpProxyConnection(
                 dialled.Socket!,
                 new HttpReader(dialled.Stream!),
                 dialled.Address
-            );
+            )
+            {
+                IsForwarding = forwarding,
+            };
         }
 
         return (open, dialled);
     }
-
-    private async Task<bool> ExchangeAsync(
-        HttpRequestHead request,
-        BodyFraming body,
-        EgressRecord record,
-        Remote remote,
-        CancellationToken cancellationToken
-    )
-    {
-        using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var sending = Task.FromResult(false);
-        var keep = false;
-        try
-        {
-            var head = request.Head.Rewrite(
-                $"{request.Method} {request.OriginForm} HTTP/1.1",
-                request.IsUpgrade ? "Upgrade" : null,
-                request.IsUpgrade
-            );
-            await remote.Stream.WriteAsync(head, cancellationToken);
-            record.CountUp(head.Length);
-            sending = SendBodyAsync(body, record, remote, abandoned.Token);
-            if (await ForwardHeadsAsync(request, record, remote, cancellationToken) is { } plan)
-            {
-                if (plan.Switched)
-                {
-                    await Tunnel.RunAsync(
-                        guest,
-                        guestSocket,
-                        remote.Reader,
-                        remote.Socket,
-                        record.CountUp,
-                        record.CountDown,
-                        cancellationToken
-                    );
-                    return false;
-                }
-
-                await HttpBody.CopyAsync(remote.Reader, guest.Stream, plan.Framing, record.CountDown, cancellationToken);
-                // An answer before the end of the upload leaves both connections in the middle of a message.
-                var sent = sending.IsCompletedSuccessfully && sending.Result;
-                keep = sent && plan.KeepRemote;
-                return sent && plan.KeepGuest;
-            }
-
-            return false;
-        }
-        catch (Exception e) when (e is IOException or SocketException)
-        {
-            // The target or the guest broke off within the body: nothing that could be said would reach the guest as a message of its own.
-            record.Fail(EgressReason.ConnectFailed);
-            return false;
-        }
-        finally
-        {
-            await abandoned.CancelAsync();
-            await sending;
-            if (!keep)
-            {
-                Drop();
-            }
-        }
-    }
-
-    /// <summary>Never throws; when the guest breaks off the upload, so does the connection to the target, and the exchange ends.</summary>
-    private async Task<bool> SendBodyAsync(BodyFraming body, EgressRecord record, Remote remote, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await HttpBody.CopyAsync(guest, remote.Stream, body, record.CountUp, cancellationToken);
-            return true;
-        }
-        catch (Exception e) when (e is OperationCanceledException or BodyRefusedException)
-        {
-            // A target may answer before it has all, and take no more; where it does not answer, that is what ends the exchange.
-            return false;
-        }
-        catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException)
-        {
-            new OpenConnection(record, remote.Socket, remote.Address).Cut(EgressReason.BadRequest);
-            return false;
-        }
-    }
-
-    private readonly record struct ResponsePlan(BodyFraming Framing, bool KeepRemote, bool KeepGuest, bool Switched = false);
-
-    /// <summary>
-    /// Passes on interim responses and the final head; says how the final body is framed and what may be kept open after it. Null when the
-    /// target gave no valid head: the guest has got a 502 then.
-    /// </summary>
-    private async Task<ResponsePlan?> ForwardHeadsAsync(
-        HttpRequestHead request,
-        EgressRecord record,
-        Remote remote,
-        CancellationToken cancellationToken
-    )
-    {
-        while (true)
-        {
-            HttpHead response;
-            int status;
-            BodyFraming framing;
-            try
-            {
-                var bytes =
-                    await remote.Reader.ReadHeadAsync(cancellationToken)
-                    ?? throw new HttpFormatException("the target closed without a response");
-                record.CountDown(bytes.Length);
-                response = HttpHead.Parse(bytes);
-                status = StatusOf(response.StartLine);
-                framing =
-                    request.Method == "HEAD" || status is < 200 or 204 or 304
-                        ? new BodyFraming(BodyKind.None)
-                        : response.Framing(BodyKind.UntilClose);
-            }
-            catch (Exception e) when (e is IOException or SocketException)
-            {
-                record.Fail(EgressReason.ConnectFailed);
-                await HttpAnswers.ErrorAsync(
-                    guest.Stream,
-                    502,
-                    EgressReason.ConnectFailed,
-                    close: true,
-                    cancellationToken,
-                    (e as HttpFormatException)?.Message
-                );
-                return null;
-            }
-
-            if (status == 101)
-            {
-                await guest.Stream.WriteAsync(response.Rewrite(response.StartLine, "Upgrade", upgrade: true), cancellationToken);
-                return new ResponsePlan(framing, false, false, Switched: true);
-            }
-
-            if (status < 200)
-            {
-                await guest.Stream.WriteAsync(response.Rewrite(response.StartLine, null, upgrade: false), cancellationToken);
-                continue;
-            }
-
-            var keepRemote =
-                framing.Kind != BodyKind.UntilClose
-                && !response.HasToken("Connection", "close")
-                && !response.StartLine.StartsWith("HTTP/1.0", StringComparison.Ordinal);
-            var keepGuest = framing.Kind != BodyKind.UntilClose && !request.WantsClose;
-            await guest.Stream.WriteAsync(
-                response.Rewrite(response.StartLine, keepGuest ? "keep-alive" : "close", upgrade: false),
-                cancellationToken
-            );
-            return new ResponsePlan(framing, keepRemote, keepGuest);
-        }
-    }
-
-    private static int StatusOf(string statusLine) =>
-        statusLine.Length >= 12
-        && statusLine.StartsWith("HTTP/1.", StringComparison.Ordinal)
-        && int.TryParse(statusLine.AsSpan(9, 3), out var status)
-        && status >= 100
-            ? status
-            : throw new HttpFormatException("the target's status line is malformed");
 
     private void Drop()
     {

@@ -72,7 +72,7 @@ public static class DnsName
 
     private static bool IsLabel(ReadOnlySpan<char> label)
     {
-        if (label.IsEmpty || label.Length > MaxLabelLength || label[0] == '-' || label[^1] == '-')
+        if (label.IsEmpty || label.Length > MaxLabelLength)
         {
             return false;
         }

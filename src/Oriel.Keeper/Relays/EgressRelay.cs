@@ -131,7 +131,15 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
             return;
         }
 
-        var preamble = new EgressPreamble(spec.DesktopId, spec.EgressKey, "transparent", name.Host, target.Address.ToString(), target.Port);
+        var preamble = new EgressPreamble(
+            spec.DesktopId,
+            spec.EgressKey,
+            "transparent",
+            name.Host,
+            target.Address.ToString(),
+            target.Port,
+            AwaitsVerdict: true
+        );
         if (!await TryRelayAsync(guest, preamble, cancellationToken))
         {
             SocketRelay.Reset(guest);
@@ -145,6 +153,12 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
         {
             await server.ConnectAsync(_egress, cancellationToken);
             await server.SendAsync(LineOf(preamble), SocketFlags.None, cancellationToken);
+            if (preamble.AwaitsVerdict && await server.ReceiveAsync(new byte[1], SocketFlags.None, cancellationToken) == 0)
+            {
+                // Refused by the policy or by the target: what a guest's program expects then is a reset (RFC 9293 section 3.5.2).
+                SocketRelay.Reset(guest);
+                return true;
+            }
         }
         catch (SocketException)
         {

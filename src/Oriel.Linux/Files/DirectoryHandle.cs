@@ -25,6 +25,26 @@ public sealed unsafe class DirectoryHandle : IDisposable
     /// <summary>As <see cref="Open"/>; makes the directories that are not there, mode 0755, with this owner.</summary>
     public static DirectoryHandle OpenOrCreate(string path, uint uid, uint gid) => Walk(path, (uid, gid));
 
+    /// <summary>Opens for reading what a path leads to, following links. Never waits for the other end of a FIFO.</summary>
+    /// <param name="path">Absolute and normalised.</param>
+    /// <param name="resolved">Where it is, without links.</param>
+    /// <exception cref="LinuxException">ENOENT, ENOTDIR, ELOOP ...</exception>
+    public static SafeFileHandle OpenFollowing(string path, out string resolved)
+    {
+        var fd = FileCalls.OpenAt(FileCalls.AtFdCwd, path, FileCalls.ReadOnly | FileCalls.NonBlocking | FileCalls.CloseOnExec, 0);
+        var file = fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw LinuxException.Last("open", path);
+        try
+        {
+            resolved = File.ResolveLinkTarget($"/proc/self/fd/{fd}", returnFinalTarget: false)?.FullName ?? path;
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
     public void Dispose() => _fd.Dispose();
 
     /// <summary>A new file, open for reading and writing.</summary>

@@ -8,6 +8,8 @@ public static unsafe class GuestMachine
     private const nuint RndAddEntropy = 0x40085203,
         RndReseed = 0x5207;
 
+    public static string Hostname() => File.ReadAllText("/proc/sys/kernel/hostname").Trim();
+
     /// <exception cref="LinuxException">EPERM where the keeper owns the name.</exception>
     public static void SetHostname(string name) =>
         LinuxException.ThrowIfNegative(MachineCalls.SetHostName(name, (nuint)name.Length), "sethostname", name);

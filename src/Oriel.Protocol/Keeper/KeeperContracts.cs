@@ -89,7 +89,22 @@ public sealed record KeeperIdentity(int Pid, ulong StartTicks, string BootId, in
 /// <param name="Kind"><c>proxy</c>: the bytes are HTTP/1.1 for an explicit proxy. <c>transparent</c>: dial the target and relay.</param>
 /// <param name="Host">Transparent: the name that the guest resolved (its address was synthetic), else null.</param>
 /// <param name="Address">Transparent: the destination address as the guest saw it.</param>
-public sealed record EgressPreamble(string DesktopId, byte[] Key, string Kind, string? Host = null, string? Address = null, int Port = 0);
+/// <param name="AwaitsVerdict">
+/// Transparent: the server sends <see cref="Connected"/> once the target is, before the target's own bytes. Without it, it closes.
+/// </param>
+public sealed record EgressPreamble(
+    string DesktopId,
+    byte[] Key,
+    string Kind,
+    string? Host = null,
+    string? Address = null,
+    int Port = 0,
+    bool AwaitsVerdict = false
+)
+{
+    /// <summary>The one byte of a verdict.</summary>
+    public const byte Connected = 1;
+}
 
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,

@@ -108,9 +108,13 @@ internal sealed record ExecRequest
 
     /// <summary>Seconds; default 60.</summary>
     public double? Timeout { get; init; }
+
+    /// <summary>Of stdout and stderr in the response: utf-8 (default) or base64.</summary>
+    public string? Encoding { get; init; }
 }
 
-internal sealed record ExecResponse(int ExitCode, string Stdout, string Stderr, bool TimedOut, bool Truncated);
+/// <param name="Replaced">Some output was no UTF-8, and stands here as replacement characters; never true in base64.</param>
+internal sealed record ExecResponse(int ExitCode, string Stdout, string Stderr, bool TimedOut, bool Truncated, bool Replaced);
 
 internal sealed record FileResponse(string Path, long Size, string Sha256);
 

@@ -124,8 +124,12 @@ internal static class DesktopEndpoints
     {
         if (result.Desktop is not { } desktop)
         {
-            var status =
-                result.Reason == RequestReasons.TooManyDesktops ? StatusCodes.Status429TooManyRequests : StatusCodes.Status409Conflict;
+            var status = result.Reason switch
+            {
+                RequestReasons.BadRequest => StatusCodes.Status400BadRequest,
+                RequestReasons.TooManyDesktops => StatusCodes.Status429TooManyRequests,
+                _ => StatusCodes.Status409Conflict,
+            };
             return Problems.Of(status, result.Reason!, result.Message!);
         }
 

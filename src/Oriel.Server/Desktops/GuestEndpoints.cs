@@ -229,6 +229,7 @@ internal static class GuestEndpoints
             StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.NotPermitted, e.Status.Detail),
             StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, e.Status.Detail),
             StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.WrongState, e.Status.Detail),
+            StatusCode.Aborted => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.PutUnderWay, e.Status.Detail),
             StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, e.Status.Detail),
             StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(
                 StatusCodes.Status410Gone,
@@ -255,6 +256,8 @@ internal static class ExecRun
     private const int MaxArgs = 4096;
     private const double MaxTimeout = 3600;
     private const double DefaultTimeout = 60;
+    private const string Utf8 = "utf-8";
+    private const string Base64 = "base64";
 
     public static string? Check(ExecRequest request)
     {
@@ -271,6 +274,11 @@ internal static class ExecRun
         if (request.Timeout is { } timeout && !(timeout is > 0 and <= MaxTimeout))
         {
             return $"timeout must be above 0 and at most {MaxTimeout} seconds";
+        }
+
+        if (request.Encoding is not (null or Utf8 or Base64))
+        {
+            return $"encoding must be {Utf8} or {Base64}";
         }
 
         return request.Env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true
@@ -296,12 +304,28 @@ internal static class ExecRun
         }
 
         var outcome = await agent.ExecAsync(start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), MaxOutput, cancellationToken);
+        var asBase64 = request.Encoding == Base64;
         return new ExecResponse(
             outcome.Exit?.ExitCode ?? -1,
-            Encoding.UTF8.GetString(outcome.Stdout.Span),
-            Encoding.UTF8.GetString(outcome.Stderr.Span),
+            asBase64 ? Convert.ToBase64String(outcome.Stdout.Span) : Encoding.UTF8.GetString(outcome.Stdout.Span),
+            asBase64 ? Convert.ToBase64String(outcome.Stderr.Span) : Encoding.UTF8.GetString(outcome.Stderr.Span),
             outcome.Exit?.TimedOut ?? false,
-            outcome.Truncated
+            outcome.Truncated,
+            !asBase64 && !(IsText(outcome.Stdout.Span, outcome.Truncated) && IsText(outcome.Stderr.Span, outcome.Truncated))
         );
+    }
+
+    /// <summary>Output that was cut may end within a character.</summary>
+    private static bool IsText(ReadOnlySpan<byte> output, bool isCut)
+    {
+        for (var cut = 0; cut <= (isCut ? 3 : 0) && cut <= output.Length; cut++)
+        {
+            if (System.Text.Unicode.Utf8.IsValid(output[..^cut]))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 }

@@ -22,13 +22,20 @@ internal static class JsonBody
         {
             return (
                 null,
-                Problems.Of(StatusCodes.Status415UnsupportedMediaType, RequestReasons.BadRequest, "The body must be application/json.")
+                Problems.Of(
+                    StatusCodes.Status415UnsupportedMediaType,
+                    RequestReasons.UnsupportedMediaType,
+                    "The body must be application/json."
+                )
             );
         }
 
         try
         {
-            return await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted) is { } value
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+            var text = JsonIntegers.AsDigits(body.GetBuffer().AsMemory(0, (int)body.Length));
+            return JsonSerializer.Deserialize(text.Span, type) is { } value
                 ? (value, null)
                 : (null, Problems.BadRequest("The body must be a JSON object."));
         }

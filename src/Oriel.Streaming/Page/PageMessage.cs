@@ -104,6 +104,7 @@ internal readonly record struct PointerMessage(uint Sequence, ushort X, ushort Y
 [JsonSerializable(typeof(CursorMessage))]
 [JsonSerializable(typeof(PositionMessage))]
 [JsonSerializable(typeof(ClipboardMessage))]
+[JsonSerializable(typeof(ClipboardTooLongMessage))]
 [JsonSerializable(typeof(PongMessage))]
 [JsonSerializable(typeof(FrameMessage))]
 [JsonSerializable(typeof(RateMessage))]

@@ -30,6 +30,11 @@ internal sealed record ClipboardMessage(string Text, bool? More)
     public string T => "clipboard";
 }
 
+internal sealed record ClipboardTooLongMessage
+{
+    public string T => "clipboard-too-long";
+}
+
 internal sealed record PongMessage(long Id)
 {
     public string T => "pong";

@@ -112,6 +112,18 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     /// <summary>Sends a UTF-8 JSON message on <c>control</c>; dropped when the page does not keep up or the channel is not open.</summary>
     public abstract void SendControl(ReadOnlyMemory<byte> message);
 
+    /// <summary>
+    /// Sends messages that replace earlier ones of their kind: a page that does not keep up gets the newest alone, and never a part of
+    /// them.
+    /// </summary>
+    public virtual void SendNewest(ControlSlot slot, IReadOnlyList<byte[]> messages)
+    {
+        foreach (var message in messages)
+        {
+            SendControl(message);
+        }
+    }
+
     /// <summary>Ends the connection to the page.</summary>
     public abstract ValueTask CloseAsync();
 
@@ -126,4 +138,15 @@ internal abstract class Viewer(string id, Codec codec, int bitrate, int maxFps)
     protected void NotifyChanged() => Changed?.Invoke();
 
     protected void WantKeyFrame() => KeyFrameWanted?.Invoke(this);
+}
+
+/// <summary>The kinds of message of which a page needs the newest alone.</summary>
+internal enum ControlSlot
+{
+    State,
+    Size,
+    Cursor,
+    Position,
+    Rate,
+    Clipboard,
 }

@@ -44,12 +44,15 @@ internal sealed class WatchFeed : IAsyncDisposable
     {
         if (_size is { } size)
         {
-            viewer.SendControl(ServerMessages.Write(new SizeMessage(size.Width, size.Height), StreamingJsonContext.Default.SizeMessage));
+            viewer.SendNewest(
+                ControlSlot.Size,
+                [ServerMessages.Write(new SizeMessage(size.Width, size.Height), StreamingJsonContext.Default.SizeMessage)]
+            );
         }
 
         if (_cursor is { } cursor)
         {
-            viewer.SendControl(cursor);
+            viewer.SendNewest(ControlSlot.Cursor, [cursor]);
         }
 
         if (_clipboard is { Length: > 0 } clipboard)
@@ -58,7 +61,7 @@ internal sealed class WatchFeed : IAsyncDisposable
         }
     }
 
-    /// <summary>A viewer has set this text: the others get it, and the agent's echo of it is ignored.</summary>
+    /// <summary>A viewer has set this text: the others get it; the agent reports what programs of the guest copy only.</summary>
     public void NoteClipboard(string text, Viewer by)
     {
         _clipboard = text;
@@ -98,12 +101,13 @@ internal sealed class WatchFeed : IAsyncDisposable
                     new CursorMessage(cursor.Serial, cursor.Width, cursor.Height, cursor.HotX, cursor.HotY, cursor.Png.Memory),
                     StreamingJsonContext.Default.CursorMessage
                 );
-                SendAll(_cursor);
+                SendAll(ControlSlot.Cursor, _cursor);
                 break;
             case DisplayEvent.KindOneofCase.Size when change.Size is { Width: > 0 and <= MaxSide, Height: > 0 and <= MaxSide }:
                 _size = change.Size;
                 _context.Links.Resized(_context.Desktop, (int)change.Size.Width, (int)change.Size.Height);
                 SendAll(
+                    ControlSlot.Size,
                     ServerMessages.Write(new SizeMessage(change.Size.Width, change.Size.Height), StreamingJsonContext.Default.SizeMessage)
                 );
                 break;
@@ -116,13 +120,13 @@ internal sealed class WatchFeed : IAsyncDisposable
                 {
                     if (viewer.LastPointerAt == 0 || _context.Clock.GetElapsedTime(viewer.LastPointerAt) > OwnMovement)
                     {
-                        viewer.SendControl(position);
+                        viewer.SendNewest(ControlSlot.Position, [position]);
                     }
                 }
 
                 break;
             case DisplayEvent.KindOneofCase.Clipboard:
-                TellClipboard(change.Clipboard.Text);
+                TellClipboard(change.Clipboard);
                 break;
         }
     }
@@ -131,10 +135,15 @@ internal sealed class WatchFeed : IAsyncDisposable
         cursor is { Width: <= MaxCursorSide, Height: <= MaxCursorSide, HotX: <= MaxCursorSide, HotY: <= MaxCursorSide }
         && cursor.Png.Length <= MaxCursorBytes;
 
-    private void TellClipboard(string text)
+    private void TellClipboard(Clipboard copied)
     {
-        if (text == _clipboard || System.Text.Encoding.UTF8.GetByteCount(text) > _context.Options.MaxClipboardBytes)
+        var text = copied.Text;
+        if (copied.TooLong || System.Text.Encoding.UTF8.GetByteCount(text) > _context.Options.MaxClipboardBytes)
         {
+            SendAll(
+                ControlSlot.Clipboard,
+                ServerMessages.Write(new ClipboardTooLongMessage(), StreamingJsonContext.Default.ClipboardTooLongMessage)
+            );
             return;
         }
 
@@ -145,19 +154,14 @@ internal sealed class WatchFeed : IAsyncDisposable
         }
     }
 
-    private static void SendClipboard(Viewer viewer, string text)
-    {
-        foreach (var piece in ServerMessages.Clipboard(text))
-        {
-            viewer.SendControl(piece);
-        }
-    }
+    private static void SendClipboard(Viewer viewer, string text) =>
+        viewer.SendNewest(ControlSlot.Clipboard, [.. ServerMessages.Clipboard(text)]);
 
-    private void SendAll(byte[] message)
+    private void SendAll(ControlSlot slot, byte[] message)
     {
         foreach (var viewer in _viewers)
         {
-            viewer.SendControl(message);
+            viewer.SendNewest(slot, [message]);
         }
     }
 }

@@ -87,6 +87,20 @@ public sealed class ClipboardTests
         Assert.Equal("same", Pasted(viewer, another));
     }
 
+    /// <summary>Each copy is a new owner (ICCCM 2.1): the viewer may have copied something else meanwhile.</summary>
+    [Fact]
+    public async Task Clipboard_SameTextCopiedAgain_IsReportedAgain()
+    {
+        await using var server = await XServer.StartAsync();
+        using var viewer = Open(server);
+        using var program = Open(server);
+        using var another = Open(server);
+        program.SetText("same");
+        Assert.Equal("same", Pasted(program, viewer));
+        another.SetText("same");
+        Assert.Equal("same", Pasted(another, viewer));
+    }
+
     private static XClipboard Open(XServer server) => XClipboard.Open(server.Address.Name, server.Address.AuthorityPath);
 
     /// <summary>What the program gets, both taking their events in turn.</summary>

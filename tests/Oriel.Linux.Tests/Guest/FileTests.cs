@@ -86,16 +86,28 @@ public sealed class FileTests(ConfiguredGuest guest)
     }
 
     [Fact]
-    public async Task Files_SymbolicLinks_AreNotFollowed()
+    public async Task Files_SymbolicLinks_AreFollowedByReadsAlone()
     {
         var agent = await guest.AgentAsync(Token);
         await agent.RunAsync(Token, "sh", "-c", "mkdir -p ~/l; echo original >~/l/target; ln -sf target ~/l/link; ln -sfn l ~/linkdir");
         foreach (var path in (string[])["/home/user/l/link", "/home/user/linkdir/target"])
         {
-            Assert.Equal(
-                StatusCode.FailedPrecondition,
-                (await Assert.ThrowsAsync<RpcException>(() => GetAsync(agent, path, 0, 0))).StatusCode
-            );
+            Assert.Equal("original\n"u8.ToArray(), (await GetAsync(agent, path, 0, 0)).Content);
+            var info = await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: Token);
+            Assert.Equal((path, 9L), (info.Path, info.Size));
+        }
+
+        // What is no file of the desktop's stays none by another name.
+        await agent.RunAsync(Token, "sh", "-c", "ln -s /proc/version ~/l/kernel; ln -s nowhere ~/l/dangling");
+        foreach (
+            var (path, status) in new[]
+            {
+                ("/home/user/l/kernel", StatusCode.InvalidArgument),
+                ("/home/user/l/dangling", StatusCode.NotFound),
+            }
+        )
+        {
+            Assert.Equal(status, (await Assert.ThrowsAsync<RpcException>(() => GetAsync(agent, path, 0, 0))).StatusCode);
         }
 
         var inside = await Assert.ThrowsAsync<RpcException>(() =>

@@ -106,8 +106,8 @@ public sealed class GoldenImageTests
             Assert.Contains($"{name}=http://192.168.100.1:10001", environment);
         }
 
-        Assert.Contains("NO_PROXY=localhost,127.0.0.1,192.168.100.0/24", environment);
-        Assert.Contains("no_proxy=localhost,127.0.0.1,192.168.100.0/24", environment);
+        Assert.Contains("NO_PROXY=localhost,127.0.0.1,::1,127.0.0.0/8,192.168.100.1,192.168.100.2,192.168.100.0/24", environment);
+        Assert.Contains("no_proxy=localhost,127.0.0.1,::1,127.0.0.0/8,192.168.100.1,192.168.100.2,192.168.100.0/24", environment);
         var policy = JsonNode.Parse(File.ReadAllText(Inside("etc/chromium/policies/managed/oriel.json")))!["ProxySettings"]!;
         Assert.Equal(
             ("fixed_servers", "192.168.100.1:10001"),

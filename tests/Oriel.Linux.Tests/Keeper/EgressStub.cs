@@ -15,11 +15,14 @@ internal sealed class EgressStub : IDisposable
     private readonly Channel<(EgressPreamble, string)> _seen = Channel.CreateUnbounded<(EgressPreamble, string)>();
     private readonly List<Socket> _held = [];
     private readonly bool _hold;
+    private readonly bool _refuse;
 
     /// <param name="hold">Keeps each connection open without reading on.</param>
-    public EgressStub(string path, bool hold = false)
+    /// <param name="refuse">Closes each transparent connection instead of saying that the target is connected.</param>
+    public EgressStub(string path, bool hold = false, bool refuse = false)
     {
         _hold = hold;
+        _refuse = refuse;
         _listener.Bind(new UnixDomainSocketEndPoint(path));
         _listener.Listen(2048);
         _ = AcceptAsync();
@@ -72,11 +75,25 @@ internal sealed class EgressStub : IDisposable
     {
         using var all = new MemoryStream();
         await using var stream = new NetworkStream(socket, ownsSocket: true);
+        var line = new List<byte>();
+        for (int next; (next = stream.ReadByte()) is not ('\n' or < 0); )
+        {
+            line.Add((byte)next);
+        }
+
+        var preamble = JsonSerializer.Deserialize(line.ToArray(), KeeperJsonContext.Default.EgressPreamble)!;
+        if (preamble.AwaitsVerdict)
+        {
+            if (_refuse)
+            {
+                return;
+            }
+
+            stream.WriteByte(EgressPreamble.Connected);
+        }
+
         await stream.CopyToAsync(all);
-        var bytes = all.ToArray();
-        var end = Array.IndexOf(bytes, (byte)'\n');
-        var preamble = JsonSerializer.Deserialize(bytes.AsSpan(0, end), KeeperJsonContext.Default.EgressPreamble)!;
-        var sent = Encoding.UTF8.GetString(bytes.AsSpan(end + 1));
+        var sent = Encoding.UTF8.GetString(all.ToArray());
         // Answered only after the guest's half-close, so an answer that arrives proves that each direction ends by itself.
         await stream.WriteAsync(Encoding.UTF8.GetBytes($"{preamble.Kind} took {sent.Length}\n"));
         _seen.Writer.TryWrite((preamble, sent));

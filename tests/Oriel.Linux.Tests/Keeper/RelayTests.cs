@@ -78,6 +78,19 @@ public sealed class RelayTests
         Assert.Equal((null, "203.0.113.9", 22), (preamble.Host, preamble.Address, preamble.Port));
     }
 
+    /// <summary>By the policy, or by a target where nobody listens: a program expects a reset then (RFC 9293 section 3.5.2).</summary>
+    [Fact]
+    public async Task Transparent_ThatTheServerRefuses_IsReset()
+    {
+        await using var keeper = await TestKeeper.StartAsync();
+        using var egress = new EgressStub(keeper.Spec.EgressSocket, refuse: true);
+
+        var (_, output) = await keeper.RunPerlAsync(Talk("203.0.113.9:22", "x"));
+
+        Assert.Contains("Connection reset by peer", output);
+        Assert.Equal(1, egress.Connections);
+    }
+
     [Fact]
     public async Task Transparent_OfASyntheticAddressThatNobodyAskedFor_IsReset()
     {

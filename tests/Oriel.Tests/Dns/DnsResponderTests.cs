@@ -50,7 +50,6 @@ public sealed class DnsResponderTests
     [InlineData("127.0.0.1")]
     [InlineData("0x7f.1")]
     [InlineData("x.onion")]
-    [InlineData("-a.example.com")]
     [InlineData("a b.example.com")]
     [InlineData("a\0.example.com")]
     [InlineData("caf\u00e9.example.com")]
@@ -66,6 +65,7 @@ public sealed class DnsResponderTests
     [InlineData("canary.oriel.internal")]
     [InlineData("_dmarc.example.com")]
     [InlineData("xn--caf-dma.example.com")]
+    [InlineData("r1---sn-a-.example.com")]
     [InlineData("1.2.3.example")]
     public void Answer_ToAnUnusualNameOfTheNetwork_IsAnAddress(string name) =>
         Assert.Equal(1, DnsMessages.Answers(Answer(DnsMessages.Question(name))));

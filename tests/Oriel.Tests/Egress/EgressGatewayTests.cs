@@ -20,7 +20,7 @@ public sealed class EgressGatewayTests
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet, openLoopback: false);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\nHost: a\r\n\r\n");
         var answer = await EgressFixture.ReadToEndAsync(proxy);
         Assert.StartsWith("HTTP/1.1 403", answer);
         Assert.Contains($"X-Oriel-Reason: {reason}", answer);
@@ -36,7 +36,7 @@ public sealed class EgressGatewayTests
     {
         await using var egress = new EgressFixture(new EgressPolicy { Deny = [new("127.0.0.0/8")] });
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\nHost: a\r\n\r\n");
 
         Assert.Contains($"X-Oriel-Reason: {reason}", await EgressFixture.ReadToEndAsync(proxy));
         Assert.Equal((reason, rule), egress.Session.Log.Snapshot().Select(entry => (entry.Reason, entry.Rule)).Single());
@@ -50,7 +50,7 @@ public sealed class EgressGatewayTests
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT {host}:{egress.Port} HTTP/1.1\r\nHost: a\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 400", await EgressFixture.ReadToEndAsync(proxy));
     }
@@ -60,7 +60,7 @@ public sealed class EgressGatewayTests
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{egress.Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{egress.Port} HTTP/1.1\r\nHost: a\r\n\r\n");
         var answer = new byte[256];
         Assert.StartsWith("HTTP/1.1 200", System.Text.Encoding.ASCII.GetString(answer, 0, await proxy.ReadAsync(answer, Token)));
 
@@ -83,7 +83,7 @@ public sealed class EgressGatewayTests
             upstreams: allowed ? [new DnsEndPoint("127.0.0.1", port)] : []
         );
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, "CONNECT name.example:443 HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, "CONNECT name.example:443 HTTP/1.1\r\nHost: a\r\n\r\n");
         if (allowed)
         {
             using var dialled = await upstream.AcceptTcpClientAsync(Token);
@@ -101,7 +101,7 @@ public sealed class EgressGatewayTests
         await using var egress = new EgressFixture(EgressPolicy.Internet);
         egress.OwnPort = egress.Port;
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{egress.Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{egress.Port} HTTP/1.1\r\nHost: a\r\n\r\n");
         Assert.Contains("X-Oriel-Reason: own-port", await EgressFixture.ReadToEndAsync(proxy));
     }
 
@@ -110,7 +110,10 @@ public sealed class EgressGatewayTests
     {
         await using var egress = new EgressFixture(EgressPolicy.None, openLoopback: false);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"GET http://{GuestNetwork.CanaryHost}/n0nce HTTP/1.1\r\nConnection: close\r\n\r\n");
+        await EgressFixture.SendAsync(
+            proxy,
+            $"GET http://{GuestNetwork.CanaryHost}/n0nce HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        );
         var answer = await EgressFixture.ReadToEndAsync(proxy);
         Assert.StartsWith("HTTP/1.1 200", answer);
         Assert.EndsWith(egress.ExpectedCanary("n0nce"), answer);
@@ -153,7 +156,7 @@ public sealed class EgressGatewayTests
         target.Start();
         var port = ((IPEndPoint)target.LocalEndpoint).Port;
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{port} HTTP/1.1\r\nHost: a\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 200", await HttpProxyTests.ReadHeadAsync(proxy));
         using var accepted = await target.AcceptSocketAsync(Token);
 
@@ -175,7 +178,7 @@ public sealed class EgressGatewayTests
         using var target = new TcpListener(IPAddress.Loopback, 0);
         target.Start();
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{((IPEndPoint)target.LocalEndpoint).Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"CONNECT site.test:{((IPEndPoint)target.LocalEndpoint).Port} HTTP/1.1\r\nHost: a\r\n\r\n");
         await HttpProxyTests.ReadHeadAsync(proxy);
         egress.Session.Dispose();
         Assert.Equal("", await EgressFixture.ReadToEndAsync(proxy));
@@ -190,7 +193,7 @@ public sealed class EgressGatewayTests
         using var target = new TcpListener(IPAddress.Loopback, 0);
         target.Start();
         await using var first = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(first, $"CONNECT site.test:{((IPEndPoint)target.LocalEndpoint).Port} HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(first, $"CONNECT site.test:{((IPEndPoint)target.LocalEndpoint).Port} HTTP/1.1\r\nHost: a\r\n\r\n");
         await HttpProxyTests.ReadHeadAsync(first);
         await using var second = await egress.ProxyAsync();
         Assert.StartsWith("HTTP/1.1 503", await EgressFixture.ReadToEndAsync(second));
@@ -206,7 +209,7 @@ public sealed class EgressGatewayTests
         await using var upstream = new UpstreamProxyServer(type, "user", "right");
         await using var egress = new EgressFixture(new EgressPolicy { Upstream = new(type, "127.0.0.1", upstream.Port, "user", password) });
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, "CONNECT far.example:443 HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, "CONNECT far.example:443 HTTP/1.1\r\nHost: a\r\n\r\n");
         var head = await HttpProxyTests.ReadHeadAsync(proxy);
         if (!connected)
         {

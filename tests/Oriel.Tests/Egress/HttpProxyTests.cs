@@ -110,19 +110,19 @@ public sealed class HttpProxyTests
     [InlineData("GARBAGE\r\n\r\n")]
     [InlineData("GET / HTTP/1.1\r\nHost: a\r\n\r\n")]
     [InlineData("GET http://site.test/ HTTP/2.0\r\n\r\n")]
-    [InlineData("GET http://user@site.test/ HTTP/1.1\r\n\r\n")]
-    [InlineData("GET http://site.test:99999/ HTTP/1.1\r\n\r\n")]
-    [InlineData("GET http://si te.test/ HTTP/1.1\r\n\r\n")]
-    [InlineData("GET http://site.test/ HTTP/1.1\r\nBad Field: x\r\n\r\n")]
-    [InlineData("GET http://site.test/ HTTP/1.1\r\nNoColon\r\n\r\n")]
-    [InlineData("GET http://site.test/ HTTP/1.1\r\n folded: x\r\n\r\n")]
-    [InlineData("POST http://site.test/ HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")]
-    [InlineData("POST http://site.test/ HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n")]
-    [InlineData("POST http://site.test/ HTTP/1.1\r\nContent-Length: -5\r\n\r\n")]
-    [InlineData("POST http://site.test/ HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n")]
-    [InlineData("CONNECT site.test HTTP/1.1\r\n\r\n")]
-    [InlineData("CONNECT ::1:80 HTTP/1.1\r\n\r\n")]
-    [InlineData("GET http://site.test/\0 HTTP/1.1\r\n\r\n")]
+    [InlineData("GET http://user@site.test/ HTTP/1.1\r\nHost: a\r\n\r\n")]
+    [InlineData("GET http://site.test:99999/ HTTP/1.1\r\nHost: a\r\n\r\n")]
+    [InlineData("GET http://si te.test/ HTTP/1.1\r\nHost: a\r\n\r\n")]
+    [InlineData("GET http://site.test/ HTTP/1.1\r\nHost: a\r\nBad Field: x\r\n\r\n")]
+    [InlineData("GET http://site.test/ HTTP/1.1\r\nHost: a\r\nNoColon\r\n\r\n")]
+    [InlineData("GET http://site.test/ HTTP/1.1\r\nHost: a\r\n folded: x\r\n\r\n")]
+    [InlineData("POST http://site.test/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")]
+    [InlineData("POST http://site.test/ HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n")]
+    [InlineData("POST http://site.test/ HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n")]
+    [InlineData("POST http://site.test/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n")]
+    [InlineData("CONNECT site.test HTTP/1.1\r\nHost: a\r\n\r\n")]
+    [InlineData("CONNECT ::1:80 HTTP/1.1\r\nHost: a\r\n\r\n")]
+    [InlineData("GET http://site.test/\0 HTTP/1.1\r\nHost: a\r\n\r\n")]
     public async Task Request_Malformed_IsAnswered400WithTheReason(string request)
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
@@ -138,7 +138,7 @@ public sealed class HttpProxyTests
     {
         await using var egress = new EgressFixture(EgressPolicy.Internet);
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, "GET http://site.test/ HTTP/1.1\r\nX: " + new string('a', 70_000));
+        await EgressFixture.SendAsync(proxy, "GET http://site.test/ HTTP/1.1\r\nHost: a\r\nX: " + new string('a', 70_000));
         Assert.StartsWith("HTTP/1.1 400", await EgressFixture.ReadToEndAsync(proxy));
     }
 
@@ -152,7 +152,7 @@ public sealed class HttpProxyTests
             return "SSH-2.0-x\r\n\r\n";
         });
         await using var proxy = await egress.ProxyAsync();
-        await EgressFixture.SendAsync(proxy, $"GET http://site.test:{port}/ HTTP/1.1\r\n\r\n");
+        await EgressFixture.SendAsync(proxy, $"GET http://site.test:{port}/ HTTP/1.1\r\nHost: a\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 502", await EgressFixture.ReadToEndAsync(proxy));
         await serving;
     }

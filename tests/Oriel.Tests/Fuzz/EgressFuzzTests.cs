@@ -31,11 +31,12 @@ public sealed class EgressFuzzTests
                     // What goes on to the target is one head, framed as it was judged to be.
                     var sent = request.Head.Rewrite(
                         $"{request.Method} {request.OriginForm} HTTP/1.1",
-                        request.IsUpgrade ? "Upgrade" : null,
-                        request.IsUpgrade
+                        new HeadChange { Host = request.Authority, KeepUpgrade = request.IsUpgrade }
                     );
                     Assert.Equal(sent.Length - 4, sent.AsSpan().IndexOf("\r\n\r\n"u8));
-                    Assert.Equal(framing, HttpHead.Parse(sent).Framing(BodyKind.None));
+                    var parsed = HttpHead.Parse(sent);
+                    Assert.Equal(framing, parsed.Framing(BodyKind.None));
+                    Assert.Equal(request.Authority, parsed.Values("Host").Single());
                 }
                 catch (HttpFormatException)
                 {
@@ -60,9 +61,11 @@ public sealed class EgressFuzzTests
                     while (Await(reader.ReadHeadAsync(Stop)) is { } bytes)
                     {
                         Assert.InRange(bytes.Length, 1, HttpReader.MaxHeadBytes);
-                        var head = HttpHead.Parse(bytes);
-                        head.Rewrite(head.StartLine, "keep-alive", upgrade: false);
-                        Await(HttpBody.CopyAsync(reader, copied, head.Framing(BodyKind.UntilClose), count => counted += count, Stop));
+                        var head = HttpHead.Parse(bytes, isResponse: true);
+                        var framing = head.Framing(BodyKind.UntilClose);
+                        var sent = HttpHead.Parse(head.Rewrite(head.StartLine, new HeadChange()));
+                        Assert.Equal(framing, sent.Framing(BodyKind.UntilClose));
+                        Await(HttpBody.CopyAsync(reader, copied, framing, count => counted += count, Stop));
                     }
                 }
                 catch (HttpFormatException)

@@ -118,7 +118,7 @@ public sealed class GatewayFuzzTests
         await using var guest = await egress.ProxyAsync();
         var answer = await SayAsync(
             guest,
-            Encoding.ASCII.GetBytes($"GET http://{GuestNetwork.CanaryHost}/alive HTTP/1.1\r\nConnection: close\r\n\r\n")
+            Encoding.ASCII.GetBytes($"GET http://{GuestNetwork.CanaryHost}/alive HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         );
         Assert.EndsWith(egress.ExpectedCanary("alive"), answer, StringComparison.Ordinal);
     }

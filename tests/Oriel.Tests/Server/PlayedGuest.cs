@@ -311,7 +311,10 @@ internal sealed class PlayedGuest : IAsyncDisposable
 
         public override Task<AttestReply> Attest(AttestRequest request, ServerCallContext context)
         {
-            var environment = Oriel.Desktops.Attestation.ExpectedEnvironment.Proxy.Concat(guest._configured.Env).ToDictionary();
+            var environment = Oriel
+                .Desktops.Attestation.ExpectedEnvironment.Proxy(guest._configured.Hostname)
+                .Concat(guest._configured.Env)
+                .ToDictionary();
             var reply = new AttestReply
             {
                 Hostname = guest._configured.Hostname,

@@ -173,7 +173,7 @@ internal sealed class TestServer : IAsyncDisposable
         await using var stream = new NetworkStream(socket);
         var preamble = new EgressPreamble(id, Convert.FromBase64String(spec["egressKey"]!.GetValue<string>()), "proxy");
         await stream.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(preamble, KeeperJsonContext.Default.EgressPreamble));
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"\nCONNECT {target} HTTP/1.1\r\n\r\n"));
+        await stream.WriteAsync(Encoding.ASCII.GetBytes($"\nCONNECT {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         return await Egress.HttpProxyTests.ReadHeadAsync(stream);
     }
 
@@ -197,7 +197,13 @@ internal sealed class TestServer : IAsyncDisposable
     {
         var hex = new string('a', 64);
         var image = new ImageDirectory(Path.Combine(images, hex));
-        Directory.CreateDirectory(image.Tree);
+        foreach (var zone in (string[])["UTC", "Europe/Paris", "Test/OfTheImage"])
+        {
+            var file = Path.Combine(image.Tree, "usr/share/zoneinfo", zone);
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.WriteAllText(file, "");
+        }
+
         File.WriteAllText(
             image.Manifest,
             $$$"""

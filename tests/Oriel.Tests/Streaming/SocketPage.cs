@@ -21,15 +21,22 @@ internal sealed class SocketPage : IDisposable
 
     public int FramesWaiting => _frames.Reader.Count;
 
-    public static async Task<SocketPage> ConnectAsync(StreamingServer server)
+    /// <param name="isStalled">It reads nothing until <see cref="Read"/>.</param>
+    public static async Task<SocketPage> ConnectAsync(StreamingServer server, bool isStalled = false)
     {
         var page = new SocketPage();
         page._socket.Options.AddSubProtocol("oriel.v1");
         var address = new UriBuilder(server.Address) { Scheme = "ws", Path = server.DesktopPath + "/stream" }.Uri;
         await page._socket.ConnectAsync(address, TestContext.Current.CancellationToken);
-        page._reading = page.ReadAsync();
+        if (!isStalled)
+        {
+            page.Read();
+        }
+
         return page;
     }
+
+    public void Read() => _reading = ReadAsync();
 
     public async Task SendAsync(string message)
     {

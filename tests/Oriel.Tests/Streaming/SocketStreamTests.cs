@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
+using Oriel.Protocol.Display;
 
 namespace Oriel.Tests.Streaming;
 
@@ -208,6 +209,53 @@ public sealed class SocketStreamTests
         Assert.Equal("guest-exited", state.GetProperty("reason").GetProperty("code").GetString());
         await page.EndAsync();
         await server.Agent.Display.UntilAsync(() => !server.Agent.Display.Live.Any(), "the encoder ends");
+    }
+
+    /// <summary>
+    /// A page that reads nothing costs the newest of each kind, whatever the guest makes of it: 400 cursors of 256 KB would be 100 MB.
+    /// </summary>
+    [Fact]
+    public async Task Stream_PageThatReadsNothing_GetsTheNewestAlone()
+    {
+        const int Cursors = 400;
+        await using var server = await StreamingServer.StartAsync();
+        using var page = await SocketPage.ConnectAsync(server, isStalled: true);
+        var display = server.Agent.Display;
+        await display.UntilAsync(() => display.Watches > 0, "a watch");
+        var png = Google.Protobuf.ByteString.CopyFrom(new byte[192 * 1024]);
+        for (ulong serial = 1; serial <= Cursors; serial++)
+        {
+            display.Push(
+                new DisplayEvent
+                {
+                    Cursor = new Cursor
+                    {
+                        Serial = serial,
+                        Width = 16,
+                        Height = 16,
+                        Png = png,
+                    },
+                }
+            );
+        }
+
+        // Behind the last cursor: once the agent's own view has it, all have passed the server.
+        display.Push(
+            new DisplayEvent
+            {
+                Size = new ScreenSize { Width = 1111, Height = 777 },
+            }
+        );
+        await display.UntilAsync(() => server.Agent.Size == (1111, 777), "the size behind the cursors");
+        page.Read();
+        List<ulong> seen = [];
+        while (seen.LastOrDefault() != Cursors)
+        {
+            seen.Add((await page.NextTextAsync("cursor")).GetProperty("serial").GetUInt64());
+        }
+
+        Assert.Equal(seen.Order(), seen);
+        Assert.True(seen.Count < Cursors / 2, $"{seen.Count} of {Cursors} cursors waited for it");
     }
 
     [Fact]

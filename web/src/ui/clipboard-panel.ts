@@ -1,6 +1,6 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
 import type { OrielDesktopElement } from "@oriel/desktop";
-import { Scope } from "@oriel/desktop/internal";
+import { ClipboardTooLong, Scope } from "@oriel/desktop/internal";
 import { base } from "./styles.js";
 
 /** The clipboard by hand, for browsers that do not let a page have it. */
@@ -58,8 +58,11 @@ export class ClipboardPanel extends LitElement {
     try {
       await this.element?.setClipboard(text);
       this.said = "It is in the desktop's clipboard now: paste it there.";
-    } catch {
-      this.said = "The desktop did not take it: it is not connected just now. Try again in a moment.";
+    } catch (error) {
+      this.said =
+        error instanceof ClipboardTooLong
+          ? "It has more than 1 MiB, which is not passed on. Move it as a file instead."
+          : "The desktop did not take it: it is not connected just now. Try again in a moment.";
     }
   }
 

@@ -211,6 +211,9 @@ export class ViewerShell extends LitElement {
             ?remote-resize=${remoteResize}
             ?latency=${latency}
             @oriel-state=${(event: CustomEvent<ViewerState>) => this.#state(event)}
+            @oriel-clipboard-too-long=${(event: CustomEvent<{ from: "page" | "desktop" }>) => {
+              this.problem = tooLongText(event.detail.from);
+            }}
             @oriel-leave=${() => this.renderRoot.querySelector<HTMLElement>(".toolbar a")?.focus()}
           ></oriel-desktop>
         </div>
@@ -318,6 +321,11 @@ export class ViewerShell extends LitElement {
       }
     </aside>`;
   }
+}
+
+function tooLongText(from: "page" | "desktop"): string {
+  const whose = from === "page" ? "This computer's clipboard" : "The desktop's clipboard";
+  return `${whose} holds more than 1 MiB of text, which is not passed on. Move it as a file instead.`;
 }
 
 interface KeyboardLock {

@@ -34,6 +34,8 @@ internal sealed class ContainerDriver : IDriver
         | UnixFileMode.OtherRead
         | UnixFileMode.OtherExecute;
 
+    private const string LoopbackIPv6 = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+
     private static readonly TimeSpan CreateDeadline = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(2);
@@ -80,6 +82,12 @@ internal sealed class ContainerDriver : IDriver
         _network = NetworkNamespace.Create(() =>
         {
             GatewayLink.ApplySettings();
+            // Programs bind ::1 too, as /etc/hosts names it (RFC 8252 section 7.3).
+            if (File.Exists(LoopbackIPv6))
+            {
+                File.WriteAllText(LoopbackIPv6, "0");
+            }
+
             // Guest root has no power over this namespace, so the low ports must be open to all.
             File.WriteAllText("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
             Mounts.Mount(

@@ -101,7 +101,6 @@ internal static class OciConfigBuilder
             new("/dev/mqueue", "mqueue", "mqueue", ["nosuid", "nodev", "noexec"]),
             new("/sys", "none", paths.Sys, ["rbind", "ro", "nosuid", "noexec", "nodev"]),
             new("/run", "tmpfs", "tmpfs", ["nosuid", "nodev", "mode=755", "size=64m"]),
-            new("/tmp", "tmpfs", "tmpfs", ["nosuid", "nodev", "mode=1777", "size=1g"]),
             new(Protocol.Boot.BootConfig.GuestPath, "none", paths.Boot, ["bind", "ro", "nosuid", "nodev", "noexec"]),
         ];
         if (paths.AgentOverride is { } agent)

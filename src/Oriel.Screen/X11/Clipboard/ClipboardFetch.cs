@@ -25,8 +25,12 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
     /// <summary>When to stop waiting for the owner; negative = nothing is awaited.</summary>
     internal long DeadlineUs { get; private set; } = -1;
 
+    /// <summary>The last fetch ended since its text has more than <see cref="XClipboard.MaxBytes"/>.</summary>
+    internal bool IsTooLong { get; set; }
+
     internal void Begin(nuint selection)
     {
+        IsTooLong = false;
         _pieces = null;
         _waiting = true;
         DeadlineUs = MonotonicClock.NowUs + PatienceUs;
@@ -60,6 +64,7 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
         }
 
         Abandon();
+        IsTooLong = truncated;
         return truncated || type != x.Atom("UTF8_STRING") ? null : bytes;
     }
 
@@ -75,6 +80,7 @@ internal sealed class ClipboardFetch(XConnection x, nuint window)
         if (truncated || _pieces.Length + piece.Length > XClipboard.MaxBytes)
         {
             Abandon();
+            IsTooLong = true;
             return null;
         }
 

@@ -10,7 +10,7 @@ namespace Oriel.Screen.X11.Clipboard;
 /// </summary>
 public sealed unsafe class XClipboard : IDisposable
 {
-    /// <summary>The longest text in bytes of UTF-8; a longer one is ignored.</summary>
+    /// <summary>The longest text in bytes of UTF-8; a longer one is reported as too long.</summary>
     public const int MaxBytes = 1 << 20;
 
     private const int SelectionClear = 29,
@@ -88,12 +88,23 @@ public sealed unsafe class XClipboard : IDisposable
         _x.ThrowIfBroken("the clipboard");
     }
 
-    /// <summary>The text that a program in the guest has copied since the last call; null if there is none or it is unchanged.</summary>
+    /// <summary>
+    /// The text that a program in the guest has copied since the last call; null if there is none. The same text copied again is news
+    /// (ICCCM 2.1: a new owner), since the viewer may have copied another one meanwhile.
+    /// </summary>
     public string? TakeText()
     {
         var text = _unread;
         _unread = null;
         return text;
+    }
+
+    /// <summary>True once when a program in the guest has copied more than <see cref="MaxBytes"/>.</summary>
+    public bool TakeIsTooLong()
+    {
+        var isTooLong = _fetch.IsTooLong;
+        _fetch.IsTooLong = false;
+        return isTooLong;
     }
 
     /// <summary>
@@ -160,11 +171,6 @@ public sealed unsafe class XClipboard : IDisposable
             return;
         }
 
-        var text = Encoding.UTF8.GetString(bytes);
-        if (text != _text)
-        {
-            _text = text;
-            _unread = text;
-        }
+        _text = _unread = Encoding.UTF8.GetString(bytes);
     }
 }

@@ -1,7 +1,7 @@
 /** Clipboard text in messages: a data channel message is bounded, so that a long text goes in pieces, all but the last marked `more`. */
 
-/** Longest text passed on, in UTF-16 units; at most 1 MiB of UTF-8 whatever the script. */
-export const mostClipboard = 349_525;
+/** Longest text passed on, in bytes of UTF-8. */
+export const mostBytes = 1024 * 1024;
 
 /** Longest piece, in UTF-16 units. */
 export const mostPiece = 32_768;
@@ -13,18 +13,29 @@ export interface ClipboardPiece {
   id?: number;
 }
 
+export class ClipboardTooLong extends Error {
+  constructor() {
+    super("The text has more than 1 MiB.");
+  }
+}
+
+/** Whether a text is passed on: whole, or not at all. */
+export function isTooLong(text: string): boolean {
+  // A unit has one to three bytes: only what lies between needs counting.
+  return text.length > mostBytes || (text.length * 3 > mostBytes && new TextEncoder().encode(text).length > mostBytes);
+}
+
 /** Never cuts between the halves of a surrogate pair, which would not survive UTF-8. */
 export function toPieces(text: string): ClipboardPiece[] {
   const pieces: ClipboardPiece[] = [];
-  const bounded = text.slice(0, safeEnd(text, 0, mostClipboard));
   let start = 0;
   do {
-    const end = safeEnd(bounded, start, mostPiece);
-    const piece: ClipboardPiece = { t: "clipboard", text: bounded.slice(start, end) };
-    if (end < bounded.length) piece.more = true;
+    const end = safeEnd(text, start, mostPiece);
+    const piece: ClipboardPiece = { t: "clipboard", text: text.slice(start, end) };
+    if (end < text.length) piece.more = true;
     pieces.push(piece);
     start = end;
-  } while (start < bounded.length);
+  } while (start < text.length);
   return pieces;
 }
 
@@ -35,7 +46,7 @@ export class PieceJoiner {
 
   /** Answers the whole text with its last piece, else null. */
   add(text: string, more: boolean): string | null {
-    if (this.#text.length + text.length > mostClipboard * 3) this.#tooLong = true;
+    if (this.#text.length + text.length > mostBytes) this.#tooLong = true;
     this.#text = this.#tooLong ? "" : this.#text + text;
     if (more) return null;
     const whole = this.#tooLong ? null : this.#text;

@@ -1,4 +1,4 @@
-import { mostClipboard } from "./clipboard-pieces.js";
+import { ClipboardTooLong, isTooLong } from "./clipboard-pieces.js";
 import { Scope } from "./scope.js";
 
 export interface ClipboardTarget {
@@ -6,6 +6,8 @@ export interface ClipboardTarget {
   toGuest(text: string): Promise<void>;
   /** Whether the person works in the viewer now. */
   focused(): boolean;
+  /** The person's text is too long for the guest. */
+  tooLong(): void;
 }
 
 /**
@@ -35,9 +37,18 @@ export class ClipboardSync {
   }
 
   async toGuest(text: string): Promise<void> {
-    const bounded = text.slice(0, mostClipboard);
-    await this.target.toGuest(bounded);
-    this.#sent = bounded;
+    // Also of one that is refused: it would be offered again at each focus.
+    this.#sent = text;
+    if (isTooLong(text)) {
+      this.target.tooLong();
+      throw new ClipboardTooLong();
+    }
+    try {
+      await this.target.toGuest(text);
+    } catch (error) {
+      if (this.#sent === text) this.#sent = null;
+      throw error;
+    }
   }
 
   /** On focus and on a press in the picture: write what waits, and read if that is allowed already. */

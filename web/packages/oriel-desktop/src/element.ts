@@ -22,6 +22,7 @@ export interface ViewerEvents {
   "oriel-state": CustomEvent<ViewerState>;
   "oriel-size": CustomEvent<Size>;
   "oriel-clipboard": CustomEvent<{ text: string }>;
+  "oriel-clipboard-too-long": CustomEvent<{ from: "page" | "desktop" }>;
   "oriel-desktop-state": CustomEvent<{ state: string; reason: Reason | null }>;
   "oriel-leave": CustomEvent<null>;
 }
@@ -152,6 +153,7 @@ export class OrielDesktopElement extends HTMLElement {
         playing: () => this.#report({ ...this.#state, state: "playing" }),
         size: (size) => this.#emit("oriel-size", size),
         clipboard: (text) => this.#emit("oriel-clipboard", { text }),
+        clipboardTooLong: (from) => this.#emit("oriel-clipboard-too-long", { from }),
         desktopState: (state, reason) => this.#emit("oriel-desktop-state", { state, reason }),
         leave: () => this.#leave(),
       },

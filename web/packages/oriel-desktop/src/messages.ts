@@ -51,6 +51,7 @@ export type ControlEvent =
   | CursorMessage
   | { t: "position"; x: number; y: number }
   | { t: "clipboard"; text: string; more?: boolean }
+  | { t: "clipboard-too-long" }
   | { t: "pong"; id: number }
   | FrameMessage
   | { t: "rate"; bitrate: number }
@@ -64,6 +65,7 @@ const required: Record<ControlEvent["t"], Fields> = {
   cursor: { width: "number", height: "number", hotX: "number", hotY: "number", png: "string" },
   position: { x: "number", y: "number" },
   clipboard: { text: "string" },
+  "clipboard-too-long": {},
   pong: { id: "number" },
   frame: { rtp: "number", captureUs: "number", encodeUs: "number" },
   rate: { bitrate: "number" },

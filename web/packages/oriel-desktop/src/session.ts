@@ -28,6 +28,8 @@ export interface SessionEvents {
   playing(): void;
   size(size: Size): void;
   clipboard(text: string): void;
+  /** A copied text is over the bound and was not passed on. */
+  clipboardTooLong(from: "page" | "desktop"): void;
   desktopState(state: string, reason: Reason | null): void;
   leave(): void;
 }
@@ -81,6 +83,7 @@ export class Session {
     this.#clipboard = new ClipboardSync({
       toGuest: (text) => this.#clipboardToGuest(text),
       focused: () => keys.matches(":focus"),
+      tooLong: () => this.events.clipboardTooLong("page"),
     });
     this.#keyboard = new KeyboardInput(keys, {
       input: (message) => this.#input(message),
@@ -205,6 +208,9 @@ export class Session {
         break;
       case "clipboard":
         this.#clipboardFromGuest(event.text, event.more === true);
+        break;
+      case "clipboard-too-long":
+        this.events.clipboardTooLong("desktop");
         break;
       case "pong":
         this.#unanswered = 0;
