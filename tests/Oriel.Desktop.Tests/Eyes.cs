@@ -44,7 +44,7 @@ internal static class Eyes
             "async ([r, g, b]) => {"
                 + ShareOf
                 + """
-                  const answer = await fetch('/api' + location.pathname + '/screenshot');
+                  const answer = await fetch('/api' + location.pathname + '/screenshot', { headers: { 'X-Oriel': localStorage.getItem('oriel.session') } });
                   if (!answer.ok) return -1;
                   const picture = await createImageBitmap(await answer.blob());
                   return shareOf(picture, picture.width, picture.height, r, g, b, 40);

@@ -342,7 +342,9 @@ public sealed class GuestTests(Ring ring)
         SkipUnlessPrepared();
         var path = await PathAsync("twice.bin");
         var release = new TaskCompletionSource();
-        var first = PutAsync(path, new HeldContent("first"u8.ToArray(), release.Task));
+        // More than the server gathers before it passes anything on.
+        var content = RandomNumberGenerator.GetBytes(200_000);
+        var first = PutAsync(path, new HeldContent(content, release.Task));
         HttpStatusCode status = default;
         string? reason = null;
         await OrielServer.EventuallyAsync(
@@ -363,7 +365,7 @@ public sealed class GuestTests(Ring ring)
         using var done = await first;
         Assert.Equal((HttpStatusCode.Conflict, "put-under-way"), (status, reason));
         Assert.Equal(HttpStatusCode.Created, done.StatusCode);
-        Assert.Equal("first", await ring.Server.Api.GetStringAsync(path, Token));
+        Assert.Equal(content, await ring.Server.Api.GetByteArrayAsync(path, Token));
     }
 
     [Fact]
@@ -388,8 +390,32 @@ public sealed class GuestTests(Ring ring)
     public async Task Guest_HasWhatProgramsExpect(string script, string wanted)
     {
         SkipUnlessPrepared();
-        var result = await ExecAsync(new { command = "/bin/sh", args = (string[])["-c", script] });
+        var result = await ExecAsync(new { command = "/bin/bash", args = (string[])["-c", script] });
         Assert.Equal(wanted, result["stdout"]!.GetValue<string>().Trim());
+    }
+
+    /// <summary>In a window of the desktop's own browser, which has no GPU: a browser without a window has its own ways.</summary>
+    [Fact]
+    public async Task Guest_BrowserWithAWindow_HasWebGl()
+    {
+        SkipUnlessPrepared();
+        var result = await ExecAsync(
+            new
+            {
+                command = "/bin/bash",
+                args = (string[])
+                    [
+                        "-c",
+                        """
+                        echo '<script>console.log("webgl", ["webgl", "webgl2"].map(kind => !!document.createElement("canvas").getContext(kind)).join())</script>' >/tmp/webgl.html
+                        grep -m 1 -o 'webgl [a-z,]*' < <(timeout 50 chromium --no-first-run --user-data-dir=/tmp/webgl --enable-logging=stderr --app=file:///tmp/webgl.html 2>&1)
+                        pkill -f '[/]tmp/webgl '
+                        true
+                        """,
+                    ],
+            }
+        );
+        Assert.Equal("webgl true,true", result["stdout"]!.GetValue<string>().Trim());
     }
 
     [Theory]

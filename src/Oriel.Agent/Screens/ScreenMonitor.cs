@@ -152,12 +152,21 @@ internal sealed partial class ScreenMonitor(XDisplay display, PointerPosition po
     {
         lock (_lock)
         {
-            if (_present.TryGetValue(state.KindCase, out var before) && before.Equals(state))
+            if (state.Clipboard is null && _present.TryGetValue(state.KindCase, out var before) && before.Equals(state))
             {
                 return;
             }
 
-            _present[state.KindCase] = state;
+            // The same text copied again is news, and a text that was too long is none to whoever comes later.
+            if (state.Clipboard is { TooLong: true })
+            {
+                _present.Remove(state.KindCase);
+            }
+            else
+            {
+                _present[state.KindCase] = state;
+            }
+
             foreach (var watch in _watches)
             {
                 watch.Post(state);

@@ -5,15 +5,17 @@ using Oriel.Server.Http;
 namespace Oriel.Server.Auth;
 
 /// <summary>
-/// What every request passes before anything else: a Host that is ours (against DNS rebinding), security headers, a token or a session,
-/// and for the session's state changes an Origin that is ours and the header X-Oriel (against cross-site requests).
+/// What every request passes before anything else: a Host that is ours (against DNS rebinding), security headers, a token or a session.
+/// A session's cookie alone gets the page and nothing else: all of the API needs its second secret too, as the header X-Oriel or a
+/// WebSocket's subprotocol, and its state changes an Origin that is ours (against cross-site requests).
 /// </summary>
 internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, ServeOptions options)
 {
     public const string Cookie = "oriel-session";
-    public const string CsrfHeader = "X-Oriel";
+    public const string SecretHeader = "X-Oriel";
     private const string Bearer = "Bearer ";
     private const string SocketBearer = "oriel.bearer.";
+    private const string SocketSecret = "oriel.session.";
     private const string Csp =
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
         + "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -62,14 +64,19 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             case Caller.Token:
                 await next(context);
                 return;
-            case Caller.SignedIn
-                when ChangesState(context.Request.Method)
-                    && !(HasOwnOrigin(context, required: true) && context.Request.Headers.ContainsKey(CsrfHeader)):
+            case Caller.SignedIn when ChangesState(context.Request.Method) && !HasOwnOrigin(context, required: true):
                 await Problems.WriteAsync(
                     context,
                     StatusCodes.Status403Forbidden,
                     RequestReasons.CrossSite,
-                    $"A change by the page needs its own Origin and the header {CsrfHeader}."
+                    "A change by the page needs its own Origin."
+                );
+                return;
+            case Caller.Cookie:
+                await RefuseAsync(
+                    context,
+                    RequestReasons.SignedOut,
+                    $"The session's cookie came without its secret ({SecretHeader}): sign in again on this page."
                 );
                 return;
             case Caller.SignedIn:
@@ -104,7 +111,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
     private static bool ChangesState(string method) =>
         !(HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method));
 
-    /// <summary>The token of the header, or of a WebSocket's subprotocol: a page cannot give a WebSocket headers.</summary>
+    /// <summary>The token of the header, or of a WebSocket's subprotocol.</summary>
     private static string? BearerOf(HttpContext context)
     {
         var authorization = context.Request.Headers.Authorization.ToString();
@@ -113,8 +120,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             return authorization[Bearer.Length..].Trim();
         }
 
-        var protocols = context.WebSockets.IsWebSocketRequest ? context.WebSockets.WebSocketRequestedProtocols : [];
-        return protocols.FirstOrDefault(protocol => protocol.StartsWith(SocketBearer, StringComparison.Ordinal))?[SocketBearer.Length..];
+        return SubprotocolOf(context, SocketBearer);
     }
 
     private static bool HasOwnOrigin(HttpContext context, bool required)
@@ -149,9 +155,33 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
                 : Caller.Stranger;
         }
 
-        return context.Request.Cookies[Cookie] is { } cookie && await tokens.IsSessionAsync(cookie, context.RequestAborted)
-            ? Caller.SignedIn
-            : Caller.Nobody;
+        if (context.Request.Cookies[Cookie] is not { } cookie || !await tokens.IsSessionAsync(cookie, context.RequestAborted))
+        {
+            return Caller.Nobody;
+        }
+
+        return IsPage(context.Request) || tokens.IsPageSecret(cookie, SecretOf(context)) ? Caller.SignedIn : Caller.Cookie;
+    }
+
+    /// <summary>The page's own files, and the API's description, which a person opens in a tab: nothing of any desktop is in them.</summary>
+    private static bool IsPage(HttpRequest request) =>
+        !ChangesState(request.Method)
+        && (
+            !(
+                request.Path.StartsWithSegments("/api")
+                || request.Path.StartsWithSegments("/metrics")
+                || request.Path.StartsWithSegments("/health")
+            ) || request.Path.StartsWithSegments("/api/docs")
+        );
+
+    private static string SecretOf(HttpContext context) =>
+        SubprotocolOf(context, SocketSecret) ?? context.Request.Headers[SecretHeader].ToString();
+
+    /// <summary>A page cannot give a WebSocket headers.</summary>
+    private static string? SubprotocolOf(HttpContext context, string prefix)
+    {
+        var protocols = context.WebSockets.IsWebSocketRequest ? context.WebSockets.WebSocketRequestedProtocols : [];
+        return protocols.FirstOrDefault(protocol => protocol.StartsWith(prefix, StringComparison.Ordinal))?[prefix.Length..];
     }
 
     private static Task RefuseAsync(HttpContext context, string reason, string detail)
@@ -181,6 +211,9 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         /// <summary>Who has a token, of another server or of none.</summary>
         Stranger,
         Token,
+
+        /// <summary>A session's cookie without the session's other secret.</summary>
+        Cookie,
         SignedIn,
     }
 }

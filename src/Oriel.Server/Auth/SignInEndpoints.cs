@@ -24,9 +24,9 @@ internal static class SignInEndpoints
         group
             .MapPost("", SignInAsync)
             .WithName("SignIn")
-            .WithSummary("Trade a one-time or the API token for the page's cookie")
+            .WithSummary("Trade a one-time or the API token for the page's cookie and its secret, which goes with each request as X-Oriel")
             .Takes<SignInRequest>(MaxBody)
-            .Produces(StatusCodes.Status204NoContent)
+            .Produces<SignedInResponse>()
             .ProducesProblem(400)
             .ProducesProblem(401)
             .ProducesProblem(403)
@@ -82,7 +82,8 @@ internal static class SignInEndpoints
         }
 
         context.Response.Cookies.Append(RequestGuard.Cookie, session, CookieOptions(options));
-        return Results.NoContent();
+        context.Response.Headers.CacheControl = "no-store";
+        return Results.Json(new SignedInResponse(tokens.PageSecretOf(session)), AuthJsonContext.Default.SignedInResponse);
     }
 
     private static async Task<IResult> SignOutAsync(HttpContext context, TokenService tokens, ServeOptions options)
@@ -109,6 +110,9 @@ internal static class SignInEndpoints
 
 internal sealed record SignInRequest(string? Token);
 
+/// <param name="Secret">For the header X-Oriel of this session's requests.</param>
+internal sealed record SignedInResponse(string Secret);
+
 internal sealed record SignInResponse(bool SignedIn, string Version, int MaxDesktops, int Desktops);
 
 [JsonSourceGenerationOptions(
@@ -118,4 +122,5 @@ internal sealed record SignInResponse(bool SignedIn, string Version, int MaxDesk
 )]
 [JsonSerializable(typeof(SignInRequest))]
 [JsonSerializable(typeof(SignInResponse))]
+[JsonSerializable(typeof(SignedInResponse))]
 internal sealed partial class AuthJsonContext : JsonSerializerContext;

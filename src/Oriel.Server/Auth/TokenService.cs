@@ -10,8 +10,9 @@ using Oriel.Server.Instance;
 namespace Oriel.Server.Auth;
 
 /// <summary>
-/// The API token (a file, 0600), one-time sign-in tokens and the page's sessions (only hashes, in the database). Safe for concurrent
-/// use, also by several processes on one data directory.
+/// The API token (a file, 0600), one-time sign-in tokens and the page's sessions (only hashes, in the database). A session has two
+/// secrets: a cookie, and one that the page keeps in its own storage and sends in a header, since a cookie goes to every port of a host
+/// (RFC 6265 section 8.5). Safe for concurrent use, also by several processes on one data directory.
 /// </summary>
 public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, string apiToken, TimeProvider clock)
 {
@@ -25,6 +26,8 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
     /// <summary>A session that was found is not looked up again for this long.</summary>
     private static readonly TimeSpan CacheFor = TimeSpan.FromSeconds(10);
 
+    /// <summary>Made of the API token: another token is another key, and ends the sessions.</summary>
+    private readonly byte[] _pageKey = SHA256.HashData(Encoding.UTF8.GetBytes("oriel page secret\n" + apiToken));
     private readonly byte[] _apiTokenHash = SHA256.HashData(Encoding.UTF8.GetBytes(apiToken));
     private readonly ConcurrentDictionary<string, DateTimeOffset> _seen = new();
 
@@ -106,6 +109,13 @@ public sealed class TokenService(IDbContextFactory<DesktopDbContext> factory, st
 
         return found;
     }
+
+    /// <summary>The secret that belongs to a session's cookie, which the cookie alone does not tell.</summary>
+    public string PageSecretOf(string session) =>
+        System.Buffers.Text.Base64Url.EncodeToString(HMACSHA256.HashData(_pageKey, Encoding.UTF8.GetBytes(session)));
+
+    public bool IsPageSecret(string session, string candidate) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(PageSecretOf(session)), Encoding.UTF8.GetBytes(candidate));
 
     public async Task SignOutAsync(string token, CancellationToken cancellationToken)
     {

@@ -99,33 +99,78 @@ public sealed class AccessTests
         using var first = await server.Anonymous.PostAsJsonAsync("/api/session", new { token }, Token);
         using var second = await server.Anonymous.PostAsJsonAsync("/api/session", new { token }, Token);
 
-        Assert.Equal(HttpStatusCode.NoContent, first.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, first.StatusCode);
         Assert.Equal(HttpStatusCode.Unauthorized, second.StatusCode);
         var header = first.Headers.GetValues("Set-Cookie").Single();
         Assert.Contains("httponly", header, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("samesite=strict", header, StringComparison.OrdinalIgnoreCase);
         var cookie = header.Split(';')[0];
+        var secret = await SecretAsync(first);
 
-        Assert.Equal(200, await SendAsync(server, "GET", "/api/session", cookie));
-        Assert.Equal(204, await SendAsync(server, "DELETE", "/api/session", cookie, server.Url, "1"));
-        Assert.Equal(401, await SendAsync(server, "GET", "/api/session", cookie));
+        Assert.Equal(200, await SendAsync(server, "GET", "/api/session", cookie, header: secret));
+        Assert.Equal(204, await SendAsync(server, "DELETE", "/api/session", cookie, server.Url, secret));
+        Assert.Equal(401, await SendAsync(server, "GET", "/api/session", cookie, header: secret));
     }
 
+    /// <summary>
+    /// A cookie goes to every port of a host, so to each program that listens on the browser's own: alone it gets the page and no more
+    /// (RFC 6265 section 8.5).
+    /// </summary>
     [Theory]
-    [InlineData("GET", null, null, 200)]
-    [InlineData("POST", null, null, 403)]
-    [InlineData("POST", null, "1", 403)]
-    [InlineData("POST", "own", null, 403)]
-    [InlineData("POST", "http://evil.example", "1", 403)]
-    [InlineData("POST", "null", "1", 403)]
-    [InlineData("POST", "own", "1", 415)]
-    public async Task Session_ThatChangesSomething_NeedsOwnOriginAndHeader(string method, string? origin, string? header, int status)
+    [InlineData("GET", "/api/desktops", null, "own", 200)]
+    [InlineData("GET", "/api/desktops", null, null, 401)]
+    [InlineData("GET", "/api/desktops", null, "1", 401)]
+    [InlineData("GET", "/api/desktops", null, "other", 401)]
+    [InlineData("GET", "/api/events", null, null, 401)]
+    [InlineData("GET", "/api/desktops/d-aaaaaaaaaa/screenshot", null, null, 401)]
+    [InlineData("GET", "/API/desktops", null, null, 401)]
+    [InlineData("HEAD", "/api/desktops", null, null, 401)]
+    [InlineData("GET", "/openapi/v1.json", null, null, 200)]
+    [InlineData("POST", "/api/desktops", "own", null, 401)]
+    [InlineData("POST", "/api/desktops", null, "own", 403)]
+    [InlineData("POST", "/api/desktops", "http://evil.example", "own", 403)]
+    [InlineData("POST", "/api/desktops", "null", "own", 403)]
+    [InlineData("POST", "/api/desktops", "own", "own", 415)]
+    public async Task Session_Request_NeedsItsSecretAndChangesItsOrigin(
+        string method,
+        string path,
+        string? origin,
+        string? secret,
+        int status
+    )
     {
         await using var server = await TestServer.StartAsync();
         using var signIn = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = server.Token }, Token);
+        using var another = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = server.Token }, Token);
         var cookie = signIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0];
+        var header = secret switch
+        {
+            "own" => await SecretAsync(signIn),
+            "other" => await SecretAsync(another),
+            _ => secret,
+        };
 
-        Assert.Equal(status, await SendAsync(server, method, "/api/desktops", cookie, origin == "own" ? server.Url : origin, header));
+        Assert.Equal(status, await SendAsync(server, method, path, cookie, origin == "own" ? server.Url : origin, header));
+    }
+
+    /// <summary>The desktop is not there: 404 is what a caller gets who may ask.</summary>
+    [Theory]
+    [InlineData(true, 404)]
+    [InlineData(false, 401)]
+    public async Task WebSocket_OfASession_NeedsItsSecretAsASubprotocol(bool right, int status)
+    {
+        await using var server = await TestServer.StartAsync();
+        using var signIn = await server.Anonymous.PostAsJsonAsync("/api/session", new { token = server.Token }, Token);
+        using var socket = new System.Net.WebSockets.ClientWebSocket();
+        socket.Options.CollectHttpResponseDetails = true;
+        socket.Options.AddSubProtocol("oriel.v1");
+        socket.Options.AddSubProtocol("oriel.session." + (right ? await SecretAsync(signIn) : "wrong"));
+        socket.Options.SetRequestHeader("Cookie", signIn.Headers.GetValues("Set-Cookie").Single().Split(';')[0]);
+        socket.Options.SetRequestHeader("Origin", server.Url);
+        var address = new UriBuilder(server.Api.BaseAddress!) { Scheme = "ws", Path = "/api/desktops/d-aaaaaaaaaa/stream" }.Uri;
+        await Assert.ThrowsAsync<System.Net.WebSockets.WebSocketException>(() => socket.ConnectAsync(address, Token));
+
+        Assert.Equal(status, (int)socket.HttpStatusCode);
     }
 
     [Fact]
@@ -150,7 +195,7 @@ public sealed class AccessTests
             new { token = await server.Application.NewSignInAsync(Token) },
             Token
         );
-        Assert.Equal(HttpStatusCode.NoContent, owner.StatusCode);
+        Assert.Equal(HttpStatusCode.OK, owner.StatusCode);
     }
 
     [Fact]
@@ -181,7 +226,9 @@ public sealed class AccessTests
         await server.WaitForStateAsync(desktop["id"]!.GetValue<string>(), "destroyed");
 
         Assert.DoesNotContain("upstream-password", desktop.ToJsonString());
-        foreach (var secret in new[] { server.Token, oneTime, session, "very-secret-value", "upstream-password" })
+        foreach (
+            var secret in new[] { server.Token, oneTime, session, await SecretAsync(signIn), "very-secret-value", "upstream-password" }
+        )
         {
             Assert.DoesNotContain(secret, server.Log.Text);
         }
@@ -195,6 +242,9 @@ public sealed class AccessTests
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(server.Layout.Token));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(server.Layout.Database));
     }
+
+    private static async Task<string> SecretAsync(HttpResponseMessage signIn) =>
+        (await signIn.Content.ReadFromJsonAsync<JsonNode>(Token))!["secret"]!.GetValue<string>();
 
     private static async Task<int> SendAsync(
         TestServer server,

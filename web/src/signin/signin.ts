@@ -1,3 +1,4 @@
+import { keepSessionSecret } from "@oriel/desktop/internal";
 import { returnPath, tokenFrom } from "./token.js";
 
 const form = document.querySelector<HTMLFormElement>("#form");
@@ -26,10 +27,11 @@ async function signIn(token: string): Promise<void> {
   try {
     const response = await fetch("/api/session", {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-Oriel": "1" },
+      headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ token }),
     });
     if (response.ok) {
+      keepSessionSecret(((await response.json()) as { secret: string }).secret);
       location.replace(returnPath(wanted ?? sessionStorage.getItem("oriel.return")));
       return;
     }

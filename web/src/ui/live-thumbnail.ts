@@ -1,4 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
+import { headersFor } from "@oriel/desktop/internal";
 import { desktopUrl } from "../api/client.js";
 import { base } from "./styles.js";
 import { icon } from "./icons.js";
@@ -83,11 +84,11 @@ export class LiveThumbnail extends LitElement {
   }
 
   async #take(signal: AbortSignal): Promise<void> {
-    const headers = this.#etag ? { "If-None-Match": this.#etag } : undefined;
+    const headers = headersFor({ base: "", token: null }, this.#etag ? { "If-None-Match": this.#etag } : {});
     const response = await fetch(desktopUrl(this.desktopId, `/screenshot?width=${width}`), {
       signal,
       cache: "no-store",
-      ...(headers ? { headers } : {}),
+      headers,
     });
     if (response.status === 304) return;
     if (!response.ok) throw new Error(`No screenshot: ${response.status}`);

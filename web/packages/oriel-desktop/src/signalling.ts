@@ -45,8 +45,26 @@ export interface Access {
   token: string | null;
 }
 
+const secretKey = "oriel.session";
+
+/**
+ * The session's second secret. A cookie goes to every port of a host (RFC 6265 section 8.5), this origin's storage does not. Empty where
+ * nobody signed in on this origin, or the browser has no storage for the page.
+ */
+export function sessionSecret(): string {
+  try {
+    return localStorage.getItem(secretKey) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function keepSessionSecret(secret: string): void {
+  localStorage.setItem(secretKey, secret);
+}
+
 export function headersFor(access: Access, more: Record<string, string> = {}): Record<string, string> {
-  return { "X-Oriel": "1", ...(access.token ? { Authorization: `Bearer ${access.token}` } : {}), ...more };
+  return { "X-Oriel": sessionSecret(), ...(access.token ? { Authorization: `Bearer ${access.token}` } : {}), ...more };
 }
 
 export interface WhepSession {

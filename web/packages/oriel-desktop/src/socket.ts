@@ -2,7 +2,7 @@ import { codecString, parseAccessUnit } from "./annexb.js";
 import type { Link, LinkEnd, LinkEvents, LinkSample } from "./link.js";
 import { unwrapControl, wrap, type ControlRequest, type InputMessage } from "./messages.js";
 import { Scope } from "./scope.js";
-import type { Access } from "./signalling.js";
+import { sessionSecret, type Access } from "./signalling.js";
 
 /** Undecoded frames beyond which acknowledgements wait for the decoder, so that the server skips frames instead of this page. */
 const mostQueued = 2;
@@ -52,7 +52,8 @@ export class SocketLink implements Link {
   ): Promise<SocketLink | null> {
     const url = new URL(`${access.base}/api/desktops/${encodeURIComponent(desktop)}/stream`, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const protocols = access.token ? ["oriel.v1", `oriel.bearer.${access.token}`] : ["oriel.v1"];
+    const secret = access.token ? `oriel.bearer.${access.token}` : `oriel.session.${sessionSecret()}`;
+    const protocols = ["oriel.v1", secret];
     const socket = new WebSocket(url, protocols);
     socket.binaryType = "arraybuffer";
     return new Promise((resolve) => {
