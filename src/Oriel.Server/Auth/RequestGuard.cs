@@ -163,7 +163,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         return IsPage(context.Request) || tokens.IsPageSecret(cookie, SecretOf(context)) ? Caller.SignedIn : Caller.Cookie;
     }
 
-    /// <summary>The page's own files, and the API's description, which a person opens in a tab: nothing of any desktop is in them.</summary>
+    /// <summary>The page's own files and the API's description, which a person opens in a tab. Nothing of a desktop is in them.</summary>
     private static bool IsPage(HttpRequest request) =>
         !ChangesState(request.Method)
         && (
