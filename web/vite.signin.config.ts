@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 // The sign-in page is built apart: it is all that a server serves to someone who is not signed in (assets/signin*), so it must not
@@ -5,6 +6,11 @@ import { defineConfig } from "vite";
 export default defineConfig({
   base: "/",
   publicDir: false,
+  resolve: {
+    alias: [
+      { find: "@oriel/desktop/internal", replacement: fileURLToPath(new URL("./packages/oriel-desktop/src/internal.ts", import.meta.url)) },
+    ],
+  },
   build: {
     outDir: "dist",
     emptyOutDir: false,

@@ -35,6 +35,15 @@ public sealed record EgressOptions
     /// <summary>How long a client may take to send a request's head, and a keep-alive connection may stay idle. Default 60 s.</summary>
     public TimeSpan HeadTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a target may take to begin its answer, counted from the last byte either way. Default 15 min.</summary>
+    public TimeSpan ResponseTimeout { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>How long a connection may carry nothing. Default 124 min (RFC 5382 REQ-5, as for a NAT).</summary>
+    public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(124);
+
+    /// <summary>The same once one side has ended its direction. Default 4 min (RFC 5382 REQ-5).</summary>
+    public TimeSpan HalfClosedTimeout { get; init; } = TimeSpan.FromMinutes(4);
+
     /// <summary>Entries kept in each desktop's log. Default 1000.</summary>
     public int LogCapacity { get; init; } = 1000;
 }

@@ -162,6 +162,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
                 dialled.Socket!,
                 record.CountUp,
                 record.CountDown,
+                options,
                 cancellationToken
             );
         }

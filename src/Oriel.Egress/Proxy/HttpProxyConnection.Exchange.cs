@@ -20,16 +20,20 @@ internal sealed partial class HttpProxyConnection
     )
     {
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var silence = new SilenceLimit(options.ResponseTimeout, cancellationToken);
         var sending = Task.FromResult(false);
         var keep = false;
+        var isAnswered = false;
         try
         {
             var head = RequestHeadFor(request, remote);
-            await remote.Stream.WriteAsync(head, cancellationToken);
+            await remote.Stream.WriteAsync(head, silence.Token);
             record.CountUp(head.Length);
-            sending = SendBodyAsync(body, record, remote, abandoned.Token);
-            if (await ForwardHeadsAsync(request, body, record, remote, cancellationToken) is { } plan)
+            sending = SendBodyAsync(body, record, remote, silence, abandoned.Token);
+            if (await ForwardHeadsAsync(request, body, record, remote, silence.Token) is { } plan)
             {
+                isAnswered = true;
+                silence.Set(options.IdleTimeout);
                 if (plan.Switched)
                 {
                     await Tunnel.RunAsync(
@@ -39,6 +43,7 @@ internal sealed partial class HttpProxyConnection
                         remote.Socket,
                         record.CountUp,
                         record.CountDown,
+                        options,
                         cancellationToken
                     );
                     return false;
@@ -48,8 +53,12 @@ internal sealed partial class HttpProxyConnection
                     remote.Reader,
                     guest.Stream,
                     plan.Framing,
-                    record.CountDown,
-                    cancellationToken,
+                    count =>
+                    {
+                        silence.Heard();
+                        record.CountDown(count);
+                    },
+                    silence.Token,
                     withoutChunks: request.IsOld
                 );
                 remote.IsUsed = true;
@@ -61,6 +70,17 @@ internal sealed partial class HttpProxyConnection
             }
 
             _isDrained = sending.IsCompletedSuccessfully && sending.Result;
+            return false;
+        }
+        catch (OperationCanceledException) when (silence.IsOver)
+        {
+            record.Fail(EgressReason.ConnectTimeout);
+            if (!isAnswered)
+            {
+                _isDrained = sending.IsCompletedSuccessfully && sending.Result;
+                await HttpAnswers.ErrorAsync(guest.Stream, 504, EgressReason.ConnectTimeout, close: true, cancellationToken);
+            }
+
             return false;
         }
         catch (Exception e) when (e is IOException or SocketException && MayAskAgain(request, body, remote))
@@ -123,11 +143,27 @@ internal sealed partial class HttpProxyConnection
     }
 
     /// <summary>Never throws; when the guest breaks off the upload, so does the connection to the target, and the exchange ends.</summary>
-    private async Task<bool> SendBodyAsync(BodyFraming body, EgressRecord record, Remote remote, CancellationToken cancellationToken)
+    private async Task<bool> SendBodyAsync(
+        BodyFraming body,
+        EgressRecord record,
+        Remote remote,
+        SilenceLimit silence,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            await HttpBody.CopyAsync(guest, remote.Stream, body, record.CountUp, cancellationToken);
+            await HttpBody.CopyAsync(
+                guest,
+                remote.Stream,
+                body,
+                count =>
+                {
+                    silence.Heard();
+                    record.CountUp(count);
+                },
+                cancellationToken
+            );
             return true;
         }
         catch (Exception e) when (e is OperationCanceledException or BodyRefusedException)

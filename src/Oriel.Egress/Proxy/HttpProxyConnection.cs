@@ -161,6 +161,7 @@ internal sealed partial class HttpProxyConnection(
                 dialled.Socket!,
                 record.CountUp,
                 record.CountDown,
+                options,
                 cancellationToken
             );
         }

@@ -155,6 +155,8 @@ internal sealed class ServerApplication : IAsyncDisposable
                     Options.Port,
                     listen =>
                     {
+                        // Before TLS, whose handshake is the costly part of a connection.
+                        listen.Use(new ConnectionLimit().Around);
                         if (certificate is not null)
                         {
                             listen.UseHttps(certificate);

@@ -33,7 +33,8 @@ public sealed class EgressFixture : IAsyncDisposable
         EgressPolicy policy,
         bool openLoopback = true,
         int maxConnections = 512,
-        IReadOnlyList<DnsEndPoint>? upstreams = null
+        IReadOnlyList<DnsEndPoint>? upstreams = null,
+        Func<EgressOptions, EgressOptions>? change = null
     )
     {
         var builder = WebApplication.CreateSlimBuilder();
@@ -89,6 +90,7 @@ public sealed class EgressFixture : IAsyncDisposable
             MaxConnectionsPerDesktop = maxConnections,
             ConnectTimeout = TimeSpan.FromSeconds(20),
         };
+        Options = change?.Invoke(Options) ?? Options;
         Gateway = EgressGateway.Start(Options, TimeProvider.System, NullLogger<EgressGateway>.Instance);
         Session = Gateway.Register(Desktop, _key, policy);
     }

@@ -194,6 +194,64 @@ public sealed class HttpProxyTests
         Assert.Equal((EgressVerdict.Failed, "connect-failed"), (entry.Verdict, entry.Reason));
     }
 
+    /// <summary>A guest cannot keep connections for ever by saying nothing on them.</summary>
+    [Theory]
+    [InlineData("tunnel")]
+    [InlineData("half-closed tunnel")]
+    [InlineData("silent target")]
+    [InlineData("target silent within its answer")]
+    public async Task Connection_ThatCarriesNothing_Ends(string kind)
+    {
+        var soon = TimeSpan.FromMilliseconds(300);
+        await using var egress = new EgressFixture(
+            EgressPolicy.Internet,
+            change: options =>
+                options with
+                {
+                    IdleTimeout = kind is "tunnel" or "target silent within its answer" ? soon : options.IdleTimeout,
+                    HalfClosedTimeout = kind == "half-closed tunnel" ? soon : options.HalfClosedTimeout,
+                    ResponseTimeout = kind == "silent target" ? soon : options.ResponseTimeout,
+                }
+        );
+        await using var origin = new RawOrigin(async stream =>
+        {
+            if (kind == "target silent within its answer")
+            {
+                await ReadHeadAsync(stream);
+                await EgressFixture.SendAsync(stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+            }
+
+            await EgressFixture.ReadToEndAsync(stream);
+            await Task.Delay(Timeout.InfiniteTimeSpan, Token);
+        });
+        await using var proxy = await egress.ProxyAsync();
+        var target = $"site.test:{origin.Port}";
+        var isTunnel = kind.EndsWith("tunnel", StringComparison.Ordinal);
+        await EgressFixture.SendAsync(
+            proxy,
+            isTunnel ? $"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n" : $"GET http://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n"
+        );
+        if (isTunnel)
+        {
+            Assert.StartsWith("HTTP/1.1 200", await ReadHeadAsync(proxy));
+        }
+
+        if (kind == "half-closed tunnel")
+        {
+            proxy.Socket.Shutdown(SocketShutdown.Send);
+        }
+
+        var rest = await EgressFixture.ReadToEndAsync(proxy);
+        Assert.StartsWith(
+            kind == "silent target" ? "HTTP/1.1 504 Gateway Timeout"
+                : isTunnel ? ""
+                : "HTTP/1.1 200 OK",
+            rest
+        );
+        await egress.EntryAsync(entry => !entry.Open);
+        await Eventually.HoldsAsync(() => egress.Session.Connections == 0, () => $"{egress.Session.Connections} connections are open");
+    }
+
     /// <summary>A target for one connection, which it answers and closes.</summary>
     private static (int Port, Task Serving) ServeOnce(Func<Stream, Task<string>> answer)
     {

@@ -1,4 +1,5 @@
 import type { Reason } from "./messages.js";
+import { sessionSecret } from "./session-secret.js";
 
 /** A refusal by the server, with its problem document's `reason` (RFC 9457 and docs/protocol.md). */
 export class ServerError extends Error {
@@ -43,24 +44,6 @@ export interface Access {
   /** Base of the API without a slash at the end; empty for the page's own server. */
   base: string;
   token: string | null;
-}
-
-const secretKey = "oriel.session";
-
-/**
- * The session's second secret. A cookie goes to every port of a host (RFC 6265 section 8.5), this origin's storage does not. Empty where
- * nobody signed in on this origin, or the browser has no storage for the page.
- */
-export function sessionSecret(): string {
-  try {
-    return localStorage.getItem(secretKey) ?? "";
-  } catch {
-    return "";
-  }
-}
-
-export function keepSessionSecret(secret: string): void {
-  localStorage.setItem(secretKey, secret);
 }
 
 export function headersFor(access: Access, more: Record<string, string> = {}): Record<string, string> {

@@ -2,7 +2,8 @@ import { codecString, parseAccessUnit } from "./annexb.js";
 import type { Link, LinkEnd, LinkEvents, LinkSample } from "./link.js";
 import { unwrapControl, wrap, type ControlRequest, type InputMessage } from "./messages.js";
 import { Scope } from "./scope.js";
-import { sessionSecret, type Access } from "./signalling.js";
+import { sessionSecret } from "./session-secret.js";
+import type { Access } from "./signalling.js";
 
 /** Undecoded frames beyond which acknowledgements wait for the decoder, so that the server skips frames instead of this page. */
 const mostQueued = 2;
