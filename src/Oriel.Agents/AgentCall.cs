@@ -21,13 +21,13 @@ public static class AgentCall
     /// <summary>Makes a call again, on a connection that works, whenever it breaks.</summary>
     /// <param name="connect">Gets the connection, anew for each attempt.</param>
     /// <param name="call">Runs one call to its end. It invokes its second argument once the call works, which resets the pauses.</param>
-    /// <param name="goesOn">Asked after each attempt, with the fault, or null where the agent ended the call. False: no more.</param>
+    /// <param name="shouldRetry">Asked after each attempt, with the fault, or null where the agent ended the call. False: no more.</param>
     /// <exception cref="OperationCanceledException">Cancelled, whatever the call made of it.</exception>
     public static async Task RunAsync(
         Func<CancellationToken, ValueTask<AgentConnection>> connect,
         AgentRetry retry,
         Func<AgentConnection, Action, CancellationToken, Task> call,
-        Func<Exception?, bool> goesOn,
+        Func<Exception?, bool> shouldRetry,
         CancellationToken cancellationToken
     )
     {
@@ -46,7 +46,7 @@ public static class AgentCall
             }
 
             cancellationToken.ThrowIfCancellationRequested();
-            if (!goesOn(fault))
+            if (!shouldRetry(fault))
             {
                 return;
             }

@@ -196,14 +196,14 @@ internal sealed class Attestor(Expectation expected, StepRunner steps, AgentConn
         return [.. expected.Environment.Select(variable => Verify(variable.Key, variable.Value, [.. observed[variable.Key]], progress))];
     }
 
-    private static EnvironmentAttestation Verify(string name, string wanted, ObservedEnv[] told, StepProgress progress)
+    private static EnvironmentAttestation Verify(string name, string wanted, ObservedEnv[] observed, StepProgress progress)
     {
-        if (told.Length > 1)
+        if (observed.Length > 1)
         {
-            throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The guest answered the variable {name} {told.Length} times.");
+            throw progress.Fail(ReasonCodes.EnvironmentMismatch, $"The guest answered the variable {name} {observed.Length} times.");
         }
 
-        var seen = told.FirstOrDefault();
+        var seen = observed.FirstOrDefault();
         foreach (var observer in Observers)
         {
             // The value may be a secret: only that it differs is said.

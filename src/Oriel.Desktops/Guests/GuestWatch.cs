@@ -40,7 +40,7 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
                         token => FollowStepsAsync(agent, () => lost = null, reported, token),
                         calling
                     ),
-                GoesOn,
+                ShouldRetry,
                 cancellationToken
             );
         }
@@ -49,7 +49,7 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
             throw new StepFailedException(DesktopReason.Of(ReasonCodes.AgentUntrusted, e.Message), e);
         }
 
-        bool GoesOn(Exception? fault)
+        bool ShouldRetry(Exception? fault)
         {
             lost = IsFrozen(reports.View, resources.Machine) ? null : lost ?? clock.GetTimestamp();
             if (lost is { } since && clock.GetElapsedTime(since) > patience)

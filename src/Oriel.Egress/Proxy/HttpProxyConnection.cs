@@ -196,9 +196,9 @@ internal sealed partial class HttpProxyConnection(
                     return await RefuseAsync(request, body, refusal, cancellationToken);
                 }
 
-                if (await ExchangeAsync(request, body, record, _remote!, cancellationToken) is { } goesOn)
+                if (await ExchangeAsync(request, body, record, _remote!, cancellationToken) is { } mayContinue)
                 {
-                    return goesOn;
+                    return mayContinue;
                 }
 
                 // The target had closed the kept connection: once more, on a new one.

@@ -31,14 +31,14 @@ internal static class FeedCall
         var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Clock) { Covers = _ => true };
         try
         {
-            await AgentCall.RunAsync(token => context.Links.ConnectAsync(context.Desktop, token), retry, call, GoesOn, cancellationToken);
+            await AgentCall.RunAsync(token => context.Links.ConnectAsync(context.Desktop, token), retry, call, ShouldRetry, cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // The feed, or the viewer, has ended.
         }
 
-        bool GoesOn(Exception? fault)
+        bool ShouldRetry(Exception? fault)
         {
             var end = fault is null ? "was ended by the agent" : "broke";
             context.Logger.LogDebug(fault, "{Call} call of {Desktop} {End}.", name, context.Desktop, end);

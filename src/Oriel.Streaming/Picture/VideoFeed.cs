@@ -147,22 +147,22 @@ internal sealed class VideoFeed : IAsyncDisposable
     {
         try
         {
-            var told = Settings with { Paused = false };
+            var sent = Settings with { Paused = false };
             await stream.WriteAsync(
                 new VideoControl
                 {
                     Start = new VideoStart
                     {
                         Codec = _codec,
-                        Bitrate = (uint)told.Bitrate,
-                        MaxFps = (uint)told.MaxFps,
+                        Bitrate = (uint)sent.Bitrate,
+                        MaxFps = (uint)sent.MaxFps,
                     },
                 },
                 cancellationToken
             );
             while (true)
             {
-                told = await TellAsync(stream, told, cancellationToken);
+                sent = await TellAsync(stream, sent, cancellationToken);
                 await WaitAsync(cancellationToken);
             }
         }
@@ -174,27 +174,27 @@ internal sealed class VideoFeed : IAsyncDisposable
 
     private async Task<FeedSettings> TellAsync(
         IClientStreamWriter<VideoControl> stream,
-        FeedSettings told,
+        FeedSettings sent,
         CancellationToken cancellationToken
     )
     {
         var wanted = Settings;
-        if (wanted.Paused != told.Paused)
+        if (wanted.Paused != sent.Paused)
         {
             await stream.WriteAsync(new VideoControl { Pause = wanted.Paused }, cancellationToken);
         }
 
-        if (wanted.Bitrate != told.Bitrate)
+        if (wanted.Bitrate != sent.Bitrate)
         {
             await stream.WriteAsync(new VideoControl { Bitrate = (uint)wanted.Bitrate }, cancellationToken);
         }
 
-        if (wanted.MaxFps != told.MaxFps)
+        if (wanted.MaxFps != sent.MaxFps)
         {
             await stream.WriteAsync(new VideoControl { MaxFps = (uint)wanted.MaxFps }, cancellationToken);
         }
 
-        if (!wanted.Paused && TakeKeyFrameWish())
+        if (!wanted.Paused && TryTakeKeyFrameRequest())
         {
             _context.Metrics.KeyFramesAsked.Add(1, _tag);
             await stream.WriteAsync(new VideoControl { KeyFrame = true }, cancellationToken);
@@ -203,7 +203,7 @@ internal sealed class VideoFeed : IAsyncDisposable
         return wanted;
     }
 
-    private bool TakeKeyFrameWish()
+    private bool TryTakeKeyFrameRequest()
     {
         lock (_lock)
         {

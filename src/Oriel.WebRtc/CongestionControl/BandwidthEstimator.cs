@@ -72,7 +72,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     public bool ExpectsFeedback { get; set; }
 
     /// <summary>Whether the path has lost more than a single packet recently.</summary>
-    public bool IsLossy => _delivered.LossOfLate > LossyPath;
+    public bool IsLossy => _delivered.RecentLoss > LossyPath;
 
     /// <summary>Whether all media may be sent twice: the path is lossy and has room for twice the media rate.</summary>
     public bool MayRepeat(double mediaBitsPerSecond, long now) =>

@@ -12,7 +12,7 @@ internal sealed class DeliveryRate
     private long _newest = long.MinValue;
     private int _received;
     private int _lost;
-    private double _lossOfLate;
+    private double _recentLoss;
 
     /// <summary>Bits per second.</summary>
     public double BitsPerSecond => _bytes.Sum() * 8.0 * 1_000_000 / (Buckets * BucketTime);
@@ -36,16 +36,16 @@ internal sealed class DeliveryRate
 
         _bytes[bucket % Buckets] += bytes;
         _received++;
-        _lossOfLate -= _lossOfLate / LossMemory;
+        _recentLoss -= _recentLoss / LossMemory;
     }
 
     /// <summary>The share of the last few hundred packets that was lost, 0 to 1.</summary>
-    public double LossOfLate => _lossOfLate;
+    public double RecentLoss => _recentLoss;
 
     public void OnLost()
     {
         _lost++;
-        _lossOfLate += (1 - _lossOfLate) / LossMemory;
+        _recentLoss += (1 - _recentLoss) / LossMemory;
     }
 
     /// <summary>The share of packets lost since the last call; null while there are too few.</summary>

@@ -143,7 +143,7 @@ internal sealed class ChannelTable(
         }
     }
 
-    public void OnResetWished(IReadOnlyList<ushort> streams)
+    public void OnResetRequested(IReadOnlyList<ushort> streams)
     {
         foreach (var id in streams.Count == 0 ? _channels.Keys.ToArray() : streams)
         {

@@ -55,7 +55,7 @@ internal sealed class SctpAssociation : IDisposable
         _channels.Opened += channel => ChannelOpened?.Invoke(channel);
         _reset.PeerReset += _channels.OnPeerReset;
         _reset.OwnReset += _channels.OnOwnReset;
-        _reset.ResetWished += _channels.OnResetWished;
+        _reset.ResetRequested += _channels.OnResetRequested;
         _handshake = new Handshake(options, _writer, _rto);
         _heartbeat = new Heartbeat(options, _rto);
         _acks = new Acknowledgement(options, _inbound);

@@ -41,7 +41,7 @@ internal sealed class StreamReset(RetransmissionTimeout rto, Transmitter transmi
     public event Action<IReadOnlyList<ushort>>? OwnReset;
 
     /// <summary>The peer asks for these streams of ours to be reset.</summary>
-    public event Action<IReadOnlyList<ushort>>? ResetWished;
+    public event Action<IReadOnlyList<ushort>>? ResetRequested;
 
     public void Start(uint localInitialTsn, uint remoteInitialTsn)
     {
@@ -109,7 +109,7 @@ internal sealed class StreamReset(RetransmissionTimeout rto, Transmitter transmi
                     WriteResponse(writer, sequence, Answer(sequence, () => ResultPerformed, value));
                     break;
                 case IncomingResetRequest:
-                    WriteResponse(writer, sequence, AnswerWish(sequence, value));
+                    WriteResponse(writer, sequence, AnswerResetRequest(sequence, value));
                     break;
                 case SsnTsnResetRequest or AddOutgoingRequest or AddIncomingRequest:
                     WriteResponse(writer, sequence, Answer(sequence, () => ResultDenied, default));
@@ -153,13 +153,13 @@ internal sealed class StreamReset(RetransmissionTimeout rto, Transmitter transmi
         return _lastResult;
     }
 
-    private uint AnswerWish(uint sequence, ReadOnlySpan<byte> value)
+    private uint AnswerResetRequest(uint sequence, ReadOnlySpan<byte> value)
     {
         var fresh = sequence == _expectedFromPeer;
         var result = Answer(sequence, () => ResultPerformed, default);
         if (fresh)
         {
-            ResetWished?.Invoke(ReadStreams(value[4..]));
+            ResetRequested?.Invoke(ReadStreams(value[4..]));
         }
 
         return result;

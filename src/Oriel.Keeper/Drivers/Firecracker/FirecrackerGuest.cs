@@ -27,10 +27,10 @@ internal sealed class FirecrackerGuest(
 
     /// <summary>If it fails, the guest continues.</summary>
     public Task SnapshotAsync(CancellationToken cancellationToken) =>
-        OneAtATimeAsync(() => WriteAsync(snapshot!, goesOn: false, cancellationToken), cancellationToken);
+        OneAtATimeAsync(() => WriteAsync(snapshot!, resumes: false, cancellationToken), cancellationToken);
 
     public Task ForkAsync(string path, CancellationToken cancellationToken) =>
-        OneAtATimeAsync(() => WriteAsync(new SnapshotDirectory(path), goesOn: !_paused, cancellationToken), cancellationToken);
+        OneAtATimeAsync(() => WriteAsync(new SnapshotDirectory(path), resumes: !_paused, cancellationToken), cancellationToken);
 
     /// <summary>
     /// By the keys that a PC's guest may end at. A guest without a keyboard driver does not notice; the desktop's own way to end is the
@@ -55,7 +55,7 @@ internal sealed class FirecrackerGuest(
         );
 
     // Memory and devices by the VMM, which stops the guest for it; then the disk, as it is at that moment.
-    private async Task WriteAsync(SnapshotDirectory target, bool goesOn, CancellationToken cancellationToken)
+    private async Task WriteAsync(SnapshotDirectory target, bool resumes, CancellationToken cancellationToken)
     {
         policy.Admit(target.Path, FileSystemType.Of(target.Path));
         var isWhole = false;
@@ -74,7 +74,7 @@ internal sealed class FirecrackerGuest(
             {
                 // Nothing is left to resume, and the reason is reported already.
             }
-            else if (goesOn || (!isWhole && !_paused))
+            else if (resumes || (!isWhole && !_paused))
             {
                 await machine.Api.PatchVmAsync(VmState.Resumed, CancellationToken.None);
             }

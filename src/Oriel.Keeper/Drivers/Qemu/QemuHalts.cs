@@ -31,7 +31,7 @@ internal sealed class QemuHalts(QmpClient qmp, Func<long> room, TimeSpan between
                 report(true);
                 while (qmp.Halts.TryRead(out _))
                 {
-                    await GoOnAsync(cancellationToken);
+                    await ResumeAsync(cancellationToken);
                 }
 
                 report(false);
@@ -43,7 +43,7 @@ internal sealed class QemuHalts(QmpClient qmp, Func<long> room, TimeSpan between
         }
     }
 
-    private async Task GoOnAsync(CancellationToken cancellationToken)
+    private async Task ResumeAsync(CancellationToken cancellationToken)
     {
         do
         {
