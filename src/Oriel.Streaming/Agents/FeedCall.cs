@@ -31,7 +31,13 @@ internal static class FeedCall
         var retry = new AgentRetry(context.Options.RetryMin, context.Options.RetryMax, context.Clock) { Covers = _ => true };
         try
         {
-            await AgentCall.RunAsync(token => context.Links.ConnectAsync(context.Desktop, token), retry, call, ShouldRetry, cancellationToken);
+            await AgentCall.RunAsync(
+                token => context.Links.ConnectAsync(context.Desktop, token),
+                retry,
+                call,
+                ShouldRetry,
+                cancellationToken
+            );
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -221,4 +221,16 @@ public sealed class EgressGatewayTests
         Assert.StartsWith("HTTP/1.1 200", head);
         Assert.Equal("far.example:443", await EgressFixture.ReadToEndAsync(proxy));
     }
+
+    [Fact]
+    public void Log_OfAGuestThatNeverRests_KeepsTheNewest()
+    {
+        var log = new EgressLog(capacity: 1000, TimeProvider.System);
+        for (var i = 0; i < 5000; i++)
+        {
+            log.Begin(EgressKind.Connect, $"host-{i}", 443).Complete();
+        }
+
+        Assert.Equal(Enumerable.Range(4000, 1000).Select(i => $"host-{i}"), log.Snapshot().Select(entry => entry.Host));
+    }
 }

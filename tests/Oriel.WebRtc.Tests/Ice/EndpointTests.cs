@@ -43,6 +43,18 @@ public sealed class EndpointTests
         await endpoint.CreatePeer(new PeerOptions()).DisposeAsync();
     }
 
+    /// <summary>Each holds a thread: one too many waits until its client sends its hello again.</summary>
+    [Fact]
+    public async Task Handshakes_BeyondTheBound_Wait()
+    {
+        await using var endpoint = await StartAsync(new WebRtcOptions { MaxHandshakes = 2 });
+        Assert.True(endpoint.TryEnterHandshake());
+        Assert.True(endpoint.TryEnterHandshake());
+        Assert.False(endpoint.TryEnterHandshake());
+        endpoint.LeaveHandshake();
+        Assert.True(endpoint.TryEnterHandshake());
+    }
+
     [Fact]
     public async Task Peer_ThatNeverConnects_ClosesAfterTheTimeout()
     {
