@@ -1,6 +1,8 @@
+using System.Data.Common;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
+using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Oriel.Desktops.Store;
 
@@ -18,7 +20,10 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
             Pooling = true,
             DefaultTimeout = 30,
         };
-        _options = new DbContextOptionsBuilder<DesktopDbContext>().UseSqlite(connection.ToString()).Options;
+        _options = new DbContextOptionsBuilder<DesktopDbContext>()
+            .UseSqlite(connection.ToString())
+            .AddInterceptors(SecureDelete.Instance)
+            .Options;
     }
 
     public string Path { get; }
@@ -72,6 +77,32 @@ public sealed class DesktopDbContextFactory : IDbContextFactory<DesktopDbContext
         {
             throw new IOException($"The database {Path} is not Oriel's: move it away to start with an empty one.");
         }
+    }
+}
+
+/// <summary>
+/// What is deleted or replaced is overwritten with zeros: passwords of upstream proxies stand in the database. SQLite keeps the setting for
+/// a connection only (https://sqlite.org/pragma.html#pragma_secure_delete).
+/// </summary>
+internal sealed class SecureDelete : DbConnectionInterceptor
+{
+    public static SecureDelete Instance { get; } = new();
+
+    public override void ConnectionOpened(DbConnection connection, ConnectionEndEventData eventData)
+    {
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA secure_delete = ON";
+        command.ExecuteNonQuery();
+    }
+
+    public override Task ConnectionOpenedAsync(
+        DbConnection connection,
+        ConnectionEndEventData eventData,
+        CancellationToken cancellationToken = default
+    )
+    {
+        ConnectionOpened(connection, eventData);
+        return Task.CompletedTask;
     }
 }
 

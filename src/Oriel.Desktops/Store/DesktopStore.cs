@@ -86,7 +86,11 @@ public sealed class DesktopStore(IDbContextFactory<DesktopDbContext> factory)
             ExpiresAt = s.ExpiresAt?.ToUnixTimeMilliseconds(),
             IdleTimeoutMs = (long?)s.IdleTimeout?.TotalMilliseconds,
             IdlePauseMs = (long?)s.IdlePause?.TotalMilliseconds,
-            EgressPolicyJson = JsonSerializer.Serialize(desktop.Egress, DesktopsJsonContext.Default.EgressPolicy),
+            // A desktop that is gone needs no password any more.
+            EgressPolicyJson = JsonSerializer.Serialize(
+                s.State == DesktopState.Destroyed ? desktop.Egress.WithoutSecrets() : desktop.Egress,
+                DesktopsJsonContext.Default.EgressPolicy
+            ),
             StepsJson = JsonSerializer.Serialize(s.Steps, DesktopsJsonContext.Default.IReadOnlyListStepView),
             AttestationJson = desktop.Attestation is null
                 ? null

@@ -37,6 +37,7 @@ public static class TemplateFile
             var templates = entries
                 .Select(entry => ToTemplate(entry ?? throw new IOException($"{path}: an entry is null."), Path.GetFileName(path)))
                 .ToList();
+            RefuseReadablePasswords(path, templates);
             return templates.DistinctBy(t => t.Name).Count() == templates.Count
                 ? templates
                 : throw new IOException($"{path}: a name is there twice.");
@@ -44,6 +45,16 @@ public static class TemplateFile
         catch (JsonException e)
         {
             throw new IOException($"{path}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The operator wrote the file, at the mode that their umask gives.</summary>
+    private static void RefuseReadablePasswords(string path, IEnumerable<DesktopTemplate> templates)
+    {
+        const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        if (templates.Any(template => template.Egress.Upstream?.Password is not null) && (File.GetUnixFileMode(path) & Others) != 0)
+        {
+            throw new IOException($"{path} holds an upstream proxy's password and others can read it: chmod 600 {path}");
         }
     }
 

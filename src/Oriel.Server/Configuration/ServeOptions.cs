@@ -42,7 +42,7 @@ public sealed record ServeOptions
     /// <summary>Names beside the address and localhost that the Host header may hold.</summary>
     public IReadOnlyList<string> Hosts { get; init; } = [];
 
-    /// <summary>Folder of the built page; default: wwwroot beside the program, else web/dist of a checkout.</summary>
+    /// <summary>Folder of the built page; default: wwwroot beside the program, else web/dist of its checkout.</summary>
     public string? WebRoot { get; init; }
 
     /// <summary>Image store; default: images in the data directory.</summary>

@@ -14,10 +14,18 @@ internal static class WebFiles
 
     public static string? FindRoot(ServeOptions options)
     {
-        string[] places = options.WebRoot is { } given
-            ? [given]
-            : [Path.Combine(AppContext.BaseDirectory, "wwwroot"), Path.Combine(Environment.CurrentDirectory, "web", "dist")];
+        string[] places = options.WebRoot is { } given ? [given] : [Path.Combine(AppContext.BaseDirectory, "wwwroot"), .. OfTheCheckout()];
         return places.FirstOrDefault(place => File.Exists(Path.Combine(place, "index.html"))) is { } found ? Path.GetFullPath(found) : null;
+    }
+
+    /// <summary>
+    /// Of the checkout that this program was built in (artifacts/bin/PROJECT/CONFIGURATION). Never of the folder it was started from, which
+    /// may be anybody's: its scripts would run as the signed-in page.
+    /// </summary>
+    private static string[] OfTheCheckout()
+    {
+        var bin = new DirectoryInfo(AppContext.BaseDirectory).Parent?.Parent;
+        return bin is { Name: "bin", Parent: { Name: "artifacts", Parent: { } root } } ? [Path.Combine(root.FullName, "web", "dist")] : [];
     }
 
     public static void UseWebFiles(this WebApplication app, ServeOptions options)
@@ -70,8 +78,9 @@ internal static class BuiltInSignIn
     public const string Script = """
         const status = document.querySelector('[role=status]');
         async function signIn(token) {
-          const answer = await fetch('/api/session', { method: 'POST', headers: { 'Content-Type': 'application/json', 'X-Oriel': '1' }, body: JSON.stringify({ token }) });
-          if (answer.ok) location.replace('/'); else status.textContent = (await answer.json()).detail;
+          const answer = await fetch('/api/session', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ token }) });
+          const body = await answer.json();
+          if (answer.ok) { localStorage.setItem('oriel.session', body.secret); location.replace('/'); } else status.textContent = body.detail;
         }
         document.querySelector('form').addEventListener('submit', e => { e.preventDefault(); signIn(new FormData(e.target).get('token')); });
         const token = new URLSearchParams(location.hash.slice(1)).get('token');

@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.EntityFrameworkCore;
+using Oriel.Desktops.Store;
 using Oriel.Protocol.Layout;
 
 namespace Oriel.Tests.Server;
@@ -232,6 +235,14 @@ public sealed class AccessTests
         {
             Assert.DoesNotContain(secret, server.Log.Text);
         }
+
+        // Nor does the database remember what a desktop that is gone needed. (The log of changes is written back first.)
+        await using (var db = new DesktopDbContextFactory(server.Layout.Database).CreateDbContext())
+        {
+            await db.Database.ExecuteSqlRawAsync("PRAGMA wal_checkpoint(TRUNCATE)", Token);
+        }
+
+        Assert.DoesNotContain("upstream-password", Encoding.Latin1.GetString(await File.ReadAllBytesAsync(server.Layout.Database, Token)));
     }
 
     [Fact]

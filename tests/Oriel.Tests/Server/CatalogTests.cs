@@ -204,6 +204,35 @@ public sealed class CatalogTests
         }
     }
 
+    [Theory]
+    [InlineData("600", true)]
+    [InlineData("640", false)]
+    [InlineData("644", false)]
+    public void Read_FileWithAPassword_IsItsOwnersAlone(string mode, bool isTaken)
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(
+                path,
+                """[{"name":"a","egress":{"mode":"internet","upstream":{"type":"http","host":"p.example","port":80,"username":"u","password":"p"}}}]"""
+            );
+            File.SetUnixFileMode(path, (UnixFileMode)Convert.ToInt32(mode, 8));
+            if (isTaken)
+            {
+                Assert.Single(TemplateFile.Read(path));
+            }
+            else
+            {
+                Assert.Contains("chmod 600", Assert.Throws<IOException>(() => TemplateFile.Read(path)).Message);
+            }
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
     [Fact]
     public async Task Ready_MediaPortThatIsBoundNoMore_Is503AndSaysSo()
     {
@@ -223,7 +252,10 @@ public sealed class CatalogTests
     private static async Task<TestServer> StartAsync(string templates, Func<ServeOptions, ServeOptions>? change = null)
     {
         var data = Directory.CreateTempSubdirectory("oriel-templates-").FullName;
-        await File.WriteAllTextAsync(new DataLayout(data).Templates, templates, Token);
+        var file = new DataLayout(data).Templates;
+        await File.WriteAllTextAsync(file, templates, Token);
+        // It holds a password.
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return await TestServer.StartAsync(data, ownsData: true, change: change);
     }
 }
