@@ -36,6 +36,26 @@ internal static class Eyes
             new[] { red, green, blue, tolerance }
         );
 
+    /// <summary>The most frequent colours of the picture near the given one: what a patch became.</summary>
+    public static Task<string> NearestAsync(IPage page, int red, int green, int blue) =>
+        page.EvaluateAsync<string>(
+            "([r, g, b]) => {"
+                + FindVideo
+                + """
+                  const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d');
+                  context.drawImage(video, 0, 0);
+                  const data = context.getImageData(0, 0, width, height).data, counts = new Map();
+                  for (let i = 0; i < data.length; i += 4) {
+                    if (Math.max(Math.abs(data[i] - r), Math.abs(data[i + 1] - g), Math.abs(data[i + 2] - b)) > 64) continue;
+                    const key = `(${data[i]}, ${data[i + 1]}, ${data[i + 2]})`;
+                    counts.set(key, (counts.get(key) ?? 0) + 1);
+                  }
+                  return [...counts].sort((one, other) => other[1] - one[1]).slice(0, 3).map(([key, count]) => `${key} ${count} times`).join(', ');
+                }
+                """,
+            new[] { red, green, blue }
+        );
+
     /// <summary>
     /// The same of what the guest's own screen shows, which tells a picture that was not drawn from one that did not arrive.
     /// </summary>

@@ -343,7 +343,7 @@ public sealed class GuestTests(Ring ring)
         var path = await PathAsync("twice.bin");
         var release = new TaskCompletionSource();
         // More than the server gathers before it passes anything on.
-        var content = RandomNumberGenerator.GetBytes(200_000);
+        var content = RandomNumberGenerator.GetBytes(3_000_000);
         var first = PutAsync(path, new HeldContent(content, release.Task));
         HttpStatusCode status = default;
         string? reason = null;

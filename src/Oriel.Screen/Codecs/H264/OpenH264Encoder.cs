@@ -160,9 +160,28 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         parameters[OpenH264Parameters.AdaptiveQuantizer] = 0;
         // It would insert IDR frames of its own when the whole screen changes.
         parameters[OpenH264Parameters.SceneChange] = 0;
+        DescribeColours(parameters);
         Check(OpenH264Native.InitializeExt(_encoder, parameters), "InitializeExt");
 
         void Set(int offset, int value) => *(int*)(parameters + offset) = value;
+    }
+
+    /// <summary>
+    /// The pictures are converted by BT.601; a stream that does not say so is taken for BT.709, which turns green to 00d701. Values of ITU-T
+    /// H.264, tables E-2 to E-5.
+    /// </summary>
+    private static void DescribeColours(byte* parameters)
+    {
+        const byte Unspecified = 5,
+            Bt709 = 1,
+            Smpte170M = 6;
+        parameters[OpenH264Parameters.LayerVideoSignalTypePresent] = 1;
+        parameters[OpenH264Parameters.LayerVideoFormat] = Unspecified;
+        parameters[OpenH264Parameters.LayerFullRange] = 0;
+        parameters[OpenH264Parameters.LayerColourDescriptionPresent] = 1;
+        parameters[OpenH264Parameters.LayerColourPrimaries] = Bt709;
+        parameters[OpenH264Parameters.LayerTransferCharacteristics] = Bt709;
+        parameters[OpenH264Parameters.LayerMatrixCoefficients] = Smpte170M;
     }
 
     // OpenH264 budgets each frame for the maximum frame rate, so at lower rates each may be larger. A still picture gets finer because the
