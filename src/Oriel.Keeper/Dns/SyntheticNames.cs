@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Net;
 
 namespace Oriel.Keeper.Dns;
@@ -16,6 +17,9 @@ public sealed class SyntheticNames
     public const int AddressCount = (1 << 17) - 2;
 
     private const uint First = 0xC6120001;
+
+    /// <summary>As many lines as there are entries, of the longest name.</summary>
+    private const long MaxSavedBytes = DefaultCapacity * 280L;
 
     private readonly Lock _lock = new();
     private readonly int _capacity;
@@ -42,6 +46,50 @@ public sealed class SyntheticNames
         }
     }
 
+    /// <summary>The table of a machine that is copied from this one.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Save(string path)
+    {
+        lock (_lock)
+        {
+            File.WriteAllLines(path, _byUse.Select(entry => $"{ToAddress(entry.Address)} {entry.Name}").Prepend($"{_next % AddressCount}"));
+        }
+    }
+
+    /// <summary>Goes on with a saved table: an address that a program holds is its name's, or nobody's.</summary>
+    /// <exception cref="IOException">The file is not what <see cref="Save"/> writes.</exception>
+    public static SyntheticNames Load(string path)
+    {
+        if (new FileInfo(path).Length > MaxSavedBytes)
+        {
+            throw new IOException($"{path} is larger than {MaxSavedBytes} bytes.");
+        }
+
+        var names = new SyntheticNames();
+        using var lines = File.ReadLines(path).GetEnumerator();
+        if (!lines.MoveNext() || !uint.TryParse(lines.Current, NumberStyles.None, CultureInfo.InvariantCulture, out names._next))
+        {
+            throw new IOException($"{path} is no table of names.");
+        }
+
+        while (lines.MoveNext())
+        {
+            var (address, name) = lines.Current.Split(' ') is [var first, var second] ? (first, second) : ("", "");
+            if (
+                names.Count >= names._capacity
+                || !IPAddress.TryParse(address, out var parsed)
+                || !Contains(parsed)
+                || !TryNumber(parsed, out var number)
+                || !names.TryAdd(name, number)
+            )
+            {
+                throw new IOException($"{path} is no table of names.");
+            }
+        }
+
+        return names;
+    }
+
     public static bool Contains(IPAddress address) => TryNumber(address, out var number) && number - First < AddressCount;
 
     /// <param name="name">Valid and lower case (<see cref="DnsName"/>), without the root's dot.</param>
@@ -61,11 +109,9 @@ public sealed class SyntheticNames
                 return null;
             }
 
-            var entry = new Entry(name, NextFree());
-            entry.Node = _byUse.AddLast(entry);
-            _byName.Add(name, entry);
-            _byAddress.Add(entry.Address, entry);
-            return ToAddress(entry.Address);
+            var address = NextFree();
+            TryAdd(name, address);
+            return ToAddress(address);
         }
     }
 
@@ -91,6 +137,19 @@ public sealed class SyntheticNames
             Touch(entry);
             return new Lease(this, entry);
         }
+    }
+
+    private bool TryAdd(string name, uint address)
+    {
+        var entry = new Entry(name, address);
+        if (name.Length == 0 || _byName.ContainsKey(name) || !_byAddress.TryAdd(address, entry))
+        {
+            return false;
+        }
+
+        _byName.Add(name, entry);
+        entry.Node = _byUse.AddLast(entry);
+        return true;
     }
 
     private static IPAddress ToAddress(uint number)

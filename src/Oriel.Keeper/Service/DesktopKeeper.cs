@@ -44,6 +44,11 @@ internal sealed class DesktopKeeper
         _bundle = bundle;
         _steps = new StepLog(_events, TimeProvider.System);
         _guest = new GuestControl(_events);
+        if (bundle.Spec.Snapshot is { IsRestore: true } snapshot && File.Exists(new SnapshotDirectory(snapshot.Directory).Names))
+        {
+            _names = SyntheticNames.Load(new SnapshotDirectory(snapshot.Directory).Names);
+        }
+
         _control = new ControlServer(_events, ExecuteAsync);
     }
 
@@ -170,13 +175,33 @@ internal sealed class DesktopKeeper
             case PauseGuest or ResumeGuest:
                 return await _guest.SetPausedAsync(command is PauseGuest, cancellationToken);
             case SaveGuest:
-                return await _guest.SaveAsync(cancellationToken);
+                return await _guest.SaveAsync(cancellationToken) ?? SaveNames(_bundle.Spec.Snapshot?.Directory);
             case ForkGuest fork:
-                return await _guest.ForkAsync(fork.Directory, cancellationToken);
+                return await _guest.ForkAsync(fork.Directory, cancellationToken) ?? SaveNames(fork.Directory);
             case ReadCounters:
                 return await PublishCountersAsync(cancellationToken);
             default:
                 return $"there is no command {command.GetType().Name}";
+        }
+    }
+
+    /// <summary>
+    /// After the machine: its programs may hold answers for names, and the next keeper must not give their addresses to others.
+    /// </summary>
+    private string? SaveNames(string? directory)
+    {
+        try
+        {
+            if (directory is not null)
+            {
+                _names.Save(new SnapshotDirectory(directory).Names);
+            }
+
+            return null;
+        }
+        catch (IOException e)
+        {
+            return $"the names that the guest has resolved cannot be saved: {e.Message}";
         }
     }
 

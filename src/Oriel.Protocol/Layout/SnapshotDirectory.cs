@@ -15,6 +15,9 @@ public sealed record SnapshotDirectory(string Path)
     /// <summary>The state of the machine's devices.</summary>
     public string State => PathOf("state");
 
+    /// <summary>The synthetic addresses of names that the machine's programs may hold; not there in one of an older keeper.</summary>
+    public string Names => PathOf("names");
+
     /// <summary>The machine's scratch disk, sparse.</summary>
     public string Scratch => PathOf("scratch");
 

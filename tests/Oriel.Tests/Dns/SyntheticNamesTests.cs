@@ -79,4 +79,50 @@ public sealed class SyntheticNamesTests
 
         Assert.Null(lease.Host);
     }
+
+    /// <summary>A fork's programs hold their source's answers: they are never another name's.</summary>
+    [Fact]
+    public void Load_OfASavedTable_KeepsEachAddressItsNames()
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            var source = new SyntheticNames();
+            var held = Enumerable.Range(0, 500).ToDictionary(i => $"name-{i}.test", i => source.AddressOf($"name-{i}.test")!);
+            source.Save(path);
+            var copy = SyntheticNames.Load(path);
+            var others = Enumerable.Range(0, 500).Select(i => copy.AddressOf($"other-{i}.test")!).ToHashSet();
+
+            Assert.All(held, pair => Assert.Equal(pair.Key, copy.NameOf(pair.Value)));
+            Assert.All(held, pair => Assert.Equal(pair.Value, copy.AddressOf(pair.Key)));
+            Assert.Empty(others.Intersect(held.Values));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("x")]
+    [InlineData("1\n198.18.0.1")]
+    [InlineData("1\n198.18.0.1 a b")]
+    [InlineData("1\n10.0.0.1 a.test")]
+    [InlineData("1\n198.18.0.1 ")]
+    [InlineData("1\n198.18.0.1 a.test\n198.18.0.1 b.test")]
+    [InlineData("1\n198.18.0.1 a.test\n198.18.0.2 a.test")]
+    public void Load_OfWhatIsNoTable_IsRefused(string text)
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(path, text);
+            Assert.Throws<IOException>(() => SyntheticNames.Load(path));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
 }

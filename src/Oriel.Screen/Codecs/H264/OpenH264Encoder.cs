@@ -167,8 +167,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     }
 
     /// <summary>
-    /// The pictures are converted by BT.601; a stream that does not say so is taken for BT.709, which turns green to 00d701. Values of ITU-T
-    /// H.264, tables E-2 to E-5.
+    /// The pictures are converted by BT.601. A stream that does not say so is taken for BT.709, which turns green to 00d701. Values of
+    /// ITU-T H.264, tables E-2 to E-5.
     /// </summary>
     private static void DescribeColours(byte* parameters)
     {
