@@ -21,7 +21,7 @@ public sealed class ColourTests(Ring ring) : RingTests(ring)
             JsonSerializer.Serialize(new { codec, transport })
         );
         await page.GotoAsync($"{Server.Address}desktops/{id}");
-        await Eyes.PlaysAsync(page);
+        await Eyes.IsConnectedAsync(page);
         foreach (
             var (red, green, blue) in ((int, int, int)[])
                 [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (0x4e, 0x9a, 0x06)]
