@@ -33,7 +33,7 @@ public static class AgentExec
         var (stdout, stderr) = (new MemoryStream(), new MemoryStream());
         var truncated = false;
         ExecExit? exit = null;
-        await foreach (var output in call.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var output in call.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
             switch (output.KindCase)
             {

@@ -70,7 +70,7 @@ public static class AgentFiles
     {
         using var call = agent.Guest.GetFile(request, cancellationToken: cancellationToken);
         var left = request.Length;
-        await foreach (var chunk in call.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var chunk in call.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
             var data = chunk.Data.Memory[..(int)Math.Min(left, chunk.Data.Length)];
             await to.WriteAsync(data, cancellationToken);

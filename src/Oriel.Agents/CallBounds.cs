@@ -27,6 +27,9 @@ internal readonly record struct CallBounds(int MessageBytes, long Messages = 1, 
     /// <summary>A clipboard of 1 MiB, a cursor of 512x512 pixels, or the titles of 256 windows.</summary>
     private const int Change = 2 * 1024 * 1024;
 
+    /// <summary>10,000 names of 255 bytes.</summary>
+    private const int Listing = 4 * 1024 * 1024;
+
     /// <summary>The agent keeps a quarter of it.</summary>
     private const int Steps = 1024;
 
@@ -41,6 +44,7 @@ internal readonly record struct CallBounds(int MessageBytes, long Messages = 1, 
         [nameof(Guest.GuestClient.PutFile)] = new(Small),
         [nameof(Guest.GuestClient.GetFile)] = new(Chunk, long.MaxValue),
         [nameof(Guest.GuestClient.StatFile)] = new(Small, IsTimed: true),
+        [nameof(Guest.GuestClient.ListFiles)] = new(Listing, IsTimed: true),
         [nameof(Guest.GuestClient.WatchDisk)] = new(Small, long.MaxValue),
         [nameof(Guest.GuestClient.Shutdown)] = new(Small, IsTimed: true),
         [nameof(Display.DisplayClient.Video)] = new(Frame, long.MaxValue),

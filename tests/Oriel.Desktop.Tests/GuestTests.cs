@@ -377,6 +377,17 @@ public sealed class GuestTests(Ring ring)
         Assert.Equal(direct, await ring.Server.Api.GetByteArrayAsync($"/api/desktops/{id}/files?path=/bin/ls", Token));
     }
 
+    [Fact]
+    public async Task Files_OfADirectory_AreListed()
+    {
+        SkipUnlessPrepared();
+        var id = await ring.SharedDesktopAsync();
+        var list = (await ring.Server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{id}/files?path=/etc/chromium.d", Token))!;
+        Assert.Equal("/etc/chromium.d", list["path"]!.GetValue<string>());
+        var webgl = list["entries"]!.AsArray().Single(entry => entry!["name"]!.GetValue<string>() == "webgl")!;
+        Assert.Equal(("file", "0644"), (webgl["type"]!.GetValue<string>(), webgl["mode"]!.GetValue<string>()));
+    }
+
     /// <summary>What a person's own machine has, and programs expect.</summary>
     [Theory]
     [InlineData("mkdir -p ~/.local/bin; printf '#!/bin/sh\\necho hi' >~/.local/bin/hi; chmod +x ~/.local/bin/hi; hi", "hi")]

@@ -20,6 +20,7 @@ internal sealed class FileTransfers
 {
     private const int ChunkBytes = 64 * 1024;
     private const uint MaxMode = 0xfff;
+    private const int MaxListed = 10_000;
 
     private readonly ConcurrentDictionary<string, bool> _puts = new(StringComparer.Ordinal);
 
@@ -137,6 +138,54 @@ internal sealed class FileTransfers
 
             info.PartialSize = kept;
             return info;
+        }
+        catch (IOException e)
+        {
+            throw Refusal(e);
+        }
+    }
+
+    /// <summary>The names in a directory, in order, with what each is; a link is told as one.</summary>
+    /// <exception cref="RpcException">NotFound; FailedPrecondition: no directory.</exception>
+    public FileList List(string path)
+    {
+        CheckPath(path);
+        try
+        {
+            using var opened = DirectoryHandle.OpenFollowing(path, out var resolved);
+            CheckPath(resolved);
+            using var directory = DirectoryHandle.Open(resolved);
+            var names = new DirectoryInfo(resolved).EnumerateFileSystemInfos().Select(entry => entry.Name).Take(MaxListed + 1).ToList();
+            var list = new FileList { Truncated = names.Count > MaxListed };
+            foreach (var name in names.Take(MaxListed).Order(StringComparer.Ordinal))
+            {
+                // Gone meanwhile, or a name that is no text.
+                if (directory.TryStatus(name) is { } status)
+                {
+                    list.Entries.Add(
+                        new FileEntry
+                        {
+                            Name = name,
+                            Type = status.Kind switch
+                            {
+                                FileKind.Regular => FileType.Regular,
+                                FileKind.Directory => FileType.Directory,
+                                FileKind.SymbolicLink => FileType.Link,
+                                _ => FileType.Other,
+                            },
+                            Size = status.Size,
+                            Mode = status.Mode,
+                            ModifiedUs = status.ModifiedUs,
+                        }
+                    );
+                }
+            }
+
+            return list;
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new RpcException(new Status(StatusCode.PermissionDenied, e.Message));
         }
         catch (IOException e)
         {

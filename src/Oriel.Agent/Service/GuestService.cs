@@ -93,6 +93,9 @@ internal sealed class GuestService(
     public override Task<Protocol.Guest.FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
         Task.FromResult(files.Stat(request.Path));
 
+    public override Task<FileList> ListFiles(ListFilesRequest request, ServerCallContext context) =>
+        Task.FromResult(files.List(request.Path));
+
     public override async Task WatchDisk(WatchDiskRequest request, IServerStreamWriter<DiskRoom> responseStream, ServerCallContext context)
     {
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);

@@ -22,7 +22,7 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
     public static async Task<IReadOnlyList<Window>> ReadAsync(AgentConnection agent, CancellationToken cancellationToken)
     {
         using var call = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
-        await foreach (var item in call.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var item in call.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
             if (item.KindCase == DisplayEvent.KindOneofCase.Windows)
             {
@@ -40,7 +40,7 @@ internal sealed class WindowWatch(AgentConnection agent) : IAsyncDisposable
         try
         {
             using var call = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
-            await foreach (var item in call.ResponseStream.ReadAllAsync(cancellationToken))
+            await foreach (var item in call.ResponseStream.ReadFairlyAsync(cancellationToken))
             {
                 if (item.KindCase == DisplayEvent.KindOneofCase.Windows)
                 {

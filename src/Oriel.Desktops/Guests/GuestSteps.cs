@@ -30,7 +30,7 @@ internal static class GuestSteps
         try
         {
             using var call = guest.Agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
-            await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
+            await foreach (var step in call.ResponseStream.ReadFairlyAsync(cancellationToken))
             {
                 if (step.SinceBootUs <= before)
                 {

@@ -99,7 +99,7 @@ internal sealed class GuestWatch(DesktopResources resources, Reports reports, Ti
     )
     {
         using var call = agent.Guest.WatchSteps(new WatchStepsRequest(), cancellationToken: cancellationToken);
-        await foreach (var step in call.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var step in call.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
             answered();
             reported?.Invoke(step);

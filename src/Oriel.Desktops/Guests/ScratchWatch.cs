@@ -28,7 +28,7 @@ internal static class ScratchWatch
         {
             var isLow = reports.View.Warnings.Any(warning => warning.Code == WarningCodes.ScratchFull);
             using var call = agent.Guest.WatchDisk(new WatchDiskRequest(), cancellationToken: cancellationToken);
-            await foreach (var disk in call.ResponseStream.ReadAllAsync(cancellationToken))
+            await foreach (var disk in call.ResponseStream.ReadFairlyAsync(cancellationToken))
             {
                 var room = new ScratchRoom(disk.TotalBytes, disk.FreeBytes, disk.TotalFiles, disk.FreeFiles);
                 if (room.IsLow(isLow) != isLow)

@@ -118,6 +118,13 @@ internal sealed record ExecResponse(int ExitCode, string Stdout, string Stderr, 
 
 internal sealed record FileResponse(string Path, long Size, string Sha256);
 
+/// <param name="Truncated">There are more than the 10,000 that stand here.</param>
+internal sealed record DirectoryResponse(string Path, IReadOnlyList<DirectoryEntry> Entries, bool Truncated);
+
+/// <param name="Type">file, directory, link or other.</param>
+/// <param name="Mode">Octal.</param>
+internal sealed record DirectoryEntry(string Name, string Type, long Size, string Mode, DateTimeOffset ModifiedAt);
+
 internal sealed record LogResponse(IReadOnlyList<string> Lines);
 
 /// <param name="Dropped">Packets that the keeper dropped, by what they were.</param>
@@ -142,6 +149,7 @@ internal sealed record EgressResponse(
 [JsonSerializable(typeof(ExecRequest))]
 [JsonSerializable(typeof(ExecResponse))]
 [JsonSerializable(typeof(FileResponse))]
+[JsonSerializable(typeof(DirectoryResponse))]
 [JsonSerializable(typeof(LogResponse))]
 [JsonSerializable(typeof(EgressPolicy))]
 [JsonSerializable(typeof(EgressResponse))]

@@ -10,6 +10,11 @@ namespace Oriel.Server.Desktops;
 /// <summary>Files in and out of a guest, by HTTP.</summary>
 internal static class FileTransfer
 {
+    private const uint PermissionBits = 0xfff;
+
+    /// <summary>The end of year 9999.</summary>
+    private const long MaxTimeUs = 253_402_300_799_000_000;
+
     /// <returns>
     /// What was written, and whether the file is new. Nothing was written where the offset lies behind the bytes that were saved of an
     /// interrupted put.
@@ -32,7 +37,7 @@ internal static class FileTransfer
         var info = await agent.Guest.StatFileAsync(new StatFileRequest { Path = path }, cancellationToken: context.RequestAborted);
         if (info.IsDirectory)
         {
-            return Problems.BadRequest("The path is a directory.");
+            return await ListAsync(agent, path, context.RequestAborted);
         }
 
         if (info.Size < 0)
@@ -82,6 +87,33 @@ internal static class FileTransfer
         }
 
         return Results.Empty;
+    }
+
+    private static async Task<IResult> ListAsync(AgentConnection agent, string path, CancellationToken cancellationToken)
+    {
+        var list = await agent.Guest.ListFilesAsync(new ListFilesRequest { Path = path }, cancellationToken: cancellationToken);
+        return Results.Json(
+            new DirectoryResponse(
+                path,
+                [
+                    .. list.Entries.Select(entry => new DirectoryEntry(
+                        entry.Name,
+                        entry.Type switch
+                        {
+                            FileType.Regular => "file",
+                            FileType.Directory => "directory",
+                            FileType.Link => "link",
+                            _ => "other",
+                        },
+                        entry.Size,
+                        Convert.ToString(entry.Mode & PermissionBits, 8).PadLeft(4, '0'),
+                        DateTimeOffset.UnixEpoch.AddMicroseconds(Math.Clamp(entry.ModifiedUs, 0, MaxTimeUs))
+                    )),
+                ],
+                list.Truncated
+            ),
+            DesktopsApiJsonContext.Default.DirectoryResponse
+        );
     }
 
     /// <summary>

@@ -44,8 +44,9 @@ internal static class GuestEndpoints
         group
             .MapGet("/files", GetFileAsync)
             .WithName("GetFile")
-            .WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured")
+            .WithSummary("A file's raw bytes; Range: bytes=N- and N-M are honoured. Of a directory its entries, as JSON")
             .Produces<Stream>(200, "application/octet-stream")
+            .Produces<DirectoryResponse>(200, "application/json")
             .Produces<Stream>(206, "application/octet-stream")
             .ProducesProblem(400)
             .ProducesProblem(409)

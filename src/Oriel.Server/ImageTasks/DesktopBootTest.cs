@@ -192,7 +192,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
             var typing = Task.CompletedTask;
             try
             {
-                await foreach (var output in exec.ResponseStream.ReadAllAsync(limit.Token))
+                await foreach (var output in exec.ResponseStream.ReadFairlyAsync(limit.Token))
                 {
                     switch (output.KindCase)
                     {
@@ -228,7 +228,7 @@ internal sealed class DesktopBootTest(string dataDirectory, TimeProvider clock) 
     private static async Task<Window> TerminalAsync(AgentConnection agent, CancellationToken cancellationToken)
     {
         using var watch = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
-        await foreach (var happened in watch.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var happened in watch.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
             if (happened.Windows?.Windows.FirstOrDefault(window => window.Mapped && window.Title == "CLI Terminal") is { } terminal)
             {

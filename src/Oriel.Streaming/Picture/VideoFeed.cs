@@ -93,7 +93,7 @@ internal sealed class VideoFeed : IAsyncDisposable
         var controls = WriteControlsAsync(call.RequestStream, ended.Token);
         try
         {
-            await foreach (var frame in call.ResponseStream.ReadAllAsync(ended.Token))
+            await foreach (var frame in call.ResponseStream.ReadFairlyAsync(ended.Token))
             {
                 works();
                 Deliver(frame);

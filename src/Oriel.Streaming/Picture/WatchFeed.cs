@@ -84,7 +84,7 @@ internal sealed class WatchFeed : IAsyncDisposable
     private async Task ReadAsync(AgentConnection agent, Action works, CancellationToken cancellationToken)
     {
         using var call = agent.Display.Watch(new WatchRequest(), cancellationToken: cancellationToken);
-        await foreach (var change in call.ResponseStream.ReadAllAsync(cancellationToken))
+        await foreach (var change in call.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
             works();
             Tell(change);

@@ -86,6 +86,43 @@ public sealed class FileTests(ConfiguredGuest guest)
     }
 
     [Fact]
+    public async Task ListFiles_OfADirectory_TellsWhatIsInIt()
+    {
+        var agent = await guest.AgentAsync(Token);
+        await agent.RunAsync(
+            Token,
+            "sh",
+            "-c",
+            "mkdir -p ~/list/sub; cd ~/list; printf 12345 >b; chmod 640 b; ln -s nowhere a; mkfifo c; printf x >\"$(printf 'not\\377text')\"; ln -s list ../tolist"
+        );
+        foreach (var path in (string[])["/home/user/list", "/home/user/tolist"])
+        {
+            var list = await agent.Guest.ListFilesAsync(new ListFilesRequest { Path = path }, cancellationToken: Token);
+            Assert.False(list.Truncated);
+            Assert.Equal(
+                [("a", FileType.Link), ("b", FileType.Regular), ("c", FileType.Other), ("sub", FileType.Directory)],
+                list.Entries.Select(entry => (entry.Name, entry.Type))
+            );
+            Assert.Equal((5, 0x1a0u), (list.Entries[1].Size, list.Entries[1].Mode & 0xfff));
+        }
+
+        foreach (
+            var (path, status) in new[]
+            {
+                ("/home/user/list/b", StatusCode.FailedPrecondition),
+                ("/home/user/nothing", StatusCode.NotFound),
+                ("/proc/self", StatusCode.InvalidArgument),
+            }
+        )
+        {
+            var refused = await Assert.ThrowsAsync<RpcException>(async () =>
+                await agent.Guest.ListFilesAsync(new ListFilesRequest { Path = path }, cancellationToken: Token)
+            );
+            Assert.Equal(status, refused.StatusCode);
+        }
+    }
+
+    [Fact]
     public async Task Files_SymbolicLinks_AreFollowedByReadsAlone()
     {
         var agent = await guest.AgentAsync(Token);

@@ -22,6 +22,8 @@ public sealed class AgentBorderTests
         ["PutFile"] = (agent, token) => agent.PutFileAsync(new PutFileHeader { Path = "/a" }, Stream.Null, token),
         ["GetFile"] = (agent, token) => agent.CopyFileAsync(new GetFileRequest { Path = "/a", Length = long.MaxValue }, Stream.Null, token),
         ["StatFile"] = (agent, token) => agent.FindFileAsync("/a", token),
+        ["ListFiles"] = async (agent, token) =>
+            await agent.Guest.ListFilesAsync(new ListFilesRequest { Path = "/a" }, cancellationToken: token),
         ["WatchDisk"] = (agent, token) => ReadAsync(agent.Guest.WatchDisk(new WatchDiskRequest(), cancellationToken: token), token),
         ["Shutdown"] = async (agent, token) => await agent.Guest.ShutdownAsync(new ShutdownRequest(), cancellationToken: token),
         ["Video"] = (agent, token) => ReadAsync(agent.Display.Video(cancellationToken: token), token),
@@ -177,7 +179,7 @@ public sealed class AgentBorderTests
 
     private static async Task ReadAsync<TResponse>(IAsyncStreamReader<TResponse> stream, CancellationToken token)
     {
-        await foreach (var _ in stream.ReadAllAsync(token))
+        await foreach (var _ in stream.ReadFairlyAsync(token))
         {
             // A reader that keeps nothing.
         }
