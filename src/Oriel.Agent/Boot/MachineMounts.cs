@@ -1,4 +1,5 @@
 using Oriel.Linux;
+using Oriel.Linux.Files;
 using Oriel.Linux.Namespaces;
 
 namespace Oriel.Agent.Boot;
@@ -27,19 +28,6 @@ internal static class MachineMounts
         ["/dev/pts"] = "/dev/pts/ptmx",
     };
 
-    /// <summary>Everybody's, and only its owner removes a file (01777).</summary>
-    private const UnixFileMode Shared =
-        UnixFileMode.StickyBit
-        | UnixFileMode.UserRead
-        | UnixFileMode.UserWrite
-        | UnixFileMode.UserExecute
-        | UnixFileMode.GroupRead
-        | UnixFileMode.GroupWrite
-        | UnixFileMode.GroupExecute
-        | UnixFileMode.OtherRead
-        | UnixFileMode.OtherWrite
-        | UnixFileMode.OtherExecute;
-
     /// <summary>/tmp is on the desktop's own disk, which has the room that programs unpack and build in.</summary>
     /// <returns>What was mounted, for the console.</returns>
     /// <exception cref="LinuxException">One that is needed cannot be mounted.</exception>
@@ -48,8 +36,8 @@ internal static class MachineMounts
         List<string> mounted = [];
         if (!Directory.Exists("/tmp"))
         {
-            Directory.CreateDirectory("/tmp");
-            File.SetUnixFileMode("/tmp", Shared);
+            using var tmp = DirectoryHandle.OpenOrCreate("/tmp", 0, 0);
+            tmp.SetMode(0x3ff); // 1777
         }
 
         foreach (var (target, type, options, data) in Wanted)

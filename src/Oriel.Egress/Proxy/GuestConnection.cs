@@ -155,16 +155,7 @@ internal sealed class GuestConnection(EgressOptions options, Dialer dialer)
         try
         {
             await TellConnectedAsync(preamble, guest, cancellationToken);
-            await Tunnel.RunAsync(
-                guest,
-                guestSocket,
-                new HttpReader(remote),
-                dialled.Socket!,
-                record.CountUp,
-                record.CountDown,
-                options,
-                cancellationToken
-            );
+            await Tunnel.RunAsync(guest, guestSocket, new HttpReader(remote), dialled.Socket!, record, options, cancellationToken);
         }
         finally
         {

@@ -36,16 +36,7 @@ internal sealed partial class HttpProxyConnection
                 silence.Set(options.IdleTimeout);
                 if (plan.Switched)
                 {
-                    await Tunnel.RunAsync(
-                        guest,
-                        guestSocket,
-                        remote.Reader,
-                        remote.Socket,
-                        record.CountUp,
-                        record.CountDown,
-                        options,
-                        cancellationToken
-                    );
+                    await Tunnel.RunAsync(guest, guestSocket, remote.Reader, remote.Socket, record, options, cancellationToken);
                     return false;
                 }
 

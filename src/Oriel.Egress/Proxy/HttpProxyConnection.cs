@@ -154,16 +154,7 @@ internal sealed partial class HttpProxyConnection(
         try
         {
             await guest.Stream.WriteAsync("HTTP/1.1 200 Connection established\r\n\r\n"u8.ToArray(), cancellationToken);
-            await Tunnel.RunAsync(
-                guest,
-                guestSocket,
-                new HttpReader(remote),
-                dialled.Socket!,
-                record.CountUp,
-                record.CountDown,
-                options,
-                cancellationToken
-            );
+            await Tunnel.RunAsync(guest, guestSocket, new HttpReader(remote), dialled.Socket!, record, options, cancellationToken);
         }
         finally
         {

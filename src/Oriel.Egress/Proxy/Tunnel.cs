@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.Sockets;
+using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
 
 namespace Oriel.Egress.Proxy;
@@ -17,16 +18,15 @@ internal static class Tunnel
         Socket guestSocket,
         HttpReader remote,
         Socket remoteSocket,
-        Action<long> up,
-        Action<long> down,
+        EgressRecord record,
         EgressOptions options,
         CancellationToken cancellationToken
     )
     {
         using var silence = new SilenceLimit(options.IdleTimeout, cancellationToken);
         await Task.WhenAll(
-            PumpAsync(guest, remote.Stream, remoteSocket, up, silence, options),
-            PumpAsync(remote, guest.Stream, guestSocket, down, silence, options)
+            PumpAsync(guest, remote.Stream, remoteSocket, record.CountUp, silence, options),
+            PumpAsync(remote, guest.Stream, guestSocket, record.CountDown, silence, options)
         );
     }
 

@@ -1,7 +1,10 @@
 import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
 import type { CreateRequest, Desktop, EgressView, Image, Policy, SessionInfo } from "./types.js";
 
-const access = { base: "", token: null };
+/** The headers of a request to the page's own server. */
+export function pageHeaders(more: Record<string, string> = {}): Record<string, string> {
+  return headersFor({ base: "", token: null }, more);
+}
 
 export function desktopUrl(id: string, rest = ""): string {
   return `/api/desktops/${encodeURIComponent(id)}${rest}`;
@@ -9,7 +12,7 @@ export function desktopUrl(id: string, rest = ""): string {
 
 /** One API call. Throws ServerError: status 0 with `server-unreachable` when nothing answers. */
 async function call(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-  const headers = headersFor(access, body === undefined ? {} : { "Content-Type": "application/json" });
+  const headers = pageHeaders(body === undefined ? {} : { "Content-Type": "application/json" });
   let response: Response;
   try {
     response = await fetch(url, {

@@ -1,4 +1,5 @@
-import { Backoff, delay, errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
+import { Backoff, delay, errorOf, ServerError } from "@oriel/desktop/internal";
+import { pageHeaders } from "./client.js";
 import { SseParser, type ServerEvent } from "./sse.js";
 
 export interface FeedTarget {
@@ -45,10 +46,7 @@ async function readOnce(
   backoff: Backoff,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const headers = headersFor(
-    { base: "", token: null },
-    { Accept: "text/event-stream", ...(parser.lastId ? { "Last-Event-ID": parser.lastId } : {}) },
-  );
+  const headers = pageHeaders({ Accept: "text/event-stream", ...(parser.lastId ? { "Last-Event-ID": parser.lastId } : {}) });
   const response = await get(url, { headers, signal, cache: "no-store" });
   if (!response.ok) throw await errorOf(response);
   if (!response.body) throw new ServerError(0, "server-unreachable", "The server sent no events.");

@@ -1,6 +1,5 @@
 import { css, html, LitElement, nothing, type TemplateResult } from "lit";
-import { headersFor } from "@oriel/desktop/internal";
-import { desktopUrl } from "../api/client.js";
+import { desktopUrl, pageHeaders } from "../api/client.js";
 import { base } from "./styles.js";
 import { icon } from "./icons.js";
 import { Poller } from "./poller.js";
@@ -84,7 +83,7 @@ export class LiveThumbnail extends LitElement {
   }
 
   async #take(signal: AbortSignal): Promise<void> {
-    const headers = headersFor({ base: "", token: null }, this.#etag ? { "If-None-Match": this.#etag } : {});
+    const headers = pageHeaders(this.#etag ? { "If-None-Match": this.#etag } : {});
     const response = await fetch(desktopUrl(this.desktopId, `/screenshot?width=${width}`), {
       signal,
       cache: "no-store",
