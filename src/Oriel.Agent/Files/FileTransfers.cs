@@ -78,7 +78,7 @@ internal sealed class FileTransfers
 
         try
         {
-            using var file = Open(request.Path, out var status);
+            using var file = Open(request.Path, out var status, out _);
             if (status.Kind != FileKind.Regular)
             {
                 throw new LinuxException("open", status.Kind == FileKind.Directory ? Errno.EISDIR : Errno.EINVAL, request.Path);
@@ -128,7 +128,7 @@ internal sealed class FileTransfers
             FileInfo info;
             try
             {
-                using var file = Open(path, out var status);
+                using var file = Open(path, out var status, out _);
                 info = Describe(path, status);
             }
             catch (LinuxException e) when (e.Errno == Errno.ENOENT && kept > 0)
@@ -152,8 +152,7 @@ internal sealed class FileTransfers
         CheckPath(path);
         try
         {
-            using var opened = DirectoryHandle.OpenFollowing(path, out var resolved);
-            CheckPath(resolved);
+            using var opened = Open(path, out _, out var resolved);
             using var directory = DirectoryHandle.Open(resolved);
             var names = new DirectoryInfo(resolved).EnumerateFileSystemInfos().Select(entry => entry.Name).Take(MaxListed + 1).ToList();
             var list = new FileList { Truncated = names.Count > MaxListed };
@@ -193,9 +192,9 @@ internal sealed class FileTransfers
         }
     }
 
-    private static SafeFileHandle Open(string path, out FileStatus status)
+    private static SafeFileHandle Open(string path, out FileStatus status, out string resolved)
     {
-        var file = DirectoryHandle.OpenFollowing(path, out var resolved);
+        var file = DirectoryHandle.OpenFollowing(path, out resolved);
         try
         {
             CheckPath(resolved);

@@ -21,7 +21,7 @@ internal static class UpstreamHandshake
         CancellationToken cancellationToken
     )
     {
-        var authority = host.Contains(':') ? $"[{host}]:{port}" : $"{host}:{port}";
+        var authority = $"{HostPattern.InAuthority(host)}:{port}";
         var request = new StringBuilder($"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         if (Credentials(upstream) is { } credentials)
         {

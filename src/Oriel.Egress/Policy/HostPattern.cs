@@ -17,6 +17,9 @@ internal static class HostPattern
         return HostAddress.TryParse(host, out var address) ? address.ToString() : host;
     }
 
+    /// <summary>A normalised host as an authority has it: an IPv6 address in brackets (RFC 3986 section 3.2.2).</summary>
+    public static string InAuthority(string host) => host.Contains(':') ? $"[{host}]" : host;
+
     public static bool IsValid(string? pattern)
     {
         if (string.IsNullOrEmpty(pattern) || pattern.Length > MaxNameLength + 2)

@@ -19,14 +19,7 @@ internal sealed record HttpRequestHead(HttpHead Head, string Method, string Host
     public bool IsIdempotent => Method is "GET" or "HEAD" or "OPTIONS" or "TRACE" or "PUT" or "DELETE";
 
     /// <summary>Of the URI, as Host names it: without http's own port.</summary>
-    public string Authority
-    {
-        get
-        {
-            var host = Host.Contains(':') ? $"[{Host}]" : Host;
-            return Port == HttpPort ? host : $"{host}:{Port}";
-        }
-    }
+    public string Authority => HostPattern.InAuthority(Host) + (Port == HttpPort ? "" : $":{Port}");
 
     /// <summary>The request target for another proxy.</summary>
     public string AbsoluteForm => $"http://{Authority}{(OriginForm == "*" ? "" : OriginForm)}";
