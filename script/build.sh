@@ -12,19 +12,17 @@ source_hash() {
     )
 }
 
-npm_install() { (cd "$root/web" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
 install_web_packages() {
-    [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" npm_install
+    [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" in_web ci
 }
-npm_build() { (cd "$root/web" && npm run build); }
+# No package's own script runs (docs/decisions/0095-builds-without-root.md).
+in_web() { (cd "$root/web" && npm "$@" --ignore-scripts --no-audit --no-fund --loglevel=error); }
 # publish PROJECT FOLDER [OPTION...]
 publish() {
     local project=$1 folder=$2
     shift 2
     dotnet publish "$root/src/$project" --configuration Release --disable-build-servers -v quiet --output "$folder" "$@"
 }
-# Compiled ahead of time, so that it starts sooner (docs/decisions/0094-ready-to-run.md).
-publish_server() { publish Oriel.Server "$1" --use-current-runtime --self-contained false -p:PublishReadyToRun=true; }
 
 # alone COMMAND...: one build in this clone at a time, with a folder for temporary files that goes with it (MSBuild leaves some). Ends with this script.
 alone() {
@@ -55,22 +53,85 @@ check_clone() {
     [ -w "$root" ] || die "$root belongs to $(stat -c %U "$root"), and building writes to it: clone it as $(id -un)"
 }
 
+# --- the program --------------------------------------------------------------------------------------------------
+
+# Packages bring code that runs while a program is built. As root it is built by the service user, in a copy of the sources that is that user's.
+find_room() {
+    room=$root
+    ! is_root || room=$data/build
+}
+
+# builder COMMAND...: in the room, as whom it belongs to.
+builder() {
+    local name given=(PATH="$node_path:$PATH" DOTNET_ROOT="$sdk_root" MSBUILDDISABLENODEREUSE=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1)
+    for name in SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS NUGET_CERT_REVOCATION_MODE; do
+        [ -z "${!name+x}" ] || given+=("$name=${!name}")
+    done
+    ! is_root || given+=(TMPDIR="$room/artifacts/tmp")
+    as_service env --chdir="$room" "${given[@]}" "$@"
+}
+
+# What was built and downloaded there before stays, so that the next build is short.
+take_sources() {
+    # shellcheck disable=SC2016
+    tar --create -C "$root" --mode=u=rwX,go=rX --exclude=node_modules --exclude=dist --exclude=bin --exclude=obj src images web global.json .editorconfig Directory.{Build.props,Build.targets,Packages.props} |
+        as_service sh -euc 'mkdir -p "$1" && cd "$1"
+            find . \( -path ./artifacts -o -path ./web/node_modules \) -prune -o \( -type f -o -type l \) -exec rm -f {} +
+            tar --extract; rm -rf artifacts/tmp; mkdir -p artifacts/tmp' - "$room"
+}
+
+# The service user may not be able to read an SDK or a Node.js that is root's own: copies.
+share_tools() {
+    local node npm copy
+    sdk_root=$(shared_dotnet sdk "$(dirname "$(readlink -f "$(command -v dotnet)")")" dotnet host shared sdk sdk-manifests packs)
+    node=$(readlink -f "$(command -v node)") npm=$(readlink -f "$(command -v npm)")
+    node_path=$(dirname "$(command -v node)")
+    npm_command=("$node" "$npm")
+    if as_service test -x "$node" -a -r "$npm"; then
+        return
+    fi
+    copy=$data/node-$(node --version)
+    [ -d "$copy" ] || hand_over "$copy" --transform='s,^node$,bin/node,' -C "$(dirname "$node")" node -C "$(dirname "$npm")/../.." npm
+    node_path=$copy/bin
+    npm_command=("$copy/bin/node" "$copy/npm/bin/npm-cli.js")
+}
+
+npm_install() { builder env --chdir="$room/web" "${npm_command[@]}" ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+npm_build() { builder env --chdir="$room/web" "${npm_command[@]}" run build; }
+# publish_part PROJECT FOLDER [OPTION...]
+publish_part() {
+    local project=$1 folder=$2
+    shift 2
+    builder "$sdk_root/dotnet" publish "src/$project" --configuration Release --disable-build-servers -v quiet --output "$folder" "$@"
+}
+# Compiled ahead of time, so that it starts sooner (docs/decisions/0094-ready-to-run.md).
+publish_server() { publish_part Oriel.Server "$1" --use-current-runtime --self-contained false -p:PublishReadyToRun=true; }
+
 # build TARGET: everything that runs, side by side in one folder: oriel.dll, wwwroot/, oriel-keeper, oriel-agent, images/.
 build() {
-    local stage=$root/artifacts/app
-    rm -rf "$stage" "$stage.keeper" "$stage.agent"
-    mkdir -p "$stage"
-    install_web_packages
+    local stage=artifacts/app room node_path npm_command sdk_root
+    # Another clone may build into the same data directory.
+    exec 8<"$data"
+    flock 8
+    find_room
+    share_tools
+    ! is_root || take_sources
+    builder rm -rf "$stage" "$stage.keeper" "$stage.agent"
+    builder test web/node_modules/.package-lock.json -nt web/package-lock.json || step "web packages" npm_install
     step "web page" npm_build
     step "server" publish_server "$stage"
-    step "keeper (native)" publish Oriel.Keeper "$stage.keeper"
-    step "agent (native)" publish Oriel.Agent "$stage.agent"
-    rm -rf "$stage/wwwroot"
-    cp -r "$root/web/dist" "$stage/wwwroot"
-    cp "$stage.keeper/oriel-keeper" "$stage.agent/oriel-agent" "$stage/"
-    cp -r "$root/images" "$stage/images"
-    hand_over "$1" -C "$stage" .
-    rm -rf "$stage" "$stage.keeper" "$stage.agent"
+    step "keeper (native)" publish_part Oriel.Keeper "$stage.keeper"
+    step "agent (native)" publish_part Oriel.Agent "$stage.agent"
+    # shellcheck disable=SC2016
+    builder sh -euc 'rm -rf "$1/wwwroot" "$2.partial" "$2"
+        cp -r web/dist "$1/wwwroot"
+        cp "$1.keeper/oriel-keeper" "$1.agent/oriel-agent" "$1/"
+        cp -r images "$1/images"
+        chmod -R u=rwX,go=rX "$1"
+        mkdir -p "$(dirname "$2")"
+        cp -r "$1" "$2.partial"
+        mv "$2.partial" "$2"
+        rm -rf "$1" "$1.keeper" "$1.agent" artifacts/tmp' - "$stage" "$1"
 }
 
 build_unless_built() {

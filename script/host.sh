@@ -409,18 +409,20 @@ settle() {
     delegate_cgroup
 }
 
-# An SDK below /root cannot be read by the service user: it gets a copy of the runtime (about 200 MB).
-share_dotnet() {
-    if as_service test -x "$dotnet_root/dotnet"; then
+# shared_dotnet NAME FOLDER PART...: where the service user can run it; one below /root cannot be read by others, and these parts of it are copied.
+shared_dotnet() {
+    local copy=$data/$1-$dotnet_version folder=$2
+    shift 2
+    if as_service test -x "$folder/dotnet"; then
+        echo "$folder"
         return
     fi
-    local copy
-    copy=$data/dotnet-$dotnet_version
-    if [ ! -d "$copy" ]; then
-        hand_over "$copy" -C "$dotnet_root" dotnet host shared
-    fi
-    dotnet_root=$copy
+    [ -d "$copy" ] || hand_over "$copy" -C "$folder" "$@"
+    echo "$copy"
 }
+
+# The runtime alone: about 200 MB.
+share_dotnet() { dotnet_root=$(shared_dotnet dotnet "$dotnet_root" dotnet host shared); }
 
 # For tar: a program's files as they are, and of a .NET installation its dotnet, host and shared in a folder dotnet.
 with_runtime=(--transform='s,^\(dotnet\|host\|shared\)\(/\|$\),dotnet/\1\2,')

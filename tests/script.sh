@@ -12,11 +12,11 @@ log=$place/server.log
 : >"$place/results"
 
 tests=(help_EachCommand_TellsItsOptions command_Unknown_IsRefusedAndNamed mistakes_Each_IsOneLineThatSaysWhatToDo data_OfSomebodyElse_IsRefusedAndUnchanged
-    data_Relative_IsTakenFromWhereTheCallerStands tools_ThatFail_AreNamed build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn step_ThatTakesSeconds_CountsThemOnATerminal
+    data_Relative_IsTakenFromWhereTheCallerStands tools_ThatFail_AreNamed build_BesideAnother_Waits attended_ScriptIsEnded_EndsWhatItRuns packages_Missing_AreShownAndInstalledOnce user_FreshHost_IsMadeOnceWithIdsOfItsOwn build_AsRoot_IsTheServiceUsers build_ToolsOfRootsOwn_AreCopied step_ThatTakesSeconds_CountsThemOnATerminal
     test_Named_RunsAlone test_ThatStandsOnOthers_TakesThemAlong dev_PageIsChanged_ServesItAndCtrlCLeavesNothing
     up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn up_Processes_AreNeverRoot up_CtrlC_StopsAndNamesTheDesktopsThatLiveOn
     up_SecondStart_FindsTheDesktop token_OfARunningServer_IsTheFilesAndANewSignInWorks down_RunningServer_EndsItAndItsDesktops
-    down_NextServer_KnowsTheRecordsClosed)
+    down_NextServer_KnowsTheRecordsClosed egress_HostsOwnNetworks_AreRefusedByARuleWhateverTheirAddress)
 # A server's life: each goes on from where the one before left it.
 declare -A needs=(
     [up_Processes_AreNeverRoot]=up_FirstStart_ServesThePageAndPrintsAUrlThatSignsIn
@@ -264,6 +264,41 @@ FRESH
     [ "$(sort -u "$fresh/ids")" = "oriel:365536:65536" ] || fail "its ids are $(cat "$fresh/ids")"
 }
 
+# What ran as root to make this run's program would have left files of root's.
+build_AsRoot_IsTheServiceUsers() {
+    local strange
+    [ "$(id -u)" = 0 ] || skip "built by whoever calls it, who is not root"
+    [ -d "$data/build/web/node_modules" ] && compgen -G "$data/build/artifacts/obj/Oriel.Keeper/*" >/dev/null || fail "it was not built in $data/build"
+    strange=$(find "$data/build" "$data/app" ! -user oriel -print -quit)
+    [ -z "$strange" ] || fail "$strange belongs to $(stat -c %U "$strange")"
+}
+
+# An SDK and a Node.js that only root can read, as installers put them below /root.
+build_ToolsOfRootsOwn_AreCopied() {
+    local own=$place/own text
+    [ "$(id -u)" = 0 ] || skip "built by whoever calls it, who is not root"
+    chmod 755 "$place"
+    mkdir -p "$own"/{dotnet/{host,shared,sdk,sdk-manifests,packs},bin,lib/node_modules/npm/bin}
+    chmod 700 "$own"
+    printf '#!/bin/sh\necho "an SDK as $(id -un)"\n' >"$own/dotnet/dotnet"
+    printf '#!/bin/sh\n[ "$1" = --version ] && echo v20.1.2 || echo "$(cat "$1") as $(id -un)"\n' >"$own/bin/node"
+    echo "npm" >"$own/lib/node_modules/npm/bin/npm-cli.js"
+    chmod 755 "$own/dotnet/dotnet" "$own/bin/node" "$own/lib/node_modules/npm/bin/npm-cli.js"
+    ln -s ../dotnet/dotnet ../lib/node_modules/npm/bin/npm-cli.js "$own/bin/"
+    ln -s npm-cli.js "$own/bin/npm"
+    install -d -o oriel -m 755 "$place/tools"
+    text=$(PATH=$own/bin:$PATH bash -euo pipefail -c 'root=$1 data=$2 room=$2 service_user=oriel service_home=$2 dotnet_root=/nowhere dotnet_version=10.0.1 cgroup=
+        is_root() { true; }
+        . "$1/script/host.sh"
+        . "$1/script/build.sh"
+        share_tools
+        builder "$sdk_root/dotnet"
+        builder "${npm_command[@]}"
+        share_tools' build "$root" "$place/tools" 2>&1) || fail "exit code $?: $text"
+    [ "$text" = $'an SDK as oriel\nnpm as oriel' ] || fail "$text"
+    [ -z "$(find "$place/tools" ! -user oriel)" ] || fail "not all of it is oriel's"
+}
+
 # On a terminal of its own; what is installed takes until its seconds have been seen to count.
 step_ThatTakesSeconds_CountsThemOnATerminal() {
     local stub=$place/slow screen=$place/screen job line counted=no
@@ -361,12 +396,12 @@ dev_PageIsChanged_ServesItAndCtrlCLeavesNothing() {
 
 # --- a server's life ----------------------------------------------------------------------------------------------
 
-# start: ./oriel up in a process group of its own, as a terminal runs it; returns when the sign-in URL is printed.
+# start [OPTION...]: ./oriel up in a process group of its own, as a terminal runs it; returns when the sign-in URL is printed.
 start() {
     local began=$EPOCHREALTIME line server
     : >"$log"
     set -m
-    "$root/oriel" up --data "$data" --port 0 --media-port 0 >"$log" 2>&1 &
+    "$root/oriel" up --data "$data" --port 0 --media-port 0 "$@" >"$log" 2>&1 &
     server=$!
     set +m
     echo "$server" >"$place/pid"
@@ -457,6 +492,45 @@ down_NextServer_KnowsTheRecordsClosed() {
     has "$(client GET "$(cat "$place/base")/api/desktops" "$(cat "$data/token")")" 200 '"desktops":[]'
     stop
     has "$(cat "$log")" "No desktop is left."
+}
+
+# --- a host of other networks -------------------------------------------------------------------------------------
+
+# HOW the guest asks for each target; one line where it got through.
+guest_tries() {
+    cat <<'GUEST'
+for target in 5.5.5.5 '[2a0a:dead::1]' 5.6.7.1 5.6.7.9 '[2a0a:beef::1]' '[2a0a:beef::9]' 6.6.6.6 9.9.9.1 168.63.129.16 161.26.0.10 166.9.9.9 169.254.169.254 \
+    own.test own6.test link.test route.test platform.test 84215045 0x05050505 005.5.5.5 5.5.1285 '[::ffff:5.5.5.5]' '[::5.5.5.5]' '[64:ff9b::505:505]' '[2a0a:dead::1%251]' \
+    7.7.7.7:8000/to/http://5.5.5.5 7.7.7.7:8000/to/http://own.test world.test:8000/to/http://168.63.129.16 7.7.7.7 '[2b0a::7]' world.test; do
+    for way in "" "--proxytunnel" "--noproxy *"; do
+        set -f
+        [ "$(curl -sgL -m 20 $way "http://$target:8000/" 2>/dev/null)" = reached ] && echo "$target $way"
+        set +f
+    done
+done
+true
+GUEST
+}
+
+live_in_networks() {
+    local base id token entries
+    start "$@"
+    base=$(cat "$place/base") token=$(cat "$data/token")
+    id=$(client POST "$base/api/desktops" "$token" '{"egress":{"mode":"internet"}}' | tail -n +2 | node -p 'JSON.parse(require("fs").readFileSync(0)).id')
+    client until:ready "$base/api/desktops/$id/events" "$token"
+    client POST "$base/api/desktops/$id/exec" "$token" "$(guest_tries | node -p 'JSON.stringify({ command: "bash", args: ["-c", require("fs").readFileSync(0, "utf8")], timeout: 300 })')" >"$place/tried"
+    client GET "$base/api/desktops/$id/egress" "$token" >"$place/egress-log"
+    "$root/oriel" down --data "$data" >/dev/null 2>&1
+}
+
+# Own addresses, on-link prefixes, routes of the host's own, platforms' services; by address in every spelling, by name and by redirect.
+egress_HostsOwnNetworks_AreRefusedByARuleWhateverTheirAddress() {
+    [ "$(id -u)" = 0 ] || skip "only root makes a host with other networks"
+    export -f live_in_networks start client guest_tries fail
+    export root data place log
+    "$root/tests/networks.sh" bash -euo pipefail -c 'live_in_networks --egress-host own.test=5.5.5.5 --egress-host own6.test=2a0a:dead::1 --egress-host link.test=5.6.7.9 \
+        --egress-host route.test=6.6.6.6 --egress-host platform.test=161.26.0.10 --egress-host world.test=7.7.7.7'
+    node "$root/tests/networks-judge.mjs" "$place/tried" "$place/egress-log"
 }
 
 # --- running them -------------------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ internal static class SourceTree
 {
     public static string Root { get; } = Find();
 
-    /// <summary>C# files of src, without what builds write; paths relative to the root.</summary>
-    public static IEnumerable<string> Sources(string folder = "src") =>
+    /// <summary>C# files of src, or others, without what builds write; paths relative to the root.</summary>
+    public static IEnumerable<string> Sources(string folder = "src", string pattern = "*.cs") =>
         Directory
-            .EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+            .EnumerateFiles(Path.Combine(Root, folder), pattern, SearchOption.AllDirectories)
             .Select(path => Path.GetRelativePath(Root, path))
             .Where(path => !path.Split('/').Any(part => part is "bin" or "obj"));
 
