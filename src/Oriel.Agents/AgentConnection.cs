@@ -37,6 +37,8 @@ public sealed class AgentConnection : IDisposable
 
     public AgentPatience Patience { get; }
 
+    public AgentBudget Budget { get; } = new();
+
     /// <summary>True once the connection that the proofs were made on is lost: open a new one, with new proofs.</summary>
     public bool IsBroken => Volatile.Read(ref _dials.Value) > 1;
 

@@ -5,10 +5,39 @@ using Oriel.Protocol.Guest;
 
 namespace Oriel.Agents;
 
-/// <summary>What a command in the guest left.</summary>
-/// <param name="Exit">Null: the agent ended the call without one.</param>
-/// <param name="Truncated">It put out more than was asked for.</param>
-public sealed record ExecOutcome(ExecExit? Exit, ReadOnlyMemory<byte> Stdout, ReadOnlyMemory<byte> Stderr, bool Truncated);
+/// <summary>What a command in the guest left. Its output counts to the desktop's budget until it is disposed.</summary>
+public sealed class ExecOutcome : IDisposable
+{
+    private readonly AgentBudget _budget;
+    private readonly MemoryStream _stdout = new(),
+        _stderr = new();
+    private long _held;
+
+    internal ExecOutcome(AgentBudget budget) => _budget = budget;
+
+    /// <summary>Null: the agent ended the call without one.</summary>
+    public ExecExit? Exit { get; internal set; }
+
+    public ReadOnlyMemory<byte> Stdout => Written(_stdout);
+
+    public ReadOnlyMemory<byte> Stderr => Written(_stderr);
+
+    /// <summary>It put out more than was asked for, or than there was room for among all that run in this desktop.</summary>
+    public bool Truncated { get; private set; }
+
+    public void Dispose() => _budget.Release(Interlocked.Exchange(ref _held, 0));
+
+    internal void Append(ExecOutput output, int max)
+    {
+        var (to, data) = output.KindCase == ExecOutput.KindOneofCase.Stdout ? (_stdout, output.Stdout) : (_stderr, output.Stderr);
+        var taken = _budget.Hold(Math.Min(max - (int)to.Length, data.Length));
+        _held += taken;
+        to.Write(data.Span[..taken]);
+        Truncated |= taken < data.Length;
+    }
+
+    private static ReadOnlyMemory<byte> Written(MemoryStream stream) => stream.GetBuffer().AsMemory(0, (int)stream.Length);
+}
 
 /// <summary>Commands in the guest.</summary>
 public static class AgentExec
@@ -30,29 +59,32 @@ public static class AgentExec
             start.TimeoutMs > 0 ? AgentPatience.After(TimeSpan.FromMilliseconds(start.TimeoutMs) + agent.Patience.Exit) : null;
         using var call = agent.Guest.Exec(deadline: deadline, cancellationToken: cancellationToken);
         var feeding = FeedAsync(call.RequestStream, start, stdin, cancellationToken);
-        var (stdout, stderr) = (new MemoryStream(), new MemoryStream());
-        var truncated = false;
-        ExecExit? exit = null;
-        await foreach (var output in call.ResponseStream.ReadFairlyAsync(cancellationToken))
+        var outcome = new ExecOutcome(agent.Budget);
+        try
         {
-            switch (output.KindCase)
+            await foreach (var output in call.ResponseStream.ReadFairlyAsync(cancellationToken))
             {
-                case ExecOutput.KindOneofCase.Stdout:
-                    truncated |= Append(stdout, output.Stdout, maxOutput);
-                    break;
-                case ExecOutput.KindOneofCase.Stderr:
-                    truncated |= Append(stderr, output.Stderr, maxOutput);
-                    break;
-                case ExecOutput.KindOneofCase.Exit:
-                    exit = output.Exit;
-                    break;
+                switch (output.KindCase)
+                {
+                    case ExecOutput.KindOneofCase.Stdout or ExecOutput.KindOneofCase.Stderr:
+                        outcome.Append(output, maxOutput);
+                        break;
+                    case ExecOutput.KindOneofCase.Exit:
+                        outcome.Exit = output.Exit;
+                        break;
+                }
             }
-        }
 
-        await feeding;
-        return exit is { Error.Length: > 0 }
-            ? throw new RpcException(new Status(StatusCode.InvalidArgument, ForeignWords.Of(exit.Error)))
-            : new ExecOutcome(exit, Written(stdout), Written(stderr), truncated);
+            await feeding;
+            return outcome.Exit is { Error.Length: > 0 }
+                ? throw new RpcException(new Status(StatusCode.InvalidArgument, ForeignWords.Of(outcome.Exit.Error)))
+                : outcome;
+        }
+        catch
+        {
+            outcome.Dispose();
+            throw;
+        }
     }
 
     private static async Task FeedAsync(
@@ -79,13 +111,4 @@ public static class AgentExec
             // The command ended without reading all; its exit tells the rest.
         }
     }
-
-    private static bool Append(MemoryStream to, ByteString data, int max)
-    {
-        var room = max - (int)to.Length;
-        to.Write(data.Span[..Math.Min(room, data.Length)]);
-        return data.Length > room;
-    }
-
-    private static ReadOnlyMemory<byte> Written(MemoryStream stream) => stream.GetBuffer().AsMemory(0, (int)stream.Length);
 }

@@ -91,6 +91,7 @@ internal static class FileTransfer
 
     private static async Task<IResult> ListAsync(AgentConnection agent, string path, CancellationToken cancellationToken)
     {
+        using var turn = await agent.Budget.TakeTurnAsync(cancellationToken);
         var list = await agent.Guest.ListFilesAsync(new ListFilesRequest { Path = path }, cancellationToken: cancellationToken);
         return Results.Json(
             new DirectoryResponse(

@@ -82,10 +82,7 @@ internal static class GuestEndpoints
 
                 try
                 {
-                    return Results.Json(
-                        await ExecRun.RunAsync(agent, request, context.RequestAborted),
-                        DesktopsApiJsonContext.Default.ExecResponse
-                    );
+                    return Results.Json(await ExecRun.RunAsync(agent, request, context), DesktopsApiJsonContext.Default.ExecResponse);
                 }
                 catch (RpcException e) when (e.StatusCode == StatusCode.ResourceExhausted)
                 {
@@ -181,6 +178,7 @@ internal static class GuestEndpoints
                     return Problems.BadRequest($"width must be 1 to {MaxThumbnail}");
                 }
 
+                using var turn = await agent.Budget.TakeTurnAsync(context.RequestAborted);
                 var shot = await agent.Display.ScreenshotAsync(
                     new ScreenshotRequest { MaxWidth = most },
                     cancellationToken: context.RequestAborted
@@ -288,7 +286,7 @@ internal static class ExecRun
     }
 
     /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
-    public static async Task<ExecResponse> RunAsync(AgentConnection agent, ExecRequest request, CancellationToken cancellationToken)
+    public static async Task<ExecResponse> RunAsync(AgentConnection agent, ExecRequest request, HttpContext context)
     {
         var start = new ExecStart
         {
@@ -304,7 +302,8 @@ internal static class ExecRun
             start.Env[name] = value;
         }
 
-        var outcome = await agent.ExecAsync(start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), MaxOutput, cancellationToken);
+        var outcome = await agent.ExecAsync(start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), MaxOutput, context.RequestAborted);
+        context.Response.RegisterForDispose(outcome);
         var asBase64 = request.Encoding == Base64;
         return new ExecResponse(
             outcome.Exit?.ExitCode ?? -1,

@@ -25,7 +25,8 @@ internal sealed class HostileAgent : IAsyncDisposable
         Oversized = "oversized",
         Silence = "silence",
         Flood = "flood",
-        Words = "words";
+        Words = "words",
+        Output = "output";
 
     /// <summary>What unpacks to a hundred MiB fits well below any bound.</summary>
     private static readonly byte[] Packed = Pack(100 << 20);
@@ -114,6 +115,16 @@ internal sealed class HostileAgent : IAsyncDisposable
             case Bomb:
                 context.Response.Headers["grpc-encoding"] = "gzip";
                 await WriteAsync(context, 1, Packed.Length, Packed);
+                break;
+            case Output:
+                var output = new ExecOutput { Stdout = ByteString.CopyFrom(new byte[512 * 1024]) }.ToByteArray();
+                for (var sent = 0; sent < _length; sent += 512 * 1024)
+                {
+                    await WriteAsync(context, 0, output.Length, output);
+                }
+
+                var exit = new ExecOutput { Exit = new ExecExit() }.ToByteArray();
+                await WriteAsync(context, 0, exit.Length, exit);
                 break;
             case FlagAlone:
                 await WriteAsync(context, 1, Packed.Length, Packed);
