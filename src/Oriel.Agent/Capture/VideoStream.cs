@@ -1,14 +1,11 @@
 using System.Threading.Channels;
 using Google.Protobuf;
-using Oriel.Agent.Encoding;
 using Oriel.Agent.Screens;
 using Oriel.Linux.Clocks;
 using Oriel.Linux.Polling;
 using Oriel.Protocol.Display;
-using Oriel.Screen.Codecs;
 using Oriel.Screen.X11.Capture;
 using Oriel.Screen.X11.Raw;
-using Oriel.Screen.Yuv;
 
 namespace Oriel.Agent.Capture;
 
@@ -21,8 +18,7 @@ internal sealed class VideoStream : IAsyncDisposable
     internal const int MinFps = 1,
         MaxFps = 60,
         MinBitrate = 50_000,
-        MaxBitrate = 100_000_000,
-        MaxRefinements = 3;
+        MaxBitrate = 100_000_000;
 
     private readonly XDisplayAddress _address;
     private readonly Codec _codec;
@@ -32,19 +28,14 @@ internal sealed class VideoStream : IAsyncDisposable
     );
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FramePacer _pacer;
+    private readonly StreamEncoder _encoder;
     private volatile int _bitrate,
         _maxFps;
     private volatile bool _keyFrameWanted = true,
         _paused,
         _unsent,
         _stopped;
-    private IVideoEncoder? _encoder;
-    private int _encoderBitrate,
-        _worstQuantizer,
-        _refinement;
     private uint _sequence;
-    private long _streamUs,
-        _lastFrameUs;
 
     internal VideoStream(XDisplayAddress address, Codec codec, int bitrate, int maxFps)
     {
@@ -52,6 +43,7 @@ internal sealed class VideoStream : IAsyncDisposable
         _bitrate = ClampBitrate(bitrate);
         _maxFps = ClampFps(maxFps);
         _pacer = new(_maxFps);
+        _encoder = new(codec, _pacer);
         new Thread(Run) { IsBackground = true, Name = $"video {codec}" }.Start();
     }
 
@@ -116,7 +108,7 @@ internal sealed class VideoStream : IAsyncDisposable
         }
         finally
         {
-            _encoder?.Dispose();
+            _encoder.Dispose();
             _ended.TrySetResult();
         }
     }
@@ -139,7 +131,6 @@ internal sealed class VideoStream : IAsyncDisposable
                 _poller.Wait(capture.Descriptor, until);
                 break;
             case FrameAction.Refine:
-                _refinement++;
                 Encode(capture, now, now, keyFrame: false, changed: false);
                 break;
             default:
@@ -159,52 +150,18 @@ internal sealed class VideoStream : IAsyncDisposable
         }
 
         _pacer.Captured(now);
-        _refinement = 0;
         Encode(capture, damageUs, MonotonicClock.NowUs, keyFrame, changed);
     }
 
     private void Encode(ScreenCapture capture, long damageUs, long captureUs, bool keyFrame, bool changed)
     {
         var picture = capture.Picture!;
-        if (_encoder is null || _encoder.Width != picture.Width || _encoder.Height != picture.Height)
-        {
-            _encoder?.Dispose();
-            _encoder = null;
-            _encoderBitrate = _bitrate;
-            _encoder = VideoEncoders.Create(_codec, picture.Width, picture.Height, _encoderBitrate, MaxFps);
-            keyFrame = true;
-        }
-
-        if (_encoderBitrate != _bitrate)
-        {
-            _encoderBitrate = _bitrate;
-            _encoder.SetBitrate(_encoderBitrate);
-        }
-
         if (keyFrame)
         {
             _keyFrameWanted = false;
         }
 
-        Span<PixelRectangle> areas =
-            stackalloc PixelRectangle[changed && _worstQuantizer <= VideoEncoders.LeaveOutQuantizer(_codec) ? capture.Changed.Count : 0];
-        for (var i = 0; i < areas.Length; i++)
-        {
-            areas[i] = capture.Changed[i];
-        }
-
-        AdvanceStreamTime(captureUs);
-        var encoded = _encoder.Encode(
-            picture,
-            new()
-            {
-                TimestampUs = _streamUs,
-                KeyFrame = keyFrame,
-                Refinement = _refinement,
-                Changed = areas,
-            }
-        );
-        Plan(encoded, whole: areas.IsEmpty, changed);
+        var encoded = _encoder.Encode(picture, capture.Changed, captureUs, _bitrate, keyFrame, changed);
         if (encoded.Data.IsEmpty)
         {
             return;
@@ -223,25 +180,9 @@ internal sealed class VideoStream : IAsyncDisposable
                 CaptureUs = captureUs,
                 EncodedUs = MonotonicClock.NowUs,
                 Sequence = ++_sequence,
-                Refinement = _refinement > 0,
+                Refinement = _encoder.Refinement > 0,
                 Quantizer = (uint)encoded.Quantizer,
             }
         );
-    }
-
-    // The encoder's clock stops while the screen does not change, or its rate control would take a long pause for credit and spend it in
-    // one frame.
-    private void AdvanceStreamTime(long nowUs)
-    {
-        _streamUs += Math.Clamp(nowUs - _lastFrameUs, _pacer.IntervalUs / 2, 3 * _pacer.IntervalUs);
-        _lastFrameUs = nowUs;
-    }
-
-    private void Plan(in EncodedPicture encoded, bool whole, bool changed)
-    {
-        _worstQuantizer = whole ? encoded.Quantizer : Math.Max(_worstQuantizer, encoded.Quantizer);
-        var coarse = _refinement < MaxRefinements && _worstQuantizer > VideoEncoders.CoarseQuantizer(_codec);
-        var sendUs = encoded.Data.Length * 8_000_000L / _bitrate;
-        _pacer.PlanRefinement(_lastFrameUs, coarse, changed || encoded.KeyFrame, sendUs);
     }
 }

@@ -12,15 +12,20 @@ public interface IVideoEncoder : IDisposable
     /// <summary>Sets the target in bit/s, from the next frame on, without a key frame.</summary>
     void SetBitrate(int bitsPerSecond);
 
-    /// <summary>Encodes the picture. The result's bytes are valid until the next call.</summary>
-    EncodedPicture Encode(I420Picture picture, in EncodeRequest request);
+    /// <summary>
+    /// Encodes the picture, of which the lowest bits of some pixels may be changed. The result's bytes are valid until the next call.
+    /// </summary>
+    EncodedPicture Encode(I420Picture picture, scoped in EncodeRequest request);
 }
 
 /// <summary>How to encode a picture.</summary>
 public ref struct EncodeRequest
 {
-    /// <summary>The stream's own time in microseconds; grows from frame to frame.</summary>
+    /// <summary>When the picture was captured, in microseconds of a clock that does not stop.</summary>
     public long TimestampUs;
+
+    /// <summary>Share of the picture that changed since the last frame, up to 1; more than that does no harm. 0: unknown.</summary>
+    public double ChangedShare;
 
     /// <summary>Whether the frame must be decodable on its own.</summary>
     public bool KeyFrame;
@@ -34,8 +39,11 @@ public ref struct EncodeRequest
 
 /// <param name="Data">Empty if the encoder produced no frame.</param>
 /// <param name="Quantizer">On the codec's own scale: VP8 0-127 (frame header index), H.264 0-51.</param>
-public readonly ref struct EncodedPicture(ReadOnlySpan<byte> data, bool keyFrame, int quantizer)
+/// <param name="Whole">Whether no part of the picture is coarser than that now.</param>
+public readonly ref struct EncodedPicture(ReadOnlySpan<byte> data, bool keyFrame, int quantizer, bool whole)
 {
+    public bool Whole { get; } = whole;
+
     public ReadOnlySpan<byte> Data { get; } = data;
 
     public bool KeyFrame { get; } = keyFrame;

@@ -62,6 +62,23 @@ public sealed unsafe partial class I420Picture : IDisposable
         }
     }
 
+    /// <summary>
+    /// Changes the lowest bit of a pixel of luma in each block of 8x8 in these rows of blocks: an encoder that leaves out what is equal to the
+    /// frame before codes them again.
+    /// </summary>
+    internal void Touch(int firstBlock, int blocks)
+    {
+        for (var y = firstBlock * 8; y < Math.Min(Height, (firstBlock + blocks) * 8); y += 8)
+        {
+            // SAFETY: rows and columns lie inside the picture.
+            var row = Y + y * StrideY;
+            for (var x = 0; x < Width; x += 8)
+            {
+                row[x] ^= 1;
+            }
+        }
+    }
+
     /// <summary>Converts a rectangle of 32-bit BGRX pixels (even position and size) into the same place of this picture.</summary>
     internal void Convert(byte* bgrx, int stride, int x, int y, int width, int height)
     {

@@ -27,7 +27,7 @@ public sealed record StreamingOptions
     public IReadOnlyList<VideoCodec> Codecs { get; init; } = [VideoCodec.H264, VideoCodec.Vp8];
 
     /// <summary>Start, minimum and maximum for one encoder, in bits per second.</summary>
-    public int StartBitrate { get; init; } = 6_000_000;
+    public int StartBitrate { get; init; } = 3_000_000;
 
     public int MinBitrate { get; init; } = 150_000;
 

@@ -6,8 +6,8 @@ namespace Oriel.WebRtc.CongestionControl;
 /// </summary>
 internal sealed class Backlog
 {
-    private const double LongSeconds = 0.06;
-    private const double ShortSeconds = 0.02;
+    private const double LongSeconds = 0.5;
+    private const double ShortSeconds = 0.05;
 
     public bool IsLong { get; private set; }
 

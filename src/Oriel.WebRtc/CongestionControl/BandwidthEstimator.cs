@@ -33,9 +33,10 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     private const double RepeatShare = 0.6;
     private const long SilenceLimit = 1_000_000;
 
-    // Bytes. A router's queue holds at least this much, and it lets most of a key frame leave immediately.
-    private const int SmallestWindow = 96 * 1024;
-    private const long WindowTime = 250_000;
+    // Bytes. A router's queue holds at least this much. While the path is unknown it may be thin, and its queue short: the first bytes of a
+    // key frame tell, and the rest of it follows.
+    private const int SmallestWindow = 32 * 1024;
+    private const long WindowTime = 150_000;
 
     private readonly SentPackets _sent = new();
     private readonly DelayTracker _delay = new();
@@ -43,6 +44,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
     private readonly DeliveryRate _delivered = new();
     private double _target = Math.Clamp(start, min, max);
     private double _loss;
+    private bool _isMeasured;
     private long _lastDecrease = long.MinValue / 2;
     private long _lastUpdate;
     private long _roundTrip = 100_000;
@@ -84,7 +86,7 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
 
     /// <summary>False while so much is in flight that more would only queue up.</summary>
     public bool MaySend(long now) =>
-        !ExpectsFeedback || _sent.InFlight(now) <= Math.Max(SmallestWindow, PacingRate / 8e6 * (_roundTrip + WindowTime));
+        !ExpectsFeedback || _sent.InFlight(now) <= Math.Max(SmallestWindow, _probe.Capacity / 8e6 * (_roundTrip + WindowTime));
 
     public void OnSent(ushort transportSequence, int bytes, long now) => _sent.Add(transportSequence, bytes, now);
 
@@ -144,6 +146,12 @@ internal sealed class BandwidthEstimator(int start, int min, int max)
         _loss = _delivered.TakeLoss() ?? _loss;
         var queue = _delay.StandingQueue;
         var delivered = _delivered.BitsPerSecond;
+        if (_probe.Capacity != 0 && !_isMeasured)
+        {
+            _isMeasured = true;
+            _target = Math.Clamp(Math.Min(_target, _probe.Capacity * CapacityShare), min, max);
+        }
+
         var mayDecrease = now - _lastDecrease > _roundTrip + 200_000;
         if (queue > OveruseQueue)
         {

@@ -12,6 +12,9 @@ internal sealed class CapacityProbe
     private const int Trains = 8;
     private const int FewestTrains = 4;
 
+    // One train of so many packets tells enough to begin with, such as the first of a key frame.
+    private const int LongTrain = 8;
+
     // Arrival times have a resolution of 250 µs, and a receiver reads several packets at once.
     private const long ShortestSpan = 500;
 
@@ -56,7 +59,7 @@ internal sealed class CapacityProbe
         {
             var slot = _trains++ % Trains;
             (_bytesOf[slot], _spanOf[slot]) = (_bytes, Math.Max(ShortestSpan, _lastArrived - _firstArrived));
-            if (_trains >= FewestTrains)
+            if (_trains >= FewestTrains || _packets >= LongTrain)
             {
                 Capacity = _bytesOf.Sum() * 8e6 / _spanOf.Sum();
             }

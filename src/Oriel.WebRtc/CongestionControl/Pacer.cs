@@ -12,6 +12,7 @@ internal sealed class Pacer
     private const long ShortestWait = 1_000;
     private const double OverfullSeconds = 1.5;
     private const double NearlyEmptySeconds = 0.2;
+    private const double LongSeconds = 0.4;
 
     private double _budget = BurstBytes;
     private long _last;
@@ -35,6 +36,9 @@ internal sealed class Pacer
 
     /// <summary>True when queued frames would leave too late to be of use.</summary>
     public bool IsOverfull(int queued, long rate) => queued > Math.Max(64 * 1024, rate / 8.0 * OverfullSeconds);
+
+    /// <summary>Whether what is queued takes longer than it would to make a smaller picture and send that.</summary>
+    public static bool IsLong(int queued, long rate) => queued > rate / 8.0 * LongSeconds;
 
     public bool IsNearlyEmpty(int queued, long rate) => queued <= rate / 8.0 * NearlyEmptySeconds;
 }

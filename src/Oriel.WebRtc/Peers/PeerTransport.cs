@@ -148,11 +148,15 @@ internal sealed class PeerTransport
     /// <summary>
     /// The peer asked for a key frame (PLI, FIR). A browser also asks after three seconds without a new frame (Chromium's
     /// max_wait_for_frame), and an answer would only start the next three. So while the screen is still, a peer that has everything sent
-    /// gets no answer.
+    /// gets no answer. Nor does one to which a key frame is on its way.
     /// </summary>
     public void AskKeyFrame()
     {
-        if (Sender?.IsAtRest(_clock.Now, StillAfter, _rtcp.HighestReceived, _rtcp.LastNack) != true)
+        if (
+            Sender is null
+            || !Sender.IsAtRest(_clock.Now, StillAfter, _rtcp.HighestReceived, _rtcp.LastNack)
+                && !Sender.HasKeyFrameOnItsWay(_clock.Now, _rtcp.RoundTrip)
+        )
         {
             _keyFrames.Ask();
         }

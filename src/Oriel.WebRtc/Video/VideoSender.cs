@@ -19,6 +19,9 @@ internal sealed class VideoSender
     private const long HistoryTime = 3_000_000;
     private const long WindowWait = 20_000;
 
+    // What the path's queue, and asking for a lost packet again, may take.
+    private const long KeyFramePatience = 300_000;
+
     // On a lossy path a resend is sent twice. If a single one were lost, the peer would ask again only after its own estimate of a round
     // trip (Chromium: 100 ms).
     private const int MostResentTwice = 16;
@@ -46,6 +49,9 @@ internal sealed class VideoSender
     private ulong _repeatEnd;
     private double _mediaRate;
     private long _lastEnqueued;
+    private ulong _keyFrameEnd;
+    private int _keyFrameTarget;
+    private long _keyFrameSentAt = long.MinValue / 2;
     private ulong _rtxNext = 1;
     private ushort _transportSequence;
     private ushort _pictureId = (ushort)Random.Shared.Next(0x8000);
@@ -119,6 +125,12 @@ internal sealed class VideoSender
 
         _needsKeyFrame = false;
         var waiting = QueuedBytes;
+        if (frame.IsKeyFrame)
+        {
+            _keyFrameEnd = _end + (ulong)_frame.Count;
+            _keyFrameTarget = _bandwidth.Target;
+        }
+
         foreach (var packet in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_frame))
         {
             ref var slot = ref _history[_end++ & HistoryMask];
@@ -142,11 +154,28 @@ internal sealed class VideoSender
     public bool WantsKeyFrame => _needsKeyFrame && _pacer.IsNearlyEmpty(QueuedBytes, _bandwidth.PacingRate);
 
     /// <summary>
+    /// Whether the last key frame is still leaving, or has left so lately that the peer cannot have it yet. Another one would take its place and come
+    /// later still.
+    /// </summary>
+    public bool HasKeyFrameOnItsWay(long now, long roundTrip) =>
+        _next < _keyFrameEnd || now - _keyFrameSentAt < roundTrip + KeyFramePatience;
+
+    /// <summary>
     /// Sends what the pacer allows. Returns when to call it again, or <see cref="long.MaxValue"/> to wait for the next frame.
     /// </summary>
     public long Pump(long now)
     {
         _pacer.Refill(now, _bandwidth.PacingRate);
+        if (_bandwidth.Target < _keyFrameTarget / 2 && Pacer.IsLong(QueuedBytes, _bandwidth.PacingRate))
+        {
+            // The path is far thinner than the key frame was made for: another one, made for it, is there sooner than the rest of this.
+            DropQueued();
+            _keyFrameEnd = _next;
+            _keyFrameTarget = 0;
+            _needsKeyFrame = true;
+            Counters.FramesDropped++;
+        }
+
         while (_resends.Count > 0 || _next < _end || _repeat < _repeatEnd)
         {
             if (!_pacer.HasBudget)
@@ -253,6 +282,11 @@ internal sealed class VideoSender
         QueuedBytes -= packet.PayloadLength;
         var length = Send(packet, _next, Ssrc, null, now);
         _next++;
+        if (_next == _keyFrameEnd)
+        {
+            _keyFrameSentAt = now;
+        }
+
         Counters.PacketsSent++;
         Counters.PayloadBytes += packet.PayloadLength;
         Counters.BytesSent += length;

@@ -3,6 +3,7 @@ using Oriel.Screen.Codecs.H264;
 using Oriel.Screen.Codecs.Vpx;
 using Oriel.Screen.Native;
 using Oriel.Screen.Yuv;
+using Oriel.TestSupport;
 
 namespace Oriel.Linux.Tests.Display;
 
@@ -61,24 +62,90 @@ public sealed class EncoderTests
         Assert.Single(seen);
     }
 
+    /// <summary>The mode for thin links leaves out what is equal to the frame before, however coarse that is.</summary>
     [Fact]
-    public void Add_FramesOfHalfTheRate_AreGivenTwiceTheShareAndAtTheFullRateAgainOne()
+    public void Encode_StillPictureOnAThinLink_BecomesSharp()
     {
-        var intervals = new FrameIntervals(60);
-        var at = 0L;
-        double share = 0;
-        for (var i = 0; i < 60; i++)
+        using var encoder = CreateThin();
+        using var decoder = new OpenH264Decoder();
+        using var picture = Text(0);
+        var coarse = Psnr(picture, decoder.Decode(encoder.Encode(picture, new() { KeyFrame = true }).Data)!);
+        var sharp = 0.0;
+        for (var i = 1; i <= 8; i++)
         {
-            share = intervals.Add(at += 33_333);
+            var frame = encoder.Encode(picture, new() { TimestampUs = i * 500_000L, Refinement = i });
+            Assert.True(frame.Whole);
+            sharp = Psnr(picture, decoder.Decode(frame.Data)!);
         }
 
-        Assert.InRange(share, 1.9, 2.0);
-        for (var i = 0; i < 15; i++)
+        Assert.InRange(coarse, 5, 34);
+        Assert.InRange(sharp, 40, 100);
+    }
+
+    /// <summary>What does not move becomes sharp beside what does, a strip with each frame.</summary>
+    [Fact]
+    public void Encode_PartThatMovesOnAThinLink_LetsTheRestBecomeSharp()
+    {
+        using var encoder = CreateThin();
+        using var decoder = new OpenH264Decoder();
+        using var first = Text(0);
+        decoder.Decode(encoder.Encode(first, new() { KeyFrame = true }).Data);
+        var wholes = 0;
+        var sharp = 0.0;
+        for (var i = 1; i <= 120; i++)
         {
-            share = intervals.Add(at += 16_667);
+            using var picture = Text(i);
+            var frame = encoder.Encode(picture, new() { TimestampUs = i * 33_333L, ChangedShare = 0.02 });
+            wholes += frame.Whole ? 1 : 0;
+            sharp = Psnr(picture, decoder.Decode(frame.Data)!);
         }
 
-        Assert.InRange(share, 1.0, 1.1);
+        Assert.InRange(wholes, 2, 120);
+        Assert.InRange(sharp, 34, 100);
+    }
+
+    private static OpenH264Encoder CreateThin()
+    {
+        Assert.SkipUnless(NativeLibraries.IsAvailable(NativeLibraries.OpenH264), "libopenh264 is not installed");
+        return new OpenH264Encoder(Width, Height, 600_000, Fps, screenContent: true);
+    }
+
+    /// <summary>Dots as of text over the whole, and a box of 64x64 somewhere.</summary>
+    private static I420Picture Text(int box)
+    {
+        var pixels = new byte[Width * Height * 4];
+        var random = new Random(3);
+        for (var y = 0; y < Height; y++)
+        {
+            for (var x = 0; x < Width; x += 2)
+            {
+                pixels.AsSpan((y * Width + x) * 4, 8).Fill(y % 16 < 10 && random.Next(3) == 0 ? (byte)0xD8 : (byte)0x20);
+            }
+        }
+
+        for (var y = 100; y < 164; y++)
+        {
+            pixels.AsSpan((y * Width + box * 4 % 512) * 4, 64 * 4).Fill(0x80);
+        }
+
+        var picture = new I420Picture(Width, Height);
+        picture.Convert(pixels, new(0, 0, Width, Height));
+        return picture;
+    }
+
+    private static double Psnr(I420Picture picture, DecodedPicture decoded)
+    {
+        double squares = 0;
+        for (var y = 0; y < Height; y++)
+        {
+            for (var x = 0; x < Width; x++)
+            {
+                double difference = picture.PlaneY[y * picture.StrideY + x] - decoded.Y[y * decoded.Width + x];
+                squares += difference * difference;
+            }
+        }
+
+        return 10 * Math.Log10(255.0 * 255 * Width * Height / Math.Max(1, squares));
     }
 
     private static string NameOf(string task)

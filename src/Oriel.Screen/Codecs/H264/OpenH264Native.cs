@@ -9,7 +9,7 @@ internal static unsafe partial class OpenH264Native
     internal const int ParameterSize = 4096,
         FrameInfoSize = 16 * 1024,
         PictureSize = 512;
-    internal const int OptionBitrate = 5,
+    internal const int OptionParameters = 3,
         OptionTraceLevel = 25;
     internal const int DecoderOptionTraceLevel = 9;
 

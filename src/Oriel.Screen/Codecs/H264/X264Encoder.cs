@@ -85,7 +85,7 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
         _ = x264_encoder_reconfig(_encoder, _parameters);
     }
 
-    public EncodedPicture Encode(I420Picture picture, in EncodeRequest request)
+    public EncodedPicture Encode(I420Picture picture, scoped in EncodeRequest request)
     {
         ObjectDisposedException.ThrowIf(_encoder == 0, this);
         x264_picture_init(_picture);
@@ -117,7 +117,7 @@ public sealed unsafe partial class X264Encoder : IVideoEncoder
         }
 
         var data = new ReadOnlySpan<byte>(*(byte**)(nals + NalPayload), size);
-        return new EncodedPicture(data, *(int*)(_result + PictureType) == TypeIdr, _quantizer.Read(data));
+        return new EncodedPicture(data, *(int*)(_result + PictureType) == TypeIdr, _quantizer.Read(data), whole: true);
     }
 
     public void Dispose()

@@ -9,12 +9,37 @@ namespace Oriel.Screen.Codecs.Vpx;
 /// </summary>
 public sealed unsafe class Vp8Encoder : IVideoEncoder
 {
-    // While the picture moves, no finer than MovingQuantizer: finer costs bytes and time for no visible gain. Refinement takes a still
-    // picture down to MinQuantizer.
-    private const int MinQuantizer = 4,
-        MovingQuantizer = 16,
-        MaxQuantizer = 63;
-    private static readonly int[] RefinementQuantizers = [24, 12, MinQuantizer];
+    // RFC 6386 section 14.1, steps of AC coefficients.
+    private static readonly int[] Steps =
+    [
+        .. Enumerable.Range(4, 55),
+        .. Enumerable.Range(0, 29).Select(i => 60 + 2 * i),
+        .. Enumerable.Range(0, 19).Select(i => 119 + 3 * i),
+        .. Enumerable.Range(0, 14).Select(i => 177 + 4 * i),
+        234,
+        239,
+        245,
+        249,
+        .. Enumerable.Range(0, 7).Select(i => 254 + 5 * i),
+    ];
+
+    // libvpx's own numbers, 0 to 63, of these.
+    private static readonly int[] Numbers =
+    [
+        .. "0 1 2 3 4 5 7 8 9 10 12 13 15 17 18 19 20 21 23 24 25 26 27 28 29 30 31 33 35 37 39 41 43 45 47 49 51 53 55 57 59 61 64 67 70 73 76 79 82 85 88 91 94 97 100 103 106 109 112 115 118 121 124 127"
+            .Split(' ')
+            .Select(int.Parse),
+    ];
+
+    // While the picture moves, finer than 20 costs bytes and time for no visible gain. Refinement takes a still picture further.
+    private static readonly QuantizerScale Scale = new(
+        [.. Steps.Select(step => Math.Log2(step))],
+        finest: 4,
+        movingFinest: 20,
+        keyFrameFinest: 40
+    );
+
+    private readonly QuantizerControl _control;
     private readonly byte* _context;
     private readonly byte* _config;
     private readonly byte* _image;
@@ -24,6 +49,8 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
     private bool _mapSet,
         _refining,
         _disposed;
+    private int _bitrate,
+        _number = -1;
     private long _lastTimestamp = -1;
 
     /// <param name="bitrate">bit/s.</param>
@@ -37,6 +64,8 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         _mapColumns = (width + 15) / 16;
         _mapRows = (height + 15) / 16;
         _map = new byte[_mapColumns * _mapRows];
+        _bitrate = bitrate;
+        _control = new(Scale, width * height);
         _context = (byte*)NativeMemory.AllocZeroed(VpxNative.ContextSize);
         _config = (byte*)NativeMemory.AllocZeroed(VpxNative.ConfigSize);
         _image = (byte*)NativeMemory.AllocZeroed(VpxNative.ImageSize);
@@ -65,13 +94,9 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
 
     private int StaticThreshold { get; }
 
-    public void SetBitrate(int bitsPerSecond)
-    {
-        Set(VpxConfig.TargetBitrate, Math.Max(50, bitsPerSecond / 1000));
-        ApplyConfig();
-    }
+    public void SetBitrate(int bitsPerSecond) => _bitrate = bitsPerSecond;
 
-    public EncodedPicture Encode(I420Picture picture, in EncodeRequest request)
+    public EncodedPicture Encode(I420Picture picture, scoped in EncodeRequest request)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (picture.Width != Width || picture.Height != Height)
@@ -82,6 +107,7 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
             );
         }
 
+        SetQuantizer(_control.Next(request.TimestampUs, _bitrate, request.KeyFrame, request.Refinement, request.ChangedShare));
         SetRefinement(request.Refinement);
         SetActiveMap(request.KeyFrame ? [] : request.Changed);
         Describe(picture);
@@ -108,9 +134,10 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
                 var data = *(byte**)(packet + VpxOffsets.PacketBuffer);
                 var size = *(nuint*)(packet + VpxOffsets.PacketSize);
                 var key = (*(uint*)(packet + VpxOffsets.PacketFlags) & 1) != 0;
+                _control.Encoded((int)size);
                 int quantizer;
                 Control(VpxNative.GetLastQuantizer, (nint)(&quantizer));
-                return new EncodedPicture(new ReadOnlySpan<byte>(data, checked((int)size)), key, quantizer);
+                return new EncodedPicture(new ReadOnlySpan<byte>(data, checked((int)size)), key, quantizer, whole: !_mapSet);
             }
         }
 
@@ -149,8 +176,8 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         Set(VpxConfig.ResizeAllowed, 0);
         Set(VpxConfig.EndUsage, 1);
         Set(VpxConfig.TargetBitrate, Math.Max(50, bitrate / 1000));
-        Set(VpxConfig.MinQuantizer, MovingQuantizer);
-        Set(VpxConfig.MaxQuantizer, MaxQuantizer);
+        Set(VpxConfig.MinQuantizer, 0);
+        Set(VpxConfig.MaxQuantizer, Numbers.Length - 1);
         Set(VpxConfig.UndershootPercent, 100);
         Set(VpxConfig.OvershootPercent, 15);
         Set(VpxConfig.BufferSize, 1000);
@@ -159,18 +186,28 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         Set(VpxConfig.KeyFrameMode, 0);
     }
 
-    private void SetRefinement(int step)
+    /// <summary>The one that is nearest, and no finer.</summary>
+    private void SetQuantizer(int quantizer)
     {
-        if (step == 0 && !_refining)
+        var number = Array.FindIndex(Numbers, candidate => candidate >= quantizer);
+        if (number == _number)
         {
             return;
         }
 
-        _refining = step > 0;
-        Set(VpxConfig.MinQuantizer, step == 0 ? MovingQuantizer : MinQuantizer);
-        Set(VpxConfig.MaxQuantizer, step == 0 ? MaxQuantizer : RefinementQuantizers[Math.Min(step, RefinementQuantizers.Length) - 1]);
+        _number = number;
+        Set(VpxConfig.MinQuantizer, number);
+        Set(VpxConfig.MaxQuantizer, number);
         ApplyConfig();
-        Control(VpxNative.SetStaticThreshold, step == 0 ? StaticThreshold : 0);
+    }
+
+    private void SetRefinement(int step)
+    {
+        if (step > 0 != _refining)
+        {
+            _refining = step > 0;
+            Control(VpxNative.SetStaticThreshold, _refining ? 0 : StaticThreshold);
+        }
     }
 
     private void SetActiveMap(ReadOnlySpan<PixelRectangle> changed)
