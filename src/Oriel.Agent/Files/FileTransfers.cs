@@ -282,8 +282,17 @@ internal sealed class FileTransfers
                     SymbolicLinkException => StatusCode.FailedPrecondition,
                     PartialOffsetException => StatusCode.OutOfRange,
                     LinuxException { Errno: Errno.ENOENT } => StatusCode.NotFound,
-                    LinuxException { Errno: Errno.ENOTDIR or Errno.EISDIR or Errno.EINVAL or Errno.EBUSY } => StatusCode.FailedPrecondition,
-                    LinuxException { Errno: Errno.EACCES or Errno.EPERM } => StatusCode.PermissionDenied,
+                    LinuxException
+                    {
+                        Errno: Errno.ENOTDIR
+                            or Errno.EISDIR
+                            or Errno.EINVAL
+                            or Errno.EBUSY
+                            or Errno.ENXIO
+                            or Errno.ELOOP
+                            or Errno.ENAMETOOLONG
+                    } => StatusCode.FailedPrecondition,
+                    LinuxException { Errno: Errno.EACCES or Errno.EPERM or Errno.EROFS } => StatusCode.PermissionDenied,
                     LinuxException { Errno: Errno.ENOSPC } => StatusCode.ResourceExhausted,
                     // What RandomAccess throws carries errno in its HResult.
                     { HResult: Errno.ENOSPC } => StatusCode.ResourceExhausted,

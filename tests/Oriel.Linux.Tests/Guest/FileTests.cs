@@ -135,12 +135,13 @@ public sealed class FileTests(ConfiguredGuest guest)
         }
 
         // What is no file of the desktop's stays none by another name.
-        await agent.RunAsync(Token, "sh", "-c", "ln -s /proc/version ~/l/kernel; ln -s nowhere ~/l/dangling");
+        await agent.RunAsync(Token, "sh", "-c", "ln -s /proc/version ~/l/kernel; ln -s nowhere ~/l/dangling; ln -s loop ~/l/loop");
         foreach (
             var (path, status) in new[]
             {
                 ("/home/user/l/kernel", StatusCode.InvalidArgument),
                 ("/home/user/l/dangling", StatusCode.NotFound),
+                ("/home/user/l/loop", StatusCode.FailedPrecondition),
             }
         )
         {
