@@ -27,9 +27,6 @@ internal static class SignInEndpoints
             .WithSummary("Trade a one-time or the API token for the page's cookie and its secret, which goes with each request as X-Oriel")
             .Takes<SignInRequest>(MaxBody)
             .Produces<SignedInResponse>()
-            .ProducesProblem(400)
-            .ProducesProblem(401)
-            .ProducesProblem(403)
             .ProducesProblem(429);
         group
             .MapDelete("", SignOutAsync)

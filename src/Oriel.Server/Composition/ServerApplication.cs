@@ -228,28 +228,40 @@ internal sealed class ServerApplication : IAsyncDisposable
     private void Map(WebApplication app)
     {
         app.UseExceptionHandler();
+        app.UseUnreadableRequests();
         app.UseHeadRequests();
         app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = TimeSpan.FromSeconds(20) });
         app.UseMiddleware<RequestGuard>();
 
         // Our own words in place of the framework's, which leaves the reason out where a client accepts no JSON.
         app.UseStatusCodePages(pages =>
-            Problems.WriteAsync(
+        {
+            pages.HttpContext.Response.AllowHead();
+            var status = pages.HttpContext.Response.StatusCode;
+            return Problems.WriteAsync(
                 pages.HttpContext,
-                pages.HttpContext.Response.StatusCode,
-                ReasonOf(pages.HttpContext.Response.StatusCode),
-                Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(pages.HttpContext.Response.StatusCode) + "."
-            )
-        );
+                status,
+                ReasonOf(status),
+                status == StatusCodes.Status415UnsupportedMediaType
+                    ? JsonBody.WrongType
+                    : Microsoft.AspNetCore.WebUtilities.ReasonPhrases.GetReasonPhrase(status) + "."
+            );
+        });
         app.UseWebFiles(Options);
         app.UseRouting();
-        app.MapSignIn();
-        app.MapDesktops();
-        app.MapImages();
-        app.MapHealth();
         app.MapPrometheusScrapingEndpoint("/metrics");
         app.MapOrielOpenApi();
-        StreamingSetup.Map(app);
+
+        // What RequestGuard refuses, on whichever of these routes.
+        var described = app.MapGroup("")
+            .ProducesProblem(StatusCodes.Status401Unauthorized)
+            .ProducesProblem(StatusCodes.Status403Forbidden)
+            .ProducesProblem(StatusCodes.Status421MisdirectedRequest);
+        described.MapSignIn();
+        described.MapDesktops();
+        described.MapImages();
+        described.MapHealth();
+        described.MapStreaming();
     }
 
     private static string ReasonOf(int? status) =>
@@ -259,7 +271,7 @@ internal sealed class ServerApplication : IAsyncDisposable
             404 => RequestReasons.NotFound,
             405 => RequestReasons.MethodNotAllowed,
             413 => RequestReasons.TooLarge,
-            415 => RequestReasons.BadRequest,
+            415 => RequestReasons.UnsupportedMediaType,
             _ => status >= 500 ? RequestReasons.Internal : RequestReasons.Refused,
         };
 }

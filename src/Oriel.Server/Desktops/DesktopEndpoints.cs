@@ -29,13 +29,15 @@ internal static class DesktopEndpoints
             )
             .Takes<CreateDesktopRequest>(MaxCreateBody)
             .Produces<DesktopResponse>(201)
-            .ProducesProblem(400)
             .ProducesProblem(404)
             .ProducesProblem(409)
-            .ProducesProblem(413)
-            .ProducesProblem(415)
             .ProducesProblem(429);
-        group.MapGet("", List).WithName("ListDesktops").WithSummary("Desktops, newest first").Produces<DesktopListResponse>();
+        group
+            .MapGet("", List)
+            .WithName("ListDesktops")
+            .WithSummary("Desktops, newest first")
+            .Produces<DesktopListResponse>()
+            .ProducesProblem(400);
 
         var desktop = app.MapDesktopGroup("Desktops");
         desktop.MapGet("", Get).WithName("GetDesktop").WithSummary("One desktop").Produces<DesktopResponse>();
@@ -62,10 +64,7 @@ internal static class DesktopEndpoints
             .WithSummary("Create a desktop that continues from this one's state, with an identity of its own")
             .Takes<ForkDesktopRequest>(MaxForkBody)
             .Produces<DesktopResponse>(201)
-            .ProducesProblem(400)
             .ProducesProblem(409)
-            .ProducesProblem(413)
-            .ProducesProblem(415)
             .ProducesProblem(429);
         desktop
             .MapGet("/attestation", Attestation)

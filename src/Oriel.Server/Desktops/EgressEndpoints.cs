@@ -24,9 +24,7 @@ internal static class EgressEndpoints
             .WithSummary("Replace the policy; open connections that it refuses are cut")
             .Takes<EgressPolicy>(MaxBody)
             .Produces<EgressResponse>()
-            .ProducesProblem(400)
-            .ProducesProblem(410)
-            .ProducesProblem(415);
+            .ProducesProblem(410);
     }
 
     private static async Task<IResult> GetAsync(RouteDesktop route, CancellationToken cancellationToken)

@@ -16,19 +16,16 @@ internal static class GuestEndpoints
     private const long MaxExecBody = 8L * 1024 * 1024;
     private const int MaxThumbnail = 3840;
 
-    public static void MapGuest(this IEndpointRouteBuilder group)
+    public static void MapGuest(this IEndpointRouteBuilder desktop)
     {
+        // What a desktop and its agent may answer to each of these.
+        var group = desktop.MapGroup("").ProducesProblem(400).ProducesProblem(409).ProducesProblem(410).ProducesProblem(502);
         group
             .MapPost("/exec", ExecAsync)
             .WithName("Exec")
             .WithSummary("Run a command and wait for it")
             .Takes<ExecRequest>(MaxExecBody)
             .Produces<ExecResponse>()
-            .ProducesProblem(400)
-            .ProducesProblem(409)
-            .ProducesProblem(410)
-            .ProducesProblem(413)
-            .ProducesProblem(415)
             .ProducesProblem(429);
         group
             .MapPut("/files", PutFileAsync)
@@ -38,9 +35,8 @@ internal static class GuestEndpoints
             .WithMetadata(new Microsoft.AspNetCore.Mvc.DisableRequestSizeLimitAttribute())
             .Produces<FileResponse>()
             .Produces<FileResponse>(201)
-            .ProducesProblem(400)
-            .ProducesProblem(409)
-            .ProducesProblem(410);
+            .ProducesProblem(413)
+            .ProducesProblem(416);
         group
             .MapGet("/files", GetFileAsync)
             .WithName("GetFile")
@@ -48,18 +44,12 @@ internal static class GuestEndpoints
             .Produces<Stream>(200, "application/octet-stream")
             .Produces<DirectoryResponse>(200, "application/json")
             .Produces<Stream>(206, "application/octet-stream")
-            .ProducesProblem(400)
-            .ProducesProblem(409)
-            .ProducesProblem(410)
             .ProducesProblem(416);
         group
             .MapGet("/screenshot", ScreenshotAsync)
             .WithName("GetScreenshot")
             .WithSummary("The screen as PNG")
-            .Produces<Stream>(200, "image/png")
-            .ProducesProblem(400)
-            .ProducesProblem(409)
-            .ProducesProblem(410);
+            .Produces<Stream>(200, "image/png");
     }
 
     private static Task<IResult> ExecAsync(RouteDesktop route, HttpContext context, DesktopService desktops) =>
@@ -205,10 +195,6 @@ internal static class GuestEndpoints
         catch (DesktopUnavailableException e)
         {
             return Problems.Unavailable(e);
-        }
-        catch (BadHttpRequestException e)
-        {
-            return Problems.Of(e.StatusCode, RequestReasons.BadRequest, e.Message);
         }
         catch (RpcException) when (context.RequestAborted.IsCancellationRequested)
         {

@@ -22,6 +22,15 @@ internal static class HeadRequests
             }
         );
 
+    /// <summary>Where an answer says that it allows GET, it allows HEAD as well.</summary>
+    public static void AllowHead(this HttpResponse response)
+    {
+        if (response.Headers.Allow.ToString() is var allowed && allowed.Split(", ").Contains(HttpMethods.Get))
+        {
+            response.Headers.Allow = $"{allowed}, {HttpMethods.Head}";
+        }
+    }
+
     /// <summary>For an answer that is long, or has no end: nobody would read it.</summary>
     public static bool WantsHeadOnly(this HttpContext context) => context.Items.ContainsKey(Mark);
 }

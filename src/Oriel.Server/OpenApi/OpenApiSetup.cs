@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.OpenApi;
 using Scalar.AspNetCore;
 
@@ -8,7 +9,10 @@ internal static class OpenApiSetup
 {
     public const string DocumentPath = "/openapi/v1.json";
 
-    public static void AddOrielOpenApi(this IServiceCollection services) =>
+    public static void AddOrielOpenApi(this IServiceCollection services)
+    {
+        // The document is made from these: a number is no text to any body that is read here.
+        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         services.AddOpenApi(
             "v1",
             options =>
@@ -45,6 +49,7 @@ internal static class OpenApiSetup
                 );
             }
         );
+    }
 
     public static void MapOrielOpenApi(this IEndpointRouteBuilder app)
     {

@@ -72,23 +72,29 @@ internal static class StreamingEndpoints
             .MapGet("/stream", GetStreamAsync)
             .WithName("stream")
             .WithSummary("H.264 and input over a WebSocket.")
-            .ExcludeFromDescription();
+            .Produces(StatusCodes.Status101SwitchingProtocols)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .ProducesProblem(StatusCodes.Status410Gone)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         return app;
     }
 
-    /// <summary>Describes the body without the routing's own 415, which carries no reason.</summary>
+    /// <summary>Describes the body without the routing's own 415, which does not name the type that is wanted.</summary>
     private static RouteHandlerBuilder TakesBody(this RouteHandlerBuilder endpoint, string contentType, Type schema) =>
-        endpoint.AddOpenApiOperationTransformer(
-            async (operation, context, cancellationToken) =>
-                operation.RequestBody = new OpenApiRequestBody
-                {
-                    Required = true,
-                    Content = new Dictionary<string, OpenApiMediaType>
+        endpoint
+            .TakesAtMost(MaxBodyBytes)
+            .AddOpenApiOperationTransformer(
+                async (operation, context, cancellationToken) =>
+                    operation.RequestBody = new OpenApiRequestBody
                     {
-                        [contentType] = new() { Schema = await context.GetOrCreateSchemaAsync(schema, null, cancellationToken) },
-                    },
-                }
-        );
+                        Required = true,
+                        Content = new Dictionary<string, OpenApiMediaType>
+                        {
+                            [contentType] = new() { Schema = await context.GetOrCreateSchemaAsync(schema, null, cancellationToken) },
+                        },
+                    }
+            );
 
     private static async Task<IResult> PostWhepAsync(RouteDesktopId route, HttpRequest request, [FromServices] StreamingService streaming)
     {
@@ -106,12 +112,7 @@ internal static class StreamingEndpoints
             return StreamingProblems.Of(refusal);
         }
 
-        if (await ReadBodyAsync(request) is not { } offer)
-        {
-            return StreamingProblems.TooLarge();
-        }
-
-        var answer = streaming.TakeOffer(desktop, offer);
+        var answer = streaming.TakeOffer(desktop, await ReadBodyAsync(request));
         if (answer.Error is not null)
         {
             return StreamingProblems.Of(answer);
@@ -138,11 +139,7 @@ internal static class StreamingEndpoints
             return StreamingProblems.UnsupportedType(FragmentType);
         }
 
-        if (await ReadBodyAsync(request) is not { } fragment)
-        {
-            return StreamingProblems.TooLarge();
-        }
-
+        var fragment = await ReadBodyAsync(request);
         var present = streaming.ETagOf(desktop, viewer);
         if (present is not null)
         {
@@ -201,28 +198,19 @@ internal static class StreamingEndpoints
             );
     }
 
-    private static async Task<IResult> PostAnswerAsync(RouteDesktopId route, HttpRequest request, [FromServices] StreamingService streaming)
+    private static async Task<IResult> PostAnswerAsync(RouteDesktopId route, HttpContext context, [FromServices] StreamingService streaming)
     {
         var desktop = route.Id;
-        if (await ReadBodyAsync(request) is not { } body)
+        var (message, problem) = await JsonBody.ReadAsync(context, StreamingEndpointsJsonContext.Default.AnswerRequest);
+        if (message is null)
         {
-            return StreamingProblems.TooLarge();
-        }
-
-        AnswerRequest? message;
-        try
-        {
-            message = JsonSerializer.Deserialize(body, StreamingEndpointsJsonContext.Default.AnswerRequest);
-        }
-        catch (JsonException)
-        {
-            message = null;
+            return problem!;
         }
 
         switch (message)
         {
             case { Offer: { Sdp: { Length: > 0 } offer, Type: null or "offer" }, Answer: null }:
-                await streaming.WakeAsync(desktop, request.HttpContext.RequestAborted);
+                await streaming.WakeAsync(desktop, context.RequestAborted);
                 var answer = streaming.TakeOffer(desktop, offer);
                 return answer.Error is not null
                     ? StreamingProblems.Of(answer)
@@ -273,21 +261,10 @@ internal static class StreamingEndpoints
     private static bool IsType(HttpRequest request, string type) =>
         request.ContentType is { } given && given.Split(';')[0].Trim().Equals(type, StringComparison.OrdinalIgnoreCase);
 
-    /// <returns>Null when the body is longer than <see cref="MaxBodyBytes"/>.</returns>
-    private static async Task<string?> ReadBodyAsync(HttpRequest request)
+    /// <summary>Bounded by <see cref="MaxBodyBytes"/>: the server beneath refuses what is longer.</summary>
+    private static async Task<string> ReadBodyAsync(HttpRequest request)
     {
-        if (request.ContentLength > MaxBodyBytes)
-        {
-            return null;
-        }
-
-        var buffer = new byte[MaxBodyBytes + 1];
-        var length = await request.Body.ReadAtLeastAsync(
-            buffer,
-            buffer.Length,
-            throwOnEndOfStream: false,
-            request.HttpContext.RequestAborted
-        );
-        return length > MaxBodyBytes ? null : Encoding.UTF8.GetString(buffer, 0, length);
+        using var reader = new StreamReader(request.Body, Encoding.UTF8, detectEncodingFromByteOrderMarks: false);
+        return await reader.ReadToEndAsync(request.HttpContext.RequestAborted);
     }
 }

@@ -23,13 +23,6 @@ internal static class StreamingProblems
 
     public static IResult BadRequest(string detail) => Problem(StatusCodes.Status400BadRequest, RequestReasons.BadRequest, detail);
 
-    public static IResult TooLarge() =>
-        Problem(
-            StatusCodes.Status413PayloadTooLarge,
-            RequestReasons.TooLarge,
-            $"The body is longer than {StreamingEndpoints.MaxBodyBytes} bytes."
-        );
-
     public static IResult UnsupportedType(string wanted) =>
         Problem(StatusCodes.Status415UnsupportedMediaType, RequestReasons.UnsupportedMediaType, $"The body must be {wanted}.");
 

@@ -13,8 +13,6 @@ internal static class StreamingSetup
             new StreamingOptions { Listen = new IPEndPoint(options.Bind, options.MediaPort), PublicAddresses = options.PublicAddresses }
         );
 
-    public static void Map(WebApplication app) => app.MapStreaming();
-
     /// <summary>Ports that it listens on; the egress refuses them to guests.</summary>
     public static IReadOnlyList<int> MediaPorts(IServiceProvider provider) => [provider.GetRequiredService<StreamingService>().Port];
 }

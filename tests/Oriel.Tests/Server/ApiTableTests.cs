@@ -215,7 +215,7 @@ public sealed class ApiTableTests
             Token
         );
 
-        Assert.Equal((HttpStatusCode.UnsupportedMediaType, "bad-request"), await ReasonAsync(response));
+        Assert.Equal((HttpStatusCode.UnsupportedMediaType, "unsupported-media-type"), await ReasonAsync(response));
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Oriel.Server.Http;
 using Oriel.Server.Streaming;
 using Oriel.Streaming;
 using Oriel.Streaming.Agents;
@@ -49,6 +50,7 @@ internal sealed class StreamingServer : IAsyncDisposable
         builder.Services.AddSingleton<IAgentLinks>(agent);
         builder.Services.AddStreaming(configure?.Invoke(options) ?? options);
         var app = builder.Build();
+        app.UseUnreadableRequests();
         app.UseWebSockets();
         app.MapStreaming();
         app.MapGet(
