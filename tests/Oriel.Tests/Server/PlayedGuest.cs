@@ -16,18 +16,21 @@ using Oriel.Protocol.Guest;
 using Oriel.Protocol.Keeper;
 using Oriel.Protocol.Layout;
 using Oriel.Tests.Streaming;
+using FileInfo = Oriel.Protocol.Guest.FileInfo;
 
 namespace Oriel.Tests.Server;
 
 /// <summary>
 /// A second implementation of the agent's contract, for what a real one never does: it answers on the bundle's agent socket with the key of
-/// the spec, keeps what it is configured with and attests exactly that, unless a test makes it answer otherwise. Nothing runs in it.
+/// the spec, keeps what it is configured with and attests exactly that, unless a test makes it answer otherwise. Nothing runs in it; it has
+/// <see cref="PlayedFiles"/>.
 /// </summary>
 internal sealed class PlayedGuest : IAsyncDisposable
 {
     public const int Width = Recording.Width;
     public const int Height = Recording.Height;
 
+    private readonly PlayedFiles _files = new();
     private readonly List<GuestStep> _steps = [new GuestStep { Name = "x-server", State = StepState.Done }];
     private TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebApplication? _host;
@@ -338,6 +341,24 @@ internal sealed class PlayedGuest : IAsyncDisposable
             guest.Attesting(reply);
             return Task.FromResult(reply);
         }
+
+        public override Task Exec(
+            IAsyncStreamReader<ExecInput> requests,
+            IServerStreamWriter<ExecOutput> responses,
+            ServerCallContext context
+        ) => PlayedFiles.ExecAsync(requests, responses, context.CancellationToken);
+
+        public override Task<FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requests, ServerCallContext context) =>
+            guest._files.PutAsync(requests, context.CancellationToken);
+
+        public override Task GetFile(GetFileRequest request, IServerStreamWriter<FileChunk> responses, ServerCallContext context) =>
+            guest._files.GetAsync(request, responses, context.CancellationToken);
+
+        public override Task<FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
+            Task.FromResult(guest._files.Stat(request.Path));
+
+        public override Task<FileList> ListFiles(ListFilesRequest request, ServerCallContext context) =>
+            Task.FromResult(guest._files.List());
 
         private static FileProof Proof(ConfiguredFile file) =>
             new()

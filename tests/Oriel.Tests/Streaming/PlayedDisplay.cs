@@ -133,6 +133,9 @@ internal sealed class PlayedDisplay : Display.DisplayBase
         return new InputSummary { Events = events };
     }
 
+    public override Task<ScreenshotReply> Screenshot(ScreenshotRequest request, ServerCallContext context) =>
+        Task.FromResult(new ScreenshotReply { Png = ByteString.CopyFromUtf8("played") });
+
     public override async Task Watch(WatchRequest request, IServerStreamWriter<DisplayEvent> responses, ServerCallContext context)
     {
         Interlocked.Increment(ref Watches);
