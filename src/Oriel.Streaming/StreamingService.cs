@@ -80,7 +80,8 @@ public sealed class StreamingService : IAsyncDisposable
     }
 
     /// <summary>The page offers; the answer is in <see cref="Signalled.Sdp"/>.</summary>
-    public Signalled TakeOffer(DesktopId desktop, string sdp) =>
+    /// <param name="opener">The viewer ends when this is cancelled.</param>
+    public Signalled TakeOffer(DesktopId desktop, string sdp, CancellationToken opener) =>
         WithNewPeer(
             desktop,
             session =>
@@ -88,11 +89,14 @@ public sealed class StreamingService : IAsyncDisposable
                 var answer = session.Peer.AcceptOffer(sdp);
                 session.Join(() => StreamOf(desktop));
                 return answer;
-            }
+            },
+            opener
         );
 
     /// <summary>The server offers; the page answers with <see cref="TakeAnswer"/>.</summary>
-    public Signalled MakeOffer(DesktopId desktop) => WithNewPeer(desktop, session => session.Peer.CreateOffer());
+    /// <param name="opener">The viewer ends when this is cancelled.</param>
+    public Signalled MakeOffer(DesktopId desktop, CancellationToken opener) =>
+        WithNewPeer(desktop, session => session.Peer.CreateOffer(), opener);
 
     public Signalled TakeAnswer(DesktopId desktop, string viewer, string sdp)
     {
@@ -241,7 +245,7 @@ public sealed class StreamingService : IAsyncDisposable
         }
     }
 
-    private Signalled WithNewPeer(DesktopId desktop, Func<PeerSession, string> negotiate)
+    private Signalled WithNewPeer(DesktopId desktop, Func<PeerSession, string> negotiate, CancellationToken opener)
     {
         PeerSession session;
         lock (_places)
@@ -263,7 +267,7 @@ public sealed class StreamingService : IAsyncDisposable
         try
         {
             var sdp = negotiate(session);
-            session.Ended = FollowAsync(session);
+            session.Ended = FollowAsync(session, opener);
             return Done(session, sdp);
         }
         catch (SdpException e)
@@ -305,11 +309,19 @@ public sealed class StreamingService : IAsyncDisposable
         return session;
     }
 
-    /// <summary>Waits until the peer has ended, for whatever reason, and releases what it held.</summary>
-    private async Task FollowAsync(PeerSession session)
+    /// <summary>Waits until the peer has ended, for whatever reason, or its opener may see no more, and releases what it held.</summary>
+    private async Task FollowAsync(PeerSession session, CancellationToken opener)
     {
-        var reason = await session.Peer.Closed;
-        _logger.LogDebug("Viewer {Viewer} of {Desktop} ended: {Reason}.", session.Peer.Id, session.Desktop, reason);
+        try
+        {
+            var reason = await session.Peer.Closed.WaitAsync(opener);
+            _logger.LogDebug("Viewer {Viewer} of {Desktop} ended: {Reason}.", session.Peer.Id, session.Desktop, reason);
+        }
+        catch (OperationCanceledException) when (opener.IsCancellationRequested)
+        {
+            _logger.LogDebug("Viewer {Viewer} of {Desktop} ends with the session that opened it.", session.Peer.Id, session.Desktop);
+        }
+
         await CloseAsync(session);
     }
 

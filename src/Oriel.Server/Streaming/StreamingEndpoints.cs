@@ -112,7 +112,7 @@ internal static class StreamingEndpoints
             return StreamingProblems.Of(refusal);
         }
 
-        var answer = streaming.TakeOffer(desktop, await ReadBodyAsync(request));
+        var answer = streaming.TakeOffer(desktop, await ReadBodyAsync(request), request.HttpContext.CallerEnded());
         if (answer.Error is not null)
         {
             return StreamingProblems.Of(answer);
@@ -181,15 +181,11 @@ internal static class StreamingEndpoints
         return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
     }
 
-    private static async Task<IResult> PostOfferAsync(
-        RouteDesktopId route,
-        [FromServices] StreamingService streaming,
-        CancellationToken cancellationToken
-    )
+    private static async Task<IResult> PostOfferAsync(RouteDesktopId route, HttpContext context, [FromServices] StreamingService streaming)
     {
         var desktop = route.Id;
-        await streaming.WakeAsync(desktop, cancellationToken);
-        var offer = streaming.MakeOffer(desktop);
+        await streaming.WakeAsync(desktop, context.RequestAborted);
+        var offer = streaming.MakeOffer(desktop, context.CallerEnded());
         return offer.Error is not null
             ? StreamingProblems.Of(offer)
             : Results.Json(
@@ -211,7 +207,7 @@ internal static class StreamingEndpoints
         {
             case { Offer: { Sdp: { Length: > 0 } offer, Type: null or "offer" }, Answer: null }:
                 await streaming.WakeAsync(desktop, context.RequestAborted);
-                var answer = streaming.TakeOffer(desktop, offer);
+                var answer = streaming.TakeOffer(desktop, offer, context.CallerEnded());
                 return answer.Error is not null
                     ? StreamingProblems.Of(answer)
                     : Results.Json(
