@@ -16,6 +16,7 @@ public static class RequestReasons
     public const string MethodNotAllowed = "method-not-allowed";
     public const string NoSuchDesktop = "no-such-desktop";
     public const string NoSuchFile = "no-such-file";
+    public const string NoSuchSession = "no-such-session";
     public const string NoSuchTemplate = "no-such-template";
     public const string NoSuchViewer = "no-such-viewer";
     public const string NotFound = "not-found";
@@ -27,6 +28,7 @@ public static class RequestReasons
     public const string Refused = "refused";
     public const string SignedOut = "signed-out";
     public const string StaleETag = "stale-etag";
+    public const string TokenNeeded = "token-needed";
     public const string TokenUnknown = "token-unknown";
     public const string TooLarge = "too-large";
     public const string TooManyAttempts = "too-many-attempts";

@@ -2,7 +2,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Oriel.Desktops.Store;
 
-/// <summary>The server's own state: desktops, their life events, and hashes of tokens.</summary>
+/// <summary>The server's own state: desktops, their life events, sessions, and hashes of tokens.</summary>
 public sealed class DesktopDbContext(DbContextOptions<DesktopDbContext> options) : DbContext(options)
 {
     public DbSet<DesktopRecord> Desktops => Set<DesktopRecord>();
@@ -10,6 +10,8 @@ public sealed class DesktopDbContext(DbContextOptions<DesktopDbContext> options)
     public DbSet<DesktopEventRecord> Events => Set<DesktopEventRecord>();
 
     public DbSet<TokenRecord> Tokens => Set<TokenRecord>();
+
+    public DbSet<SessionRecord> Sessions => Set<SessionRecord>();
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
@@ -31,6 +33,14 @@ public sealed class DesktopDbContext(DbContextOptions<DesktopDbContext> options)
             token.Property(t => t.Hash).HasMaxLength(64);
             token.Property(t => t.Kind).HasMaxLength(16);
             token.HasIndex(t => t.ExpiresAt);
+        });
+        modelBuilder.Entity<SessionRecord>(session =>
+        {
+            session.HasKey(s => s.Hash);
+            session.Property(s => s.Hash).HasMaxLength(64);
+            session.Property(s => s.Id).HasMaxLength(12).IsRequired();
+            session.HasIndex(s => s.Id).IsUnique();
+            session.HasIndex(s => s.ExpiresAt);
         });
     }
 }
@@ -79,8 +89,30 @@ public sealed class TokenRecord
     /// <summary>Hex of SHA-256.</summary>
     public required string Hash { get; set; }
 
-    /// <summary><c>sign-in</c> (one use) or <c>session</c>.</summary>
+    /// <summary><c>sign-in</c> (one use).</summary>
     public required string Kind { get; set; }
 
     public long ExpiresAt { get; set; }
+}
+
+/// <summary>Somebody who is signed in. Times are Unix milliseconds, UTC.</summary>
+public sealed class SessionRecord
+{
+    /// <summary>Hex of SHA-256 of the cookie.</summary>
+    public required string Hash { get; set; }
+
+    /// <summary>By which it is named to people: no secret, and made of none.</summary>
+    public required string Id { get; set; }
+
+    public long CreatedAt { get; set; }
+
+    public long LastUsedAt { get; set; }
+
+    public long ExpiresAt { get; set; }
+
+    /// <summary>Where it was made from; empty where that is not known.</summary>
+    public required string Address { get; set; }
+
+    /// <summary>What it was made with, in short; empty where that is not known.</summary>
+    public required string Browser { get; set; }
 }

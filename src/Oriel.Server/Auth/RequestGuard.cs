@@ -59,12 +59,13 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
             return;
         }
 
-        switch (await AuthenticateAsync(context))
+        var (sender, caller) = await AuthenticateAsync(context);
+        switch (sender)
         {
-            case Caller.Token:
-                await next(context);
+            case Sender.Token:
+                await ServeAsync(context, caller!);
                 return;
-            case Caller.SignedIn when ChangesState(context.Request.Method) && !HasOwnOrigin(context, required: true):
+            case Sender.SignedIn when ChangesState(context.Request.Method) && !HasOwnOrigin(context, required: true):
                 await Problems.WriteAsync(
                     context,
                     StatusCodes.Status403Forbidden,
@@ -72,21 +73,21 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
                     "A change by the page needs its own Origin."
                 );
                 return;
-            case Caller.Cookie:
+            case Sender.Cookie:
                 await RefuseAsync(
                     context,
                     RequestReasons.SignedOut,
                     $"The session's cookie came without its secret ({SecretHeader}): sign in again on this page."
                 );
                 return;
-            case Caller.SignedIn:
-                await next(context);
+            case Sender.SignedIn:
+                await ServeAsync(context, caller!);
                 return;
-            case Caller.Stranger:
+            case Sender.Stranger:
                 await RefuseAsync(
                     context,
                     RequestReasons.TokenUnknown,
-                    "This is not this server's token. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR."
+                    "This is not this server's token, or not any more. ./oriel token prints it; where the server was started with --data DIR: ./oriel token --data DIR."
                 );
                 return;
             default:
@@ -144,23 +145,38 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         }
     }
 
-    private async ValueTask<Caller> AuthenticateAsync(HttpContext context)
+    private async Task ServeAsync(HttpContext context, Caller caller)
+    {
+        await caller.RunAsync(context, next);
+        if (caller.IsCut && !context.Response.HasStarted)
+        {
+            context.Response.Clear();
+            AddHeaders(context.Response.Headers, context.Request.Path);
+            await (
+                caller.SessionId is null
+                    ? RefuseAsync(context, RequestReasons.TokenUnknown, "The token was replaced meanwhile (./oriel token).")
+                    : RefuseAsync(context, RequestReasons.SignedOut, "The session has ended meanwhile.")
+            );
+        }
+    }
+
+    private async ValueTask<(Sender Sender, Caller? Caller)> AuthenticateAsync(HttpContext context)
     {
         var bearer = BearerOf(context);
         if (bearer is not null || context.Request.Headers.Authorization.Count > 0)
         {
             // Not limited: 256 bits cannot be guessed, and who fails on purpose must not lock out who shares the address.
-            return bearer is null ? Caller.Nobody
-                : tokens.IsApiToken(bearer) ? Caller.Token
-                : Caller.Stranger;
+            return bearer is null ? (Sender.Nobody, null)
+                : tokens.CallerOfToken(bearer) is { } known ? (Sender.Token, known)
+                : (Sender.Stranger, null);
         }
 
-        if (context.Request.Cookies[Cookie] is not { } cookie || !await tokens.IsSessionAsync(cookie, context.RequestAborted))
+        if (context.Request.Cookies[Cookie] is not { } cookie || await tokens.CallerOfCookieAsync(cookie) is not { } caller)
         {
-            return Caller.Nobody;
+            return (Sender.Nobody, null);
         }
 
-        return IsPage(context.Request) || tokens.IsPageSecret(cookie, SecretOf(context)) ? Caller.SignedIn : Caller.Cookie;
+        return (IsPage(context.Request) || caller.IsPageSecret(cookie, SecretOf(context)) ? Sender.SignedIn : Sender.Cookie, caller);
     }
 
     /// <summary>The page's own files and the API's description, which a person opens in a tab. Nothing of a desktop is in them.</summary>
@@ -204,7 +220,7 @@ internal sealed class RequestGuard(RequestDelegate next, TokenService tokens, Se
         return Task.CompletedTask;
     }
 
-    private enum Caller
+    private enum Sender
     {
         Nobody,
 

@@ -56,7 +56,10 @@ internal static class SignInEndpoints
             return problem!;
         }
 
-        if (await tokens.SignInAsync(request.Token ?? "", context.RequestAborted) is not { } session)
+        // An IPv4 client of a socket for both has its address written as IPv6.
+        var from = (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+        var browser = BrowserName.Of(context.Request.Headers.UserAgent.ToString());
+        if (await tokens.SignInAsync(request.Token ?? "", from, browser, context.RequestAborted) is not { } session)
         {
             // Asked only after the token: who fails on purpose must not lock out whoever shares the address.
             if (!limiter.MayFail(address))
@@ -78,23 +81,25 @@ internal static class SignInEndpoints
             );
         }
 
-        context.Response.Cookies.Append(RequestGuard.Cookie, session, CookieOptions(options));
+        context.Response.Cookies.Append(RequestGuard.Cookie, session.Cookie, CookieOptions(options));
         context.Response.Headers.CacheControl = "no-store";
-        return Results.Json(new SignedInResponse(tokens.PageSecretOf(session)), AuthJsonContext.Default.SignedInResponse);
+        return Results.Json(new SignedInResponse(session.Secret), AuthJsonContext.Default.SignedInResponse);
     }
 
     private static async Task<IResult> SignOutAsync(HttpContext context, TokenService tokens, ServeOptions options)
     {
-        if (context.Request.Cookies[RequestGuard.Cookie] is { } session)
+        var caller = Caller.Of(context);
+        if (caller.SessionId is { } session)
         {
-            await tokens.SignOutAsync(session, context.RequestAborted);
+            caller.Outlive(context);
+            await tokens.EndSessionAsync(session, context.RequestAborted);
         }
 
         context.Response.Cookies.Delete(RequestGuard.Cookie, CookieOptions(options));
         return Results.NoContent();
     }
 
-    private static CookieOptions CookieOptions(ServeOptions options) =>
+    public static CookieOptions CookieOptions(ServeOptions options) =>
         new()
         {
             HttpOnly = true,
@@ -120,4 +125,6 @@ internal sealed record SignInResponse(bool SignedIn, string Version, int MaxDesk
 [JsonSerializable(typeof(SignInRequest))]
 [JsonSerializable(typeof(SignInResponse))]
 [JsonSerializable(typeof(SignedInResponse))]
+[JsonSerializable(typeof(SessionListResponse))]
+[JsonSerializable(typeof(ReplacedTokenResponse))]
 internal sealed partial class AuthJsonContext : JsonSerializerContext;

@@ -51,7 +51,7 @@ internal static class TokenCommand
                 return 1;
             }
 
-            var tokens = new TokenService(new DesktopDbContextFactory(layout.Database), token, TimeProvider.System);
+            var tokens = new TokenService(new DesktopDbContextFactory(layout.Database), layout, TimeProvider.System);
             Console.WriteLine($"{server.Url}/signin#token={await tokens.NewSignInAsync(cancellationToken)}");
             return 0;
         }

@@ -178,7 +178,7 @@ internal sealed class ServerApplication : IAsyncDisposable
         services.AddSingleton(clock);
         services.AddSingleton<IDbContextFactory<DesktopDbContext>>(database);
         services.AddSingleton<DesktopStore>();
-        services.AddSingleton(_ => new TokenService(database, TokenService.LoadOrCreateApiToken(Options.Layout), clock));
+        services.AddSingleton(_ => new TokenService(database, Options.Layout, clock));
         services.AddSingleton<SignInLimiter>();
         services.AddSingleton(new ImageStore(Options.Images, Options.AllowUntestedImages));
         services.AddSingleton(parts.Templates ?? new TemplateCatalog(TemplateFile.Read(Options.Layout.Templates), Options.Warm));
@@ -258,6 +258,7 @@ internal sealed class ServerApplication : IAsyncDisposable
             .ProducesProblem(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status421MisdirectedRequest);
         described.MapSignIn();
+        described.MapSessions();
         described.MapDesktops();
         described.MapImages();
         described.MapHealth();

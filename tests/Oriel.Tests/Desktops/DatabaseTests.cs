@@ -48,7 +48,8 @@ public sealed class DatabaseTests : IDisposable
             await db.Database.ExecuteSqlRawAsync(
                 """
                 INSERT INTO Desktops (Id, Name, Template, State, ImageName, ImageDigest, Driver, Width, Height, Hostname, CreatedAt, IdleTimeoutMs, EgressPolicyJson, StepsJson, EventCeiling)
-                VALUES ('d-aaaaaaaaaa', 'old', 'default', 'ready', 'desktop', 'sha256:aa', 'container', 1280, 720, 'old', 1, 5000, '{{"mode":"internet"}}', '[]', 1000)
+                VALUES ('d-aaaaaaaaaa', 'old', 'default', 'ready', 'desktop', 'sha256:aa', 'container', 1280, 720, 'old', 1, 5000, '{{"mode":"internet"}}', '[]', 1000);
+                INSERT INTO Tokens (Hash, Kind, ExpiresAt) VALUES ('aa', 'session', 2592000005), ('bb', 'session', 2592000006), ('cc', 'sign-in', 7);
                 """,
                 Token
             );
@@ -63,6 +64,13 @@ public sealed class DatabaseTests : IDisposable
         await using var now = new DesktopDbContextFactory(Path).CreateDbContext();
         Assert.Equal(now.Database.GetMigrations(), await now.Database.GetAppliedMigrationsAsync(Token));
         Assert.False(now.Database.HasPendingModelChanges());
+
+        // Nobody is signed out.
+        var sessions = await now.Sessions.OrderBy(session => session.Hash).ToListAsync(Token);
+        Assert.Equal([("aa", 5L, 2592000005L), ("bb", 6L, 2592000006L)], sessions.Select(s => (s.Hash, s.CreatedAt, s.ExpiresAt)));
+        Assert.All(sessions, session => Assert.Matches("^s-[a-z2-7]{10}$", session.Id));
+        Assert.NotEqual(sessions[0].Id, sessions[1].Id);
+        Assert.Equal("cc", (await now.Tokens.SingleAsync(Token)).Hash);
     }
 
     [Fact]
