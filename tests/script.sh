@@ -44,7 +44,7 @@ help_EachCommand_TellsItsOptions() {
     has "$("$root/oriel" up --help --data "$data")" --bind 127.0.0.1 --port 4000 --media-port 4001 --cert --key --public-address --max-desktops
     has "$("$root/oriel" dev --help)" --data --port --media-port --driver
     has "$("$root/oriel" down --help --data "$data")" --data
-    has "$("$root/oriel" token --help --data "$data")" --new-signin
+    has "$("$root/oriel" token --help --data "$data")" --rotate --new-signin
     has "$("$root/oriel" doctor --help --data "$data")" --json --port
     has "$("$root/oriel" image --help --data "$data")" build test warm list verify rm
 }
@@ -466,11 +466,16 @@ up_SecondStart_FindsTheDesktop() {
 }
 
 token_OfARunningServer_IsTheFilesAndANewSignInWorks() {
-    local url
+    local url old new
     [ "$("$root/oriel" token --data "$data")" = "$(cat "$data/token")" ] || fail "another token than the file's"
     url=$("$root/oriel" token --new-signin --data "$data")
     has "$url" "$(cat "$place/base")/signin#token="
     [ "$(client POST "$(cat "$place/base")/api/session" "" "{\"token\":\"${url#*#token=}\"}" | head -n 1)" = 200 ] || fail "$url does not sign in"
+    old=$(cat "$data/token")
+    new=$("$root/oriel" token --rotate --data "$data")
+    [ "$new" = "$(cat "$data/token")" ] || fail "it printed $new, which is not the file's"
+    has "$(client GET "$(cat "$place/base")/api/sessions" "$old")" 401 token-unknown
+    has "$(client GET "$(cat "$place/base")/api/sessions" "$new")" 200 '"sessions":[]'
 }
 
 down_RunningServer_EndsItAndItsDesktops() {

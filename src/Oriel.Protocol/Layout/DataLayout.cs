@@ -39,7 +39,7 @@ public sealed record DataLayout(string Root)
     /// <summary>SQLite (0600): desktops, their events, tokens, sessions. Written by the server and <c>oriel token</c>.</summary>
     public string Database => PathOf("oriel.db");
 
-    /// <summary>The API token (0600). Made by the first server.</summary>
+    /// <summary>The API token (0600). Made by the first server, replaced by <c>oriel token --rotate</c>.</summary>
     public string Token => PathOf("token");
 
     /// <summary>The self-signed certificate with its private key (PEM, 0600). Made by a server that needs one and was given none.</summary>

@@ -8,7 +8,7 @@ using Oriel.Server.Instance;
 
 namespace Oriel.Server.Commands;
 
-/// <summary><c>oriel token</c>: the API token, or a one-time sign-in URL.</summary>
+/// <summary><c>oriel token</c>: the API token, another one in its place, or a one-time sign-in URL.</summary>
 internal static class TokenCommand
 {
     public static Command Create()
@@ -18,15 +18,21 @@ internal static class TokenCommand
         {
             Description = "Print a one-time sign-in URL of the running server instead",
         };
-        var command = new Command("token", "Print the API token") { data, signIn };
-        command.SetAction((parsed, cancellation) => RunAsync(parsed.GetValue(data)!, parsed.GetValue(signIn), cancellation));
+        var rotate = new KindOption<bool>("--rotate", Kind.Flag)
+        {
+            Description = "Replace the token first; ends all sessions, and what was opened by them or by the old token",
+        };
+        var command = new Command("token", "Print the API token") { data, rotate, signIn };
+        command.SetAction(
+            (parsed, cancellation) => RunAsync(parsed.GetValue(data)!, parsed.GetValue(rotate), parsed.GetValue(signIn), cancellation)
+        );
         return command;
     }
 
     private static string Where(string data) =>
         data == DataLayout.DefaultRoot() ? "" : $" --data {(data.Contains(' ') ? $"'{data}'" : data)}";
 
-    private static async Task<int> RunAsync(string data, bool signIn, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(string data, bool rotate, bool signIn, CancellationToken cancellationToken)
     {
         var layout = new DataLayout(data);
         var path = layout.Token;
@@ -39,6 +45,18 @@ internal static class TokenCommand
             }
 
             var token = (await File.ReadAllTextAsync(path, cancellationToken)).Trim();
+            if (rotate)
+            {
+                var (replaced, problem) = await TokenRotation.RunAsync(layout, token, cancellationToken);
+                if (replaced is null)
+                {
+                    Console.Error.WriteLine($"oriel: {problem}");
+                    return 1;
+                }
+
+                token = replaced;
+            }
+
             if (!signIn)
             {
                 Console.WriteLine(token);
@@ -58,6 +76,11 @@ internal static class TokenCommand
         catch (UnauthorizedAccessException)
         {
             Console.Error.WriteLine($"oriel: {path} belongs to another user; run this as the user that runs the server.");
+            return 1;
+        }
+        catch (IOException e)
+        {
+            Console.Error.WriteLine("oriel: " + e.Message);
             return 1;
         }
     }
