@@ -119,6 +119,29 @@ public sealed class ErrorStateTests(Ring ring) : RingTests(ring)
     }
 
     [Fact]
+    public async Task Session_RevokedOnAnotherPage_EndsWhatItShows()
+    {
+        SkipUnlessPrepared();
+        var shown = await Ring.OpenViewerAsync(await Ring.SharedDesktopAsync());
+        var session = await shown.EvaluateAsync<string>(
+            """
+            async () => {
+              const answer = await fetch('/api/sessions', { headers: { 'X-Oriel': localStorage.getItem('oriel.session') } });
+              return (await answer.json()).sessions.find(({ current }) => current).id;
+            }
+            """
+        );
+        var page = await Ring.SignInAsync();
+        await page.GetByTestId("signed-in").ClickAsync();
+        var row = page.Locator($"[data-id={session}]");
+        await row.GetByTestId("revoke").ClickAsync();
+
+        await ErrorStates.ShowsAsync(shown, "signed-out", "Your desktops go on living", "next-signin");
+        await row.WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Detached });
+        await page.GetByTestId("this-session").WaitForAsync();
+    }
+
+    [Fact]
     public async Task DesktopThatIsNotThere_Opened_SaysSo()
     {
         SkipUnlessPrepared();

@@ -41,6 +41,9 @@ public sealed class LooksTests(Ring ring) : RingTests(ring)
         await page.Locator($"[data-id={id}] live-thumbnail img").WaitForAsync();
         await LooksGoodAsync(page, $"{name} list");
         Assert.InRange(await Looks.JumpsAsync(page), 0, 0.1);
+        await page.GotoAsync($"{Server.Address}sessions");
+        await page.GetByTestId("this-session").WaitForAsync();
+        await LooksGoodAsync(page, $"{name} sessions");
         await page.GotoAsync($"{Server.Address}new");
         await page.GetByText("More settings").ClickAsync();
         await LooksGoodAsync(page, $"{name} new");

@@ -8,6 +8,7 @@ import { icon, logo } from "./ui/icons.js";
 import "./pages/desktops-page.js";
 import "./pages/new-page.js";
 import "./pages/desktop-page.js";
+import "./pages/sessions-page.js";
 import "./ui/failure-card.js";
 
 /** The console: which page is shown, and whether someone is signed in. */
@@ -50,6 +51,11 @@ export class OrielApp extends LitElement {
       .wide {
         max-width: none;
         padding: 0;
+      }
+      @media (max-width: 560px) {
+        header .label {
+          display: none;
+        }
       }
       .out {
         max-width: 480px;
@@ -113,12 +119,19 @@ export class OrielApp extends LitElement {
         <a class="home" href="/">${logo()} Oriel</a>
         <span class="grow"></span>
         ${this.session ? html`<span class="muted small">${this.session.version}</span>` : nothing}
+        <a class="button quiet" href="/sessions" data-testid="signed-in" aria-label="Signed in" title="Who is signed in">
+          ${icon("people")} <span class="label">Signed in</span>
+        </a>
         <button class="quiet" data-testid="sign-out" @click=${() => void this.#signOut()}>${icon("out")} Sign out</button>
       </header>
-      <main>
-        ${this.route.page === "new" ? html`<new-page></new-page>` : html`<desktops-page .session=${this.session}></desktops-page>`}
-      </main>
+      <main>${this.#page()}</main>
     `;
+  }
+
+  #page(): TemplateResult {
+    if (this.route.page === "new") return html`<new-page></new-page>`;
+    if (this.route.page === "sessions") return html`<sessions-page></sessions-page>`;
+    return html`<desktops-page .session=${this.session}></desktops-page>`;
   }
 
   #signedOut(): TemplateResult {

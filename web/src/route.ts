@@ -1,9 +1,10 @@
-export type Route = { page: "list" } | { page: "new" } | { page: "desktop"; id: string };
+export type Route = { page: "list" } | { page: "new" } | { page: "sessions" } | { page: "desktop"; id: string };
 
-/** The page that a path names: `/`, `/new`, `/desktops/<id>`. Unknown ones are the list. */
+/** The page that a path names: `/`, `/new`, `/sessions`, `/desktops/<id>`. Unknown ones are the list. */
 export function parseRoute(path: string): Route {
   const [, first, second] = path.split("/");
   if (first === "new") return { page: "new" };
+  if (first === "sessions") return { page: "sessions" };
   if (first === "desktops" && second && /^[a-z0-9-]{1,64}$/.test(second)) return { page: "desktop", id: second };
   return { page: "list" };
 }

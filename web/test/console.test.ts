@@ -7,6 +7,7 @@ import { loadPreferences } from "../src/ui/preferences.js";
 import { explain } from "../src/ui/reasons.js";
 import { base64, FieldError, requestOf, type NewDesktopForm } from "../src/ui/request.js";
 import { formatRules, parseRules } from "../src/ui/rules.js";
+import { sessionFacts, sessionTitle } from "../src/ui/session-words.js";
 import { phasesOf, progressOf, runningStep, stepTitle, withStep } from "../src/ui/steps.js";
 
 const empty: NewDesktopForm = {
@@ -188,8 +189,36 @@ test("explain_UnknownReason_StillHasANextStep", () => {
 test("parseRoute_Paths_NamePages", () => {
   expect(parseRoute("/")).toEqual({ page: "list" });
   expect(parseRoute("/new")).toEqual({ page: "new" });
+  expect(parseRoute("/sessions")).toEqual({ page: "sessions" });
   expect(parseRoute("/desktops/d-abc")).toEqual({ page: "desktop", id: "d-abc" });
   expect(parseRoute("/desktops/..%2f")).toEqual({ page: "list" });
+});
+
+describe("session", () => {
+  const session = {
+    id: "s-aaaaaaaaaa",
+    createdAt: "2026-01-02T03:04:05Z",
+    lastUsedAt: "2026-01-02T04:00:00Z",
+    expiresAt: "2026-02-01T03:04:05Z",
+    address: "192.0.2.7",
+    browser: "Firefox 143, Linux",
+    current: false,
+  };
+  const now = Date.parse(session.lastUsedAt);
+
+  test("sessionFacts_Used_SaysWhereFromAndWhen", () => {
+    expect(sessionTitle(session)).toBe("Firefox 143, Linux");
+    const [address, since, used] = sessionFacts(session, now + 7_500_000);
+    expect(address).toBe("192.0.2.7");
+    expect(since).toMatch(/^since .*2026/);
+    expect(used).toBe("last used 2 h 5 min ago");
+    expect(sessionFacts(session, now + 59_000)[2]).toBe("used just now");
+  });
+
+  test("sessionFacts_OfAnEarlierVersion_SaysWhatIsUnknown", () => {
+    const old = { ...session, address: "", browser: "" };
+    expect([sessionTitle(old), sessionFacts(old, now)[0]]).toEqual(["Unknown browser", "unknown address"]);
+  });
 });
 
 test("tokenFrom_Fragment_FindsIt", () => {

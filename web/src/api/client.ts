@@ -1,5 +1,5 @@
 import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
-import type { CreateRequest, Desktop, EgressView, Image, Policy, SessionInfo } from "./types.js";
+import type { CreateRequest, Desktop, EgressView, Image, Policy, Session, SessionInfo } from "./types.js";
 
 /** The headers of a request to the page's own server. */
 export function pageHeaders(more: Record<string, string> = {}): Record<string, string> {
@@ -40,6 +40,10 @@ async function json<T>(method: string, url: string, body?: unknown, signal?: Abo
 export const api = {
   session: (signal?: AbortSignal) => json<SessionInfo>("GET", "/api/session", undefined, signal),
   signOut: async () => void (await call("DELETE", "/api/session")),
+  /** Newest first. */
+  sessions: async (signal?: AbortSignal) => (await json<{ sessions: Session[] }>("GET", "/api/sessions", undefined, signal)).sessions,
+  endSession: async (id: string) => void (await call("DELETE", `/api/sessions/${encodeURIComponent(id)}`)),
+  endOtherSessions: async () => void (await call("DELETE", "/api/sessions")),
   desktops: async (signal?: AbortSignal) => (await json<{ desktops: Desktop[] }>("GET", "/api/desktops", undefined, signal)).desktops,
   desktop: (id: string, signal?: AbortSignal) => json<Desktop>("GET", desktopUrl(id), undefined, signal),
   /** Newest first. */

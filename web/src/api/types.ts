@@ -108,6 +108,18 @@ export function oldImage(images: readonly Image[]): Image | null {
   return newest?.old ? newest : null;
 }
 
+/** Somebody who is signed in. */
+export interface Session {
+  id: string;
+  createdAt: string;
+  lastUsedAt: string;
+  expiresAt: string;
+  address: string;
+  browser: string;
+  /** Whether it is this page's. */
+  current: boolean;
+}
+
 export interface SessionInfo {
   signedIn: boolean;
   version: string;
