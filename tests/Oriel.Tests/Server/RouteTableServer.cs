@@ -103,9 +103,15 @@ public sealed class RouteTableServer : IAsyncLifetime
         {
             using var response = await (client ?? Server.Api).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
             var hasEnd = response.Content.Headers.ContentType?.MediaType != "text/event-stream";
+            var text = hasEnd ? await response.Content.ReadAsStringAsync(Token) : "";
+            if (response.IsSuccessStatusCode && request.RequestUri!.AbsolutePath == "/api/token/rotate")
+            {
+                Server.UseToken(JsonNode.Parse(text)!["token"]!.GetValue<string>());
+            }
+
             return new Answer(
                 (int)response.StatusCode,
-                hasEnd ? await response.Content.ReadAsStringAsync(Token) : "",
+                text,
                 response.Content.Headers.ContentType?.MediaType,
                 !response.Headers.Contains("X-Frame-Options"),
                 [.. response.Headers.Concat(response.Content.Headers).Select(header => $"{header.Key}: {string.Join(", ", header.Value)}")]

@@ -46,7 +46,14 @@ internal sealed class TestServer : IAsyncDisposable
 
     public DataLayout Layout => new(Data);
 
-    public string Token { get; }
+    public string Token { get; private set; }
+
+    /// <summary>Another token took the place of the one before.</summary>
+    public void UseToken(string token)
+    {
+        Token = token;
+        Api.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+    }
 
     public string Url => _application.Url;
 
