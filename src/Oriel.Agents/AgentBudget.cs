@@ -1,8 +1,8 @@
 namespace Oriel.Agents;
 
 /// <summary>
-/// What the server holds of one desktop's guest at most, beside what a single message may have (<see cref="CallBounds"/>) and what is on its
-/// way (HTTP/2's window of the connection, 64 MiB). However many ask at once, a guest cannot make it more. Safe for concurrent use.
+/// What the server holds of one desktop's guest at most, beside what a single message may have (<see cref="CallBounds"/>) and what is on
+/// its way (HTTP/2's window of the connection, 64 MiB). However many ask at once, a guest cannot make it more. Safe for concurrent use.
 /// </summary>
 public sealed class AgentBudget
 {

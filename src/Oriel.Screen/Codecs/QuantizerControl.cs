@@ -136,7 +136,9 @@ internal sealed class QuantizerScale(double[] octaves, int finest, int movingFin
 
     public double Octaves(int quantizer) => octaves[quantizer];
 
-    /// <summary>The finest quantizer of at least so many octaves, or the coarsest there is; none finer than <paramref name="least"/>.</summary>
+    /// <summary>
+    /// The finest quantizer of at least so many octaves, or the coarsest there is; none finer than <paramref name="least"/>.
+    /// </summary>
     public int From(double wanted, int least)
     {
         var quantizer = least;

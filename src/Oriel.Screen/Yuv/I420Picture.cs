@@ -63,8 +63,8 @@ public sealed unsafe partial class I420Picture : IDisposable
     }
 
     /// <summary>
-    /// Changes the lowest bit of a pixel of luma in each block of 8x8 in these rows of blocks: an encoder that leaves out what is equal to the
-    /// frame before codes them again.
+    /// Changes the lowest bit of a pixel of luma in each block of 8x8 in these rows of blocks: an encoder that leaves out what is equal to
+    /// the frame before codes them again.
     /// </summary>
     internal void Touch(int firstBlock, int blocks)
     {

@@ -154,8 +154,8 @@ internal sealed class VideoSender
     public bool WantsKeyFrame => _needsKeyFrame && _pacer.IsNearlyEmpty(QueuedBytes, _bandwidth.PacingRate);
 
     /// <summary>
-    /// Whether the last key frame is still leaving, or has left so lately that the peer cannot have it yet. Another one would take its place and come
-    /// later still.
+    /// Whether the last key frame is still leaving, or has left so lately that the peer cannot have it yet. Another one would take its
+    /// place and come later still.
     /// </summary>
     public bool HasKeyFrameOnItsWay(long now, long roundTrip) =>
         _next < _keyFrameEnd || now - _keyFrameSentAt < roundTrip + KeyFramePatience;

@@ -2,7 +2,9 @@ using Oriel.Screen.Codecs;
 
 namespace Oriel.Tests.Screen;
 
-/// <summary>On a scale where 6 are an octave, with a picture of 720p: a link of 1.5 Mbit/s takes 6,250 bytes in a thirtieth of a second.</summary>
+/// <summary>
+/// On a scale where 6 are an octave, with a picture of 720p: a link of 1.5 Mbit/s takes 6,250 bytes in a thirtieth of a second.
+/// </summary>
 public sealed class QuantizerControlTests
 {
     private const int Rate = 1_500_000,
@@ -55,7 +57,9 @@ public sealed class QuantizerControlTests
         Assert.Equal(22, last);
     }
 
-    /// <summary>All of the screen after a cursor that blinked: as text that nobody has seen, before the first such frame has been too large.</summary>
+    /// <summary>
+    /// All of the screen after a cursor that blinked: as text that nobody has seen, before the first such frame has been too large.
+    /// </summary>
     [Fact]
     public void Frame_OfMuchMoreThanBefore_IsExpectedToBeDear()
     {

@@ -236,7 +236,8 @@ public sealed class AccessTests
             Assert.DoesNotContain(secret, server.Log.Text);
         }
 
-        // Nor does the database remember what a desktop that is gone needed. (The log of changes is written back first, once nobody reads it.)
+        // Nor does the database remember what a desktop that is gone needed. (The log of changes is written back first, once nobody reads
+        // it.)
         await Eventually.HoldsAsync(async () =>
         {
             await using (var db = new DesktopDbContextFactory(server.Layout.Database).CreateDbContext())

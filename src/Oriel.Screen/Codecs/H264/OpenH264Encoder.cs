@@ -62,8 +62,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     /// <param name="bitrate">bit/s.</param>
     /// <param name="maxFps">The maximum frames per second.</param>
     /// <param name="screenContent">
-    /// Whether to use OpenH264's mode for screens instead of the one for cameras; null: while the link is thin. It finds what scrolled by looking at the pictures themselves, also where the one
-    /// before was coarse: half the bytes and less, for two to three times the time.
+    /// Whether to use OpenH264's mode for screens instead of the one for cameras; null: while the link is thin. It finds what scrolled by
+    /// looking at the pictures themselves, also where the one before was coarse: half the bytes and less, for two to three times the time.
     /// </param>
     /// <exception cref="PlatformNotSupportedException">This version of libopenh264 is not supported.</exception>
     public OpenH264Encoder(int width, int height, int bitrate, int maxFps, bool? screenContent = null)
@@ -143,7 +143,9 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         NativeMemory.Free(_parameters);
     }
 
-    /// <summary>Changes the mode to that which suits the link: to the one for a thin link at once, away from it with a key frame that is due anyway.</summary>
+    /// <summary>
+    /// Changes the mode to that which suits the link: to the one for a thin link at once, away from it with a key frame that is due anyway.
+    /// </summary>
     /// <returns>Whether it was changed, which takes a key frame.</returns>
     private bool Adapt(bool keyFrame)
     {
@@ -235,8 +237,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
         parameters[OpenH264Parameters.LayerMatrixCoefficients] = Smpte170M;
     }
 
-    // Its own rate control is off: it changes the quantizer by steps, after the frames that were too large. (The quantizer alone is changed, which needs
-    // no new start: WelsEncoderParamAdjust in encoder_ext.cpp.)
+    // Its own rate control is off: it changes the quantizer by steps, after the frames that were too large. (The quantizer alone is
+    // changed, which needs no new start: WelsEncoderParamAdjust in encoder_ext.cpp.)
     private void ApplyQuantizer(int quantizer)
     {
         var layer = (int*)(_parameters + OpenH264Parameters.LayerQuantizer);
@@ -248,8 +250,8 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
     }
 
     /// <summary>
-    /// What is equal to the picture before is left out in the mode for screens, however coarse it is. So it is made unequal: all of a still picture,
-    /// a strip with each frame while only a part moves.
+    /// What is equal to the picture before is left out in the mode for screens, however coarse it is. So it is made unequal: all of a still
+    /// picture, a strip with each frame while only a part moves.
     /// </summary>
     /// <returns>Whether all of the picture has been sharpened.</returns>
     private bool Sharpen(I420Picture picture, in EncodeRequest request)

@@ -1,7 +1,8 @@
 namespace Oriel.Tests.Streaming.ThinLink;
 
 /// <summary>What a person saw of a stream, without its first seconds. Ages from drawing to showing, in milliseconds.</summary>
-/// <param name="Freezes">Pauses between two frames as WebRTC's statistics count them: more than three times the mean, and 150 ms longer.</param>
+/// <param name="Freezes">Pauses between two frames as WebRTC's statistics count them: more than three times the mean, and 150 ms
+/// longer.</param>
 internal sealed record Seen(
     double FramesPerSecond,
     double Median,

@@ -84,7 +84,9 @@ internal sealed class SimulatedViewer(SrtpContext srtp, uint mediaSsrc, Func<uin
         return [.. missing];
     }
 
-    /// <summary>Whether a key frame is asked for now: without a first one after 200 ms, later after three seconds without a frame.</summary>
+    /// <summary>
+    /// Whether a key frame is asked for now: without a first one after 200 ms, later after three seconds without a frame.
+    /// </summary>
     public bool AsksKeyFrame(long now)
     {
         var wait = Shown.Count == 0 ? FirstKeyFrameWait : FrameWait;

@@ -4,8 +4,8 @@ using Oriel.Protocol.Display;
 namespace Oriel.Tests.Streaming.ThinLink;
 
 /// <summary>
-/// 720p of text that scrolls by a line 30 times a second, 40 ms of round trip. Nothing here waits: the clock is the simulation's, so that the
-/// times are those of the control, on any machine. ORIEL_TIME_LINES=FOLDER keeps the courses as SVG.
+/// 720p of text that scrolls by a line 30 times a second, 40 ms of round trip. Nothing here waits: the clock is the simulation's, so that
+/// the times are those of the control, on any machine. ORIEL_TIME_LINES=FOLDER keeps the courses as SVG.
 /// </summary>
 public sealed class ThinLinkTests
 {

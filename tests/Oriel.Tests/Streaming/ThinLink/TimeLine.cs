@@ -3,7 +3,9 @@ using System.Text;
 
 namespace Oriel.Tests.Streaming.ThinLink;
 
-/// <summary>Draws a stream's course as SVG: what the link takes, what is asked of the encoder, its frames, and the age of the picture.</summary>
+/// <summary>
+/// Draws a stream's course as SVG: what the link takes, what is asked of the encoder, its frames, and the age of the picture.
+/// </summary>
 internal static class TimeLine
 {
     private const int Width = 900,
