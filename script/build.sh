@@ -123,15 +123,18 @@ build() {
     step "keeper (native)" publish_part Oriel.Keeper "$stage.keeper"
     step "agent (native)" publish_part Oriel.Agent "$stage.agent"
     # shellcheck disable=SC2016
-    builder sh -euc 'rm -rf "$1/wwwroot" "$2.partial" "$2"
-        cp -r web/dist "$1/wwwroot"
-        cp "$1.keeper/oriel-keeper" "$1.agent/oriel-agent" "$1/"
-        cp -r images "$1/images"
-        chmod -R u=rwX,go=rX "$1"
-        mkdir -p "$(dirname "$2")"
-        cp -r "$1" "$2.partial"
+    builder sh -euc 'rm -rf "$2.partial" "$2"
+        mkdir -p "$2.partial"
+        cp -rT "$1" "$2.partial"
+        cp "$1.keeper/oriel-keeper" "$1.agent/oriel-agent" "$2.partial"
+        cd "$2.partial"
+        rm -rf wwwroot
+        cp -r "$3/web/dist" wwwroot
+        cp -r "$3/images" .
+        chmod -R u=rwX,go=rX .
         mv "$2.partial" "$2"
-        rm -rf "$1" "$1.keeper" "$1.agent" artifacts/tmp' - "$stage" "$1"
+        cd "$3"
+        rm -rf "$1" "$1.keeper" "$1.agent" artifacts/tmp' - "$stage" "$1" "$room"
 }
 
 build_unless_built() {

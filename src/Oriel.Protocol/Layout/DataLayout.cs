@@ -4,7 +4,8 @@ namespace Oriel.Protocol.Layout;
 
 /// <summary>
 /// The data directory of one installation, and where everything in it lies. It is its owner's alone (0700). The script <c>oriel</c> keeps
-/// programs beside what is named here: <c>app/</c>, <c>dotnet-*/</c> and the mark <c>.oriel</c>.
+/// programs beside what is named here: <c>app/</c>, what they are built in and with (<c>build/</c>, <c>sdk-*/</c>, <c>node-*/</c>), their
+/// runtime (<c>dotnet-*/</c>) and the mark <c>.oriel</c>.
 /// </summary>
 /// <param name="Root">Path of the data directory.</param>
 public sealed record DataLayout(string Root)

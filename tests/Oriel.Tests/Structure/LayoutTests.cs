@@ -68,7 +68,7 @@ public sealed partial class LayoutTests
     [InlineData("script/build.sh")]
     public void Script_PathInTheDataDirectory_IsOneOfTheLayoutOrItsOwn(string script)
     {
-        string[] own = ["app", ".oriel", "dotnet-"];
+        string[] own = ["app", ".oriel", "build", "dotnet-", "node-"];
         var layout = new DataLayout("");
         string[] known = [layout.Images, layout.Run, layout.ServerFile, layout.Database, layout.Token, .. own];
         var unknown =

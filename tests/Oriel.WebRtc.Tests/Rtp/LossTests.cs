@@ -99,11 +99,11 @@ public sealed class LossTests
     public void Backlog_ThinPath_IsTrueWhileFramesWaitAndFalseBeforeTheyHaveLeft()
     {
         var backlog = new Backlog();
-        Assert.False(backlog.Update(10_000, 1_500_000));
-        Assert.True(backlog.Update(12_000, 1_500_000));
+        Assert.False(backlog.Update(90_000, 1_500_000));
+        Assert.True(backlog.Update(95_000, 1_500_000));
         Assert.True(backlog.IsLong);
-        Assert.False(backlog.Update(5_000, 1_500_000));
-        Assert.True(backlog.Update(3_000, 1_500_000));
+        Assert.False(backlog.Update(10_000, 1_500_000));
+        Assert.True(backlog.Update(9_000, 1_500_000));
         Assert.False(backlog.IsLong);
     }
 
