@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Connections;
 namespace Oriel.Server.Http;
 
 /// <summary>
-/// How many connections the server holds open, in all and from one address, so that nobody who is not signed in takes its descriptors. One
-/// that is too many is closed before a byte of it is read. Safe for concurrent use.
+/// How many connections the server holds open, in all and from one host (<see cref="ClientHost"/>), so that nobody who is not signed in
+/// takes its descriptors. One that is too many is closed before a byte of it is read. Safe for concurrent use.
 /// </summary>
 internal sealed class ConnectionLimit(int total = ConnectionLimit.Total, int perAddress = ConnectionLimit.PerAddress)
 {
@@ -22,7 +22,7 @@ internal sealed class ConnectionLimit(int total = ConnectionLimit.Total, int per
     public ConnectionDelegate Around(ConnectionDelegate next) =>
         async connection =>
         {
-            var address = (connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None;
+            var address = ClientHost.Of((connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
             if (!TryEnter(address))
             {
                 connection.Abort();

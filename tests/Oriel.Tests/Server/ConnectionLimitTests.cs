@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Oriel.Server.Auth;
 using Oriel.Server.Http;
 
 namespace Oriel.Tests.Server;
@@ -24,6 +25,25 @@ public sealed class ConnectionLimitTests
         limit.Leave(Two);
         limit.Leave(Two);
         Assert.True(limit.TryEnter(One));
+    }
+
+    /// <summary>Who has one address of an IPv6 network has all of them.</summary>
+    [Theory]
+    [InlineData("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true)]
+    [InlineData("2001:db8:1:2::1", "2001:db8:1:3::1", false)]
+    [InlineData("::ffff:192.0.2.1", "192.0.2.1", true)]
+    [InlineData("::ffff:192.0.2.1", "::ffff:192.0.2.2", false)]
+    [InlineData("192.0.2.1", "192.0.2.2", false)]
+    public void Host_OfTwoAddresses_IsOneWhereOneMayHaveBoth(string one, string other, bool same)
+    {
+        Assert.Equal(same, ClientHost.Of(IPAddress.Parse(one)).Equals(ClientHost.Of(IPAddress.Parse(other))));
+        var limiter = new SignInLimiter(TimeProvider.System);
+        for (var i = 0; i < SignInLimiter.Burst; i++)
+        {
+            Assert.True(limiter.MayFail(IPAddress.Parse(one)));
+        }
+
+        Assert.Equal(!same, limiter.MayFail(IPAddress.Parse(other)));
     }
 
     /// <summary>Whoever opens connections and says nothing leaves room for others once they go, and the server stays as it was.</summary>
