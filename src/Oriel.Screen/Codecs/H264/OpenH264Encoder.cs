@@ -163,6 +163,11 @@ public sealed unsafe class OpenH264Encoder : IVideoEncoder
 
     private void Close()
     {
+        if (_encoder == null)
+        {
+            return; // another mode could not be opened
+        }
+
         _ = OpenH264Native.Uninitialize(_encoder);
         OpenH264Native.WelsDestroySVCEncoder(_encoder);
         _encoder = null;
