@@ -260,7 +260,9 @@ command_test() {
         ensure_image
         image=$(find "$data/images" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | head -n 1)
         test_environment=("ORIEL_TEST_APP=$app" "ORIEL_TEST_DATA=$data" "ORIEL_TEST_ROOTFS=$image/rootfs")
-    elif [[ " ${rings[*]} " = *" web "* ]]; then
+    fi
+    # The program's own are where it was built, which is not here when root calls.
+    if [[ " ${rings[*]} " = *" web "* ]]; then
         alone install_web_packages
     fi
     test_environment+=("ORIEL_TEST_SOURCE=$root")
