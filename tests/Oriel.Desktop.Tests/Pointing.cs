@@ -18,11 +18,16 @@ internal static class Pointing
 
     public static async Task<(float X, float Y)> OnPageAsync(IPage page, (int X, int Y) point)
     {
+        // A page is connected before its first picture is there.
+        var size = await Eyes.SizeAsync(page);
+        await OrielServer.EventuallyAsync(
+            async () => (size = await Eyes.SizeAsync(page))[0] > 0 ? null : "no picture has come yet",
+            TimeSpan.FromSeconds(60)
+        );
         // The video, or the canvas of the fallback.
         var box =
             await page.Locator("[data-testid=video]:visible, [data-testid=canvas]:visible").First.BoundingBoxAsync()
             ?? throw new InvalidOperationException("The picture has no box on the page.");
-        var size = await Eyes.SizeAsync(page);
         // object-fit: contain, so the picture is centred in its box.
         var scale = Math.Min(box.Width / size[0], box.Height / size[1]);
         var left = box.X + ((box.Width - (size[0] * scale)) / 2);
