@@ -4,7 +4,7 @@
 # the rest by its default route. The other side has an address of each, and at each a web server: "/" says "reached", "/to/URL" leads to URL.
 set -euo pipefail
 
-# Of the host, of its links, by its own route, of platforms; the last three are the internet.
+# Of the host, of its links, by its own route, of platforms, of a cloud; the last two are the internet.
 here=(5.5.5.5/32 2a0a:dead::1/64)
 there=(5.6.7.9/24 2a0a:beef::9/64 6.6.6.6/32 168.63.129.16/32 161.26.0.10/32 166.9.9.9/32 169.254.169.254/32 9.9.9.1/24 7.7.7.7/32 2b0a::7/128)
 
