@@ -12,11 +12,11 @@ source_hash() {
     )
 }
 
-install_web_packages() {
-    [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" in_web ci
-}
 # No package's own script runs (docs/decisions/0095-builds-without-root.md).
-in_web() { (cd "$root/web" && npm "$@" --ignore-scripts --no-audit --no-fund --loglevel=error); }
+npm_ci=(ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+install_web_packages() {
+    [ "$root/web/node_modules/.package-lock.json" -nt "$root/web/package-lock.json" ] || step "web packages" env --chdir="$root/web" npm "${npm_ci[@]}"
+}
 # publish PROJECT FOLDER [OPTION...]
 publish() {
     local project=$1 folder=$2
@@ -96,7 +96,7 @@ share_tools() {
     npm_command=("$copy/bin/node" "$copy/npm/bin/npm-cli.js")
 }
 
-npm_install() { builder env --chdir="$room/web" "${npm_command[@]}" ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+npm_install() { builder env --chdir="$room/web" "${npm_command[@]}" "${npm_ci[@]}"; }
 npm_build() { builder env --chdir="$room/web" "${npm_command[@]}" run build; }
 # publish_part PROJECT FOLDER [OPTION...]
 publish_part() {

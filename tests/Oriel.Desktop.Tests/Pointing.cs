@@ -19,7 +19,7 @@ internal static class Pointing
     public static async Task<(float X, float Y)> OnPageAsync(IPage page, (int X, int Y) point)
     {
         // A page is connected before its first picture is there.
-        var size = await Eyes.SizeAsync(page);
+        int[] size = [];
         await OrielServer.EventuallyAsync(
             async () => (size = await Eyes.SizeAsync(page))[0] > 0 ? null : "no picture has come yet",
             TimeSpan.FromSeconds(60)

@@ -29,9 +29,7 @@ internal static class SessionEndpoints
             .WithName("RotateToken")
             .WithSummary("Replace the API token; ends all sessions, sign-in tokens, and what was opened by them or by the old token")
             .WithDescription("By the API token only. Of two at once one is answered 401.")
-            .Produces<ReplacedTokenResponse>()
-            .ProducesProblem(401)
-            .ProducesProblem(403);
+            .Produces<ReplacedTokenResponse>();
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, TokenService tokens, CancellationToken cancellationToken)
