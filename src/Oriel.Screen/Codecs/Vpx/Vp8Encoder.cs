@@ -23,7 +23,7 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         .. Enumerable.Range(0, 7).Select(i => 254 + 5 * i),
     ];
 
-    // libvpx's own numbers, 0 to 63, of these.
+    // Which of these libvpx's own numbers mean, 0 to 63.
     private static readonly int[] Numbers =
     [
         .. "0 1 2 3 4 5 7 8 9 10 12 13 15 17 18 19 20 21 23 24 25 26 27 28 29 30 31 33 35 37 39 41 43 45 47 49 51 53 55 57 59 61 64 67 70 73 76 79 82 85 88 91 94 97 100 103 106 109 112 115 118 121 124 127"
@@ -31,12 +31,13 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
             .Select(int.Parse),
     ];
 
-    // While the picture moves, finer than 20 costs bytes and time for no visible gain. Refinement takes a still picture further.
+    // By those numbers. While the picture moves, finer than a step of 24 costs bytes and time for no visible gain. Refinement takes a still
+    // picture further.
     private static readonly QuantizerScale Scale = new(
-        [.. Steps.Select(step => Math.Log2(step))],
-        finest: 4,
-        movingFinest: 20,
-        keyFrameFinest: 40
+        [.. Numbers.Select(index => Math.Log2(Steps[index]))],
+        finest: Array.IndexOf(Numbers, 4),
+        movingFinest: Array.IndexOf(Numbers, 20),
+        keyFrameFinest: Array.IndexOf(Numbers, 41)
     );
 
     private readonly QuantizerControl _control;
@@ -186,10 +187,8 @@ public sealed unsafe class Vp8Encoder : IVideoEncoder
         Set(VpxConfig.KeyFrameMode, 0);
     }
 
-    /// <summary>The one that is nearest, and no finer.</summary>
-    private void SetQuantizer(int quantizer)
+    private void SetQuantizer(int number)
     {
-        var number = Array.FindIndex(Numbers, candidate => candidate >= quantizer);
         if (number == _number)
         {
             return;
