@@ -79,14 +79,12 @@ public sealed class RouteBodyTests(RouteTableServer table) : IClassFixture<Route
     public async Task Body_WithAnOddValue_IsAnsweredAsDocumented(string method, string path)
     {
         var operation = ApiOperation.Of(method, path);
-        var faults = new List<string>();
-        foreach (var (name, body) in OddBodies.Of(operation.BodySchema))
-        {
-            var answer = await table.AskAsync(table.Request(method, table.AddressOf(operation), body, operation.BodyType));
-            faults.AddRange(RouteTableServer.Faults(operation, answer, name));
-        }
-
-        RouteTableServer.Require(faults);
+        await table.RequireFairAnswersAsync(
+            operation,
+            OddBodies
+                .Of(operation.BodySchema)
+                .Select(odd => (odd.Name, table.Request(method, table.AddressOf(operation), odd.Body, operation.BodyType)))
+        );
     }
 
     [Theory]
@@ -94,15 +92,11 @@ public sealed class RouteBodyTests(RouteTableServer table) : IClassFixture<Route
     public async Task Body_OfOddText_IsAnsweredAsDocumented(string method, string path)
     {
         var operation = ApiOperation.Of(method, path);
-        var faults = new List<string>();
-        foreach (var (name, body) in OddBodies.NoObjects)
-        {
-            var address = table.AddressOf(operation) + operation.FairQuery;
-            var answer = await table.AskAsync(table.Request(method, address, body, operation.BodyType));
-            faults.AddRange(RouteTableServer.Faults(operation, answer, name));
-        }
-
-        RouteTableServer.Require(faults);
+        var address = table.AddressOf(operation) + operation.FairQuery;
+        await table.RequireFairAnswersAsync(
+            operation,
+            OddBodies.NoObjects.Select(odd => (odd.Name, table.Request(method, address, odd.Body, operation.BodyType)))
+        );
     }
 
     /// <summary>

@@ -134,6 +134,18 @@ public sealed class RouteTableServer : IAsyncLifetime
             : [$"{asked}: {answer.Status} {answer.Reason} {problem}: {answer.Text[..Math.Min(answer.Text.Length, 300)]}"];
     }
 
+    /// <summary>Asks each, one after the other: none may have a fault.</summary>
+    internal async Task RequireFairAnswersAsync(ApiOperation operation, IEnumerable<(string Asked, HttpRequestMessage Request)> requests)
+    {
+        var faults = new List<string>();
+        foreach (var (asked, request) in requests)
+        {
+            faults.AddRange(Faults(operation, await AskAsync(request), asked));
+        }
+
+        Require(faults);
+    }
+
     /// <summary>None, or the first of them in full.</summary>
     internal static void Require(IEnumerable<string> faults)
     {

@@ -61,7 +61,7 @@ public sealed class RouteTableTests(RouteTableServer table) : IClassFixture<Rout
     public async Task Call_AsItIsMeant_IsAnsweredAsDocumented(string method, string path)
     {
         var operation = ApiOperation.Of(method, path);
-        RouteTableServer.Require(RouteTableServer.Faults(operation, await table.AskAsync(table.Fair(operation)), $"{operation}"));
+        await table.RequireFairAnswersAsync(operation, [($"{operation}", table.Fair(operation))]);
     }
 
     [Theory]
@@ -129,8 +129,8 @@ public sealed class RouteTableTests(RouteTableServer table) : IClassFixture<Rout
         if (operation.BodyType is null)
         {
             var address = table.AddressOf(operation) + operation.FairQuery;
-            var answer = await table.AskAsync(table.Request(method, address, new byte[100_000], ApiOperation.Json));
-            RouteTableServer.Require(RouteTableServer.Faults(operation, answer, $"{operation}"));
+            var request = table.Request(method, address, new byte[100_000], ApiOperation.Json);
+            await table.RequireFairAnswersAsync(operation, [($"{operation}", request)]);
         }
     }
 
@@ -165,20 +165,14 @@ public sealed class RouteTableTests(RouteTableServer table) : IClassFixture<Rout
             $"=/{new string('x', LongName)}",
             "=a=b=c",
         ];
-        var faults = new List<string>();
-        foreach (var name in operation.Queries.Append("oriel-unknown").Append("%00"))
-        {
-            foreach (
-                var query in values.Select(value => $"{name}{value}").SelectMany(part => (string[])[part, $"{part}&{name}=1", $"&&{part}&"])
-            )
-            {
-                var fair = name == "path" ? "" : operation.FairQuery.Replace('?', '&');
-                var answer = await table.AskAsync(table.Fair(operation, $"{table.AddressOf(operation)}?{query}{fair}"));
-                faults.AddRange(RouteTableServer.Faults(operation, answer, query));
-            }
-        }
-
-        RouteTableServer.Require(faults);
+        await table.RequireFairAnswersAsync(
+            operation,
+            from name in operation.Queries.Append("oriel-unknown").Append("%00")
+            let fair = name == "path" ? "" : operation.FairQuery.Replace('?', '&')
+            from value in values
+            from query in (string[])[$"{name}{value}", $"{name}{value}&{name}=1", $"&&{name}{value}&"]
+            select (query, table.Fair(operation, $"{table.AddressOf(operation)}?{query}{fair}"))
+        );
     }
 
     [Theory]
@@ -253,15 +247,17 @@ public sealed class RouteTableTests(RouteTableServer table) : IClassFixture<Rout
             ("X-Forwarded-Host", "other.example"),
             ("Expect", "something"),
         };
-        var faults = new List<string>();
-        foreach (var (name, value) in fields)
-        {
-            using var request = table.Fair(operation);
-            request.Headers.TryAddWithoutValidation(name, value);
-            faults.AddRange(RouteTableServer.Faults(operation, await table.AskAsync(request), $"{name}: {value}"));
-        }
+        await table.RequireFairAnswersAsync(
+            operation,
+            fields.Select(field => ($"{field.Name}: {field.Value}", With(field.Name, field.Value)))
+        );
 
-        RouteTableServer.Require(faults);
+        HttpRequestMessage With(string name, string value)
+        {
+            var request = table.Fair(operation);
+            request.Headers.TryAddWithoutValidation(name, value);
+            return request;
+        }
     }
 
     [Theory]
