@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using System.Text.Json;
 using Oriel.Keeper.Drivers.Qemu;
 using Oriel.Keeper.Drivers.Vm;
 using Oriel.Keeper.Events;
@@ -175,6 +176,37 @@ public sealed class QemuTests : IDisposable
     }
 
     [Fact]
+    public async Task Execute_AfterOneThatWasGivenUp_IsNotAnsweredByItsLateAnswer()
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var goOn = new SemaphoreSlim(0);
+        using var qemu = new PlayedQemu(
+            Path.Combine(_path, "qmp"),
+            line =>
+            {
+                if (line.Contains("query-status"))
+                {
+                    // As long as QEMU reads a machine's memory.
+                    asked.TrySetResult();
+                    goOn.Wait(Token);
+                    return """{"return":{"status":"inmigrate"}}""";
+                }
+
+                return line.Contains("query-migrate") ? """{"return":{"status":"completed"}}""" : Done;
+            }
+        );
+        await using var client = await QmpClient.ConnectAsync(qemu.Path, Task.Delay(Timeout.Infinite, Token), Token);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var first = client.ExecuteAsync("query-status", patience.Token);
+        await asked.Task.WaitAsync(Token);
+        await patience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        var second = client.ExecuteAsync("query-migrate", Token);
+        goOn.Release();
+        Assert.Contains("completed", await second);
+    }
+
+    [Fact]
     public async Task Execute_QemuGoesAway_FailsInsteadOfWaiting()
     {
         using var qemu = new PlayedQemu(Path.Combine(_path, "qmp"), line => line.Contains("qmp_capabilities") ? """{"return":{}}""" : null);
@@ -253,7 +285,11 @@ public sealed class QemuTests : IDisposable
             await stream.WriteAsync(Encoding.UTF8.GetBytes(_greeting + "\r\n"));
             while (await reader.ReadLineAsync() is { } line && _answer(line) is { } answer)
             {
-                await stream.WriteAsync(Encoding.UTF8.GetBytes(answer + "\r\n"));
+                using var command = JsonDocument.Parse(line);
+                // As QEMU does: what answers a command has its id.
+                var answered = $$"""{"id":{{command.RootElement.GetProperty("id").GetRawText()}},""";
+                var words = answer.Replace("{\"return\"", answered + "\"return\"").Replace("{\"error\"", answered + "\"error\"");
+                await stream.WriteAsync(Encoding.UTF8.GetBytes(words + "\r\n"));
             }
         }
     }

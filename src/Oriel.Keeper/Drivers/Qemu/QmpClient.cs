@@ -13,7 +13,6 @@ internal sealed class QmpClient : IAsyncDisposable
 {
     public const int MaxLineBytes = 64 * 1024;
     private static readonly TimeSpan ConnectPause = TimeSpan.FromMilliseconds(3);
-    private static readonly TimeSpan AnswerLimit = TimeSpan.FromSeconds(10);
 
     private readonly Stream _stream;
     private readonly SemaphoreSlim _oneCommand = new(1, 1);
@@ -22,7 +21,8 @@ internal sealed class QmpClient : IAsyncDisposable
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
     private readonly Task _reading;
-    private TaskCompletionSource<(string? Problem, string Result)>? _answer;
+    private Waiting? _waiting;
+    private long _lastId;
 
     private QmpClient(Stream stream, string version)
     {
@@ -71,29 +71,33 @@ internal sealed class QmpClient : IAsyncDisposable
         }
     }
 
-    /// <exception cref="IOException">QEMU refused (its own words), is gone, or did not answer in time.</exception>
+    /// <summary>
+    /// Waits for the answer as long as the caller does, and no shorter: QEMU answers nobody while it reads a machine's memory or writes
+    /// its disks out, which takes what the host's disk takes. The answer to a command that was given up is dropped when it comes.
+    /// </summary>
     /// <param name="arguments">JSON; null for none.</param>
     /// <returns>JSON.</returns>
+    /// <exception cref="IOException">QEMU refused (its own words), or is gone.</exception>
+    /// <exception cref="OperationCanceledException">It was given up, and QEMU may still do it.</exception>
     public async Task<string> ExecuteAsync(string command, CancellationToken cancellationToken, string? arguments = null)
     {
         await _oneCommand.WaitAsync(cancellationToken);
         try
         {
-            var answer = new TaskCompletionSource<(string? Problem, string Result)>(TaskCreationOptions.RunContinuationsAsynchronously);
-            Volatile.Write(ref _answer, answer);
+            var waiting = new Waiting(++_lastId);
+            Volatile.Write(ref _waiting, waiting);
             if (_reading.IsCompleted)
             {
                 throw new IOException("QEMU is gone");
             }
 
-            var line = $"{{\"execute\":\"{command}\"{(arguments is null ? "" : $",\"arguments\":{arguments}")}}}\n";
-            await _stream.WriteAsync(Encoding.ASCII.GetBytes(line), cancellationToken);
-            var (problem, result) = await answer.Task.WaitAsync(AnswerLimit, cancellationToken);
+            var given = arguments is null ? "" : $",\"arguments\":{arguments}";
+            await _stream.WriteAsync(
+                Encoding.ASCII.GetBytes($"{{\"execute\":\"{command}\",\"id\":{waiting.Id}{given}}}\n"),
+                cancellationToken
+            );
+            var (problem, result) = await waiting.Answer.Task.WaitAsync(cancellationToken);
             return problem is null ? result : throw new IOException($"{command}: {problem}");
-        }
-        catch (TimeoutException e)
-        {
-            throw new IOException($"{command}: QEMU did not answer within {AnswerLimit.TotalSeconds:0} s", e);
         }
         finally
         {
@@ -151,7 +155,7 @@ internal sealed class QmpClient : IAsyncDisposable
         }
 
         _halts.Writer.TryComplete();
-        Interlocked.Exchange(ref _answer, null)?.TrySetResult((end, ""));
+        Volatile.Read(ref _waiting)?.Answer.TrySetResult((end, ""));
     }
 
     private void Take(ReadOnlyMemory<byte> line)
@@ -160,11 +164,11 @@ internal sealed class QmpClient : IAsyncDisposable
         var root = document.RootElement;
         if (root.TryGetProperty("return", out var result))
         {
-            Interlocked.Exchange(ref _answer, null)?.TrySetResult((null, result.GetRawText()));
+            Answer(root, null, result.GetRawText());
         }
         else if (root.TryGetProperty("error", out var error))
         {
-            Interlocked.Exchange(ref _answer, null)?.TrySetResult((error.GetProperty("desc").GetString() ?? "refused", ""));
+            Answer(root, error.GetProperty("desc").GetString() ?? "refused", "");
         }
         else if (root.TryGetProperty("event", out var happened) && happened.ValueEquals("SHUTDOWN"))
         {
@@ -178,6 +182,23 @@ internal sealed class QmpClient : IAsyncDisposable
         {
             _halts.Writer.TryWrite(true);
         }
+    }
+
+    private void Answer(JsonElement root, string? problem, string result)
+    {
+        var waiting = Volatile.Read(ref _waiting);
+        if (waiting is not null && root.TryGetProperty("id", out var id) && id.TryGetInt64(out var of) && of == waiting.Id)
+        {
+            waiting.Answer.TrySetResult((problem, result));
+        }
+    }
+
+    /// <summary>Who waits for an answer.</summary>
+    /// <param name="Id">The command's, which comes back with its answer.</param>
+    private sealed record Waiting(long Id)
+    {
+        public TaskCompletionSource<(string? Problem, string Result)> Answer { get; } =
+            new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     /// <summary>Lines of at most so many bytes.</summary>
