@@ -14,6 +14,7 @@ public enum MountOptions : ulong
     Bind = 4096,
     Recursive = 16384,
     Private = 1 << 18,
+    Shared = 1 << 20,
 }
 
 /// <summary>mount(2) in the mount namespace of this process.</summary>

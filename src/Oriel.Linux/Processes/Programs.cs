@@ -67,6 +67,18 @@ public static class Programs
         }
     }
 
+    /// <summary>Where a program is: absolute, and the program itself rather than a link to it.</summary>
+    /// <param name="program">A name, or a path.</param>
+    /// <exception cref="ProgramException">It is not there; says what to install.</exception>
+    public static string Locate(string program)
+    {
+        Require(program);
+        var path = program.Contains('/')
+            ? Path.GetFullPath(program)
+            : Path.Combine(Find(program, SearchPath.Split(':', StringSplitOptions.RemoveEmptyEntries))!, program);
+        return File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+    }
+
     /// <summary>For one that outlives the call; any other is a <see cref="HostProgram"/>.</summary>
     /// <exception cref="ProgramException">It is not there or cannot be started; says what to do where that is known.</exception>
     public static Process Start(ProcessStartInfo info)

@@ -60,14 +60,22 @@ public sealed class StandInTests : IDisposable
         [
             $"named {TestKeeper.DesktopId}",
             "status Uid 64000",
-            "status CapEff 0000000000000000",
-            "status CapPrm 0000000000000000",
-            "status CapBnd 0000000000000000",
+            "status Capabilities none",
+            "status CapBnd none",
             "status NoNewPrivs 1",
             "opened oriel0",
         ];
         Assert.Empty(said.Except(console));
-        Assert.DoesNotContain(console, line => line.StartsWith("writable", StringComparison.Ordinal));
+        // Of this host: what packages install, devices, and its own descriptors.
+        string[] seen =
+        [
+            .. console.Where(line => line.StartsWith("sees ", StringComparison.Ordinal)).Select(line => line["sees ".Length..]),
+        ];
+        Assert.Contains("/kernel", seen);
+        Assert.Empty(seen.Select(path => path[1..]).Except(Root));
+        // "makes" also a user namespace.
+        string[] changes = ["makes", "renames", "writable"];
+        Assert.DoesNotContain(console, line => changes.Any(change => line.StartsWith(change + " ", StringComparison.Ordinal)));
         Assert.Contains(
             console,
             line => line.StartsWith("asked PUT /machine-config {\"vcpu_count\":1,\"mem_size_mib\":64,", StringComparison.Ordinal)
@@ -244,6 +252,18 @@ public sealed class StandInTests : IDisposable
 
         await HasAskedAsync(keeper, [Paused, Created("Diff"), Resumed, Paused, Created("Full"), Resumed]);
     }
+
+    /// <summary>All that there may be in a VMM's root.</summary>
+    private string[] Root =>
+        [
+            .. (string[])["bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "dev", "etc", "proc", "own"],
+            .. (string[])["kernel", "initramfs", "root", "scratch", "config", "vmm.log", "vmm.metrics"],
+            .. (string[])["dev/null", "dev/urandom", "dev/kvm", "dev/net", "dev/net/tun", "etc/ld.so.cache", "proc/self", "proc/self/fd"],
+            // The program, which no package installed.
+            .. Parents(Path.Combine(_directory, "firecracker")).Select(path => path[1..]),
+        ];
+
+    private static IEnumerable<string> Parents(string path) => path == "/" ? [] : Parents(Path.GetDirectoryName(path)!).Append(path);
 
     private const string Paused = "PATCH /vm {\"state\":\"Paused\"}";
     private const string Resumed = "PATCH /vm {\"state\":\"Resumed\"}";

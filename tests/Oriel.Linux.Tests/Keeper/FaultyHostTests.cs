@@ -21,6 +21,7 @@ public sealed class FaultyHostTests : IDisposable
     [InlineData("firecracker", "mke2fs", "scratch", "e2fsprogs")]
     [InlineData("firecracker", "setpriv", "vm-start", "util-linux")]
     [InlineData("qemu", "setpriv", "vm-start", "util-linux")]
+    [InlineData("qemu", "unshare", "vm-start", "util-linux")]
     [InlineData("qemu", "qemu-system-x86_64", "vm-start", "qemu-system-x86")]
     public async Task Start_ToolThatIsMissing_FailsInItsStepAndSaysWhatToInstall(string driver, string tool, string step, string package)
     {

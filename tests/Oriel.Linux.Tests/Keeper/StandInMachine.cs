@@ -19,6 +19,8 @@ internal sealed class StandInMachine : IDisposable
         "crun",
         "mke2fs",
         "setpriv",
+        "unshare",
+        "mount",
         "cp",
         "perl",
         "sh",

@@ -79,7 +79,7 @@ public sealed partial class ProgramTests
     }
 
     [GeneratedRegex(
-        @"(?:Process\.Start\(|ProcessStartInfo\(|\bnew HostProgram\(|\bCommand\.\w+Async\(\s*\[|\bWrap(?:Isolated)?\(|HostProgram\.RunAsync\(\s*[\w.]+,\s*[\w.]+,|ProgramAsync\(|\bRequire\(|List<string> command =\s*\[|""--(?:map-auto|mount|net|uts)"",(?: ""--"",)?)\s*""(/?[a-z][\w./-]*)"""
+        @"(?:Process\.Start\(|ProcessStartInfo\(|\bnew HostProgram\(|\bCommand\.\w+Async\(\s*\[|\bWrap(?:Isolated)?\(|HostProgram\.RunAsync\(\s*[\w.]+,\s*[\w.]+,|ProgramAsync\(|\b(?:Require|Locate)\(|List<string> command =\s*\[|""--(?:map-auto|mount|net|uts)"",(?: ""--"",)?)\s*""(/?[a-z][\w./-]*)"""
     )]
     private static partial Regex Started();
 

@@ -36,7 +36,16 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
 
     public Task CreateLinkAsync(CancellationToken cancellationToken) => VmDirectory.CreateTapAsync(cancellationToken);
 
-    public Task<string?> PrepareScratchAsync(CancellationToken cancellationToken) => _directory.PrepareAsync(cancellationToken);
+    public async Task<string?> PrepareScratchAsync(CancellationToken cancellationToken)
+    {
+        var word = await _directory.PrepareAsync(cancellationToken);
+        if (spec.Snapshot is { IsRestore: true })
+        {
+            _directory.ShareSnapshot();
+        }
+
+        return word;
+    }
 
     public async Task<IGuest> StartAsync(StepLog steps, ConsoleLog console, CancellationToken cancellationToken)
     {
@@ -80,7 +89,6 @@ internal sealed class FirecrackerDriver(KeeperSpec spec) : IDriver
                 BootDeadline,
                 async token =>
                 {
-                    _directory.ShareSnapshot();
                     await MachineSequence.RestoreAsync(machine!.Api, new RestoreSpec(), machine.Program.Capabilities, token);
                     return null;
                 },

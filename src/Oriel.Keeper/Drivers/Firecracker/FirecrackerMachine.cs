@@ -47,8 +47,7 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
     public Task<GuestExit> Ended { get; }
 
     /// <summary>Starts a VMM, its own system-call filter on as it is by default, and waits until its interface answers.</summary>
-    /// <param name="directory">Has the files that <see cref="MachineFiles"/> names; short enough for a socket's address, so usually
-    /// relative.</param>
+    /// <param name="directory">Has the files that <see cref="MachineFiles"/> names.</param>
     /// <param name="id">What the VMM calls itself in its log.</param>
     /// <param name="output">Disposed of when the VMM has ended.</param>
     /// <param name="console">Takes what the VMM prints, and the guest's serial port where that is on.</param>
@@ -67,7 +66,7 @@ internal sealed class FirecrackerMachine : IAsyncDisposable
         output.LineLogged += words.HearLog;
         console.LineWritten += words.HearConsole;
         var process = Programs.Start(
-            VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id])
+            VmProcess.StartInfo(directory, cgroup, program.Program, ["--api-sock", MachineFiles.Socket, "--id", id], kvm: true)
         );
         var machine = new FirecrackerMachine(
             process,

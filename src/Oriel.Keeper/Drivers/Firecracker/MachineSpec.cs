@@ -9,7 +9,7 @@ namespace Oriel.Keeper.Drivers.Firecracker;
 /// </summary>
 internal static class MachineFiles
 {
-    public const string Socket = "api.sock";
+    public const string Socket = $"{VmRoot.Own}/api.sock";
     public const string Log = "vmm.log";
     public const string Metrics = "vmm.metrics";
     public const string Kernel = VmDirectory.Kernel;

@@ -186,6 +186,7 @@ internal sealed class QemuDriver(KeeperSpec spec) : IDriver
             _cgroup,
             QemuMachine.Program,
             QemuMachine.Arguments(machine),
+            _kvm,
             _isRestored ? _directory.Snapshot!.State : null
         );
         var process = Programs.Start(start);

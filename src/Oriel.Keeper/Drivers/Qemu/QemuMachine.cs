@@ -35,7 +35,7 @@ internal sealed record QemuMachineSpec(
 internal static class QemuMachine
 {
     public const string Program = "qemu-system-x86_64";
-    public const string Socket = "qmp.sock";
+    public const string Socket = $"{VmRoot.Own}/qmp.sock";
 
     /// <summary>
     /// QEMU's own small firmware for this kind of machine, in its data directory. SeaBIOS, which some distributions make the default, hangs

@@ -35,7 +35,7 @@ internal static class QemuSnapshot
         File.Delete(path);
         using var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint(path));
-        // In a directory that nobody but the VMM reaches.
+        // In a directory that nobody but the VMM reaches, and in which it changes no names.
         File.SetUnixFileMode(path, VmDirectory.EveryoneWrites);
         listener.Listen(1);
         await qmp.ExecuteAsync("migrate", cancellationToken, $$"""{"uri":"unix:{{OutSocket}}"}""");

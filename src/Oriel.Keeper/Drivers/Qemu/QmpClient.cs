@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Threading.Channels;
+using Oriel.Linux.Files;
 
 namespace Oriel.Keeper.Drivers.Qemu;
 
@@ -45,7 +46,6 @@ internal sealed class QmpClient : IAsyncDisposable
     public ChannelReader<bool> Halts => _halts.Reader;
 
     /// <summary>Waits until the socket is there and answers.</summary>
-    /// <param name="path">At most 107 bytes.</param>
     /// <param name="ended">Completes when there is nobody left to answer.</param>
     /// <exception cref="IOException">It ended, or is no QMP.</exception>
     public static async Task<QmpClient> ConnectAsync(string path, Task ended, CancellationToken cancellationToken)
@@ -55,7 +55,7 @@ internal sealed class QmpClient : IAsyncDisposable
             var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             try
             {
-                await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+                await SocketFile.ConnectAsync(socket, path, cancellationToken);
                 return await GreetAsync(new NetworkStream(socket, ownsSocket: true), cancellationToken);
             }
             catch (SocketException) when (!ended.IsCompleted)

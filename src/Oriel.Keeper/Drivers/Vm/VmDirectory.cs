@@ -10,13 +10,13 @@ using Oriel.Protocol.Layout;
 namespace Oriel.Keeper.Drivers.Vm;
 
 /// <summary>
-/// The directory that a VMM is started in: a small file system in memory, in the keeper's mount namespace alone, where the image's disks
-/// and the desktop's own are found under names that are the same for every desktop. A VMM names them relative to it, so a snapshot fits any
-/// desktop.
+/// The directory that is a VMM's root and that it is started in: a small file system in memory, in the keeper's mount namespace, where the
+/// image's disks and the desktop's own are found under names that are the same for every desktop. A VMM names them relative to it, so a
+/// snapshot fits any desktop. What else is in it: <see cref="VmRoot"/>.
 /// </summary>
 /// <remarks>
 /// The VMM runs as <see cref="UserId"/>, one of the keeper's subordinate ids, without capabilities: what breaks out of the guest is neither
-/// the service's user nor of another desktop's, and of this host's files it may read what everyone may.
+/// the service's user nor of another desktop's, and of this host's files it sees what packages install.
 /// </remarks>
 internal sealed class VmDirectory
 {
@@ -42,7 +42,7 @@ internal sealed class VmDirectory
     private const int ConfigBytes = 64 * 1024;
     private const UnixFileMode Everyone = UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
-    /// <summary>Of files in the directory: the VMM is another user and may be of the keeper's group; nobody else gets there.</summary>
+    /// <summary>Of files that the VMM writes: it is another user, and nobody else gets there.</summary>
     public const UnixFileMode EveryoneWrites = Everyone | UnixFileMode.UserWrite | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
     private readonly KeeperSpec _spec;
@@ -93,14 +93,7 @@ internal sealed class VmDirectory
     public async Task<string?> PrepareAsync(CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path);
-        // The VMM makes its socket here.
-        Mounts.Mount(
-            "tmpfs",
-            Path,
-            "tmpfs",
-            MountOptions.NoSuid | MountOptions.NoDevices | MountOptions.NoExecute,
-            $"mode=0700,uid={UserId},gid={UserId},size=4m"
-        );
+        VmRoot.Make(Path, kvm: _spec.Accelerator == "kvm");
         var image = new ImageDirectory(_spec.ImagePath);
         Bind(image.Kernel, Kernel);
         Bind(image.Initramfs, Initramfs);
@@ -188,6 +181,7 @@ internal sealed class VmDirectory
         BindReadOnly(source, name);
     }
 
+    // Before the VMM is started: what is mounted later is in its namespace at once, and made read-only in this one alone.
     private void BindReadOnly(string source, string name)
     {
         var target = PathOf(name);

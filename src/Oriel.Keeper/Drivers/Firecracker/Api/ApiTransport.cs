@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using Oriel.Linux.Files;
 
 namespace Oriel.Keeper.Drivers.Firecracker.Api;
 
@@ -10,7 +11,6 @@ internal readonly record struct ApiAnswer(int Status, ReadOnlyMemory<byte> Body)
 /// HTTP/1.1 over the VMM's unix socket: one connection for each request, the answer bounded in time and size. Of its own, since the
 /// runtime's HTTP client is larger than the whole keeper (docs/decisions/0052-firecracker.md).
 /// </summary>
-/// <param name="socketPath">At most 107 bytes, so usually relative to the working directory.</param>
 internal sealed class ApiTransport(string socketPath)
 {
     public const int MaxHeadBytes = 8 * 1024;
@@ -81,7 +81,7 @@ internal sealed class ApiTransport(string socketPath)
         public async Task<ApiAnswer> RunAsync(string path, ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
         {
             using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+            await SocketFile.ConnectAsync(socket, path, cancellationToken);
             (Connected, LastSeen) = (true, "connected");
             while (!message.IsEmpty)
             {
