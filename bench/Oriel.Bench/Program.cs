@@ -28,6 +28,7 @@ var scenarios = new (string Name, string What, Func<BenchHost, Task<Report>> Run
     ("idle", "A still desktop with one viewer", bench => LoadScenario.IdleAsync(bench)),
     ("viewers", "One desktop, several viewers, 720p text at 30 fps", bench => LoadScenario.ViewersAsync(bench)),
     ("network", "Thin and lossy links, 720p text at 30 fps", bench => LoadScenario.NetworkAsync(bench)),
+    ("flood", "A desktop and the server while another desktop, or the network, floods", bench => FloodScenario.RunAsync(bench)),
 };
 
 if (names.FirstOrDefault(name => scenarios.All(scenario => scenario.Name != name)) is { } unknown)
