@@ -31,6 +31,9 @@ internal sealed class PeerSession(DesktopId desktop, PeerConnection peer, long n
     /// <summary>Changes with each ICE restart (RFC 9725 section 4.3.1).</summary>
     public string ETag => $"\"{Peer.Id}-{Volatile.Read(ref _generation)}\"";
 
+    /// <summary>Held while the ICE session is looked at and changed.</summary>
+    public Lock Patching { get; } = new();
+
     public void NextGeneration() => Interlocked.Increment(ref _generation);
 
     /// <summary>Joins the desktop's stream; called once the codec is known.</summary>

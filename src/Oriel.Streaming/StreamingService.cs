@@ -120,7 +120,8 @@ public sealed class StreamingService : IAsyncDisposable
     /// <summary>
     /// Trickled candidates or an ICE restart; <see cref="Signalled.Sdp"/> is the fragment to return for a restart, else null.
     /// </summary>
-    public Signalled PatchIce(DesktopId desktop, string viewer, string fragment)
+    /// <param name="isMeant">Whether the ICE session with this entity tag is the one to change.</param>
+    public Signalled PatchIce(DesktopId desktop, string viewer, string fragment, Func<string, bool> isMeant)
     {
         if (Find(desktop, viewer) is not { } session)
         {
@@ -129,22 +130,35 @@ public sealed class StreamingService : IAsyncDisposable
 
         try
         {
-            var answer = session.Peer.PatchIce(fragment);
-            if (answer is not null)
+            // One step: of two restarts of the same ICE session, the second would be of another one.
+            lock (session.Patching)
             {
-                session.NextGeneration();
-            }
+                if (!isMeant(session.ETag))
+                {
+                    return Signalled.Refused(StreamingError.StaleETag, "The viewer's ICE session has changed since.");
+                }
 
-            return Done(session, answer);
+                var answer = session.Peer.PatchIce(fragment);
+                if (answer is not null)
+                {
+                    session.NextGeneration();
+                }
+
+                return Done(session, answer);
+            }
         }
         catch (SdpException e)
         {
             return Signalled.Refused(StreamingError.BadSdp, e.Message);
         }
+        catch (InvalidOperationException) when (session.Peer.State == PeerState.Closed)
+        {
+            return NoSuchViewer(); // it ended meanwhile
+        }
     }
 
-    /// <returns>The entity tag of the viewer's ICE session, or null when there is no such viewer.</returns>
-    public string? ETagOf(DesktopId desktop, string viewer) => Find(desktop, viewer)?.ETag;
+    /// <summary>Whether there is such a viewer.</summary>
+    public Signalled Look(DesktopId desktop, string viewer) => Find(desktop, viewer) is { } session ? Done(session, null) : NoSuchViewer();
 
     /// <summary>Ends a viewer.</summary>
     public async Task<Signalled> EndAsync(DesktopId desktop, string viewer)

@@ -4,7 +4,8 @@ using Oriel.Server.Configuration;
 namespace Oriel.Server.Auth;
 
 /// <summary>
-/// What is served without sign-in: the sign-in page with its assets, the sign-in itself, and on loopback health and metrics.
+/// What is served without sign-in: the sign-in page with its assets, the sign-in itself, on loopback health and metrics, and what OPTIONS
+/// says of WHEP's addresses: a preflight carries no sign-in (Fetch, CORS protocol).
 /// </summary>
 internal static class PublicPaths
 {
@@ -23,6 +24,8 @@ internal static class PublicPaths
                 || (IPAddress.IsLoopback(options.Bind) && path is "/health/live" or "/health/ready" or "/metrics");
         }
 
-        return path == "/api/session" && HttpMethods.IsPost(context.Request.Method);
+        return HttpMethods.IsOptions(context.Request.Method)
+            ? path.Split('/') is ["", "api", "desktops", _, "whep"] or ["", "api", "desktops", _, "whep", _]
+            : path == "/api/session" && HttpMethods.IsPost(context.Request.Method);
     }
 }

@@ -49,6 +49,7 @@ internal static class StreamingEndpoints
             .WithName("whepDelete")
             .WithSummary("Stop watching.")
             .Produces(StatusCodes.Status200OK);
+        MapForms(group);
         group
             .MapPost("/webrtc/offer", PostOfferAsync)
             .WithName("webrtcOffer")
@@ -78,6 +79,39 @@ internal static class StreamingEndpoints
             .ProducesProblem(StatusCodes.Status410Gone)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         return app;
+    }
+
+    /// <summary>
+    /// What WHEP wants of resources that have nothing to read (RFC 9725 sections 4.1 and 4.2). OPTIONS is served to everybody, since a
+    /// preflight has no sign-in: it says nothing of a desktop, and lets no other origin in.
+    /// </summary>
+    private static void MapForms(RouteGroupBuilder group)
+    {
+        group
+            .MapGet("/whep", GetWhep)
+            .WithName("whepEndpoint")
+            .WithSummary("Nothing to read: whether there is such a desktop.")
+            .Produces(StatusCodes.Status204NoContent)
+            .ProducesProblem(StatusCodes.Status410Gone);
+        group
+            .MapGet("/whep/{viewer}", GetWhepViewer)
+            .WithName("whepSession")
+            .WithSummary("Nothing to read: whether there is such a viewer.")
+            .Produces(StatusCodes.Status204NoContent);
+        group
+            .MapMethods(
+                "/whep",
+                [HttpMethods.Options],
+                (HttpResponse response) => Options(response, "GET, HEAD, POST, OPTIONS", "Accept-Post", SdpType)
+            )
+            .ExcludeFromDescription();
+        group
+            .MapMethods(
+                "/whep/{viewer}",
+                [HttpMethods.Options],
+                (HttpResponse response) => Options(response, "GET, HEAD, PATCH, DELETE, OPTIONS", "Accept-Patch", FragmentType)
+            )
+            .ExcludeFromDescription();
     }
 
     /// <summary>Describes the body without the routing's own 415, which does not name the type that is wanted.</summary>
@@ -123,7 +157,7 @@ internal static class StreamingEndpoints
         response.Headers["Accept-Patch"] = FragmentType;
         response.Headers.Location = $"{request.PathBase}/api/desktops/{desktop}/whep/{answer.Viewer}";
         response.Headers.CacheControl = "no-store";
-        return Results.Text(answer.Sdp!, SdpType, Encoding.UTF8, StatusCodes.Status201Created);
+        return Text(answer.Sdp!, SdpType, StatusCodes.Status201Created);
     }
 
     private static async Task<IResult> PatchWhepAsync(
@@ -140,21 +174,12 @@ internal static class StreamingEndpoints
         }
 
         var fragment = await ReadBodyAsync(request);
-        var present = streaming.ETagOf(desktop, viewer);
-        if (present is not null)
+        if (request.Headers.IfMatch.Count == 0)
         {
-            if (request.Headers.IfMatch.Count == 0)
-            {
-                return StreamingProblems.NoIfMatch();
-            }
-
-            if (!Matches(request.Headers.IfMatch, present))
-            {
-                return StreamingProblems.StaleETag();
-            }
+            return streaming.Look(desktop, viewer) is { Error: not null } none ? StreamingProblems.Of(none) : StreamingProblems.NoIfMatch();
         }
 
-        var outcome = streaming.PatchIce(desktop, viewer, fragment);
+        var outcome = streaming.PatchIce(desktop, viewer, fragment, present => Matches(request.Headers.IfMatch, present));
         if (outcome.Error is not null)
         {
             return StreamingProblems.Of(outcome);
@@ -166,8 +191,11 @@ internal static class StreamingEndpoints
         }
 
         request.HttpContext.Response.Headers.ETag = outcome.ETag;
-        return Results.Text(answer, FragmentType, Encoding.UTF8);
+        return Text(answer, FragmentType, StatusCodes.Status200OK);
     }
+
+    /// <summary>Neither type has a charset (RFC 8866 section 8.1, RFC 8840), and a player may compare the field as a whole.</summary>
+    private static IResult Text(string text, string type, int status) => Results.Text(Encoding.UTF8.GetBytes(text), type, status);
 
     /// <summary>RFC 9110 section 13.1.1: <c>*</c>, or a list with the tag in it by strong comparison.</summary>
     private static bool Matches(StringValues ifMatch, string present) =>
@@ -179,6 +207,21 @@ internal static class StreamingEndpoints
         var desktop = route.Id;
         var outcome = await streaming.EndAsync(desktop, viewer);
         return outcome.Error is null ? Results.Ok() : StreamingProblems.Of(outcome);
+    }
+
+    private static IResult GetWhep(RouteDesktopId route, [FromServices] StreamingService streaming) =>
+        streaming.Refusal(route.Id) is { Error: StreamingError.NoSuchDesktop or StreamingError.DesktopGone } refusal
+            ? StreamingProblems.Of(refusal)
+            : Results.NoContent();
+
+    private static IResult GetWhepViewer(RouteDesktopId route, string viewer, [FromServices] StreamingService streaming) =>
+        streaming.Look(route.Id, viewer) is { Error: not null } none ? StreamingProblems.Of(none) : Results.NoContent();
+
+    private static IResult Options(HttpResponse response, string methods, string takes, string type)
+    {
+        response.Headers.Allow = methods;
+        response.Headers[takes] = type;
+        return Results.Ok();
     }
 
     private static async Task<IResult> PostOfferAsync(RouteDesktopId route, HttpContext context, [FromServices] StreamingService streaming)

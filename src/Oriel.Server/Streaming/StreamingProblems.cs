@@ -1,3 +1,4 @@
+using System.Globalization;
 using Oriel.Protocol;
 using Oriel.Streaming.Settings;
 
@@ -6,6 +7,12 @@ namespace Oriel.Server.Streaming;
 /// <summary>The one place where refusals of signalling become problem documents.</summary>
 internal static class StreamingProblems
 {
+    /// <summary>When to ask again for a desktop that is being made.</summary>
+    private const int SoonSeconds = 2;
+
+    /// <summary>When to ask again for a place among the viewers.</summary>
+    private const int ViewerSeconds = 10;
+
     public static IResult Of(Signalled refused)
     {
         var (status, reason) = refused.Error switch
@@ -16,18 +23,22 @@ internal static class StreamingProblems
             StreamingError.DesktopGone => (StatusCodes.Status410Gone, RequestReasons.DesktopGone),
             StreamingError.BadSdp => (StatusCodes.Status422UnprocessableEntity, RequestReasons.BadSdp),
             StreamingError.TooManyViewers => (StatusCodes.Status503ServiceUnavailable, RequestReasons.TooManyViewers),
+            StreamingError.StaleETag => (StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag),
             _ => throw new ArgumentOutOfRangeException(nameof(refused)),
         };
-        return Problem(status, reason, refused.Message);
+        var problem = Problem(status, reason, refused.Message);
+        return refused.Error switch
+        {
+            StreamingError.NotReady => new Later(problem, SoonSeconds),
+            StreamingError.TooManyViewers => new Later(problem, ViewerSeconds),
+            _ => problem,
+        };
     }
 
     public static IResult BadRequest(string detail) => Problem(StatusCodes.Status400BadRequest, RequestReasons.BadRequest, detail);
 
     public static IResult UnsupportedType(string wanted) =>
         Problem(StatusCodes.Status415UnsupportedMediaType, RequestReasons.UnsupportedMediaType, $"The body must be {wanted}.");
-
-    public static IResult StaleETag() =>
-        Problem(StatusCodes.Status412PreconditionFailed, RequestReasons.StaleETag, "The viewer's ICE session has changed since.");
 
     public static IResult NoIfMatch() =>
         Problem(
@@ -38,4 +49,14 @@ internal static class StreamingProblems
 
     private static IResult Problem(int status, string reason, string detail) =>
         Results.Problem(detail, statusCode: status, extensions: [new("reason", reason)]);
+
+    /// <summary>A refusal that says when to ask again.</summary>
+    private sealed class Later(IResult problem, int seconds) : IResult
+    {
+        public Task ExecuteAsync(HttpContext context)
+        {
+            context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+            return problem.ExecuteAsync(context);
+        }
+    }
 }

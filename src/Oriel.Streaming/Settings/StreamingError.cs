@@ -9,6 +9,7 @@ public enum StreamingError
     BadSdp,
     TooManyViewers,
     NoSuchViewer,
+    StaleETag,
 }
 
 /// <summary>The outcome of a signalling request: an error with its text, or what the page needs.</summary>

@@ -134,8 +134,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
     /// </summary>
     public string? PatchIce(string sdpFragment)
     {
-        var fragment = SdpDocument.ParseFragment(sdpFragment);
-        var remote = SdpNegotiator.FindIce(fragment, fragment.Media.FirstOrDefault());
+        var remote = SdpNegotiator.ReadFragment(SdpDocument.ParseFragment(sdpFragment));
         lock (_lock)
         {
             ThrowIfClosed();
@@ -145,7 +144,7 @@ public sealed class PeerConnection : IPacketReceiver, IAsyncDisposable
                 return null; // an ICE-lite side sends no checks, so it has no use for the peer's candidates
             }
 
-            return SdpWriter.Fragment(Describe(), agreed.Video?.Mid ?? agreed.Data!.Mid);
+            return SdpWriter.Fragment(Describe(), agreed.Transport);
         }
     }
 

@@ -5,7 +5,9 @@ using Oriel.WebRtc.Video;
 namespace Oriel.WebRtc.Sdp;
 
 /// <summary>What both sides agreed on.</summary>
+/// <param name="Transport">The section whose transport all of them use.</param>
 internal sealed record Negotiated(
+    SdpMedia Transport,
     IceCredentials RemoteIce,
     CertificateFingerprint Fingerprint,
     VideoParameters? Video,

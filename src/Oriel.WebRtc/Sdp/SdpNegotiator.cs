@@ -25,7 +25,12 @@ internal static class SdpNegotiator
         }
 
         RequireBundle(offer, video, data);
-        if (video is not null && (video.Has("sendonly") || video.Has("inactive")))
+        if (offer.Media.Count(IsVideo) > 1)
+        {
+            throw new SdpException("The offer has several video sections, and there is one screen to show.");
+        }
+
+        if (video is not null && DirectionOf(offer, video) is "sendonly" or "inactive")
         {
             throw new SdpException("The offer's video section does not receive: recvonly or sendrecv is needed.");
         }
@@ -38,7 +43,13 @@ internal static class SdpNegotiator
         }
 
         var parameters = video is null ? null : ReadVideo(video, codecs);
-        return new Negotiated(ReadIce(offer, first), ReadFingerprint(offer, first), parameters, data is null ? null : ReadData(data));
+        return new Negotiated(
+            first,
+            ReadIce(offer, first),
+            ReadFingerprint(offer, first),
+            parameters,
+            data is null ? null : ReadData(data)
+        );
     }
 
     public static Negotiated ReadAnswer(SdpDocument answer, IReadOnlyList<VideoCodec> codecs)
@@ -52,8 +63,14 @@ internal static class SdpNegotiator
             throw new SdpException("The answer must be the DTLS client: a=setup:active.");
         }
 
-        var parameters = video is null || video.Has("inactive") || video.Has("sendonly") ? null : ReadVideo(video, codecs);
-        return new Negotiated(ReadIce(answer, first), ReadFingerprint(answer, first), parameters, data is null ? null : ReadData(data));
+        var parameters = video is null || DirectionOf(answer, video) is "inactive" or "sendonly" ? null : ReadVideo(video, codecs);
+        return new Negotiated(
+            first,
+            ReadIce(answer, first),
+            ReadFingerprint(answer, first),
+            parameters,
+            data is null ? null : ReadData(data)
+        );
     }
 
     /// <summary>The section's credentials, or else the session's.</summary>
@@ -64,6 +81,29 @@ internal static class SdpNegotiator
         return ufrag is null || password is null
             ? null
             : new IceCredentials(Checked(ufrag, 4, "ice-ufrag"), Checked(password, 22, "ice-pwd"));
+    }
+
+    /// <summary>
+    /// The credentials of a fragment (RFC 8840 section 9); null for candidates alone, which need no repetition of the present ones.
+    /// </summary>
+    public static IceCredentials? ReadFragment(SdpDocument fragment)
+    {
+        SdpSection[] sections = [fragment, .. fragment.Media];
+        var names = sections.SelectMany(section => section.Attributes).Select(attribute => attribute.Name).ToHashSet();
+        if (names.Contains("ice-ufrag") != names.Contains("ice-pwd"))
+        {
+            throw new SdpException("The fragment has one of a=ice-ufrag and a=ice-pwd only.");
+        }
+
+        return fragment
+                .Media.Select(media => FindIce(fragment, media))
+                .Append(FindIce(fragment, null))
+                .FirstOrDefault(ice => ice is not null)
+            ?? (
+                names.Contains("candidate") || names.Contains("end-of-candidates")
+                    ? null
+                    : throw new SdpException("The fragment has neither ICE credentials nor candidates.")
+            );
     }
 
     /// <summary>The identification tags of the BUNDLE group; empty if there is no group.</summary>
@@ -80,7 +120,14 @@ internal static class SdpNegotiator
         return tagged is not null && tagged.IsActive && (IsRtp(tagged) || IsData(tagged)) ? tagged : null;
     }
 
-    private static bool IsRtp(SdpMedia media) => media.Protocol is "UDP/TLS/RTP/SAVPF" or "TCP/DTLS/RTP/SAVPF" or "TCP/TLS/RTP/SAVPF";
+    /// <summary>The section's direction, or else the session's; null, where none is given, is sendrecv (RFC 8866 section 6.7).</summary>
+    private static string? DirectionOf(SdpDocument document, SdpMedia media) =>
+        ((SdpSection[])[media, document])
+            .SelectMany(section => section.Attributes)
+            .Select(attribute => attribute.Name)
+            .FirstOrDefault(name => name is "sendrecv" or "sendonly" or "recvonly" or "inactive");
+
+    public static bool IsRtp(SdpMedia media) => media.Protocol is "UDP/TLS/RTP/SAVPF" or "TCP/DTLS/RTP/SAVPF" or "TCP/TLS/RTP/SAVPF";
 
     private static SdpMedia TransportOf(SdpDocument document, SdpMedia media) =>
         BundleOf(document).Contains(media.Mid) && TaggedOf(document) is { } tagged && (tagged.Has("ice-ufrag") || !media.Has("ice-ufrag"))
@@ -124,6 +171,12 @@ internal static class SdpNegotiator
 
     private static void RequireBundle(SdpDocument document, SdpMedia? video, SdpMedia? data)
     {
+        var mids = document.Media.Select(media => media.Mid).Where(mid => mid.Length > 0).ToList();
+        if (mids.Distinct().Count() < mids.Count)
+        {
+            throw new SdpException("Two sections have the same a=mid.");
+        }
+
         foreach (var media in new[] { video, data })
         {
             if (media is not null && (media.Mid.Length > MaxMid || media.Mid.Any(c => c is <= ' ' or > '~')))
@@ -190,6 +243,7 @@ internal static class SdpNegotiator
             Format = chosen.Parameters,
             Extensions = ReadExtensions(video),
             Nack = rtx is not null && feedback.Contains("nack"), // resends use RTX only
+            ReducedSize = video.Has("rtcp-rsize"),
             Pli = feedback.Contains("nack pli"),
             Fir = feedback.Contains("ccm fir"),
             Remb = feedback.Contains("goog-remb"),

@@ -55,7 +55,7 @@ internal static class SdpWriter
 
                 Line(text, $"m={media.Kind} 0 {media.Protocol} {string.Join(' ', media.Formats)}");
                 Line(text, "c=IN IP4 0.0.0.0");
-                Line(text, $"a=mid:{media.Mid}");
+                Mid(text, media.Mid);
                 Line(text, "a=inactive");
                 continue;
             }
@@ -84,14 +84,15 @@ internal static class SdpWriter
     }
 
     /// <summary>New credentials and the candidates, for a PATCH (RFC 8840 section 9).</summary>
-    public static string Fragment(LocalDescription local, string mid)
+    /// <param name="transport">The one section that it names.</param>
+    public static string Fragment(LocalDescription local, SdpMedia transport)
     {
         var text = new StringBuilder();
-        Line(text, "a=ice-lite");
+        Ice(text);
         Line(text, $"a=ice-ufrag:{local.Ice.Ufrag}");
         Line(text, $"a=ice-pwd:{local.Ice.Password}");
-        Line(text, "m=video 9 UDP/TLS/RTP/SAVPF 0");
-        Line(text, $"a=mid:{mid}");
+        Line(text, $"m={transport.Kind} 9 {transport.Protocol} 0");
+        Mid(text, transport.Mid);
         foreach (var candidate in local.Candidates)
         {
             Line(text, "a=" + candidate);
@@ -113,6 +114,7 @@ internal static class SdpWriter
             Mid = "0",
             Format = codec == VideoCodec.Vp8 ? "" : H264Format,
             Extensions = VideoExtensions.Offered,
+            ReducedSize = true,
             Nack = true,
             Pli = true,
             Fir = true,
@@ -131,8 +133,15 @@ internal static class SdpWriter
             Line(text, "a=group:BUNDLE " + string.Join(' ', bundled));
         }
 
-        Line(text, "a=ice-lite");
+        Ice(text);
         Line(text, "a=msid-semantic: WMS *");
+    }
+
+    /// <summary>The same in every description and fragment (RFC 9725 section 4.3.3).</summary>
+    private static void Ice(StringBuilder text)
+    {
+        Line(text, "a=ice-lite");
+        Line(text, "a=ice-options:trickle ice2");
     }
 
     private static void Video(
@@ -154,8 +163,12 @@ internal static class SdpWriter
 
         Line(text, "a=sendonly");
         Line(text, $"a=msid:{Stream} {Track}");
-        Line(text, "a=rtcp-mux");
-        Line(text, "a=rtcp-rsize");
+        Multiplexed(text);
+        if (codecs[0].ReducedSize)
+        {
+            Line(text, "a=rtcp-rsize");
+        }
+
         Array.ForEach(codecs, codec => Codec(text, codec));
         var cname = $"cname:{local.SessionId.ToString("x", CultureInfo.InvariantCulture)}";
         var hasRtx = codecs[0].RtxPayloadType is not null;
@@ -207,7 +220,11 @@ internal static class SdpWriter
         Line(text, $"m={offered.Kind} 9 {offered.Protocol} {format}");
         Transport(text, local, offered.Mid, "passive", true);
         Line(text, "a=inactive");
-        Line(text, "a=rtcp-mux");
+        if (SdpNegotiator.IsRtp(offered))
+        {
+            Multiplexed(text);
+        }
+
         foreach (var name in new[] { "rtpmap", "fmtp" })
         {
             foreach (var value in offered.All(name).Where(value => value.StartsWith(format + " ", StringComparison.Ordinal)))
@@ -242,7 +259,22 @@ internal static class SdpWriter
         Line(text, $"a=ice-pwd:{local.Ice.Password}");
         Line(text, $"a=fingerprint:sha-256 {local.Fingerprint}");
         Line(text, $"a=setup:{setup}");
-        Line(text, $"a=mid:{mid}");
+        Mid(text, mid);
+    }
+
+    /// <summary>Both names of it: RFC 9725 section 4.4.1 wants the second wherever RTP is bundled.</summary>
+    private static void Multiplexed(StringBuilder text)
+    {
+        Line(text, "a=rtcp-mux");
+        Line(text, "a=rtcp-mux-only");
+    }
+
+    private static void Mid(StringBuilder text, string mid)
+    {
+        if (mid.Length > 0)
+        {
+            Line(text, $"a=mid:{mid}");
+        }
     }
 
     private static void Line(StringBuilder text, string line) => text.Append(line).Append("\r\n");

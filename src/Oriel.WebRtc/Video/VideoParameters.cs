@@ -15,6 +15,9 @@ internal sealed record VideoParameters
     /// <summary>The fmtp line's parameters, repeated in the answer.</summary>
     public string Format { get; init; } = "";
     public VideoExtensions Extensions { get; init; } = new();
+
+    /// <summary>The peer may send RTCP that is no compound (RFC 5506); this side never does.</summary>
+    public bool ReducedSize { get; init; }
     public bool Nack { get; init; }
     public bool Pli { get; init; }
     public bool Fir { get; init; }

@@ -23,6 +23,12 @@ internal sealed class WatchingPage(IPage page, StreamingServer server) : IAsyncD
     public Task WatchAsync(string codec = "", string shape = "whep") =>
         page.EvaluateAsync("([path, codec, shape]) => watch(path, codec, shape)", new[] { server.DesktopPath, codec, shape });
 
+    public Task WatchByWhepAsync(string bundlePolicy, string first) =>
+        page.EvaluateAsync(
+            "([path, policy, first]) => watch(path, '', 'whep', policy, first)",
+            new[] { server.DesktopPath, bundlePolicy, first }
+        );
+
     public Task WatchOfferedAsync() => page.EvaluateAsync("path => watchOffered(path)", server.DesktopPath);
 
     public async Task PictureAsync(int frames = 5)

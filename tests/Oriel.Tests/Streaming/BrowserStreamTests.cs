@@ -28,6 +28,35 @@ public sealed class BrowserStreamTests(BrowserFixture browser) : IClassFixture<B
         Assert.InRange(frame.GetProperty("sendUs").GetInt64(), 0, 2_000_000);
     }
 
+    /// <summary>The plain order, video first, is the one of the other tests.</summary>
+    [Theory]
+    [InlineData("balanced", "audio")]
+    [InlineData("balanced", "data")]
+    [InlineData("max-bundle", "audio")]
+    [InlineData("max-bundle", "data")]
+    [InlineData("max-compat", "audio")]
+    [InlineData("max-compat", "data")]
+    public async Task Watch_BundlePolicyAndOrderOfSections_ShowsThePictureAndOpensTheChannels(string bundlePolicy, string first)
+    {
+        await using var server = await StreamingServer.StartAsync();
+        await using var page = await browser.OpenAsync(server);
+        await page.WatchByWhepAsync(bundlePolicy, first);
+        await page.PictureAsync();
+        await page.UntilAsync("oriel.control.some(m => m.t === 'hello')");
+    }
+
+    /// <summary>RFC 7675 section 5.2, by DTLS: long before the page's own checks would find nobody there.</summary>
+    [Fact]
+    public async Task Watch_ViewerDeleted_RevokesConsent()
+    {
+        await using var server = await StreamingServer.StartAsync();
+        await using var page = await browser.OpenAsync(server);
+        await page.WatchAsync("vp8");
+        await page.PictureAsync();
+        using var deleted = await server.Http.DeleteAsync(await page.LocationAsync(), TestContext.Current.CancellationToken);
+        await page.UntilAsync("oriel.pc.sctp.transport.state === 'closed'");
+    }
+
     [Fact]
     public async Task Watch_ServersOffer_ShowsThePicture()
     {

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Oriel.Streaming.Agents;
+using Oriel.Streaming.Settings;
 
 namespace Oriel.Tests.Streaming;
 
@@ -139,6 +140,21 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         using var second = await SocketPage.ConnectAsync(server);
         using var third = await SocketPage.ConnectAsync(server);
         await ProblemAsync(await PostAsync(server, await OfferAsync(server)), HttpStatusCode.ServiceUnavailable, "too-many-viewers");
+    }
+
+    [Fact]
+    public async Task Patch_OfAViewerThatEndsMeanwhile_FindsNone()
+    {
+        await using var server = await StreamingServer.StartAsync();
+        using var created = await PostAsync(server, WhepClient.Offer);
+        var viewer = created.Headers.Location!.OriginalString.Split('/')[^1];
+        var patched = server.Streaming.PatchIce(
+            server.Agent.Desktop,
+            viewer,
+            "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n",
+            _ => server.Streaming.EndAsync(server.Agent.Desktop, viewer).Wait(TimeSpan.FromSeconds(30), Stop)
+        );
+        Assert.Equal(StreamingError.NoSuchViewer, patched.Error);
     }
 
     [Fact]

@@ -151,7 +151,7 @@ public sealed class ParserFuzzTests
                 try
                 {
                     var fragment = SdpDocument.ParseFragment(Encoding.Latin1.GetString(input));
-                    SdpNegotiator.FindIce(fragment, fragment.Media.FirstOrDefault());
+                    SdpNegotiator.ReadFragment(fragment);
                 }
                 catch (SdpException)
                 {
