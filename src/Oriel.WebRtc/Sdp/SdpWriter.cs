@@ -53,9 +53,9 @@ internal static class SdpWriter
                     continue;
                 }
 
+                // Its transport is of no use, but GStreamer's webrtcbin (1.22) takes no answer with a section that has none.
                 Line(text, $"m={media.Kind} 0 {media.Protocol} {string.Join(' ', media.Formats)}");
-                Line(text, "c=IN IP4 0.0.0.0");
-                Mid(text, media.Mid);
+                Transport(text, local, media.Mid, "passive", false);
                 Line(text, "a=inactive");
                 continue;
             }

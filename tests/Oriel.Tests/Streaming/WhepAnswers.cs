@@ -23,14 +23,14 @@ internal static class WhepAnswers
         Assert.All(media, m => Assert.Equal(m == tagged, m.Has("candidate") || m.Has("end-of-candidates")));
         foreach (var (section, asked) in media.Zip(offered))
         {
+            // Refused ones too: webrtcbin takes no answer otherwise.
+            RequireTransport(section, tagged);
             if (section.Port == 0)
             {
                 Assert.Equal("inactive", section.Direction);
-                Assert.False(section.Has("ice-ufrag") || section.Has("fingerprint"));
                 continue;
             }
 
-            RequireTransport(section, tagged);
             Assert.NotEmpty(section.Formats);
             Assert.Subset(asked.Formats.ToHashSet(), section.Formats.ToHashSet());
             if (section.IsRtp)

@@ -18,7 +18,42 @@ public sealed class WebRtcBinTests
     [Theory]
     [InlineData(VideoCodec.Vp8)]
     [InlineData(VideoCodec.H264)]
-    public async Task Video_AnsweredByWebRtcBin_FramesAreDecoded(VideoCodec codec)
+    public async Task Video_AnsweredByWebRtcBin_FramesAreDecoded(VideoCodec codec) =>
+        await RequireFramesAsync(
+            codec,
+            [],
+            async (peer, process, token) =>
+            {
+                await process.StandardInput.WriteAsync(peer.CreateOffer());
+                process.StandardInput.Close();
+                peer.AcceptAnswer(await ReadDescriptionAsync("answer", process.StandardOutput, token));
+            }
+        );
+
+    [Theory]
+    [InlineData(VideoCodec.Vp8, "none", "video")]
+    [InlineData(VideoCodec.H264, "none", "audio", "video")]
+    [InlineData(VideoCodec.Vp8, "max-compat", "audio", "video", "data")]
+    [InlineData(VideoCodec.H264, "max-bundle", "audio", "video", "data")]
+    [InlineData(VideoCodec.Vp8, "max-bundle", "video", "audio", "data")]
+    public async Task Video_OfferedByWebRtcBin_FramesAreDecoded(VideoCodec codec, string policy, params string[] sections) =>
+        await RequireFramesAsync(
+            codec,
+            ["offer", policy, .. sections],
+            async (peer, process, token) =>
+            {
+                await process.StandardInput.WriteAsync(
+                    peer.AcceptOffer(await ReadDescriptionAsync("offer", process.StandardOutput, token))
+                );
+                process.StandardInput.Close();
+            }
+        );
+
+    private static async Task RequireFramesAsync(
+        VideoCodec codec,
+        string[] arguments,
+        Func<PeerConnection, Process, CancellationToken, Task> negotiate
+    )
     {
         await SkipWithoutGStreamerAsync();
         await using var endpoint = await WebRtcEndpoint.StartAsync(
@@ -28,12 +63,10 @@ public sealed class WebRtcBinTests
         );
         await using var peer = endpoint.CreatePeer(new PeerOptions { Codecs = [codec] });
         using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        using var process = Start(await WriteScriptAsync());
+        using var process = Start([await WriteScriptAsync(), .. arguments]);
         try
         {
-            await process.StandardInput.WriteAsync(peer.CreateOffer());
-            process.StandardInput.Close();
-            peer.AcceptAnswer(await ReadAnswerAsync(process.StandardOutput, deadline.Token));
+            await negotiate(peer, process, deadline.Token);
             await using var player = new ClipPlayer(peer);
 
             var frames = 0;
@@ -59,25 +92,18 @@ public sealed class WebRtcBinTests
         }
     }
 
-    private static Process Start(string script) =>
-        Process.Start(
-            new ProcessStartInfo(Python)
-            {
-                ArgumentList = { script },
-                RedirectStandardInput = true,
-                RedirectStandardOutput = true,
-            }
-        )!;
+    private static Process Start(string[] arguments) =>
+        Process.Start(new ProcessStartInfo(Python, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
 
-    private static async Task<string> ReadAnswerAsync(StreamReader output, CancellationToken cancellationToken)
+    private static async Task<string> ReadDescriptionAsync(string kind, StreamReader output, CancellationToken cancellationToken)
     {
         string? line;
         while ((line = await output.ReadLineAsync(cancellationToken)) is not null)
         {
-            if (line.StartsWith("answer ", StringComparison.Ordinal))
+            if (line.StartsWith($"{kind} ", StringComparison.Ordinal))
             {
                 var text = new StringBuilder();
-                var length = int.Parse(line[7..], CultureInfo.InvariantCulture);
+                var length = int.Parse(line[(kind.Length + 1)..], CultureInfo.InvariantCulture);
                 var buffer = new char[length];
                 await output.ReadBlockAsync(buffer, cancellationToken);
                 text.Append(buffer);
@@ -86,7 +112,7 @@ public sealed class WebRtcBinTests
             }
         }
 
-        throw new InvalidOperationException("webrtcbin ended without an answer");
+        throw new InvalidOperationException($"webrtcbin ended without an {kind}");
     }
 
     private static async Task<string> WriteScriptAsync()
