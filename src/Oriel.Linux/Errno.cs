@@ -15,6 +15,7 @@ public static class Errno
     public const int EACCES = 13;
     public const int EBUSY = 16;
     public const int EEXIST = 17;
+    public const int EXDEV = 18;
     public const int ENOTDIR = 20;
     public const int EISDIR = 21;
     public const int EINVAL = 22;
@@ -22,6 +23,7 @@ public static class Errno
     public const int EROFS = 30;
     public const int EPIPE = 32;
     public const int ENAMETOOLONG = 36;
+    public const int ENOTEMPTY = 39;
     public const int ELOOP = 40;
     public const int ENETUNREACH = 101;
     public const int EHOSTUNREACH = 113;

@@ -19,6 +19,8 @@ internal static unsafe partial class FileCalls
     internal const int AtFdCwd = -100;
     internal const int AtSymlinkNoFollow = 0x100;
     internal const int AtEmptyPath = 0x1000;
+    internal const int AtRemoveDirectory = 0x200;
+    internal const uint RenameNoReplace = 1;
     internal const uint StatxBasic = 0x7ff;
     internal const uint StatxMountId = 0x1000;
     internal const int StatxBytes = 256;
@@ -27,7 +29,7 @@ internal static unsafe partial class FileCalls
     internal const uint MemoryCloseOnExec = 1;
     internal const uint MemoryAllowSealing = 2;
 
-    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
     internal static partial int OpenAt(int directory, string name, int flags, uint mode);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -36,19 +38,43 @@ internal static unsafe partial class FileCalls
     [LibraryImport("libc", EntryPoint = "mkfifo", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int MakePipe(string path, uint mode);
 
-    [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
     internal static partial int MakeDirectoryAt(int directory, string name, uint mode);
 
-    [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
     internal static partial int RenameAt(int fromDirectory, string from, int toDirectory, string to);
 
-    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
     internal static partial int UnlinkAt(int directory, string name, int flags);
 
-    [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
     internal static partial int SymlinkAt(string target, int directory, string name);
 
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
+    internal static partial int RenameAt2(int fromDirectory, string from, int toDirectory, string to, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
+    internal static partial int LinkAt(int fromDirectory, string from, int toDirectory, string to, int flags);
+
+    [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
+    internal static partial nint ReadLinkAt(int directory, string name, byte* target, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
+    internal static partial int ChownAt(int directory, string name, uint uid, uint gid, int flags);
+
+    [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
+    internal static partial nint GetDirectoryEntries(int directory, byte* buffer, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
+    internal static partial int InotifyInit(int flags);
+
+    [LibraryImport("libc", EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int InotifyAddWatch(int inotify, string path, uint mask);
+
+    [LibraryImport("libc", EntryPoint = "inotify_rm_watch", SetLastError = true)]
+    internal static partial int InotifyRemoveWatch(int inotify, int watch);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshallingCustomType = typeof(FileNameMarshaller))]
     internal static partial int Statx(int directory, string name, int flags, uint mask, byte* result);
 
     [LibraryImport("libc", EntryPoint = "fchown", SetLastError = true)]
