@@ -38,24 +38,61 @@ public static class AgentFiles
     )
     {
         using var call = agent.Guest.PutFile(cancellationToken: cancellationToken);
-        try
+        return await SendAsync(
+            call,
+            new PutFileChunk { Header = header },
+            bytes => new PutFileChunk { Data = bytes },
+            content,
+            cancellationToken
+        );
+    }
+
+    /// <summary>Unpacks a tar below a directory.</summary>
+    /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
+    public static async Task<ArchiveSummary> PutArchiveAsync(
+        this AgentConnection agent,
+        PutArchiveHeader header,
+        Stream content,
+        CancellationToken cancellationToken
+    )
+    {
+        using var call = agent.Guest.PutArchive(cancellationToken: cancellationToken);
+        return await SendAsync(
+            call,
+            new PutArchiveChunk { Header = header },
+            bytes => new PutArchiveChunk { Data = bytes },
+            content,
+            cancellationToken
+        );
+    }
+
+    /// <summary>What is below a directory, as tar.</summary>
+    /// <param name="begin">Gets where it goes, of what will be in it; null where nobody wants more than that.</param>
+    /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
+    public static async Task CopyArchiveAsync(
+        this AgentConnection agent,
+        string path,
+        Func<ArchiveSummary, Stream?> begin,
+        CancellationToken cancellationToken
+    )
+    {
+        using var call = agent.Guest.GetArchive(new GetArchiveRequest { Path = path }, cancellationToken: cancellationToken);
+        Stream? to = null;
+        await foreach (var chunk in call.ResponseStream.ReadFairlyAsync(cancellationToken))
         {
-            await call.RequestStream.WriteAsync(new PutFileChunk { Header = header }, cancellationToken);
-            var buffer = new byte[ChunkBytes];
-            int read;
-            while ((read = await content.ReadAtLeastAsync(buffer, ChunkBytes, throwOnEndOfStream: false, cancellationToken)) > 0)
+            if (chunk.Summary is { } summary && to is null)
             {
-                await call.RequestStream.WriteAsync(new PutFileChunk { Data = ByteString.CopyFrom(buffer, 0, read) }, cancellationToken);
+                to = begin(summary);
+                if (to is null)
+                {
+                    return;
+                }
             }
-
-            await call.RequestStream.CompleteAsync();
+            else if (to is not null)
+            {
+                await to.WriteAsync(chunk.Data.Memory, cancellationToken);
+            }
         }
-        catch (Exception e) when (e is InvalidOperationException or RpcException && !cancellationToken.IsCancellationRequested)
-        {
-            // The guest ended the call early; its answer says why.
-        }
-
-        return await call.ResponseAsync;
     }
 
     /// <summary>Copies as much of a file as the request asks for.</summary>
@@ -83,5 +120,33 @@ public static class AgentFiles
         }
 
         return left;
+    }
+
+    private static async Task<TReply> SendAsync<TChunk, TReply>(
+        AsyncClientStreamingCall<TChunk, TReply> call,
+        TChunk header,
+        Func<ByteString, TChunk> chunk,
+        Stream content,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            await call.RequestStream.WriteAsync(header, cancellationToken);
+            var buffer = new byte[ChunkBytes];
+            int read;
+            while ((read = await content.ReadAtLeastAsync(buffer, ChunkBytes, throwOnEndOfStream: false, cancellationToken)) > 0)
+            {
+                await call.RequestStream.WriteAsync(chunk(ByteString.CopyFrom(buffer, 0, read)), cancellationToken);
+            }
+
+            await call.RequestStream.CompleteAsync();
+        }
+        catch (Exception e) when (e is InvalidOperationException or RpcException && !cancellationToken.IsCancellationRequested)
+        {
+            // The guest ended the call early; its answer says why.
+        }
+
+        return await call.ResponseAsync;
     }
 }

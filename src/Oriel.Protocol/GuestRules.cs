@@ -34,10 +34,26 @@ public static class GuestRules
     /// <summary>A file's mode, where none is asked for: 0644.</summary>
     public const uint DefaultMode = 0x1A4;
 
+    /// <summary>A directory's mode, where none is asked for: 0755.</summary>
+    public const uint DefaultDirectoryMode = 0x1ED;
+
+    /// <summary>How far below a path files are looked for, copied, packed and removed.</summary>
+    public const int MaxTreeDepth = 500;
+
+    /// <summary>In one archive.</summary>
+    public const int MaxArchiveEntries = 200_000;
+
+    /// <summary>Of one watch: each holds a watch of the kernel.</summary>
+    public const int MaxWatchedDirectories = 8192;
+
+    /// <summary>Of all callers at a time.</summary>
+    public const int MaxFileWatches = 16;
+
     public const string EnvironmentFile = "/etc/environment";
     public const string ProfileScript = "/etc/profile.d/oriel.sh";
 
-    private const int MaxPathBytes = 4095;
+    public const int MaxPathBytes = 4095;
+
     private const int MaxNameBytes = 255;
 
     /// <summary>The kernel's and the agent's own: a file there is not a file.</summary>
@@ -111,10 +127,19 @@ public static class GuestRules
             }
         }
 
-        return SystemRoots.FirstOrDefault(root => path == root || path.StartsWith(root + "/", StringComparison.Ordinal)) is { } hit
-            ? $"{hit} belongs to the system"
-            : null;
+        return SystemRoots.FirstOrDefault(root => IsAtOrAbove(root, path)) is { } hit ? $"{hit} belongs to the system" : null;
     }
+
+    /// <summary>Whether a path is one of those whose files are none of the desktop's.</summary>
+    public static bool IsOfTheSystem(string path) => SystemRoots.Any(root => IsAtOrAbove(root, path));
+
+    /// <summary>What can neither be removed nor moved nor replaced as a whole.</summary>
+    /// <param name="home">The home directory of the guest's user.</param>
+    /// <returns>Why not, as the rest of a sentence about the path, or null.</returns>
+    public static string? KeptProblem(string path, string home) =>
+        IsAtOrAbove(path, home) ? "it is or holds the home directory"
+        : SystemRoots.Any(root => IsAtOrAbove(path, root)) ? "it holds what belongs to the system"
+        : null;
 
     /// <summary>Whether the file is written from the variables, and so cannot be given.</summary>
     public static bool IsWrittenFromVariables(string path) => path is EnvironmentFile or ProfileScript;
@@ -164,6 +189,8 @@ public static class GuestRules
             yield return path[..slash];
         }
     }
+
+    private static bool IsAtOrAbove(string path, string other) => other == path || other.StartsWith(path + "/", StringComparison.Ordinal);
 
     private static bool IsWellFormed(string path)
     {

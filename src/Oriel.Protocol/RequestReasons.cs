@@ -3,6 +3,8 @@ namespace Oriel.Protocol;
 /// <summary>Why a request is refused: <c>reason</c> of a problem, as docs/protocol.md and the page have it.</summary>
 public static class RequestReasons
 {
+    public const string AlreadyExists = "already-exists";
+    public const string BadArchive = "bad-archive";
     public const string BadRequest = "bad-request";
     public const string BadRange = "bad-range";
     public const string BadSdp = "bad-sdp";
@@ -35,6 +37,7 @@ public static class RequestReasons
     public const string TooManyCommands = "too-many-commands";
     public const string TooManyDesktops = "too-many-desktops";
     public const string TooManyViewers = "too-many-viewers";
+    public const string TooManyWatches = "too-many-watches";
     public const string UnsupportedMediaType = "unsupported-media-type";
     public const string WrongHost = "wrong-host";
     public const string WrongOrigin = "wrong-origin";

@@ -3,5 +3,5 @@ namespace Oriel.Agent.Files;
 internal static class FileServices
 {
     public static IServiceCollection AddFiles(this IServiceCollection services) =>
-        services.AddSingleton<FileTransfers>().AddSingleton<DiskWatch>();
+        services.AddSingleton<FileTransfers>().AddSingleton<DiskWatch>().AddSingleton<FileWatch>();
 }

@@ -32,15 +32,16 @@ internal sealed class FileTransfers
     {
         if (!await chunks.MoveNext(cancellationToken) || chunks.Current.KindCase != PutFileChunk.KindOneofCase.Header)
         {
-            throw Invalid("the first message must be header");
+            throw FileFaults.Invalid("the first message must be header");
         }
 
         var header = chunks.Current.Header;
-        var owner = FileOwner.TryParse(header.Owner, UserAccounts.Desktop()) ?? throw Invalid("owner: not user, root or uid:gid");
-        CheckPath(header.Path);
+        var owner =
+            FileOwner.TryParse(header.Owner, UserAccounts.Desktop()) ?? throw FileFaults.Invalid("owner: not user, root or uid:gid");
+        FileFaults.CheckPath(header.Path);
         if (header.Mode > MaxMode || header.Offset < 0 || header.TotalSize < -1)
         {
-            throw Invalid("mode: at most 07777; offset: from 0; total_size: from -1");
+            throw FileFaults.Invalid("mode: at most 07777; offset: from 0; total_size: from -1");
         }
 
         if (!_puts.TryAdd(header.Path, true))
@@ -53,13 +54,13 @@ internal sealed class FileTransfers
             using var file = PartialFile.Open(header.Path, header.Offset, owner.Uid, owner.Gid);
             await ReceiveAsync(file, header.TotalSize, chunks, cancellationToken);
             var (hash, status) = file.Complete(owner.Uid, owner.Gid, header.Mode == 0 ? GuestRules.DefaultMode : header.Mode);
-            var info = Describe(header.Path, status);
+            var info = FileFaults.Describe(header.Path, status);
             info.Sha256 = ByteString.CopyFrom(hash);
             return info;
         }
         catch (IOException e)
         {
-            throw Refusal(e);
+            throw FileFaults.Of(e);
         }
         finally
         {
@@ -70,10 +71,10 @@ internal sealed class FileTransfers
     /// <exception cref="RpcException">NotFound, FailedPrecondition (a directory), OutOfRange: the offset lies behind the end.</exception>
     public async Task GetAsync(GetFileRequest request, IServerStreamWriter<FileChunk> output, CancellationToken cancellationToken)
     {
-        CheckPath(request.Path);
+        FileFaults.CheckPath(request.Path);
         if (request.Offset < 0 || request.Length < 0)
         {
-            throw Invalid("offset, length: from 0");
+            throw FileFaults.Invalid("offset, length: from 0");
         }
 
         try
@@ -90,7 +91,7 @@ internal sealed class FileTransfers
             }
 
             var buffer = new byte[ChunkBytes];
-            var chunk = new FileChunk { Info = Describe(request.Path, status) };
+            var chunk = new FileChunk { Info = FileFaults.Describe(request.Path, status) };
             var end =
                 request.Length == 0 || request.Length > long.MaxValue - request.Offset ? long.MaxValue : request.Offset + request.Length;
             for (var position = request.Offset; ; chunk = new FileChunk())
@@ -113,23 +114,29 @@ internal sealed class FileTransfers
         }
         catch (IOException e)
         {
-            throw Refusal(e);
+            throw FileFaults.Of(e);
         }
     }
 
     /// <summary>Of a path where only an interrupted put is, the size is -1.</summary>
+    /// <param name="ofLink">Of a link itself; interrupted puts then do not count.</param>
     /// <exception cref="RpcException">NotFound: there is neither a file nor a part of one.</exception>
-    public FileInfo Stat(string path)
+    public FileInfo Stat(string path, bool ofLink)
     {
-        CheckPath(path);
+        FileFaults.CheckPath(path);
         try
         {
+            if (ofLink)
+            {
+                return StatLink(path);
+            }
+
             var kept = KeptOf(path);
             FileInfo info;
             try
             {
                 using var file = Open(path, out var status, out _);
-                info = Describe(path, status);
+                info = FileFaults.Describe(path, status);
             }
             catch (LinuxException e) when (e.Errno == Errno.ENOENT && kept > 0)
             {
@@ -141,7 +148,7 @@ internal sealed class FileTransfers
         }
         catch (IOException e)
         {
-            throw Refusal(e);
+            throw FileFaults.Of(e);
         }
     }
 
@@ -149,29 +156,23 @@ internal sealed class FileTransfers
     /// <exception cref="RpcException">NotFound; FailedPrecondition: no directory.</exception>
     public FileList List(string path)
     {
-        CheckPath(path);
+        FileFaults.CheckPath(path);
         try
         {
             using var opened = Open(path, out _, out var resolved);
             using var directory = DirectoryHandle.Open(resolved);
-            var names = new DirectoryInfo(resolved).EnumerateFileSystemInfos().Select(entry => entry.Name).Take(MaxListed + 1).ToList();
+            var names = directory.Names().Where(DirectoryHandle.IsText).Take(MaxListed + 1).ToList();
             var list = new FileList { Truncated = names.Count > MaxListed };
             foreach (var name in names.Take(MaxListed).Order(StringComparer.Ordinal))
             {
-                // Gone meanwhile, or a name that is no text.
+                // Or it has gone meanwhile.
                 if (directory.TryStatus(name) is { } status)
                 {
                     list.Entries.Add(
                         new FileEntry
                         {
                             Name = name,
-                            Type = status.Kind switch
-                            {
-                                FileKind.Regular => FileType.Regular,
-                                FileKind.Directory => FileType.Directory,
-                                FileKind.SymbolicLink => FileType.Link,
-                                _ => FileType.Other,
-                            },
+                            Type = FileFaults.TypeOf(status.Kind),
                             Size = status.Size,
                             Mode = status.Mode,
                             ModifiedUs = status.ModifiedUs,
@@ -182,14 +183,22 @@ internal sealed class FileTransfers
 
             return list;
         }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new RpcException(new Status(StatusCode.PermissionDenied, e.Message));
-        }
         catch (IOException e)
         {
-            throw Refusal(e);
+            throw FileFaults.Of(e);
         }
+    }
+
+    private static FileInfo StatLink(string path)
+    {
+        var name = Path.GetFileName(path);
+        using var parent = DirectoryHandle.OpenFollowing(Path.GetDirectoryName(path)!, out var resolved);
+        FileFaults.CheckPath($"{resolved.TrimEnd('/')}/{name}");
+        using var directory = DirectoryHandle.Open(resolved);
+        var status = directory.TryStatus(name) ?? throw new LinuxException("stat", Errno.ENOENT, path);
+        var info = FileFaults.Describe(path, status);
+        info.LinkTarget = status.Kind == FileKind.SymbolicLink ? FileFaults.Shown(directory.ReadLink(name)) : "";
+        return info;
     }
 
     private static SafeFileHandle Open(string path, out FileStatus status, out string resolved)
@@ -197,7 +206,7 @@ internal sealed class FileTransfers
         var file = DirectoryHandle.OpenFollowing(path, out resolved);
         try
         {
-            CheckPath(resolved);
+            FileFaults.CheckPath(resolved);
             status = DirectoryHandle.Status(file);
             return file;
         }
@@ -233,12 +242,12 @@ internal sealed class FileTransfers
         {
             if (chunks.Current.KindCase != PutFileChunk.KindOneofCase.Data)
             {
-                throw Invalid("only data may follow the header");
+                throw FileFaults.Invalid("only data may follow the header");
             }
 
             if (total >= 0 && file.Length + chunks.Current.Data.Length > total)
             {
-                throw Invalid($"more bytes than the announced {total}");
+                throw FileFaults.Invalid($"more bytes than the announced {total}");
             }
 
             file.Append(chunks.Current.Data.Span);
@@ -251,54 +260,4 @@ internal sealed class FileTransfers
             );
         }
     }
-
-    private static FileInfo Describe(string path, FileStatus status) =>
-        new()
-        {
-            Path = path,
-            Size = status.Size,
-            Mode = status.Mode,
-            Uid = status.Uid,
-            Gid = status.Gid,
-            ModifiedUs = status.ModifiedUs,
-            IsDirectory = status.Kind == FileKind.Directory,
-        };
-
-    private static void CheckPath(string path)
-    {
-        if (GuestRules.PathProblem(path) is { } fault)
-        {
-            throw Invalid($"path: {fault}");
-        }
-    }
-
-    private static RpcException Invalid(string fault) => new(new Status(StatusCode.InvalidArgument, fault));
-
-    private static RpcException Refusal(IOException e) =>
-        new(
-            new Status(
-                e switch
-                {
-                    SymbolicLinkException => StatusCode.FailedPrecondition,
-                    PartialOffsetException => StatusCode.OutOfRange,
-                    LinuxException { Errno: Errno.ENOENT } => StatusCode.NotFound,
-                    LinuxException
-                    {
-                        Errno: Errno.ENOTDIR
-                            or Errno.EISDIR
-                            or Errno.EINVAL
-                            or Errno.EBUSY
-                            or Errno.ENXIO
-                            or Errno.ELOOP
-                            or Errno.ENAMETOOLONG
-                    } => StatusCode.FailedPrecondition,
-                    LinuxException { Errno: Errno.EACCES or Errno.EPERM or Errno.EROFS } => StatusCode.PermissionDenied,
-                    LinuxException { Errno: Errno.ENOSPC } => StatusCode.ResourceExhausted,
-                    // What RandomAccess throws carries errno in its HResult.
-                    { HResult: Errno.ENOSPC } => StatusCode.ResourceExhausted,
-                    _ => StatusCode.Internal,
-                },
-                e.Message
-            )
-        );
 }

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Oriel.Agent.Accounts;
 using Oriel.Agent.Attestation;
 using Oriel.Agent.Boot;
 using Oriel.Agent.Configuration;
@@ -19,6 +20,7 @@ internal sealed class GuestService(
     GuestObserver observer,
     ExecService exec,
     FileTransfers files,
+    FileWatch fileWatch,
     DiskWatch disk,
     GuestEnding guestEnding,
     IHostApplicationLifetime lifetime
@@ -91,10 +93,61 @@ internal sealed class GuestService(
         files.GetAsync(request, responseStream, context.CancellationToken);
 
     public override Task<Protocol.Guest.FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
-        Task.FromResult(files.Stat(request.Path));
+        Task.FromResult(files.Stat(request.Path, request.OfLink));
 
     public override Task<FileList> ListFiles(ListFilesRequest request, ServerCallContext context) =>
         Task.FromResult(files.List(request.Path));
+
+    public override Task<MakeDirectoryReply> MakeDirectory(MakeDirectoryRequest request, ServerCallContext context) =>
+        Task.FromResult(FileTrees.Make(request, OwnerOf(request.Owner)));
+
+    public override Task<MoveFileReply> MoveFile(MoveFileRequest request, ServerCallContext context)
+    {
+        FileTrees.Move(request, UserAccounts.Desktop().Home, context.CancellationToken);
+        return Task.FromResult(new MoveFileReply());
+    }
+
+    public override Task<RemoveFileReply> RemoveFile(RemoveFileRequest request, ServerCallContext context)
+    {
+        FileTrees.Remove(request, UserAccounts.Desktop().Home, context.CancellationToken);
+        return Task.FromResult(new RemoveFileReply());
+    }
+
+    public override async Task WatchFiles(
+        WatchFilesRequest request,
+        IServerStreamWriter<FileChange> responseStream,
+        ServerCallContext context
+    )
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await fileWatch.FollowAsync(request, change => responseStream.WriteAsync(change, ending.Token), ending.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // The guest ends: so does the stream, in order.
+        }
+    }
+
+    public override Task GetArchive(
+        GetArchiveRequest request,
+        IServerStreamWriter<ArchiveChunk> responseStream,
+        ServerCallContext context
+    ) =>
+        new ArchiveDownload(chunk => responseStream.WriteAsync(chunk, context.CancellationToken), context.CancellationToken).RunAsync(
+            request.Path
+        );
+
+    public override async Task<ArchiveSummary> PutArchive(IAsyncStreamReader<PutArchiveChunk> requestStream, ServerCallContext context)
+    {
+        if (!await requestStream.MoveNext(context.CancellationToken) || requestStream.Current.Header is not { } header)
+        {
+            throw FileFaults.Invalid("the first message must be header");
+        }
+
+        return await new ArchiveUpload(header, OwnerOf(header.Owner), context.CancellationToken).RunAsync(new ArchiveBytes(requestStream));
+    }
 
     public override async Task WatchDisk(WatchDiskRequest request, IServerStreamWriter<DiskRoom> responseStream, ServerCallContext context)
     {
@@ -115,4 +168,7 @@ internal sealed class GuestService(
         guestEnding.Begin(request.DeadlineMs);
         return Task.FromResult(new ShutdownReply());
     }
+
+    private static FileOwner OwnerOf(string owner) =>
+        FileOwner.TryParse(owner, UserAccounts.Desktop()) ?? throw FileFaults.Invalid("owner: not user, root or uid:gid");
 }

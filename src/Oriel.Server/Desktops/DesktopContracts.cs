@@ -125,6 +125,40 @@ internal sealed record DirectoryResponse(string Path, IReadOnlyList<DirectoryEnt
 /// <param name="Mode">Octal.</param>
 internal sealed record DirectoryEntry(string Name, string Type, long Size, string Mode, DateTimeOffset ModifiedAt);
 
+/// <param name="Type">As <see cref="DirectoryEntry"/>.</param>
+/// <param name="Mode">Octal.</param>
+/// <param name="Target">What a link points to, as it stands there; else null.</param>
+internal sealed record FileStatResponse(
+    string Path,
+    string Type,
+    long Size,
+    string Mode,
+    uint Uid,
+    uint Gid,
+    DateTimeOffset ModifiedAt,
+    string? Target
+);
+
+internal sealed record MoveFileBody
+{
+    public string? From { get; init; }
+    public string? To { get; init; }
+
+    /// <summary>Whether a file, a link or an empty directory of the new name gives way.</summary>
+    public bool Overwrite { get; init; }
+}
+
+/// <param name="Bytes">Of the files' contents.</param>
+/// <param name="LeftOut">Devices, pipes and sockets, and names that are no UTF-8.</param>
+internal sealed record ArchiveResponse(string Path, long Files, long Directories, long Links, long Bytes, long LeftOut);
+
+/// <param name="From">Where what was moved was before; else null.</param>
+/// <param name="Directory">Whether it is one.</param>
+internal sealed record FileChangeEvent(string Path, string? From, bool Directory);
+
+/// <param name="Reason">Why the events end; null when the directory is gone.</param>
+internal sealed record WatchEndEvent(string? Reason, string? Message);
+
 internal sealed record LogResponse(IReadOnlyList<string> Lines);
 
 /// <param name="Dropped">Packets that the keeper dropped, by what they were.</param>
@@ -150,6 +184,11 @@ internal sealed record EgressResponse(
 [JsonSerializable(typeof(ExecResponse))]
 [JsonSerializable(typeof(FileResponse))]
 [JsonSerializable(typeof(DirectoryResponse))]
+[JsonSerializable(typeof(FileStatResponse))]
+[JsonSerializable(typeof(MoveFileBody))]
+[JsonSerializable(typeof(ArchiveResponse))]
+[JsonSerializable(typeof(FileChangeEvent))]
+[JsonSerializable(typeof(WatchEndEvent))]
 [JsonSerializable(typeof(LogResponse))]
 [JsonSerializable(typeof(EgressPolicy))]
 [JsonSerializable(typeof(EgressResponse))]

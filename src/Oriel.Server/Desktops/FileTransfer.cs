@@ -99,16 +99,10 @@ internal static class FileTransfer
                 [
                     .. list.Entries.Select(entry => new DirectoryEntry(
                         entry.Name,
-                        entry.Type switch
-                        {
-                            FileType.Regular => "file",
-                            FileType.Directory => "directory",
-                            FileType.Link => "link",
-                            _ => "other",
-                        },
+                        TypeName(entry.Type),
                         entry.Size,
-                        Convert.ToString(entry.Mode & PermissionBits, 8).PadLeft(4, '0'),
-                        DateTimeOffset.UnixEpoch.AddMicroseconds(Math.Clamp(entry.ModifiedUs, 0, MaxTimeUs))
+                        ModeText(entry.Mode),
+                        Time(entry.ModifiedUs)
                     )),
                 ],
                 list.Truncated
@@ -116,6 +110,19 @@ internal static class FileTransfer
             DesktopsApiJsonContext.Default.DirectoryResponse
         );
     }
+
+    public static string TypeName(FileType type) =>
+        type switch
+        {
+            FileType.Regular => "file",
+            FileType.Directory => "directory",
+            FileType.Link => "link",
+            _ => "other",
+        };
+
+    public static string ModeText(uint mode) => Convert.ToString(mode & PermissionBits, 8).PadLeft(4, '0');
+
+    public static DateTimeOffset Time(long modifiedUs) => DateTimeOffset.UnixEpoch.AddMicroseconds(Math.Clamp(modifiedUs, 0, MaxTimeUs));
 
     /// <summary>
     /// One range of bytes; none, several or another unit means the whole (RFC 9110 section 14.2). False when it cannot be satisfied.

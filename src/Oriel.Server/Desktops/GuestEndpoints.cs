@@ -45,6 +45,7 @@ internal static class GuestEndpoints
             .Produces<DirectoryResponse>(200, "application/json")
             .Produces<Stream>(206, "application/octet-stream")
             .ProducesProblem(416);
+        group.MapFiles();
         group
             .MapGet("/screenshot", ScreenshotAsync)
             .WithName("GetScreenshot")
@@ -180,7 +181,8 @@ internal static class GuestEndpoints
             isUse: false
         );
 
-    private static async Task<IResult> WithAgentAsync(
+    /// <summary>What is asked of a ready desktop's agent; how the agent refuses becomes a problem.</summary>
+    internal static async Task<IResult> WithAgentAsync(
         RouteDesktop route,
         DesktopService desktops,
         HttpContext context,
@@ -202,35 +204,34 @@ internal static class GuestEndpoints
         }
         catch (RpcException e) when (!context.Response.HasStarted)
         {
-            return Of(e);
+            var (status, reason, detail) = Of(e);
+            return Problems.Of(status, reason, detail);
         }
     }
 
-    private static IResult Of(RpcException e) =>
+    internal static (int Status, string Reason, string Detail) Of(RpcException e) =>
         e.StatusCode switch
         {
-            StatusCode.NotFound => Problems.Of(StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, e.Status.Detail),
-            StatusCode.InvalidArgument => Problems.BadRequest(e.Status.Detail),
-            StatusCode.PermissionDenied => Problems.Of(StatusCodes.Status403Forbidden, RequestReasons.NotPermitted, e.Status.Detail),
-            StatusCode.OutOfRange => Problems.Of(StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, e.Status.Detail),
-            StatusCode.FailedPrecondition => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.WrongState, e.Status.Detail),
-            StatusCode.Aborted => Problems.Of(StatusCodes.Status409Conflict, RequestReasons.PutUnderWay, e.Status.Detail),
-            StatusCode.ResourceExhausted => Problems.Of(StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, e.Status.Detail),
-            StatusCode.Unavailable or StatusCode.Cancelled => Problems.Of(
+            StatusCode.NotFound => (StatusCodes.Status404NotFound, RequestReasons.NoSuchFile, e.Status.Detail),
+            StatusCode.InvalidArgument => (StatusCodes.Status400BadRequest, RequestReasons.BadRequest, e.Status.Detail),
+            StatusCode.PermissionDenied => (StatusCodes.Status403Forbidden, RequestReasons.NotPermitted, e.Status.Detail),
+            StatusCode.OutOfRange => (StatusCodes.Status416RangeNotSatisfiable, RequestReasons.BadRange, e.Status.Detail),
+            StatusCode.FailedPrecondition => (StatusCodes.Status409Conflict, RequestReasons.WrongState, e.Status.Detail),
+            StatusCode.AlreadyExists => (StatusCodes.Status409Conflict, RequestReasons.AlreadyExists, e.Status.Detail),
+            StatusCode.Aborted => (StatusCodes.Status409Conflict, RequestReasons.PutUnderWay, e.Status.Detail),
+            StatusCode.ResourceExhausted => (StatusCodes.Status413PayloadTooLarge, RequestReasons.TooLarge, e.Status.Detail),
+            StatusCode.DataLoss => (StatusCodes.Status422UnprocessableEntity, RequestReasons.BadArchive, e.Status.Detail),
+            StatusCode.Unavailable or StatusCode.Cancelled => (
                 StatusCodes.Status410Gone,
                 RequestReasons.DesktopGone,
                 $"The desktop's agent does not answer any more ({e.StatusCode}: {e.Status.Detail})."
             ),
-            StatusCode.DeadlineExceeded => Problems.Of(
+            StatusCode.DeadlineExceeded => (
                 StatusCodes.Status502BadGateway,
                 RequestReasons.GuestError,
                 "The desktop's agent did not answer in time."
             ),
-            _ => Problems.Of(
-                StatusCodes.Status502BadGateway,
-                RequestReasons.GuestError,
-                $"The guest said {e.StatusCode}: {e.Status.Detail}"
-            ),
+            _ => (StatusCodes.Status502BadGateway, RequestReasons.GuestError, $"The guest said {e.StatusCode}: {e.Status.Detail}"),
         };
 }
 

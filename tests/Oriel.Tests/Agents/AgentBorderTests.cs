@@ -24,6 +24,15 @@ public sealed class AgentBorderTests
         ["StatFile"] = (agent, token) => agent.FindFileAsync("/a", token),
         ["ListFiles"] = async (agent, token) =>
             await agent.Guest.ListFilesAsync(new ListFilesRequest { Path = "/a" }, cancellationToken: token),
+        ["MakeDirectory"] = async (agent, token) =>
+            await agent.Guest.MakeDirectoryAsync(new MakeDirectoryRequest { Path = "/a" }, cancellationToken: token),
+        ["MoveFile"] = async (agent, token) =>
+            await agent.Guest.MoveFileAsync(new MoveFileRequest { From = "/a" }, cancellationToken: token),
+        ["RemoveFile"] = async (agent, token) =>
+            await agent.Guest.RemoveFileAsync(new RemoveFileRequest { Path = "/a" }, cancellationToken: token),
+        ["WatchFiles"] = (agent, token) => ReadAsync(agent.Guest.WatchFiles(new WatchFilesRequest(), cancellationToken: token), token),
+        ["GetArchive"] = (agent, token) => agent.CopyArchiveAsync("/a", _ => Stream.Null, token),
+        ["PutArchive"] = (agent, token) => agent.PutArchiveAsync(new PutArchiveHeader { Path = "/a" }, Stream.Null, token),
         ["WatchDisk"] = (agent, token) => ReadAsync(agent.Guest.WatchDisk(new WatchDiskRequest(), cancellationToken: token), token),
         ["Shutdown"] = async (agent, token) => await agent.Guest.ShutdownAsync(new ShutdownRequest(), cancellationToken: token),
         ["Video"] = (agent, token) => ReadAsync(agent.Display.Video(cancellationToken: token), token),

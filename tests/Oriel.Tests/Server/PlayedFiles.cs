@@ -8,9 +8,12 @@ using FileInfo = Oriel.Protocol.Guest.FileInfo;
 namespace Oriel.Tests.Server;
 
 /// <summary>Files of a played guest, in memory, and one directory that holds them all.</summary>
-internal sealed class PlayedFiles
+internal class PlayedFiles
 {
     public const string Root = "/played";
+
+    /// <summary>An archive without entries: two blocks of zeros.</summary>
+    private static readonly ByteString Empty = ByteString.CopyFrom(new byte[1024]);
 
     private readonly ConcurrentDictionary<string, byte[]> _files = new(StringComparer.Ordinal);
 
@@ -30,8 +33,14 @@ internal sealed class PlayedFiles
         return info;
     }
 
-    public FileInfo Stat(string path) =>
-        path == Root ? new FileInfo { Path = path, IsDirectory = true }
+    public virtual FileInfo Stat(string path, bool ofLink = false) =>
+        path == Root
+            ? new FileInfo
+            {
+                Path = path,
+                IsDirectory = true,
+                Type = FileType.Directory,
+            }
         : _files.TryGetValue(path, out var content) ? new FileInfo { Path = path, Size = content.Length }
         : throw new RpcException(new Status(StatusCode.NotFound, "no such file"));
 
@@ -46,6 +55,69 @@ internal sealed class PlayedFiles
         var list = new FileList();
         list.Entries.AddRange(_files.Select(file => new FileEntry { Name = file.Key[1..], Size = file.Value.Length }));
         return list;
+    }
+
+    public virtual MakeDirectoryReply Make(MakeDirectoryRequest request) =>
+        new()
+        {
+            Created = !_files.ContainsKey(request.Path),
+            Info = new FileInfo
+            {
+                Path = request.Path,
+                Mode = request.Mode,
+                Type = FileType.Directory,
+            },
+        };
+
+    public virtual MoveFileReply Move(MoveFileRequest request)
+    {
+        if (!_files.TryGetValue(request.From, out var content))
+        {
+            throw new RpcException(new Status(StatusCode.NotFound, "no such file"));
+        }
+
+        if (!request.Overwrite && _files.ContainsKey(request.To))
+        {
+            throw new RpcException(new Status(StatusCode.AlreadyExists, "there is one"));
+        }
+
+        _files[request.To] = content;
+        _files.TryRemove(request.From, out _);
+        return new MoveFileReply();
+    }
+
+    public virtual RemoveFileReply Remove(RemoveFileRequest request) =>
+        _files.TryRemove(request.Path, out _)
+            ? new RemoveFileReply()
+            : throw new RpcException(new Status(StatusCode.NotFound, "no such file"));
+
+    /// <summary>One change, and no end.</summary>
+    public virtual async Task WatchAsync(WatchFilesRequest request, Func<FileChange, Task> tell, CancellationToken cancellationToken)
+    {
+        await tell(new FileChange { Kind = FileChangeKind.Watching, Path = request.Path });
+        await tell(new FileChange { Kind = FileChangeKind.Created, Path = $"{request.Path}/made" });
+        await Task.Delay(Timeout.Infinite, cancellationToken);
+    }
+
+    public virtual async Task GetArchiveAsync(string path, IServerStreamWriter<ArchiveChunk> output, CancellationToken cancellationToken)
+    {
+        await output.WriteAsync(new ArchiveChunk { Summary = new ArchiveSummary { LeftOut = 1 } }, cancellationToken);
+        await output.WriteAsync(new ArchiveChunk { Data = Empty }, cancellationToken);
+    }
+
+    /// <summary>Takes an archive of any kind, and says how many bytes it had.</summary>
+    public virtual async Task<ArchiveSummary> PutArchiveAsync(
+        IAsyncStreamReader<PutArchiveChunk> chunks,
+        CancellationToken cancellationToken
+    )
+    {
+        var summary = new ArchiveSummary();
+        while (await chunks.MoveNext(cancellationToken))
+        {
+            summary.Bytes += chunks.Current.Data.Length;
+        }
+
+        return summary;
     }
 
     /// <summary>A command that puts out its own name once it has read all that it is given.</summary>

@@ -30,7 +30,6 @@ internal sealed class PlayedGuest : IAsyncDisposable
     public const int Width = Recording.Width;
     public const int Height = Recording.Height;
 
-    private readonly PlayedFiles _files = new();
     private readonly List<GuestStep> _steps = [new GuestStep { Name = "x-server", State = StepState.Done }];
     private TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WebApplication? _host;
@@ -62,6 +61,8 @@ internal sealed class PlayedGuest : IAsyncDisposable
                 },
             ],
         };
+
+    public PlayedFiles Files { get; init; } = new();
 
     /// <summary>Told before anything else, beside what a real agent tells.</summary>
     public IReadOnlyList<GuestStep> FirstSteps
@@ -349,16 +350,54 @@ internal sealed class PlayedGuest : IAsyncDisposable
         ) => PlayedFiles.ExecAsync(requests, responses, context.CancellationToken);
 
         public override Task<FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requests, ServerCallContext context) =>
-            guest._files.PutAsync(requests, context.CancellationToken);
+            guest.Files.PutAsync(requests, context.CancellationToken);
 
         public override Task GetFile(GetFileRequest request, IServerStreamWriter<FileChunk> responses, ServerCallContext context) =>
-            guest._files.GetAsync(request, responses, context.CancellationToken);
+            guest.Files.GetAsync(request, responses, context.CancellationToken);
 
         public override Task<FileInfo> StatFile(StatFileRequest request, ServerCallContext context) =>
-            Task.FromResult(guest._files.Stat(request.Path));
+            Task.FromResult(guest.Files.Stat(request.Path, request.OfLink));
 
         public override Task<FileList> ListFiles(ListFilesRequest request, ServerCallContext context) =>
-            Task.FromResult(guest._files.List());
+            Task.FromResult(guest.Files.List());
+
+        public override Task<MakeDirectoryReply> MakeDirectory(MakeDirectoryRequest request, ServerCallContext context) =>
+            Task.FromResult(guest.Files.Make(request));
+
+        public override Task<MoveFileReply> MoveFile(MoveFileRequest request, ServerCallContext context) =>
+            Task.FromResult(guest.Files.Move(request));
+
+        public override Task<RemoveFileReply> RemoveFile(RemoveFileRequest request, ServerCallContext context) =>
+            Task.FromResult(guest.Files.Remove(request));
+
+        public override async Task WatchFiles(
+            WatchFilesRequest request,
+            IServerStreamWriter<FileChange> responses,
+            ServerCallContext context
+        )
+        {
+            try
+            {
+                await guest.Files.WatchAsync(
+                    request,
+                    change => responses.WriteAsync(change, context.CancellationToken),
+                    context.CancellationToken
+                );
+            }
+            catch (Exception e) when (e is OperationCanceledException or InvalidOperationException)
+            {
+                // The server looks no more.
+            }
+        }
+
+        public override Task GetArchive(
+            GetArchiveRequest request,
+            IServerStreamWriter<ArchiveChunk> responses,
+            ServerCallContext context
+        ) => guest.Files.GetArchiveAsync(request.Path, responses, context.CancellationToken);
+
+        public override Task<ArchiveSummary> PutArchive(IAsyncStreamReader<PutArchiveChunk> requests, ServerCallContext context) =>
+            guest.Files.PutArchiveAsync(requests, context.CancellationToken);
 
         private static FileProof Proof(ConfiguredFile file) =>
             new()
