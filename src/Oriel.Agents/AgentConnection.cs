@@ -58,6 +58,7 @@ public sealed class AgentConnection : IDisposable
     )
     {
         patience ??= new AgentPatience();
+        broken ??= _ => { };
         var dials = new StrongBox<int>();
         var handler = new SocketsHttpHandler
         {
@@ -68,7 +69,7 @@ public sealed class AgentConnection : IDisposable
                 try
                 {
                     await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), token);
-                    return new NetworkStream(socket, ownsSocket: true);
+                    return new FrameGuard(new NetworkStream(socket, ownsSocket: true), TimeProvider.System, broken);
                 }
                 catch
                 {
@@ -85,7 +86,7 @@ public sealed class AgentConnection : IDisposable
             "http://agent",
             new GrpcChannelOptions
             {
-                HttpHandler = new AgentBorder(handler, broken ?? (_ => { })),
+                HttpHandler = new AgentBorder(handler, broken),
                 DisposeHttpClient = true,
                 // None: what is compressed has no bound but that of what it unpacks to.
                 CompressionProviders = [],
