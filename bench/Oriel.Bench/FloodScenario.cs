@@ -48,7 +48,18 @@ internal static class FloodScenario
 
         await bench.Server.DestroyAllAsync(but: null);
         return new Report(
-            ["flood", "times a second", "shown fps", "p50 ms", "p95 ms", "health p50 ms", "health p99 ms", "server CPU %", "load"],
+            [
+                "flood",
+                "times a second",
+                "shown fps",
+                "p50 ms",
+                "p95 ms",
+                "health p50 ms",
+                "health p99 ms",
+                "server CPU %",
+                "log lines",
+                "load",
+            ],
             rows,
             "Frames are of a desktop that does nothing wrong, 720p text at 30 fps by H.264. A guest's flood runs at the lowest priority, as a CPU limit would have it, since not every host can set one; everything else takes the CPU that it gets on this machine. The aims: frames at most a tenth slower than with nothing, /health/live within 50 ms."
         );
@@ -68,7 +79,7 @@ internal static class FloodScenario
         var drawing = bench.DrawAsync(watched, "text", Fps, bench.Seconds + 3, 1280, 720);
         await page.WaitForFunctionAsync("() => orielBench.run.frames >= 20", null, new() { Timeout = 60_000 });
         await page.EvaluateAsync("() => orielBench.reset()");
-        var cpu = bench.ServerCpu();
+        var (cpu, lines) = (bench.ServerCpu(), Lines(bench));
         using var health = new CancellationTokenSource();
         var asking = HealthAsync(bench, health.Token);
         await drawing;
@@ -87,9 +98,13 @@ internal static class FloodScenario
             Percentile(answers, 0.5),
             Percentile(answers, 0.99),
             percent.ToString("F0", CultureInfo.InvariantCulture),
+            (Lines(bench) - lines).ToString(CultureInfo.InvariantCulture),
             BenchHost.Load(),
         ];
     }
+
+    /// <summary>That the server has printed.</summary>
+    private static int Lines(BenchHost bench) => bench.Server.Output.Count(character => character == '\n');
 
     private static string Percentile(List<double> values, double share) =>
         values.Order().ElementAt((int)(share * (values.Count - 1))).ToString("F1", CultureInfo.InvariantCulture);
