@@ -85,6 +85,7 @@ internal static class DoctorCommand
             DataChecks.Directory(data),
             DataChecks.Disk(data),
             HostChecks.Memory(),
+            HostChecks.Inotify(),
             HostChecks.Port("HTTP port", port, udp: false),
             HostChecks.Port("media port", mediaPort, udp: true),
             DataChecks.Image(data),

@@ -45,6 +45,25 @@ public sealed class HostFindingTests : IDisposable
         Assert.Equal((DoctorOutcome.Ok, null), (finding.Outcome, finding.Mend));
     }
 
+    [Theory]
+    [InlineData("128\n", DoctorOutcome.Ok, "about 5 container desktops", null)]
+    [InlineData("60\n", DoctorOutcome.Warn, "about 2 container desktops", "sudo sysctl fs.inotify.max_user_instances=1024")]
+    [InlineData(null, DoctorOutcome.Warn, "there is no", "CONFIG_INOTIFY_USER")]
+    public void Inotify_OfTheHost_IsToldInDesktops(string? most, object outcome, string seen, string? mend)
+    {
+        if (most is not null)
+        {
+            Write("max_user_instances", most);
+        }
+
+        var finding = HostChecks.Inotify(Path.Combine(_root, "max_user_instances"));
+
+        Assert.Equal(outcome, finding.Outcome);
+        Assert.Contains(seen, finding.Seen);
+        Assert.Contains(mend ?? "", finding.Mend ?? "");
+        Assert.Equal(mend is null, finding.Mend is null);
+    }
+
     [Fact]
     public void Tools_ThatAreMissing_FailAndNameTheirPackages()
     {

@@ -166,6 +166,34 @@ internal static class HostChecks
         return free < 1.5 ? DoctorFinding.Warn(Name, seen, "an idle desktop takes about 0.7 GiB") : DoctorFinding.Ok(Name, seen);
     }
 
+    /// <summary>
+    /// The kernel counts those of all container desktops together, whatever ids they have; a machine's are its own kernel's.
+    /// </summary>
+    /// <param name="setting">As the kernel shows it.</param>
+    public static DoctorFinding Inotify(string setting = "/proc/sys/fs/inotify/max_user_instances")
+    {
+        const string Name = "inotify instances";
+        const int Desktop = 25; // with Chromium open
+        const int Few = 3;
+        if (!File.Exists(setting) || !int.TryParse(File.ReadAllText(setting), CultureInfo.InvariantCulture, out var most))
+        {
+            return DoctorFinding.Warn(
+                Name,
+                $"there is no {setting}",
+                "desktops do not notice changed files: the kernel needs CONFIG_INOTIFY_USER"
+            );
+        }
+
+        var seen = string.Create(CultureInfo.InvariantCulture, $"{most}, enough for about {most / Desktop} container desktops");
+        return most / Desktop < Few
+            ? DoctorFinding.Warn(
+                Name,
+                seen,
+                "beyond that a desktop's programs do not notice changed files: sudo sysctl fs.inotify.max_user_instances=1024"
+            )
+            : DoctorFinding.Ok(Name, $"{seen} (fs.inotify.max_user_instances)");
+    }
+
     public static DoctorFinding Port(string name, int port, bool udp)
     {
         try
