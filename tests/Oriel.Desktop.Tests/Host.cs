@@ -22,7 +22,7 @@ internal static class Host
 
     /// <summary>The process that is a virtual desktop's machine.</summary>
     public static int MachineOf(string data, string id) =>
-        ProcessesOf(data, id).Single(pid => CommandLineOf(pid).StartsWith("qemu-system-x86_64 ", StringComparison.Ordinal));
+        ProcessesOf(data, id).Single(pid => Path.GetFileName(CommandLineOf(pid).Split(' ')[0]) == "qemu-system-x86_64");
 
     /// <summary>KiB, by the names of smaps (proc_pid_smaps(5)), of the largest part of a process's memory: in a VMM the guest's.</summary>
     public static IReadOnlyDictionary<string, long> LargestMappingOf(int pid)

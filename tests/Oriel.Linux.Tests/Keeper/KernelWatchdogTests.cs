@@ -102,7 +102,7 @@ public sealed class KernelWatchdogTests : IDisposable
             if (isVmm)
             {
                 var vmm = family.Single(member =>
-                    File.ReadAllText($"/proc/{member.Pid}/cmdline").StartsWith("qemu-system", StringComparison.Ordinal)
+                    Path.GetFileName(File.ReadAllText($"/proc/{member.Pid}/cmdline").Split('\0')[0]) == "qemu-system-x86_64"
                 );
                 await keeper.InNamespacesAsync($"kill -9 {vmm.Pid}");
                 var exited = await keeper.WaitForAsync<KeeperExit>();
