@@ -61,9 +61,9 @@ public sealed class FolderTests(Ring ring)
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (image.StatusCode, back.StatusCode));
         Assert.Equal(HttpStatusCode.OK, tree.StatusCode);
         Assert.Equal(
-            "new\n$'new\\nline'\n$'no\\377text'\nloop\n0\n",
+            "new\nloop\n$'new\\nline'\n$'no\\377text'\n0\n",
             await ShellAsync(
-                $"cat {_folder}/there; cd {_folder}/tree; for f in *; do printf '%q\\n' \"$f\"; done; ls -A {memory} | wc -l; test -e /etc/skel/.bashrc"
+                $"cat {_folder}/there; cd {_folder}/tree; LC_ALL=C; for f in *; do printf '%q\\n' \"$f\"; done; ls -A {memory} | wc -l; test -e /etc/skel/.bashrc"
             )
         );
     }

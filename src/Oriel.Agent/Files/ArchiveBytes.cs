@@ -15,6 +15,8 @@ internal sealed class ArchiveBytes(IAsyncStreamReader<PutArchiveChunk> chunks) :
     private const int BlockBytes = 512;
     private const int SizeField = 124;
     private const int SizeBytes = 12;
+    private const int SumField = 148;
+    private const int SumBytes = 8;
     private const int TypeField = 156;
 
     private readonly byte[] _block = new byte[BlockBytes];
@@ -107,9 +109,20 @@ internal sealed class ArchiveBytes(IAsyncStreamReader<PutArchiveChunk> chunks) :
     private void Judge()
     {
         // A block of zeros is one of the two that end an archive.
+        if (!_block.AsSpan().ContainsAnyExcept((byte)0))
+        {
+            return;
+        }
+
+        // The reader takes a header without a checksum for the end.
+        if (Size(_block.AsSpan(SumField, SumBytes)) != Sum())
+        {
+            throw new InvalidDataException("a header whose checksum is wrong");
+        }
+
         if ((char)_block[TypeField] is not ('x' or 'g' or 'L' or 'K'))
         {
-            _inHeaders = !_block.AsSpan().ContainsAnyExcept((byte)0);
+            _inHeaders = false;
             return;
         }
 
@@ -121,6 +134,18 @@ internal sealed class ArchiveBytes(IAsyncStreamReader<PutArchiveChunk> chunks) :
         }
 
         _unjudged = (size + BlockBytes - 1) / BlockBytes * BlockBytes;
+    }
+
+    /// <summary>Of all bytes, with blanks in the checksum's own place (POSIX pax, ustar).</summary>
+    private int Sum()
+    {
+        var sum = SumBytes * ' ';
+        for (var at = 0; at < BlockBytes; at++)
+        {
+            sum += at is >= SumField and < SumField + SumBytes ? 0 : _block[at];
+        }
+
+        return sum;
     }
 
     /// <summary>Octal digits with blanks or NULs around; what is greater than all that is allowed, or is no number, is one more.</summary>

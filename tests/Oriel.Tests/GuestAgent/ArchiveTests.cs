@@ -127,10 +127,21 @@ public sealed class ArchiveTests : IDisposable
         var archive = await PackAsync([File("file")]);
         archive[156] = (byte)type;
         Encoding.ASCII.GetBytes("17777777777\0").CopyTo(archive, 124);
+        "        "u8.CopyTo(archive.AsSpan(148));
+        var sum = archive.Take(512).Sum(value => value);
+        Encoding.ASCII.GetBytes($"{Convert.ToString(sum, 8).PadLeft(6, '0')}\0 ").CopyTo(archive, 148);
         var fault = await Assert.ThrowsAsync<RpcException>(() => UploadAsync(".", archive));
 
         Assert.Equal(StatusCode.DataLoss, fault.StatusCode);
         Assert.Contains("headers of more than", fault.Status.Detail);
+    }
+
+    /// <summary>Which the reader takes for the end of an archive.</summary>
+    [Fact]
+    public async Task Upload_OfAHeaderWithoutAChecksum_IsRefused()
+    {
+        byte[] archive = [.. "no tar"u8, .. new byte[1018]];
+        Assert.Equal(StatusCode.DataLoss, (await Assert.ThrowsAsync<RpcException>(() => UploadAsync(".", archive))).StatusCode);
     }
 
     [Fact]
