@@ -15,7 +15,7 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
     private readonly byte[] _header = new byte[HeaderBytes];
     private readonly Bucket _idle = new(clock, most: 200, perSecond: 20);
 
-    /// <summary>One for each half of a window that this side has sent, and one for each call that ends early.</summary>
+    /// <summary>One for each half of a window that this side has sent, and two or three for each call.</summary>
     private readonly Bucket _flow = new(clock, most: 20_000, perSecond: 5_000);
     private int _have;
     private int _left;
@@ -25,7 +25,6 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
         Data = 0,
         Headers = 1,
         ResetStream = 3,
-        GoAway = 7,
         WindowUpdate = 8,
     }
 
@@ -116,9 +115,7 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
         var bucket = frame switch
         {
             Frame.Data when _left > 0 || (flags & EndOfStream) != 0 => null,
-            // The stack takes each once for a stream, whose number the calls bound.
-            Frame.Headers or Frame.GoAway => null,
-            Frame.WindowUpdate or Frame.ResetStream => _flow,
+            Frame.Headers or Frame.WindowUpdate or Frame.ResetStream => _flow,
             _ => _idle,
         };
         if (bucket?.Take() == false)
