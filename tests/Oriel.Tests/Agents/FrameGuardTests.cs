@@ -24,10 +24,6 @@ public sealed class FrameGuardTests : IDisposable
     [InlineData("PRIORITY", new byte[] { 0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 16 })]
     [InlineData("WINDOW_UPDATE", new byte[] { 0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 1 })]
     [InlineData("a frame that has no meaning", new byte[] { 0, 0, 0, 77, 0, 0, 0, 0, 0 })]
-    [InlineData(
-        "HEADERS of an answer that is none yet",
-        new byte[] { 0, 0, 5, 1, 4, 0, 0, 0, 1, 0x08, 3, (byte)'1', (byte)'0', (byte)'3' }
-    )]
     [InlineData("CONTINUATION", new byte[] { 0, 0, 0, 9, 0, 0, 0, 0, 1 })]
     public async Task Frames_ThatCarryNothing_EndTheConnection(string kind, byte[] frame)
     {
