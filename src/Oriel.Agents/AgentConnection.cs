@@ -58,7 +58,6 @@ public sealed class AgentConnection : IDisposable
     )
     {
         patience ??= new AgentPatience();
-        broken ??= _ => { };
         var dials = new StrongBox<int>();
         var handler = new SocketsHttpHandler
         {
@@ -69,7 +68,7 @@ public sealed class AgentConnection : IDisposable
                 try
                 {
                     await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), token);
-                    return new FrameGuard(new NetworkStream(socket, ownsSocket: true), TimeProvider.System, broken);
+                    return new NetworkStream(socket, ownsSocket: true);
                 }
                 catch
                 {
@@ -86,7 +85,7 @@ public sealed class AgentConnection : IDisposable
             "http://agent",
             new GrpcChannelOptions
             {
-                HttpHandler = new AgentBorder(handler, broken),
+                HttpHandler = new AgentBorder(handler, broken ?? (_ => { })),
                 DisposeHttpClient = true,
                 // None: what is compressed has no bound but that of what it unpacks to.
                 CompressionProviders = [],
