@@ -7,17 +7,12 @@ $SIG{PIPE} = 'IGNORE';
 my ($way, $seconds) = @ARGV;
 my ($end, $count) = (time + $seconds, 0);
 
-sub tcp_socket {
-    socket my $socket, PF_INET, SOCK_STREAM, 0 or return;
-    fcntl $socket, F_SETFL, O_NONBLOCK;
-    return $socket;
-}
-
 if ($way eq 'connections') {
     # To addresses that nobody has, 400 of them open at a time.
     my @open;
     while (time < $end) {
-        my $socket = tcp_socket() or next;
+        socket my $socket, PF_INET, SOCK_STREAM, 0 or next;
+        fcntl $socket, F_SETFL, O_NONBLOCK;
         connect $socket, pack_sockaddr_in(80, pack('C4', 198, 18, $count / 250 % 250, $count % 250));
         push @open, $socket;
         shift @open if @open > 400;
