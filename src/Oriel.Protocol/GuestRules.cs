@@ -104,7 +104,7 @@ public static class GuestRules
             return "the path contains a control character";
         }
 
-        if (path.Any(char.IsSurrogate) && !IsWellFormed(path))
+        if (!IsText(path))
         {
             return "the path is not valid Unicode";
         }
@@ -192,13 +192,14 @@ public static class GuestRules
 
     private static bool IsAtOrAbove(string path, string other) => other == path || other.StartsWith(path + "/", StringComparison.Ordinal);
 
-    private static bool IsWellFormed(string path)
+    /// <summary>Whether a name is UTF-8, and so can be told to others.</summary>
+    public static bool IsText(string name)
     {
-        foreach (var rune in path.EnumerateRunes())
+        for (var at = 0; at < name.Length; at++)
         {
-            if (rune == Rune.ReplacementChar)
+            if (char.IsSurrogate(name[at]) && !(at + 1 < name.Length && char.IsSurrogatePair(name[at], name[++at])))
             {
-                return path.Contains('\uFFFD');
+                return false;
             }
         }
 

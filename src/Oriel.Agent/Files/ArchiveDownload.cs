@@ -133,12 +133,12 @@ internal sealed class ArchiveDownload(Func<ArchiveChunk, Task> send, Cancellatio
     }
 
     private static bool CanHold(DirectoryHandle directory, string name, FileKind kind) =>
-        DirectoryHandle.IsText(name)
+        GuestRules.IsText(name)
         && kind switch
         {
             FileKind.Regular => true,
             FileKind.Directory => !GuestRules.IsOfTheSystem($"{directory.Path}/{name}"),
-            FileKind.SymbolicLink => TryOpen(() => directory.ReadLink(name)) is { } target && DirectoryHandle.IsText(target),
+            FileKind.SymbolicLink => TryOpen(() => directory.ReadLink(name)) is { } target && GuestRules.IsText(target),
             _ => false,
         };
 

@@ -86,5 +86,5 @@ internal static class FileFaults
 
     /// <summary>A name that may be no UTF-8, with replacement characters where it is not.</summary>
     public static string Shown(string name) =>
-        DirectoryHandle.IsText(name) ? name : System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(name));
+        GuestRules.IsText(name) ? name : System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(name));
 }

@@ -161,7 +161,7 @@ internal sealed class FileTransfers
         {
             using var opened = Open(path, out _, out var resolved);
             using var directory = DirectoryHandle.Open(resolved);
-            var names = directory.Names().Where(DirectoryHandle.IsText).Take(MaxListed + 1).ToList();
+            var names = directory.Names().Where(GuestRules.IsText).Take(MaxListed + 1).ToList();
             var list = new FileList { Truncated = names.Count > MaxListed };
             foreach (var name in names.Take(MaxListed).Order(StringComparer.Ordinal))
             {

@@ -139,7 +139,7 @@ public sealed unsafe class DirectoryHandle : IDisposable
 
     /// <summary>
     /// The names in it, in the file system's order and as they are read, without . and .. themselves. One that is no UTF-8 is no
-    /// <see cref="IsText">text</see>, but names the same file to the other methods.
+    /// text, but names the same file to the other methods.
     /// </summary>
     public IEnumerable<string> Names()
     {
@@ -159,20 +159,6 @@ public sealed unsafe class DirectoryHandle : IDisposable
                 }
             }
         }
-    }
-
-    /// <summary>Whether a name is UTF-8, and so can be told to others.</summary>
-    public static bool IsText(string name)
-    {
-        for (var at = 0; at < name.Length; at++)
-        {
-            if (char.IsSurrogate(name[at]) && !(at + 1 < name.Length && char.IsSurrogatePair(name[at], name[++at])))
-            {
-                return false;
-            }
-        }
-
-        return true;
     }
 
     /// <summary>A directory with exactly this owner and mode.</summary>

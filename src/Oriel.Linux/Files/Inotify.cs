@@ -68,7 +68,7 @@ public sealed class Inotify : IDisposable
 
 /// <param name="Watch">Whose directory it is; -1 of <see cref="InotifyEvents.Overflow"/>.</param>
 /// <param name="Cookie">The same of both halves of a move.</param>
-/// <param name="Name">In the directory; empty of the directory itself. It may be no <see cref="DirectoryHandle.IsText">text</see>.</param>
+/// <param name="Name">In the directory; empty of the directory itself. It may be no text.</param>
 public readonly record struct InotifyEvent(int Watch, InotifyEvents Kind, uint Cookie, string Name);
 
 /// <summary>As inotify(7) numbers them.</summary>

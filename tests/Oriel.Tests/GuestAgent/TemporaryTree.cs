@@ -3,6 +3,7 @@ using Grpc.Core;
 using Oriel.Agent.Accounts;
 using Oriel.Agent.Files;
 using Oriel.Linux.Files;
+using Oriel.Protocol;
 
 namespace Oriel.Tests.GuestAgent;
 
@@ -70,7 +71,7 @@ internal sealed class TemporaryTree : IDisposable
                     {
                         FileKind.Directory => [$"{prefix}{name}/", .. Of($"{path}/{name}", $"{prefix}{name}/")],
                         FileKind.SymbolicLink => [$"{prefix}{name} -> {directory.ReadLink(name)}"],
-                        FileKind.Regular when DirectoryHandle.IsText(name) => [$"{prefix}{name}: {File.ReadAllText($"{path}/{name}")}"],
+                        FileKind.Regular when GuestRules.IsText(name) => [$"{prefix}{name}: {File.ReadAllText($"{path}/{name}")}"],
                         _ => (string[])[prefix + name],
                     }
                 ),
