@@ -7,20 +7,64 @@ namespace Oriel.Agents;
 
 /// <summary>
 /// What an agent says passes here before anything is made of it: root in the guest can be the agent. Each message is judged by the five
-/// bytes in front of it (gRPC over HTTP/2, Length-Prefixed-Message), so nothing is unpacked or reserved for one that is refused.
+/// bytes in front of it (gRPC over HTTP/2, Length-Prefixed-Message), so nothing is unpacked or reserved for one that is refused. Once an
+/// agent has said what none says, every call ends with that fault and nothing is asked of it any more.
 /// </summary>
-/// <param name="broken">Told of each answer that no agent gives, before the call fails.</param>
-internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntrustedException> broken) : DelegatingHandler(inner)
+internal sealed class AgentBorder : DelegatingHandler
 {
     private const string Encoding = "grpc-encoding",
         AcceptedEncodings = "grpc-accept-encoding",
         Detail = "grpc-message";
 
+    private readonly Action<AgentUntrustedException> _broken;
+    private readonly CancellationTokenSource _ended = new();
+    private AgentUntrustedException? _fault;
+
+    /// <param name="inner">Its connections are watched too.</param>
+    /// <param name="broken">Told of each answer that no agent gives, before the call fails.</param>
+    public AgentBorder(SocketsHttpHandler inner, TimeProvider clock, Action<AgentUntrustedException> broken)
+        : base(inner)
+    {
+        _broken = broken;
+        var connect = inner.ConnectCallback!;
+        inner.ConnectCallback = async (context, token) =>
+        {
+            ThrowIfBroken();
+            return new FrameGuard(await connect(context, token), clock, Break);
+        };
+    }
+
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        ThrowIfBroken();
+        // It outlives this method, as the request's body does.
+        var life = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ended.Token);
+        try
+        {
+            return await SendAsync(request, life, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            life.Dispose();
+            // The stack tells of a connection that is cut in many ways, and dials anew for a call that had no answer yet.
+            if (e is not AgentUntrustedException && !cancellationToken.IsCancellationRequested)
+            {
+                ThrowIfBroken();
+            }
+
+            throw;
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request,
+        CancellationTokenSource life,
+        CancellationToken cancellationToken
+    )
     {
         // Without it, none is accepted.
         request.Headers.Remove(AcceptedEncodings);
-        var response = await base.SendAsync(request, cancellationToken);
+        var response = await base.SendAsync(request, life.Token);
         var path = request.RequestUri!.AbsolutePath;
         var call = path[(path.LastIndexOf('/') + 1)..];
         if (response.Headers.TryGetValues(Encoding, out var encodings) && encodings.Any(encoding => encoding != "identity"))
@@ -30,7 +74,8 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
         }
 
         Clean(response.Headers);
-        var content = new StreamContent(new Messages(this, call, response, await response.Content.ReadAsStreamAsync(cancellationToken)));
+        var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        var content = new StreamContent(new Messages(this, call, response, body, life));
         foreach (var (name, values) in response.Content.Headers.NonValidated)
         {
             content.Headers.TryAddWithoutValidation(name, values);
@@ -43,8 +88,24 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
     private AgentUntrustedException Break(string call, string what)
     {
         var fault = new AgentUntrustedException($"The agent sent what no agent sends: {what}, in {call}.");
-        broken(fault);
+        Break(fault);
         return fault;
+    }
+
+    private void Break(AgentUntrustedException fault)
+    {
+        Interlocked.CompareExchange(ref _fault, fault, null);
+        _broken(fault);
+        // What it ends is not ended by this thread, which may hold locks of the stack's.
+        _ = _ended.CancelAsync();
+    }
+
+    private void ThrowIfBroken()
+    {
+        if (Volatile.Read(ref _fault) is { } fault)
+        {
+            throw new AgentUntrustedException(fault.Message);
+        }
     }
 
     /// <summary>What an agent says of a status is shown wherever a call's failure is.</summary>
@@ -60,7 +121,9 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
 
     /// <summary>The body of one answer: messages, each with its prefix.</summary>
     /// <param name="call">Its name.</param>
-    private sealed class Messages(AgentBorder border, string call, HttpResponseMessage response, Stream body) : Stream
+    /// <param name="life">Of the whole call; this owns it.</param>
+    private sealed class Messages(AgentBorder border, string call, HttpResponseMessage response, Stream body, CancellationTokenSource life)
+        : Stream
     {
         private const int PrefixBytes = 5;
 
@@ -86,7 +149,17 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
 
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var read = await body.ReadAsync(buffer, cancellationToken);
+            int read;
+            try
+            {
+                read = await body.ReadAsync(buffer, cancellationToken);
+            }
+            catch (IOException)
+            {
+                border.ThrowIfBroken();
+                throw;
+            }
+
             Judge(buffer.Span[..read]);
             if (read == 0 && !buffer.IsEmpty)
             {
@@ -114,6 +187,7 @@ internal sealed class AgentBorder(HttpMessageHandler inner, Action<AgentUntruste
             if (disposing)
             {
                 body.Dispose();
+                life.Dispose();
             }
 
             base.Dispose(disposing);

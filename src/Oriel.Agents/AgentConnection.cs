@@ -85,7 +85,7 @@ public sealed class AgentConnection : IDisposable
             "http://agent",
             new GrpcChannelOptions
             {
-                HttpHandler = new AgentBorder(handler, broken ?? (_ => { })),
+                HttpHandler = new AgentBorder(handler, TimeProvider.System, broken ?? (_ => { })),
                 DisposeHttpClient = true,
                 // None: what is compressed has no bound but that of what it unpacks to.
                 CompressionProviders = [],
