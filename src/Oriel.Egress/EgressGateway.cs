@@ -5,6 +5,7 @@ using Oriel.Egress.Dialing;
 using Oriel.Egress.Policy;
 using Oriel.Egress.Proxy;
 using Oriel.Egress.Sessions;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Egress;
 
@@ -107,16 +108,11 @@ public sealed partial class EgressGateway : IAsyncDisposable
             Socket socket;
             try
             {
-                socket = await _listener.AcceptAsync(_stopping.Token);
+                socket = await _listener.AcceptNextAsync(_stopping.Token, LogAcceptFailed);
             }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException)
             {
                 return;
-            }
-            catch (SocketException e)
-            {
-                LogAcceptFailed(e);
-                continue;
             }
 
             var task = ServeAsync(socket);
@@ -138,9 +134,16 @@ public sealed partial class EgressGateway : IAsyncDisposable
         {
             var reader = new HttpReader(stream);
             var preamble = await PreambleReader.ReadAsync(reader, _options.HeadTimeout, _stopping.Token);
-            if (preamble is null || !_sessions.TryGetValue(preamble.DesktopId, out var session) || !session.HasKey(preamble.Key))
+            if (preamble is null || !_sessions.TryGetValue(preamble.DesktopId, out var session))
             {
-                LogBadPreamble(preamble?.DesktopId ?? "unreadable");
+                // Of a desktop that ends: its guest may go on to connect for as long as its keeper lives.
+                LogConnectionEnded("no such desktop");
+                return;
+            }
+
+            if (!session.HasKey(preamble.Key))
+            {
+                LogWrongKey(preamble.DesktopId);
                 return;
             }
 
@@ -158,10 +161,10 @@ public sealed partial class EgressGateway : IAsyncDisposable
     }
 
     [LoggerMessage(LogLevel.Warning, "Egress socket: accept failed")]
-    private partial void LogAcceptFailed(Exception exception);
+    private partial void LogAcceptFailed(SocketException exception);
 
-    [LoggerMessage(LogLevel.Warning, "Egress socket: a connection for {Desktop} had no valid preamble")]
-    private partial void LogBadPreamble(string desktop);
+    [LoggerMessage(LogLevel.Warning, "Egress socket: a connection for {Desktop} had not its key")]
+    private partial void LogWrongKey(string desktop);
 
     [LoggerMessage(LogLevel.Debug, "Egress connection ended: {Cause}")]
     private partial void LogConnectionEnded(string cause);

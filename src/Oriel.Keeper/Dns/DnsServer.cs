@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using Oriel.Linux.Descriptors;
 
 namespace Oriel.Keeper.Dns;
 
@@ -42,15 +43,8 @@ public sealed class DnsServer(DnsResponder responder, Action<bool> answered)
         while (!cancellationToken.IsCancellationRequested)
         {
             await _slots.WaitAsync(cancellationToken);
-            try
-            {
-                var client = await listener.AcceptAsync(cancellationToken);
-                _ = ServeClientAsync(client, cancellationToken);
-            }
-            catch (SocketException)
-            {
-                _slots.Release();
-            }
+            var client = await listener.AcceptNextAsync(cancellationToken);
+            _ = ServeClientAsync(client, cancellationToken);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Oriel.Linux.Descriptors;
 using Oriel.Protocol;
 
 namespace Oriel.Keeper.Relays;
@@ -55,15 +56,8 @@ internal sealed class AgentRelay
         while (!cancellationToken.IsCancellationRequested)
         {
             await _slots.WaitAsync(cancellationToken);
-            try
-            {
-                var client = await listener.AcceptAsync(cancellationToken);
-                _ = ServeAsync(client, cancellationToken);
-            }
-            catch (SocketException)
-            {
-                _slots.Release();
-            }
+            var client = await listener.AcceptNextAsync(cancellationToken);
+            _ = ServeAsync(client, cancellationToken);
         }
     }
 

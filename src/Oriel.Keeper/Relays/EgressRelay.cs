@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Oriel.Keeper.Dns;
+using Oriel.Linux.Descriptors;
 using Oriel.Protocol;
 using Oriel.Protocol.Keeper;
 
@@ -66,17 +67,7 @@ internal sealed class EgressRelay(KeeperSpec spec, SyntheticNames names, RelayCo
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            Socket socket;
-            try
-            {
-                socket = await listener.AcceptAsync(cancellationToken);
-            }
-            catch (SocketException)
-            {
-                // The guest reset it before it was accepted.
-                continue;
-            }
-
+            var socket = await listener.AcceptNextAsync(cancellationToken);
             if (Interlocked.Increment(ref _open) > MaxConnections)
             {
                 Interlocked.Decrement(ref _open);

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Threading.Channels;
 using Oriel.Keeper.Events;
+using Oriel.Linux.Descriptors;
 using Oriel.Protocol.Keeper;
 
 namespace Oriel.Keeper.Service;
@@ -22,7 +23,7 @@ internal sealed class ControlServer(EventLog events, Func<KeeperCommand, Cancell
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            var client = await listener.AcceptAsync(cancellationToken);
+            var client = await listener.AcceptNextAsync(cancellationToken);
             lock (_lock)
             {
                 _connections.RemoveAll(connection => connection.IsCompleted);
