@@ -18,6 +18,7 @@ public static class RequestReasons
     public const string MethodNotAllowed = "method-not-allowed";
     public const string NoSuchDesktop = "no-such-desktop";
     public const string NoSuchFile = "no-such-file";
+    public const string NoSuchProcess = "no-such-process";
     public const string NoSuchSession = "no-such-session";
     public const string NoSuchTemplate = "no-such-template";
     public const string NoSuchViewer = "no-such-viewer";

@@ -33,7 +33,7 @@ internal static class DebianRepository
     public static string[] Commands(TestSite site) =>
         [
             $"echo 'deb [trusted=yes] {site.Url}{Folder} ./' | sudo tee /etc/apt/sources.list.d/test.list",
-            // Debian's own mirrors are out of reach here.
+            // Debian's own mirror has nothing to do with it.
             "sudo apt-get -q -o Dir::Etc::SourceList=/etc/apt/sources.list.d/test.list -o Dir::Etc::SourceParts=- update",
             $"sudo DEBIAN_FRONTEND=noninteractive apt-get -q -y install {Package}",
             Package,

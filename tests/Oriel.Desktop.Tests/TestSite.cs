@@ -60,6 +60,7 @@ public sealed class TestSite : IAsyncDisposable
         );
         app.MapGet("/plain", () => "plain");
         DebianRepository.Map(app);
+        ProgramSite.Map(app);
     }
 
     /// <summary>PEM of the CA; a desktop that is to open the site gets it by <c>trust</c>.</summary>
@@ -71,7 +72,22 @@ public sealed class TestSite : IAsyncDisposable
 
     /// <summary>The server options that lead desktops here.</summary>
     public static string[] ServerOptions =>
-        ["--egress-allow", "127.0.0.0/8", "--egress-host", $"{Host}=127.0.0.1", "--egress-host", $"{IdentityProvider.Host}=127.0.0.1"];
+        [
+            "--egress-allow",
+            "127.0.0.0/8",
+            .. Mirror,
+            "--egress-host",
+            $"{Host}=127.0.0.1",
+            "--egress-host",
+            $"{IdentityProvider.Host}=127.0.0.1",
+        ];
+
+    /// <summary>Debian's mirror, by which the image was made, may be one of this network's own.</summary>
+    private static string[] Mirror =>
+        [
+            .. Dns.GetHostAddresses("deb.debian.org")
+                .SelectMany(address => (string[])["--egress-allow", $"{address}/{8 * address.GetAddressBytes().Length}"]),
+        ];
 
     public static async Task<TestSite> StartAsync()
     {

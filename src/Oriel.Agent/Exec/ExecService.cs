@@ -1,14 +1,11 @@
 using Grpc.Core;
-using Oriel.Agent.Accounts;
-using Oriel.Agent.Variables;
 using Oriel.Linux;
-using Oriel.Linux.Processes;
 using Oriel.Protocol.Guest;
 
 namespace Oriel.Agent.Exec;
 
-/// <summary>Starts commands for callers, at most <see cref="MaxConcurrent"/> at a time.</summary>
-internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environment, TimeProvider clock, IHostApplicationLifetime lifetime)
+/// <summary>Runs commands for callers that wait for their exit, at most <see cref="MaxConcurrent"/> at a time.</summary>
+internal sealed class ExecService(CommandStarter starter, IHostApplicationLifetime lifetime)
 {
     public const int MaxConcurrent = 64;
     private const int NotFound = 127;
@@ -28,12 +25,7 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
             throw new RpcException(new Status(StatusCode.InvalidArgument, "the first message must be start"));
         }
 
-        var (spec, fault) = ExecSpec.Create(input.Current.Start, environment, UserAccounts.Find);
-        if (spec is null)
-        {
-            throw new RpcException(new Status(StatusCode.InvalidArgument, fault));
-        }
-
+        var spec = starter.Read(input.Current.Start);
         if (!await _places.WaitAsync(TimeSpan.Zero, cancellationToken))
         {
             throw new RpcException(new Status(StatusCode.ResourceExhausted, $"{MaxConcurrent} commands are running"));
@@ -57,30 +49,38 @@ internal sealed class ExecService(ChildReaper reaper, SessionEnvironment environ
         CancellationToken cancellationToken
     )
     {
-        ExecStreams? streams = null;
-        Child child;
+        ExecExit exit;
         try
         {
-            (streams, var spawn) = ExecStreams.Open(spec);
-            // Spawn blocks for some milliseconds.
-            child = await Task.Run(() => reaper.Spawn(spawn), cancellationToken);
-            streams.CloseChildEnds();
+            using var command = await starter.StartAsync(spec, output.WriteAsync, cancellationToken);
+            await output.WriteAsync(new ExecOutput { Pid = command.Pid }, cancellationToken);
+            exit = await command.RunAsync(ended => FeedAsync(command, input, ended), cancellationToken);
         }
-        catch (IOException e)
+        catch (IOException e) when (!cancellationToken.IsCancellationRequested)
         {
-            streams?.Dispose();
             var code = e is LinuxException { Errno: Errno.ENOENT } ? NotFound : NotExecutable;
-            await output.WriteAsync(
-                new ExecOutput
-                {
-                    Exit = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" },
-                },
-                cancellationToken
-            );
-            return;
+            exit = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" };
         }
 
-        using var call = new ExecCall(streams, child, spec, output, clock);
-        await call.RunAsync(input, cancellationToken);
+        await output.WriteAsync(new ExecOutput { Exit = exit }, cancellationToken);
+    }
+
+    private static async Task FeedAsync(RunningCommand command, IAsyncStreamReader<ExecInput> input, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (await input.MoveNext(cancellationToken))
+            {
+                await command.TakeAsync(input.Current, cancellationToken);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or RpcException or InvalidOperationException)
+        {
+            // The command has ended, or the caller went away; the other side of the call says so.
+        }
+        finally
+        {
+            command.EndInput();
+        }
     }
 }

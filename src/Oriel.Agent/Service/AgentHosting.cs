@@ -73,6 +73,8 @@ internal static class AgentHosting
         kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.MaxConcurrentConnections = 64;
+        // All commands, watches and viewers together: whoever is over their bound is refused, and nobody waits for another.
+        kestrel.Limits.Http2.MaxStreamsPerConnection = 512;
         kestrel.Limits.Http2.InitialStreamWindowSize = StreamWindowBytes;
         kestrel.Limits.Http2.InitialConnectionWindowSize = 4 * StreamWindowBytes;
         var endpoint = guest.Options.Listen;

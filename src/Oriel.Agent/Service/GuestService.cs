@@ -19,6 +19,7 @@ internal sealed class GuestService(
     GuestConfigurator configurator,
     GuestObserver observer,
     ExecService exec,
+    ProcessService processes,
     FileTransfers files,
     FileWatch fileWatch,
     DiskWatch disk,
@@ -85,6 +86,39 @@ internal sealed class GuestService(
         IServerStreamWriter<ExecOutput> responseStream,
         ServerCallContext context
     ) => exec.RunAsync(requestStream, responseStream, context.CancellationToken);
+
+    public override Task<ProcessInfo> StartProcess(ExecStart request, ServerCallContext context) =>
+        processes.StartAsync(request, context.CancellationToken);
+
+    public override Task<ProcessList> ListProcesses(ListProcessesRequest request, ServerCallContext context) =>
+        Task.FromResult(processes.List());
+
+    public override async Task WatchProcess(
+        WatchProcessRequest request,
+        IServerStreamWriter<ProcessOutput> responseStream,
+        ServerCallContext context
+    )
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await processes.WatchAsync(request, responseStream, ending.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // The guest ends: so does the stream, in order.
+        }
+    }
+
+    public override async Task<ProcessInfo> ControlProcess(ProcessControl request, ServerCallContext context)
+    {
+        var process = processes.Find(request.Id);
+        await process.TakeAsync(request.Input ?? new ExecInput(), context.CancellationToken);
+        return process.Info;
+    }
+
+    public override Task<ProcessInfo> RemoveProcess(RemoveProcessRequest request, ServerCallContext context) =>
+        processes.RemoveAsync(request.Id, context.CancellationToken);
 
     public override Task<Protocol.Guest.FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requestStream, ServerCallContext context) =>
         files.PutAsync(requestStream, context.CancellationToken);

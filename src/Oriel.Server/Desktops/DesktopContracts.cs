@@ -4,6 +4,8 @@ using Oriel.Desktops.Loop;
 using Oriel.Desktops.Node;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
+using Oriel.Protocol;
+using Oriel.Protocol.Guest;
 
 namespace Oriel.Server.Desktops;
 
@@ -116,6 +118,85 @@ internal sealed record ExecRequest
 /// <param name="Replaced">Some output was no UTF-8, and stands here as replacement characters; never true in base64.</param>
 internal sealed record ExecResponse(int ExitCode, string Stdout, string Stderr, bool TimedOut, bool Truncated, bool Replaced);
 
+internal sealed record ProcessRequest
+{
+    /// <summary>With <see cref="Pty"/>, none is the user's shell.</summary>
+    public string? Command { get; init; }
+    public IReadOnlyList<string>? Args { get; init; }
+    public IReadOnlyDictionary<string, string>? Env { get; init; }
+    public string? Cwd { get; init; }
+    public string? User { get; init; }
+
+    /// <summary>Seconds; none by default.</summary>
+    public double? Timeout { get; init; }
+
+    /// <summary>A terminal in place of three pipes.</summary>
+    public bool Pty { get; init; }
+
+    /// <summary>Of the terminal; default 80.</summary>
+    public int? Columns { get; init; }
+
+    /// <summary>Of the terminal; default 24.</summary>
+    public int? Rows { get; init; }
+}
+
+/// <param name="State">running or exited.</param>
+/// <param name="ExitCode">128 and the signal where one ended it; null while it runs.</param>
+/// <param name="OutputFrom">The first byte that is kept, of all that it has written.</param>
+/// <param name="OutputEnd">How many bytes it has written.</param>
+internal sealed record ProcessResponse(
+    string Id,
+    int Pid,
+    string CommandLine,
+    bool Pty,
+    string State,
+    int? ExitCode,
+    bool TimedOut,
+    DateTimeOffset StartedAt,
+    DateTimeOffset? EndedAt,
+    long OutputFrom,
+    long OutputEnd
+)
+{
+    private const int MaxId = 64;
+    private const int MaxCommandLine = 1001;
+
+    public static ProcessResponse Of(ProcessInfo info) =>
+        new(
+            ForeignWords.Of(info.Id, MaxId),
+            info.Pid,
+            ForeignWords.Of(info.CommandLine, MaxCommandLine),
+            info.Pty,
+            info.Exit is null ? "running" : "exited",
+            info.Exit?.ExitCode,
+            info.Exit?.TimedOut ?? false,
+            FileTransfer.Time(info.StartedUs),
+            info.Exit is null ? null : FileTransfer.Time(info.EndedUs),
+            info.OutputFrom,
+            info.OutputEnd
+        );
+}
+
+internal sealed record ProcessListResponse(IReadOnlyList<ProcessResponse> Processes);
+
+/// <param name="Signal">Its name, with or without SIG.</param>
+internal sealed record SignalBody(string? Signal = null);
+
+internal sealed record WindowBody(int? Columns = null, int? Rows = null);
+
+/// <summary>A text of a process's socket, from here: one of them.</summary>
+/// <param name="From">The byte that follows, where it is not the next one.</param>
+internal sealed record ProcessNotice(
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] long? From,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ProcessExit? Exit
+);
+
+internal sealed record ProcessExit(int ExitCode, bool TimedOut);
+
+/// <summary>A text of a process's socket, to here: one of them.</summary>
+/// <param name="End">Its input ends.</param>
+internal sealed record ProcessWish(WindowBody? Window = null, string? Signal = null, bool? End = null);
+
 internal sealed record FileResponse(string Path, long Size, string Sha256);
 
 /// <param name="Truncated">There are more than the 10,000 that stand here.</param>
@@ -182,6 +263,13 @@ internal sealed record EgressResponse(
 [JsonSerializable(typeof(DesktopListResponse))]
 [JsonSerializable(typeof(ExecRequest))]
 [JsonSerializable(typeof(ExecResponse))]
+[JsonSerializable(typeof(ProcessRequest))]
+[JsonSerializable(typeof(ProcessResponse))]
+[JsonSerializable(typeof(ProcessListResponse))]
+[JsonSerializable(typeof(SignalBody))]
+[JsonSerializable(typeof(WindowBody))]
+[JsonSerializable(typeof(ProcessNotice))]
+[JsonSerializable(typeof(ProcessWish))]
 [JsonSerializable(typeof(FileResponse))]
 [JsonSerializable(typeof(DirectoryResponse))]
 [JsonSerializable(typeof(FileStatResponse))]

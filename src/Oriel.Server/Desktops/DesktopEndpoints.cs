@@ -75,6 +75,7 @@ internal static class DesktopEndpoints
         desktop.MapGet("/log", Log).WithName("GetLog").WithSummary("Console and keeper log, bounded").Produces<LogResponse>();
         desktop.MapEventStream();
         desktop.MapGuest();
+        desktop.MapProcesses();
         desktop.MapEgress();
     }
 

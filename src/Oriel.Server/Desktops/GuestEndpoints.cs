@@ -247,14 +247,9 @@ internal static class ExecRun
 
     public static string? Check(ExecRequest request)
     {
-        if (string.IsNullOrEmpty(request.Command) || request.Command.Contains('\0'))
+        if (CommandProblem(request.Command) is { } problem)
         {
-            return "command must name a program";
-        }
-
-        if (request.Args is { } args && (args.Count > MaxArgs || args.Any(a => a is null || a.Contains('\0'))))
-        {
-            return $"args must be at most {MaxArgs} texts without NUL";
+            return problem;
         }
 
         if (request.Timeout is { } timeout && !(timeout is > 0 and <= MaxTimeout))
@@ -267,28 +262,50 @@ internal static class ExecRun
             return $"encoding must be {Utf8} or {Base64}";
         }
 
-        return request.Env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true
-            ? "env must be names and values"
-            : null;
+        return SurroundingsProblem(request.Args, request.Env);
+    }
+
+    public static string? CommandProblem(string? command) =>
+        string.IsNullOrEmpty(command) || command.Contains('\0') ? "command must name a program" : null;
+
+    public static string? SurroundingsProblem(IReadOnlyList<string>? args, IReadOnlyDictionary<string, string>? env) =>
+        args is not null && (args.Count > MaxArgs || args.Any(a => a is null || a.Contains('\0')))
+            ? $"args must be at most {MaxArgs} texts without NUL"
+        : env?.Any(e => e.Key.Length == 0 || e.Key.Contains('=') || e.Value is null) == true ? "env must be names and values"
+        : null;
+
+    /// <param name="timeout">Seconds; null: none.</param>
+    public static ExecStart StartOf(
+        string? command,
+        IReadOnlyList<string>? args,
+        IReadOnlyDictionary<string, string>? env,
+        string? cwd,
+        string? user,
+        double? timeout
+    )
+    {
+        var start = new ExecStart
+        {
+            Command = command ?? "",
+            Cwd = cwd ?? "",
+            User = user ?? "",
+            // Rounded up: the agent takes 0 for "none".
+            TimeoutMs = (long)Math.Ceiling((timeout ?? 0) * 1000),
+        };
+        start.Args.AddRange(args ?? []);
+        foreach (var (name, value) in env ?? new Dictionary<string, string>())
+        {
+            start.Env[name] = value;
+        }
+
+        return start;
     }
 
     /// <exception cref="RpcException">The agent refuses, or does not answer.</exception>
     public static async Task<ExecResponse> RunAsync(AgentConnection agent, ExecRequest request, HttpContext context)
     {
-        var start = new ExecStart
-        {
-            Command = request.Command,
-            Cwd = request.Cwd ?? "",
-            User = request.User ?? "",
-            // Rounded up: the agent takes 0 for "none".
-            TimeoutMs = (long)Math.Ceiling((request.Timeout ?? DefaultTimeout) * 1000),
-        };
-        start.Args.AddRange(request.Args ?? []);
-        foreach (var (name, value) in request.Env ?? new Dictionary<string, string>())
-        {
-            start.Env[name] = value;
-        }
-
+        var timeout = request.Timeout ?? DefaultTimeout;
+        var start = StartOf(request.Command, request.Args, request.Env, request.Cwd, request.User, timeout);
         var outcome = await agent.ExecAsync(start, Encoding.UTF8.GetBytes(request.Stdin ?? ""), MaxOutput, context.RequestAborted);
         context.Response.RegisterForDispose(outcome);
         var asBase64 = request.Encoding == Base64;

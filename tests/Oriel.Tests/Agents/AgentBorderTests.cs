@@ -19,6 +19,15 @@ public sealed class AgentBorderTests
         ["Renew"] = async (agent, token) => await agent.Guest.RenewAsync(new RenewRequest(), cancellationToken: token),
         ["Attest"] = async (agent, token) => await agent.Guest.AttestAsync(new AttestRequest(), cancellationToken: token),
         ["Exec"] = (agent, token) => agent.ExecAsync(new ExecStart { Command = "true" }, default, 1000, token),
+        ["StartProcess"] = async (agent, token) =>
+            await agent.Guest.StartProcessAsync(new ExecStart { Command = "true" }, cancellationToken: token),
+        ["ListProcesses"] = async (agent, token) =>
+            await agent.Guest.ListProcessesAsync(new ListProcessesRequest(), cancellationToken: token),
+        ["WatchProcess"] = (agent, token) =>
+            ReadAsync(agent.Guest.WatchProcess(new WatchProcessRequest(), cancellationToken: token), token),
+        ["ControlProcess"] = async (agent, token) => await agent.Guest.ControlProcessAsync(new ProcessControl(), cancellationToken: token),
+        ["RemoveProcess"] = async (agent, token) =>
+            await agent.Guest.RemoveProcessAsync(new RemoveProcessRequest(), cancellationToken: token),
         ["PutFile"] = (agent, token) => agent.PutFileAsync(new PutFileHeader { Path = "/a" }, Stream.Null, token),
         ["GetFile"] = (agent, token) => agent.CopyFileAsync(new GetFileRequest { Path = "/a", Length = long.MaxValue }, Stream.Null, token),
         ["StatFile"] = (agent, token) => agent.FindFileAsync("/a", token),

@@ -47,6 +47,9 @@ internal sealed class ApiOperation
         {
             null => [],
             Json when Path.EndsWith("/exec", StringComparison.Ordinal) => """{"command":"true"}"""u8.ToArray(),
+            Json when Path.EndsWith("/processes", StringComparison.Ordinal) => """{"command":"true"}"""u8.ToArray(),
+            Json when Path.EndsWith("/signal", StringComparison.Ordinal) => """{"signal":"TERM"}"""u8.ToArray(),
+            Json when Path.EndsWith("/window", StringComparison.Ordinal) => """{"columns":80,"rows":24}"""u8.ToArray(),
             Json when Path.EndsWith("/answer", StringComparison.Ordinal) => """{"offer":{"sdp":"v=0"}}"""u8.ToArray(),
             Json => "{}"u8.ToArray(),
             _ => "v=0\r\n"u8.ToArray(),

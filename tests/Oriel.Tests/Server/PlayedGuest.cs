@@ -64,6 +64,8 @@ internal sealed class PlayedGuest : IAsyncDisposable
 
     public PlayedFiles Files { get; init; } = new();
 
+    public PlayedProcesses Processes { get; init; } = new();
+
     /// <summary>Told before anything else, beside what a real agent tells.</summary>
     public IReadOnlyList<GuestStep> FirstSteps
     {
@@ -348,6 +350,24 @@ internal sealed class PlayedGuest : IAsyncDisposable
             IServerStreamWriter<ExecOutput> responses,
             ServerCallContext context
         ) => PlayedFiles.ExecAsync(requests, responses, context.CancellationToken);
+
+        public override Task<ProcessInfo> StartProcess(ExecStart request, ServerCallContext context) =>
+            Task.FromResult(guest.Processes.Start(request));
+
+        public override Task<ProcessList> ListProcesses(ListProcessesRequest request, ServerCallContext context) =>
+            Task.FromResult(new ProcessList { Processes = { guest.Processes.Info } });
+
+        public override Task WatchProcess(
+            WatchProcessRequest request,
+            IServerStreamWriter<ProcessOutput> responses,
+            ServerCallContext context
+        ) => guest.Processes.WatchAsync(request, responses, context.CancellationToken);
+
+        public override Task<ProcessInfo> ControlProcess(ProcessControl request, ServerCallContext context) =>
+            Task.FromResult(guest.Processes.Take(request));
+
+        public override Task<ProcessInfo> RemoveProcess(RemoveProcessRequest request, ServerCallContext context) =>
+            Task.FromResult(guest.Processes.Find(request.Id));
 
         public override Task<FileInfo> PutFile(IAsyncStreamReader<PutFileChunk> requests, ServerCallContext context) =>
             guest.Files.PutAsync(requests, context.CancellationToken);

@@ -71,11 +71,14 @@ public sealed class RouteTableServer : IAsyncLifetime
     /// <summary>The operation's address, with one of its names given another value.</summary>
     internal string AddressOf(ApiOperation operation, string? name = null, string? value = null)
     {
-        var isSpent = operation.Method == "DELETE" || Spent.Any(end => operation.Path.EndsWith(end, StringComparison.Ordinal));
+        var isSpent =
+            (operation.Method == "DELETE" && !operation.PathNames.Contains("process"))
+            || Spent.Any(end => operation.Path.EndsWith(end, StringComparison.Ordinal));
         var address = name is null ? operation.Path : operation.Path.Replace($"{{{name}}}", value, StringComparison.Ordinal);
         return address
             .Replace("{id}", isSpent ? _spare : _kept, StringComparison.Ordinal)
-            .Replace("{viewer}", "none", StringComparison.Ordinal);
+            .Replace("{viewer}", "none", StringComparison.Ordinal)
+            .Replace("{process}", PlayedProcesses.Id, StringComparison.Ordinal);
     }
 
     /// <param name="address">As it stands: nothing in it is encoded or taken out.</param>

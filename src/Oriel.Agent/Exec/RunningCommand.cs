@@ -9,13 +9,19 @@ using Oriel.Protocol.Guest;
 namespace Oriel.Agent.Exec;
 
 /// <summary>
-/// One command from its start to its exit. Output is read only as fast as the caller takes it, so a command that writes more waits; input
-/// is buffered up to <see cref="MaxWaitingInput"/> messages, then the caller waits. When the caller goes away or the time is over, the
-/// command's whole session is killed. When the command has ended, what it wrote is sent and the call ends: processes that it left in
+/// One command from its start to its exit. Output is read only as fast as it is taken, so a command that writes more waits; input is
+/// buffered up to <see cref="MaxWaitingInput"/> messages, then who gives it waits. When the run is cancelled or the time is over, the
+/// command's whole session is killed. When the command has ended, what it wrote is handed on and the run ends: processes that it left in
 /// the background live on, but nobody reads what they write.
 /// </summary>
-internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, IServerStreamWriter<ExecOutput> output, TimeProvider clock)
-    : IDisposable
+/// <param name="output">Gets what the command writes, one message at a time.</param>
+internal sealed class RunningCommand(
+    ExecStreams streams,
+    Child child,
+    ExecSpec spec,
+    Func<ExecOutput, CancellationToken, Task> output,
+    TimeProvider clock
+) : IDisposable
 {
     private const int MaxWaitingInput = 32;
     private const int BufferBytes = 32 * 1024;
@@ -32,16 +38,19 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, 
         new BoundedChannelOptions(MaxWaitingInput) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true }
     );
 
-    public async Task RunAsync(IAsyncStreamReader<ExecInput> input, CancellationToken cancellationToken)
+    public int Pid => child.Pid;
+
+    /// <param name="feed">Gives input for as long as its token lets it.</param>
+    /// <exception cref="OperationCanceledException">The command is killed.</exception>
+    public async Task<ExecExit> RunAsync(Func<CancellationToken, Task> feed, CancellationToken cancellationToken)
     {
         using var ended = new CancellationTokenSource();
         using var inputs = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ended.Token);
         var writing = WriteStdinAsync(inputs.Token);
-        var reading = ReadInputAsync(input, inputs.Token);
+        var feeding = feed(inputs.Token);
         var pumps = Task.CompletedTask;
         try
         {
-            await SendAsync(new ExecOutput { Pid = child.Pid }, cancellationToken);
             pumps = Task.WhenAll(
                 PumpAsync(streams.Stdout, bytes => new ExecOutput { Stdout = bytes }, ended.Token, cancellationToken),
                 streams.Stderr is { } stderr
@@ -59,13 +68,7 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, 
             }
 
             await pumps;
-            await SendAsync(
-                new ExecOutput
-                {
-                    Exit = new ExecExit { ExitCode = exit.ExitCode, TimedOut = timedOut },
-                },
-                cancellationToken
-            );
+            return new ExecExit { ExitCode = exit.ExitCode, TimedOut = timedOut };
         }
         finally
         {
@@ -75,9 +78,50 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, 
             }
 
             await ended.CancelAsync();
-            await Task.WhenAll(writing, reading, pumps).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(writing, feeding, pumps).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    /// <summary>Anything but a start. Waits while the command does not read.</summary>
+    /// <exception cref="RpcException">FailedPrecondition: nobody reads its input any more. InvalidArgument: no such signal.</exception>
+    public async ValueTask TakeAsync(ExecInput input, CancellationToken cancellationToken)
+    {
+        switch (input.KindCase)
+        {
+            case ExecInput.KindOneofCase.Stdin:
+                try
+                {
+                    await _stdin.Writer.WriteAsync(input.Stdin.Memory, cancellationToken);
+                }
+                catch (ChannelClosedException)
+                {
+                    throw new RpcException(new Status(StatusCode.FailedPrecondition, "its input has ended"));
+                }
+
+                break;
+            case ExecInput.KindOneofCase.EndOfStdin:
+                EndInput();
+                break;
+            case ExecInput.KindOneofCase.Window:
+                streams.Terminal?.Resize(
+                    ExecSpec.Window(input.Window.Columns, spec.Columns),
+                    ExecSpec.Window(input.Window.Rows, spec.Rows)
+                );
+                break;
+            case ExecInput.KindOneofCase.Signal when input.Signal is > 0 and <= 64:
+                child.SignalGroup(input.Signal);
+                break;
+            default:
+                throw new RpcException(
+                    new Status(StatusCode.InvalidArgument, "input: not stdin, its end, a window or a signal from 1 to 64")
+                );
+        }
+    }
+
+    public void EndInput() => _stdin.Writer.TryComplete();
+
+    /// <summary>The command and everything of its session; the run ends soon after.</summary>
+    public void Kill() => child.KillSession();
 
     public void Dispose()
     {
@@ -136,42 +180,6 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, 
         }
     }
 
-    private async Task ReadInputAsync(IAsyncStreamReader<ExecInput> input, CancellationToken cancellationToken)
-    {
-        try
-        {
-            while (await input.MoveNext(cancellationToken))
-            {
-                switch (input.Current.KindCase)
-                {
-                    case ExecInput.KindOneofCase.Stdin:
-                        await _stdin.Writer.WriteAsync(input.Current.Stdin.Memory, cancellationToken);
-                        break;
-                    case ExecInput.KindOneofCase.EndOfStdin:
-                        _stdin.Writer.TryComplete();
-                        break;
-                    case ExecInput.KindOneofCase.Window:
-                        streams.Terminal?.Resize(
-                            ExecSpec.Window(input.Current.Window.Columns, spec.Columns),
-                            ExecSpec.Window(input.Current.Window.Rows, spec.Rows)
-                        );
-                        break;
-                    case ExecInput.KindOneofCase.Signal when input.Current.Signal is > 0 and <= 64:
-                        child.SignalGroup(input.Current.Signal);
-                        break;
-                }
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or IOException or ChannelClosedException or InvalidOperationException)
-        {
-            // The command has ended, or the caller went away; the other side of the call says so.
-        }
-        finally
-        {
-            _stdin.Writer.TryComplete();
-        }
-    }
-
     private async Task WriteStdinAsync(CancellationToken cancellationToken)
     {
         try
@@ -202,7 +210,7 @@ internal sealed class ExecCall(ExecStreams streams, Child child, ExecSpec spec, 
         await _writing.WaitAsync(cancellationToken);
         try
         {
-            await output.WriteAsync(message, cancellationToken);
+            await output(message, cancellationToken);
         }
         finally
         {
