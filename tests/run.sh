@@ -16,13 +16,9 @@ test_program() {
     esac
 }
 
-# Minutes after which a ring counts as hung: about four times what it takes on two cores that do nothing else.
-test_deadline() {
-    case $1 in
-        desktop) echo 45 ;;
-        *) echo 20 ;;
-    esac
-}
+# Minutes without a word after which a test program counts as hung. It says when each test begins and ends, so a busy machine makes it
+# slow and not silent.
+silence_minutes=10
 
 # find_tests WORD...: sets rings to those that are named or hold a test that is named, and chosen[RING] to these tests as find.mjs prints
 # them; empty where all of the ring is meant.
@@ -132,18 +128,50 @@ test_clean_up() {
     exit "$code"
 }
 
+# A watched program's number comes before all that it prints.
+# shellcheck disable=SC2016
+announced=(sh -c 'echo "$$"; exec "$@"' -)
+
+# run_watched LOG COMMAND...: runs what is announced; what it prints goes to the log.
+run_watched() {
+    local log=$1
+    shift
+    "$@" 2>&1 | watch_silence "$log"
+    return "${PIPESTATUS[0]}"
+}
+
+# watch_silence LOG: hands on what comes. Once that has been silent for too long, its program is interrupted, as by Ctrl-C: the test that
+# hangs fails by its name, and every other result is kept. If it is still there after a minute, it is killed.
+watch_silence() {
+    local log=$1 process line= code silent=0
+    read -r process
+    : >"$log"
+    while :; do
+        code=0
+        # What was left running may hold the pipe open.
+        IFS= read -r -t 5 line || code=$?
+        if [ "$code" = 0 ]; then
+            printf '%s\n' "$line" >>"$log"
+            silent=0
+        elif [ "$code" -le 128 ] || ! kill -0 "$process" 2>/dev/null; then
+            return
+        elif ((silent += 5, silent == 60 * silence_minutes)); then
+            : >"$log.silent"
+            kill -INT "$process" || :
+        elif ((silent == 60 * (silence_minutes + 1))); then
+            kill -KILL "$process" || :
+        fi
+    done
+}
+
 # run_ring RING: runs its program, results as CTRF into $scratch/results.
 run_ring() {
-    local ring=$1 program executable code=0 minutes limit arguments place name kind
+    local ring=$1 program executable code=0 arguments place name kind
     program=$(test_program "$ring")
-    minutes=$(test_deadline "$ring")
     executable=$root/artifacts/bin/$program/release/$program
     say ""
     say "== $program"
-    # At its deadline a program is interrupted once, as by Ctrl-C: what hangs fails by its name, and every other result is kept.
-    # (Without --foreground the signal comes twice, and the second ends it at once.)
-    limit=(timeout --foreground --signal=INT --kill-after=60 "${minutes}m")
-    arguments=(-noColor -noLogo -parallel none -longRunning 120 -ctrf "$results/$ring.json")
+    arguments=(-noColor -noLogo -reporter verbose -parallelMode none -result-ctrf "$results/$ring.json")
     while IFS=$'\t' read -r _ place name kind; do
         [ -z "$name" ] || arguments+=(-method "$place.$name")
         [ "$kind" != explicit ] || arguments+=(-explicit on)
@@ -155,11 +183,14 @@ run_ring() {
                 hand_over "$scratch/data/tests/$program" -C "$root/artifacts/bin/$program/release" .
                 executable=$scratch/data/tests/$program/$program
             fi
-            as_service env "${test_environment[@]}" "${limit[@]}" "$executable" "${arguments[@]}" >"$results/$ring.log" 2>&1 || code=$?
+            run_watched "$results/$ring.log" as_service env "${test_environment[@]}" "${announced[@]}" "$executable" "${arguments[@]}" || code=$?
             ;;
-        *) (cd "$root" && env "${test_environment[@]}" "${limit[@]}" "$executable" "${arguments[@]}") >"$results/$ring.log" 2>&1 || code=$? ;;
+        *)
+            run_watched "$results/$ring.log" env --chdir="$root" "${test_environment[@]}" "${announced[@]}" \
+                "$executable" "${arguments[@]}" || code=$?
+            ;;
     esac
-    report_ring "$ring" "$code" "$minutes"
+    report_ring "$ring" "$code"
 }
 
 run_web() {
@@ -174,7 +205,7 @@ run_web() {
     say "== web"
     arguments+=(--reporter=json --outputFile="$results/web.json")
     (cd "$root/web" && timeout --kill-after=30 12m npm test -- "${arguments[@]}") >"$results/web.log" 2>&1 || code=$?
-    report_ring web "$code" 12 "$pattern"
+    report_ring web "$code" "$pattern"
 }
 
 # The script's own tests, as whoever called it: root sees it drop to the unprivileged user.
@@ -186,7 +217,7 @@ run_script() {
     # Where this was started in the background, Ctrl-C would be ignored by all that it runs.
     env --default-signal=INT,QUIT timeout --kill-after=30 8m "$root/tests/script.sh" "${arguments[@]}" >"$results/script.log" 2>&1 || code=$?
     grep '^second start' "$results/script.log" >&2 || :
-    report_ring script "$code" 8
+    report_ring script "$code"
 }
 
 # Bare machines of both releases, in which Oriel is started from nothing. It outlives no interruption: all of a machine ends with its first process.
@@ -197,16 +228,19 @@ run_hosts() {
     say "== hosts"
     timeout --kill-after=60 40m "$root/tests/hosts.sh" "${arguments[@]}" >"$results/hosts.log" 2>&1 || code=$?
     grep ' s$' "$results/hosts.log" >&2 || :
-    report_ring hosts "$code" 40
+    report_ring hosts "$code"
 }
 
-# report_ring RING EXIT-CODE MINUTES [PATTERN]: counts into passed, failed and skipped; prints failures and the reason of each skip.
+# report_ring RING EXIT-CODE [PATTERN]: counts into passed, failed and skipped; prints failures and the reason of each skip.
 report_ring() {
     local ring=$1 code=$2 counts
-    if [ "$code" = 124 ] || [ "$code" = 137 ]; then
-        say "   still running after $3 minutes: ended"
+    if [ -e "$results/$ring.log.silent" ]; then
+        say "   silent for $silence_minutes minutes: ended. The end of its output:"
+        tail -n 3 "$results/$ring.log" >&2
+    elif [ "$code" = 124 ] || [ "$code" = 137 ]; then
+        say "   still running at its deadline: ended"
     fi
-    if ! counts=$(node "$root/tests/report.mjs" "$results/$ring.json" "${4-}"); then
+    if ! counts=$(node "$root/tests/report.mjs" "$results/$ring.json" "${3-}"); then
         say "   no result (exit code $code); the end of its output:"
         tail -n 60 "$results/$ring.log" >&2
         failed=$((failed + 1))

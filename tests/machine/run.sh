@@ -36,5 +36,5 @@ run_machine() {
     mapfile -t arguments < <(printf '%s\n' "$results/machine.json" "$machine_pid" "$machine/console" "${ports[@]}" && chosen_names machine)
     CLIENT_SECONDS=1800 timeout --kill-after=30 60m "$root/tests/machine.sh" "${arguments[@]}" >"$results/machine.log" 2>&1 || code=$?
     machine_end
-    report_ring machine "$code" 60
+    report_ring machine "$code"
 }
