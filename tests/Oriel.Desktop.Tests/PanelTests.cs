@@ -52,6 +52,33 @@ public sealed class PanelTests(Ring ring) : RingTests(ring)
             );
     }
 
+    [Fact]
+    public async Task Terminal_Opened_IsAShellThatAReloadFindsAgain()
+    {
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        var page = await Ring.OpenViewerAsync(id);
+        var console = new List<string>();
+        page.Console += (_, message) => console.Add(message.Text);
+        await page.GetByTestId("toolbar-terminal").ClickAsync();
+        var terminal = page.GetByTestId("terminal");
+        await SaysAsync(terminal, "$");
+        await page.Keyboard.TypeAsync("echo $((6*7)) in $(tput cols)\n");
+        await SaysAsync(terminal, "42 in ");
+        await Eyes.KeepAsync(page, "panel terminal");
+        // What xterm makes of its style sheets under the page's policy: rows of one height, side by side with nothing.
+        Assert.DoesNotContain(console, line => line.Contains("Content Security Policy", StringComparison.OrdinalIgnoreCase));
+
+        await page.ReloadAsync();
+        await page.GetByTestId("toolbar-terminal").ClickAsync();
+        await SaysAsync(terminal, "42 in ");
+        await page.Keyboard.TypeAsync("exit 3\n");
+        await SaysAsync(page.GetByTestId("terminal-said"), "ended with 3");
+        await page.GetByTestId("terminal-new").ClickAsync();
+        await SaysAsync(terminal, "$");
+        Assert.DoesNotContain("42 in ", await terminal.InnerTextAsync());
+    }
+
     private static Task SaysAsync(ILocator part, string words) =>
         OrielServer.EventuallyAsync(
             async () =>

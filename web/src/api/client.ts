@@ -1,5 +1,5 @@
 import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
-import type { CreateRequest, Desktop, EgressView, Image, Policy, Session, SessionInfo } from "./types.js";
+import type { CreateRequest, Desktop, EgressView, Image, Policy, Process, Session, SessionInfo } from "./types.js";
 
 /** The headers of a request to the page's own server. */
 export function pageHeaders(more: Record<string, string> = {}): Record<string, string> {
@@ -54,6 +54,11 @@ export const api = {
   destroy: async (id: string) => void (await call("DELETE", desktopUrl(id))),
   egress: (id: string, signal?: AbortSignal) => json<EgressView>("GET", desktopUrl(id, "/egress"), undefined, signal),
   setEgress: (id: string, policy: Policy) => json<EgressView>("PUT", desktopUrl(id, "/egress"), policy),
+  process: (id: string, process: string, signal?: AbortSignal) =>
+    json<Process>("GET", desktopUrl(id, `/processes/${encodeURIComponent(process)}`), undefined, signal),
+  /** The user's shell in a terminal of its own. */
+  startTerminal: (id: string, columns: number, rows: number) =>
+    json<Process>("POST", desktopUrl(id, "/processes"), { pty: true, columns, rows }),
   log: async (id: string, signal?: AbortSignal) =>
     (await json<{ lines: string[] }>("GET", desktopUrl(id, "/log"), undefined, signal)).lines,
 };

@@ -108,6 +108,14 @@ export function oldImage(images: readonly Image[]): Image | null {
   return newest?.old ? newest : null;
 }
 
+/** A process that was started over the API. */
+export interface Process {
+  id: string;
+  pty: boolean;
+  state: "running" | "exited";
+  exitCode: number | null;
+}
+
 /** Somebody who is signed in. */
 export interface Session {
   id: string;

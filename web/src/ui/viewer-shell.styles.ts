@@ -138,6 +138,16 @@ export const shellStyles = css`
     min-height: 0;
     overflow: auto;
   }
+  /* As wide as the picture: a terminal has 80 columns and more. */
+  .work.stacked {
+    flex-direction: column;
+  }
+  .work.stacked aside {
+    width: 100%;
+    height: 45%;
+    border-left: 0;
+    border-top: 1px solid var(--line);
+  }
   .side-head {
     display: flex;
     align-items: center;

@@ -16,8 +16,9 @@ import "./clipboard-panel.js";
 import "./confirm-dialog.js";
 import "./egress-panel.js";
 import "./log-panel.js";
+import "./terminal-panel.js";
 
-type Panel = "log" | "egress" | "clipboard" | null;
+type Panel = "log" | "egress" | "clipboard" | "terminal" | null;
 
 const chips: Record<ViewerState["state"], { text: string; tone: string }> = {
   connecting: { text: "connecting", tone: "warn busy" },
@@ -190,7 +191,7 @@ export class ViewerShell extends LitElement {
             )
           : nothing
       }
-      <div class="work">
+      <div class="work ${this.panel === "terminal" ? "stacked" : ""}">
         <div class="picture">
           ${
             // Before the viewer, which takes the Tab key for the desktop.
@@ -248,6 +249,7 @@ export class ViewerShell extends LitElement {
         ${this.#tool("fit", scale === "fit" ? "Show pixel for pixel (1:1)" : "Fit to the window", "scale", () => this.#prefer({ scale: scale === "fit" ? "actual" : "fit" }), scale === "actual")}
         ${this.#tool("resize", "Desktop follows the window's size", "resize", () => this.#prefer({ remoteResize: !remoteResize }), remoteResize)}
         ${this.#tool("latency", "Latency", "latency", () => this.#prefer({ latency: !latency }), latency)}
+        ${this.#tool("terminal", "Terminal", "terminal", () => this.#toggle("terminal"), this.panel === "terminal")}
         ${this.#tool("egress", "Egress", "egress", () => this.#toggle("egress"), this.panel === "egress")}
         ${this.#tool("log", "Log", "log", () => this.#toggle("log"), this.panel === "log")}
         ${this.desktop.canFork ? this.#tool("fork", "Fork: a second desktop continues from here", "fork", () => void this.#fork()) : nothing}
@@ -306,18 +308,20 @@ export class ViewerShell extends LitElement {
 
   #side(): TemplateResult | typeof nothing {
     if (!this.panel) return nothing;
-    const title = { log: "Log", egress: "Egress", clipboard: "Clipboard" }[this.panel];
-    return html`<aside aria-label=${title}>
+    const title = { log: "Log", egress: "Egress", clipboard: "Clipboard", terminal: "Terminal" }[this.panel];
+    return html`<aside class=${this.panel} aria-label=${title}>
       <div class="side-head">
         <h2 class="grow">${title}</h2>
         <button class="quiet square" aria-label="Close" @click=${() => (this.panel = null)}>${icon("close")}</button>
       </div>
       ${
-        this.panel === "log"
-          ? html`<log-panel .desktopId=${this.desktop.id} .lines=${this.lines}></log-panel>`
-          : this.panel === "egress"
-            ? html`<egress-panel .desktopId=${this.desktop.id} .source=${this.page}></egress-panel>`
-            : html`<clipboard-panel .element=${this.#element}></clipboard-panel>`
+        this.panel === "terminal"
+          ? html`<terminal-panel .desktopId=${this.desktop.id}></terminal-panel>`
+          : this.panel === "log"
+            ? html`<log-panel .desktopId=${this.desktop.id} .lines=${this.lines}></log-panel>`
+            : this.panel === "egress"
+              ? html`<egress-panel .desktopId=${this.desktop.id} .source=${this.page}></egress-panel>`
+              : html`<clipboard-panel .element=${this.#element}></clipboard-panel>`
       }
     </aside>`;
   }

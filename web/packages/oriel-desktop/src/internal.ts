@@ -4,4 +4,4 @@ export { ClipboardTooLong } from "./clipboard-pieces.js";
 export { errorOf, headersFor, ServerError } from "./signalling.js";
 export { Scope } from "./scope.js";
 export type { Reason } from "./messages.js";
-export { keepSessionSecret } from "./session-secret.js";
+export { keepSessionSecret, sessionSecret } from "./session-secret.js";
