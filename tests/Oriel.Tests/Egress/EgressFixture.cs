@@ -10,7 +10,6 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Oriel.Egress;
 using Oriel.Egress.Log;
 using Oriel.Egress.Policy;
@@ -28,6 +27,7 @@ public sealed class EgressFixture : IAsyncDisposable
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("oriel-egress-");
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
     private readonly WebApplication _site;
+    private readonly LoggedLines _logged = new();
 
     public EgressFixture(
         EgressPolicy policy,
@@ -91,7 +91,7 @@ public sealed class EgressFixture : IAsyncDisposable
             ConnectTimeout = TimeSpan.FromSeconds(20),
         };
         Options = change?.Invoke(Options) ?? Options;
-        Gateway = EgressGateway.Start(Options, TimeProvider.System, NullLogger<EgressGateway>.Instance);
+        Gateway = EgressGateway.Start(Options, TimeProvider.System, _logged);
         Session = Gateway.Register(Desktop, _key, policy);
     }
 
@@ -191,5 +191,7 @@ public sealed class EgressFixture : IAsyncDisposable
         await Gateway.DisposeAsync();
         await _site.DisposeAsync();
         _directory.Delete(recursive: true);
+        // Whatever a guest does, the operator's log does not grow by it. (A wrong key is not a guest's.)
+        Assert.DoesNotContain(_logged.All, line => !line.Contains("had not its key", StringComparison.Ordinal));
     }
 }

@@ -222,6 +222,37 @@ public sealed class EgressGatewayTests
         Assert.Equal("far.example:443", await EgressFixture.ReadToEndAsync(proxy));
     }
 
+    /// <summary>The fixture asserts it of every test of the proxy; this one asks for each kind of refusal and fault in one.</summary>
+    [Fact]
+    public async Task Guest_WhateverItSends_LogsNothingForTheOperator()
+    {
+        await using var egress = new EgressFixture(new EgressPolicy { Deny = [new("denied.test")] }, maxConnections: 1);
+        string[] requests =
+        [
+            "\r\n\r\n\0\u001b[2J",
+            "GET / HTTP/9.9\r\n\r\n",
+            "CONNECT denied.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+            "CONNECT rebound.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+            "CONNECT no-such-name.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+            "CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+            $"POST http://site.test:{egress.Port}/upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ];
+        for (var turn = 0; turn < 5; turn++)
+        {
+            foreach (var request in requests)
+            {
+                await using var proxy = await egress.ProxyAsync();
+                await EgressFixture.SendAsync(proxy, request);
+                await using var second = await egress.ProxyAsync();
+            }
+        }
+
+        // The desktop ends, and its guest goes on to connect.
+        egress.Session.Dispose();
+        await using var late = await egress.ProxyAsync();
+        await EgressFixture.SendAsync(late, requests[2]);
+    }
+
     [Fact]
     public void Log_OfAGuestThatNeverRests_KeepsTheNewest()
     {
