@@ -29,6 +29,49 @@ internal static class Eyes
         };
         """;
 
+    /// <summary>
+    /// A script for any browser: "" where each block of 16 by 16 pixels is no further than so much from the guest's own screen. One in two
+    /// hundred may be: where saturated colours meet, half as many chroma samples as pixels cannot tell which is whose.
+    /// </summary>
+    public static string DifferenceFromScreen(int tolerance) =>
+        "(async () => {"
+        + FindVideo
+        + $$"""
+            if (!width) return 'there is no picture';
+            const answer = await fetch('/api' + location.pathname + '/screenshot', { headers: { 'X-Oriel': localStorage.getItem('oriel.session') } });
+            if (!answer.ok) return 'no screenshot: ' + answer.status;
+            const shot = await createImageBitmap(await answer.blob());
+            if (shot.width !== width || shot.height !== height) return `${width}x${height} is seen of ${shot.width}x${shot.height}`;
+            const [seen, own] = [video, shot].map((picture) => {
+              const canvas = new OffscreenCanvas(width, height), context = canvas.getContext('2d');
+              context.drawImage(picture, 0, 0);
+              return context.getImageData(0, 0, width, height).data;
+            });
+            const mean = (data, left, top, channel) => {
+              let sum = 0, count = 0;
+              for (let y = top; y < Math.min(top + 16, height); y++)
+                for (let x = left; x < Math.min(left + 16, width); x++, count++) sum += data[4 * (y * width + x) + channel];
+              return sum / count;
+            };
+            let worst = 0, where = '', over = 0;
+            for (let top = 0; top < height; top += 16)
+              for (let left = 0; left < width; left += 16)
+                for (let channel = 0; channel < 3; channel++) {
+                  const difference = Math.abs(mean(seen, left, top, channel) - mean(own, left, top, channel));
+                  if (difference > {{tolerance}}) over++;
+                  if (difference > worst) [worst, where] = [difference, `${'RGB'[channel]} at ${left},${top}: ${mean(seen, left, top, channel).toFixed(1)} of ${mean(own, left, top, channel).toFixed(1)}`];
+                }
+            return over <= 3 * width * height / 256 / 200 && worst <= 3 * {{tolerance}} ? '' : `${over} values are further off; the worst is ${where}`;
+            })()
+            """;
+
+    /// <summary>A script for any browser: the share of the picture within the tolerance of a colour, as a text.</summary>
+    public static string ShareOfColour((int R, int G, int B) colour, int tolerance) =>
+        string.Create(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $"(() => {{{FindVideo}{ShareOf}return String(width ? shareOf(video, width, height, {colour.R}, {colour.G}, {colour.B}, {tolerance}) : 0); }})()"
+        );
+
     /// <summary>Share (0 to 1) of the picture whose colour is within the tolerance of the given one.</summary>
     public static Task<double> ShareOfColourAsync(IPage page, int red, int green, int blue, int tolerance = 40) =>
         page.EvaluateAsync<double>(

@@ -17,7 +17,7 @@ internal static class ProgramSite
     public const string Module = "oriel_test_package";
 
     /// <summary>Longer than the minute that many time-outs have, and silent meanwhile.</summary>
-    public const int SilentSeconds = 90;
+    public const int SilentSeconds = 65;
 
     private const string Folder = "/programs";
     private const string Wheel = Module + "-1.0-py3-none-any.whl";

@@ -106,11 +106,12 @@ public sealed class Ring : IAsyncLifetime
     }
 
     /// <summary>A create request with the test site as the start page.</summary>
-    public object NewDesktop(string name) =>
+    /// <param name="page">The site's, which it opens.</param>
+    public object NewDesktop(string name, string page = "") =>
         new
         {
             name,
-            startUrl = Site.Url,
+            startUrl = Site.Url + page,
             trust = new[] { Site.Authority },
             width = 1280,
             height = 720,

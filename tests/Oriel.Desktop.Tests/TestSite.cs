@@ -59,6 +59,8 @@ public sealed class TestSite : IAsyncDisposable
             }
         );
         app.MapGet("/plain", () => "plain");
+        app.MapGet("/photograph", () => Results.Content(Photograph.Page, "text/html"));
+        app.MapGet("/photograph.bmp", () => Results.Bytes(Photograph.Bitmap(), "image/bmp"));
         DebianRepository.Map(app);
         ProgramSite.Map(app);
     }
@@ -142,6 +144,8 @@ public sealed class TestSite : IAsyncDisposable
         }
 
         leafRequest.CertificateExtensions.Add(names.Build());
+        // Python is strict about RFC 5280 section 4.2.1.1.
+        leafRequest.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(authority, true, false));
         leafRequest.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
         using var leaf = leafRequest.Create(authority, now.AddDays(-1), now.AddDays(20), RandomNumberGenerator.GetBytes(16));
         using var withKey = leaf.CopyWithPrivateKey(leafKey);

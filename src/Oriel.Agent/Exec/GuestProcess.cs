@@ -73,7 +73,10 @@ internal sealed class GuestProcess(string id, ExecStart start, OutputLog log, Ru
             // It ends at this moment.
         }
 
-        throw new RpcException(new Status(StatusCode.FailedPrecondition, "the process has ended"));
+        if (input.KindCase != ExecInput.KindOneofCase.EndOfStdin)
+        {
+            throw new RpcException(new Status(StatusCode.FailedPrecondition, "the process has ended"));
+        }
     }
 
     /// <summary>

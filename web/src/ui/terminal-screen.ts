@@ -35,7 +35,7 @@ export class TerminalScreen {
     this.#watching = new MutationObserver(() => this.#adopt(place));
     this.#watching.observe(place, { subtree: true, childList: true, characterData: true });
     this.#terminal.loadAddon(this.#fit);
-    this.#terminal.open(place);
+    openInertly(this.#terminal, place);
     this.#adopt(place);
     this.#fit.fit();
     this.#terminal.onData((text) => events.typed(encoder.encode(text)));
@@ -87,14 +87,34 @@ export class TerminalScreen {
   }
 }
 
-/** The document, but that the style elements it makes are inert. */
+/** Makes style elements inert, and sets a style attribute as the policy lets it be set. */
+function create(tag: string): HTMLElement {
+  const element = Document.prototype.createElement.call(document, tag === "style" ? inertStyle : tag);
+  element.setAttribute = (name, value) => {
+    if (name === "style") element.style.cssText = value;
+    else Element.prototype.setAttribute.call(element, name, value);
+  };
+  return element;
+}
+
+/** The document, but that it creates elements so. */
 function inertStyles(page: Document): Document {
   return new Proxy(page, {
     get(target, name) {
-      if (name === "createElement") return (tag: string) => target.createElement(tag === "style" ? inertStyle : tag);
+      if (name === "createElement") return create;
       const value: unknown = Reflect.get(target, name);
       return typeof value === "function" ? (value as (...values: unknown[]) => unknown).bind(target) : value;
     },
     set: (target, name, value) => Reflect.set(target, name, value),
   });
+}
+
+/** While it opens, xterm asks the window's own document as well, whatever it was given (6.0). */
+function openInertly(terminal: Terminal, place: HTMLElement): void {
+  document.createElement = create as typeof document.createElement;
+  try {
+    terminal.open(place);
+  } finally {
+    delete (document as { createElement?: unknown }).createElement;
+  }
 }
