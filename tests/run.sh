@@ -87,8 +87,8 @@ test_minutes() {
             webrtc | web) minutes=$((minutes + 1)) ;;
             fast) minutes=$((minutes + 4)) ;;
             linux) minutes=$((minutes + 4)) image=5 ;;
-            desktop) minutes=$((minutes + 9)) image=5 ;;
-            script) minutes=$((minutes + 1)) image=5 ;;
+            desktop) minutes=$((minutes + 12)) image=5 ;;
+            script) minutes=$((minutes + 3)) image=5 ;;
             hosts) minutes=$((minutes + 11)) image=5 ;;
             machine) minutes=$((minutes + 25)) image=5 ;;
         esac
