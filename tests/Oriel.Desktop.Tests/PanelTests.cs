@@ -79,6 +79,50 @@ public sealed class PanelTests(Ring ring) : RingTests(ring)
         Assert.DoesNotContain("42 in ", await terminal.InnerTextAsync());
     }
 
+    [Fact]
+    public async Task Files_Opened_AreSeenToChangeAndGoInAndOut()
+    {
+        SkipUnlessPrepared();
+        var id = await Ring.SharedDesktopAsync();
+        var page = await Ring.OpenViewerAsync(id);
+        await page.GetByTestId("toolbar-files").ClickAsync();
+        var list = page.GetByTestId("files-list");
+        await SaysAsync(list, "Downloads");
+
+        // What the guest makes comes by itself.
+        await Server.ShellAsync(id, "mkdir -p ~/made && printf 'from the guest' > ~/made/letter.txt");
+        await list.Locator("li[data-name=made] button").First.ClickAsync();
+        await SaysAsync(list, "letter.txt");
+        var fetched = await page.RunAndWaitForDownloadAsync(() => list.Locator("li[data-name='letter.txt'] button").First.ClickAsync());
+        Assert.Equal("letter.txt", fetched.SuggestedFilename);
+        Assert.Equal("from the guest", await File.ReadAllTextAsync(await fetched.PathAsync(), Token));
+
+        await page.Locator("files-panel input[type=file]")
+            .SetInputFilesAsync(
+                new FilePayload
+                {
+                    Name = "für Ada.bin",
+                    MimeType = "application/octet-stream",
+                    Buffer = new byte[3_000_000],
+                }
+            );
+        await SaysAsync(list, "für Ada.bin");
+        await SaysAsync(list, "3.0 MB");
+        await Eyes.KeepAsync(page, "panel files");
+        Assert.Equal("3000000 user\n", (await Server.ShellAsync(id, "stat -c '%s %U' ~/made/f*.bin")).Stdout);
+
+        await list.Locator("li[data-name='letter.txt'] button[title=Remove]").ClickAsync();
+        await page.Locator("files-panel").GetByTestId("destroy-confirm").ClickAsync();
+        await OrielServer.EventuallyAsync(
+            async () => await list.InnerTextAsync() is var text && text.Contains("letter.txt", StringComparison.Ordinal) ? text : null,
+            TimeSpan.FromSeconds(30)
+        );
+        var folder = await page.RunAndWaitForDownloadAsync(() => page.GetByTestId("files-folder").ClickAsync());
+        Assert.Equal("made.tar", folder.SuggestedFilename);
+        await page.GetByTestId("files-parent").First.ClickAsync();
+        await SaysAsync(list, "usr");
+    }
+
     private static Task SaysAsync(ILocator part, string words) =>
         OrielServer.EventuallyAsync(
             async () =>

@@ -1,8 +1,9 @@
+using Oriel.Server.Desktops;
 using Oriel.Streaming.Page;
 
 namespace Oriel.Tests.Fuzz;
 
-/// <summary>What a page may say on its data channels and its WebSocket.</summary>
+/// <summary>What a page may say on its data channels and its WebSockets.</summary>
 public sealed class PageFuzzTests
 {
     private const int MaxClipboard = 64 * 1024;
@@ -23,6 +24,27 @@ public sealed class PageFuzzTests
             form: FuzzForm.Json
         );
     }
+
+    [Fact]
+    public void ProcessWish_Mutated_IsReadOrRefused() =>
+        Fuzzer.Run(
+            "process-wish",
+            input =>
+            {
+                if (ProcessSocket.Read(input, out var wish) is null)
+                {
+                    Assert.True(
+                        wish
+                            is { Signal: >= 1 and <= 20 }
+                                or { EndOfStdin: true }
+                                or { Window: { Columns: >= 1 and <= 1000, Rows: >= 1 and <= 1000 } },
+                        $"{wish}"
+                    );
+                }
+            },
+            iterations: 10_000,
+            form: FuzzForm.Json
+        );
 
     private static void Judge(PageMessage? message, ClipboardPieces pieces)
     {

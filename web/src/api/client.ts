@@ -1,5 +1,5 @@
 import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
-import type { CreateRequest, Desktop, EgressView, Image, Policy, Process, Session, SessionInfo } from "./types.js";
+import type { CreateRequest, Desktop, EgressView, FileEntry, Image, Policy, Process, Session, SessionInfo } from "./types.js";
 
 /** The headers of a request to the page's own server. */
 export function pageHeaders(more: Record<string, string> = {}): Record<string, string> {
@@ -54,6 +54,12 @@ export const api = {
   destroy: async (id: string) => void (await call("DELETE", desktopUrl(id))),
   egress: (id: string, signal?: AbortSignal) => json<EgressView>("GET", desktopUrl(id, "/egress"), undefined, signal),
   setEgress: (id: string, policy: Policy) => json<EgressView>("PUT", desktopUrl(id, "/egress"), policy),
+  files: async (id: string, path: string, signal?: AbortSignal) =>
+    (await json<{ entries: FileEntry[] }>("GET", desktopUrl(id, `/files?path=${encodeURIComponent(path)}`), undefined, signal)).entries,
+  removeFile: async (id: string, path: string, recursive: boolean) =>
+    void (await call("DELETE", desktopUrl(id, `/files?path=${encodeURIComponent(path)}&recursive=${recursive}`))),
+  /** Whatever it is, as it comes. */
+  fetch: (url: string, signal?: AbortSignal) => call("GET", url, undefined, signal),
   process: (id: string, process: string, signal?: AbortSignal) =>
     json<Process>("GET", desktopUrl(id, `/processes/${encodeURIComponent(process)}`), undefined, signal),
   /** The user's shell in a terminal of its own. */

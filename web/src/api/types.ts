@@ -108,6 +108,12 @@ export function oldImage(images: readonly Image[]): Image | null {
   return newest?.old ? newest : null;
 }
 
+export interface FileEntry {
+  name: string;
+  type: "file" | "directory" | "link" | "other";
+  size: number;
+}
+
 /** A process that was started over the API. */
 export interface Process {
   id: string;

@@ -11,6 +11,8 @@ const paths = {
   keyboard: svg`<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10v0M11 10v0M15 10v0M8 14h8"/>`,
   keys: svg`<rect x="3" y="3" width="18" height="18" rx="4"/><path d="M6 17.5h12M9 13l3-5 3 5M10 11.5h4"/>`,
   latency: svg`<path d="M3 13h4l3-8 4 14 3-6h4"/>`,
+  folder: svg`<path d="M3 7a2 2 0 012-2h4l2 2h8a2 2 0 012 2v8a2 2 0 01-2 2H5a2 2 0 01-2-2z"/>`,
+  file: svg`<path d="M6 3h8l4 4v14H6zM14 3v4h4"/>`,
   terminal: svg`<rect x="3" y="4" width="18" height="16" rx="2"/><path d="M7 9l3 3-3 3M12.5 15H17"/>`,
   log: svg`<path d="M5 6h14M5 12h14M5 18h9"/>`,
   egress: svg`<circle cx="12" cy="12" r="9"/><path d="M3 12h18M12 3c3 3 3 15 0 18M12 3c-3 3-3 15 0 18"/>`,

@@ -15,10 +15,11 @@ import { shellStyles } from "./viewer-shell.styles.js";
 import "./clipboard-panel.js";
 import "./confirm-dialog.js";
 import "./egress-panel.js";
+import "./files-panel.js";
 import "./log-panel.js";
 import "./terminal-panel.js";
 
-type Panel = "log" | "egress" | "clipboard" | "terminal" | null;
+type Panel = "log" | "egress" | "clipboard" | "terminal" | "files" | null;
 
 const chips: Record<ViewerState["state"], { text: string; tone: string }> = {
   connecting: { text: "connecting", tone: "warn busy" },
@@ -249,6 +250,7 @@ export class ViewerShell extends LitElement {
         ${this.#tool("fit", scale === "fit" ? "Show pixel for pixel (1:1)" : "Fit to the window", "scale", () => this.#prefer({ scale: scale === "fit" ? "actual" : "fit" }), scale === "actual")}
         ${this.#tool("resize", "Desktop follows the window's size", "resize", () => this.#prefer({ remoteResize: !remoteResize }), remoteResize)}
         ${this.#tool("latency", "Latency", "latency", () => this.#prefer({ latency: !latency }), latency)}
+        ${this.#tool("folder", "Files", "files", () => this.#toggle("files"), this.panel === "files")}
         ${this.#tool("terminal", "Terminal", "terminal", () => this.#toggle("terminal"), this.panel === "terminal")}
         ${this.#tool("egress", "Egress", "egress", () => this.#toggle("egress"), this.panel === "egress")}
         ${this.#tool("log", "Log", "log", () => this.#toggle("log"), this.panel === "log")}
@@ -308,22 +310,29 @@ export class ViewerShell extends LitElement {
 
   #side(): TemplateResult | typeof nothing {
     if (!this.panel) return nothing;
-    const title = { log: "Log", egress: "Egress", clipboard: "Clipboard", terminal: "Terminal" }[this.panel];
+    const title = { log: "Log", egress: "Egress", clipboard: "Clipboard", terminal: "Terminal", files: "Files" }[this.panel];
     return html`<aside class=${this.panel} aria-label=${title}>
       <div class="side-head">
         <h2 class="grow">${title}</h2>
         <button class="quiet square" aria-label="Close" @click=${() => (this.panel = null)}>${icon("close")}</button>
       </div>
-      ${
-        this.panel === "terminal"
-          ? html`<terminal-panel .desktopId=${this.desktop.id}></terminal-panel>`
-          : this.panel === "log"
-            ? html`<log-panel .desktopId=${this.desktop.id} .lines=${this.lines}></log-panel>`
-            : this.panel === "egress"
-              ? html`<egress-panel .desktopId=${this.desktop.id} .source=${this.page}></egress-panel>`
-              : html`<clipboard-panel .element=${this.#element}></clipboard-panel>`
-      }
+      ${this.#panel(this.panel)}
     </aside>`;
+  }
+
+  #panel(panel: Exclude<Panel, null>): TemplateResult {
+    switch (panel) {
+      case "log":
+        return html`<log-panel .desktopId=${this.desktop.id} .lines=${this.lines}></log-panel>`;
+      case "egress":
+        return html`<egress-panel .desktopId=${this.desktop.id} .source=${this.page}></egress-panel>`;
+      case "clipboard":
+        return html`<clipboard-panel .element=${this.#element}></clipboard-panel>`;
+      case "terminal":
+        return html`<terminal-panel .desktopId=${this.desktop.id}></terminal-panel>`;
+      case "files":
+        return html`<files-panel .desktopId=${this.desktop.id}></files-panel>`;
+    }
   }
 }
 
