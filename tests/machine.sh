@@ -117,7 +117,7 @@ desktop_OfTheService_IsReadyInAGroupWithItsLimits() {
     create one plain
     create other small
     [ "$(group_of one)" = "$unit/$(id_of one)" ] || fail "its group is $(group_of one)"
-    [ "$(on "cd $unit/$(id_of other); cat memory.max cpu.max pids.max")" = "$memory"$'\n'"100000 100000"$'\n'"$pids" ] || fail "limits: $(on "cd $unit/$(id_of other); cat memory.max cpu.max pids.max")"
+    [ "$(on "cd $unit/$(id_of other); cat memory.max memory.swap.max cpu.max pids.max")" = "$memory"$'\n0\n'"100000 100000"$'\n'"$pids" ] || fail "limits: $(on "cd $unit/$(id_of other); cat memory.max cpu.max pids.max")"
     # The keeper is not in it: what a guest takes, its keeper does not lack.
     has "$(on "cat /proc/$(keeper_of other)/cgroup")" oriel.service/oriel-server
     answers one

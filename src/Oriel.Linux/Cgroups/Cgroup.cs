@@ -34,7 +34,7 @@ public sealed class Cgroup : IDisposable
 
     public bool CanFreeze => File.Exists(FileOf("cgroup.freeze"));
 
-    /// <param name="memoryBytes">0 = none.</param>
+    /// <param name="memoryBytes">Memory, and none of the host's swap beside it; 0 = no limit.</param>
     /// <param name="cpus">Cores; 0 = none.</param>
     /// <param name="pids">0 = none.</param>
     /// <returns>The limits that this host does not offer here (the controller is not delegated).</returns>
@@ -44,6 +44,8 @@ public sealed class Cgroup : IDisposable
         if (memoryBytes > 0)
         {
             Set("memory.max", memoryBytes.ToString(CultureInfo.InvariantCulture), missing);
+            // Or the host's swap would be as much again. Kernels without an account of swap have no such file.
+            ForbidSwap();
         }
 
         if (cpus > 0)
