@@ -21,10 +21,9 @@ public sealed partial class Desktop
     private DateTimeOffset? Expiry => DesktopTransitions.Counts(_view.State) ? _view.ExpiresAt : null;
 
     private DateTimeOffset? IdleEnd =>
-        _view.State is DesktopState.Ready or DesktopState.Paused && Viewers == 0 ? LastActivity + _view.IdleTimeout : null;
+        _view.State is DesktopState.Ready or DesktopState.Paused && !IsInUse ? LastActivity + _view.IdleTimeout : null;
 
-    private DateTimeOffset? IdlePause =>
-        _view.State == DesktopState.Ready && Viewers == 0 && !_isAsked ? LastActivity + _view.IdlePause : null;
+    private DateTimeOffset? IdlePause => _view.State == DesktopState.Ready && !IsInUse && !_isAsked ? LastActivity + _view.IdlePause : null;
 
     private void SetTimer()
     {

@@ -39,6 +39,7 @@ public sealed partial class Desktop : IAsyncDisposable
     private long _ceiling;
     private long _lastActivity;
     private int _viewers;
+    private int _uses;
     private string? _storedStep;
     private bool _detached;
     private volatile bool _unclaimed;
@@ -106,6 +107,17 @@ public sealed partial class Desktop : IAsyncDisposable
     internal DesktopResources Resources { get; }
 
     internal Reports Reports { get; }
+
+    /// <summary>A viewer, or a request that is not answered yet.</summary>
+    private bool IsInUse => Viewers > 0 || Volatile.Read(ref _uses) > 0;
+
+    /// <summary>It is in use until the result is disposed, and not idle before that.</summary>
+    public IDisposable Use()
+    {
+        Touch();
+        Interlocked.Increment(ref _uses);
+        return new Usage(this);
+    }
 
     /// <summary>Notes that the desktop is in use; holds off the idle time-out.</summary>
     public void Touch() => Interlocked.Exchange(ref _lastActivity, _context.Clock.GetUtcNow().UtcTicks);
@@ -288,6 +300,16 @@ public sealed partial class Desktop : IAsyncDisposable
         }
     }
 
+    private void EndUse()
+    {
+        Touch();
+        if (Interlocked.Decrement(ref _uses) == 0)
+        {
+            // From here on it may become idle.
+            Post(new TimeMessage());
+        }
+    }
+
     private Task AdvanceAsync(DesktopVerb verb, AttestationDocument? document, CancellationToken cancellationToken) =>
         SendVerbAsync(verb, null, cancellationToken, document: document);
 
@@ -359,4 +381,11 @@ public sealed partial class Desktop : IAsyncDisposable
     private sealed record WarningMessage(string Code, string? Text) : Message;
 
     private sealed record SizeMessage : Message;
+
+    private sealed class Usage(Desktop desktop) : IDisposable
+    {
+        private Desktop? _desktop = desktop;
+
+        public void Dispose() => Interlocked.Exchange(ref _desktop, null)?.EndUse();
+    }
 }

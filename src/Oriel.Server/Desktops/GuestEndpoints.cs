@@ -190,6 +190,8 @@ internal static class GuestEndpoints
         bool isUse = true
     )
     {
+        // However long it takes: who waits for a command, a transfer or a process uses the desktop.
+        using var use = isUse ? route.Desktop.Use() : null;
         try
         {
             return await action(await desktops.ConnectAgentAsync(route.Desktop.Id, context.RequestAborted, isUse));

@@ -184,15 +184,49 @@ public sealed class ProcessApiTests
         Assert.Equal(status, socket.HttpStatusCode);
     }
 
-    private static async Task<TestServer> StartAsync(PlayedProcesses processes)
+    /// <summary>Another desktop, which nobody uses, tells that the time is over.</summary>
+    [Fact]
+    public async Task IdlePause_WhileSomebodyWaitsForAProcess_IsNotYet()
+    {
+        var processes = new PlayedProcesses { Runs = true };
+        await using var server = await StartAsync(processes, idlePause: 1);
+        var used = server.LastId;
+        using var follow = await server.Api.GetAsync(
+            $"/api/desktops/{used}/processes/{PlayedProcesses.Id}/output?follow=true",
+            HttpCompletionOption.ResponseHeadersRead,
+            Token
+        );
+        await CreateAsync(server, idlePause: 1);
+        await server.WaitForStateAsync(server.LastId, "paused");
+        var desktop = (await server.Api.GetFromJsonAsync<JsonNode>($"/api/desktops/{used}", Token))!;
+        Assert.Equal("ready", desktop["state"]!.GetValue<string>());
+
+        processes.End(0);
+        await follow.Content.ReadAsStringAsync(Token);
+        await server.WaitForStateAsync(used, "paused");
+    }
+
+    private static async Task<TestServer> StartAsync(PlayedProcesses processes, int? idlePause = null)
     {
         var server = await TestServer.StartAsync(
             keepers: new PlayedKeepers { GuestFor = _ => new PlayedGuest { Processes = processes } },
             change: options => options with { Driver = PlayedKeepers.Driver }
         );
-        var id = (await server.CreateAsync(new { width = PlayedGuest.Width, height = PlayedGuest.Height }))["id"]!.GetValue<string>();
-        await server.WaitForStateAsync(id, "ready");
+        await CreateAsync(server, idlePause);
         return server;
+    }
+
+    private static async Task CreateAsync(TestServer server, int? idlePause)
+    {
+        var desktop = await server.CreateAsync(
+            new
+            {
+                width = PlayedGuest.Width,
+                height = PlayedGuest.Height,
+                idlePause,
+            }
+        );
+        await server.WaitForStateAsync(desktop["id"]!.GetValue<string>(), "ready");
     }
 
     private static async Task<ClientWebSocket> AttachAsync(TestServer server)
