@@ -120,7 +120,7 @@ public sealed class PanelTests(Ring ring) : RingTests(ring)
         var folder = await page.RunAndWaitForDownloadAsync(() => page.GetByTestId("files-folder").ClickAsync());
         Assert.Equal("made.tar", folder.SuggestedFilename);
         await page.GetByTestId("files-parent").First.ClickAsync();
-        await SaysAsync(list, "usr");
+        await SaysAsync(list, "user");
     }
 
     private static Task SaysAsync(ILocator part, string words) =>

@@ -237,7 +237,7 @@ export class FilesPanel extends LitElement {
   }
 
   #fetchFolder(): Promise<void> {
-    return this.#fetch(`/files/archive?path=${encodeURIComponent(this.path)}`, `${this.path.split("/").at(-1) || "desktop"}.tar`);
+    return this.#fetch(`/files/archive?path=${encodeURIComponent(this.path)}`, `${this.path.split("/").at(-1)}.tar`);
   }
 
   /** The page's second secret is a header, so a link would not be answered. */
