@@ -54,7 +54,7 @@ public sealed class AgentBorderTests
 
     /// <summary>
     /// What may wait in windows and sockets once the first bytes of an answer were refused: the client's stack lets a stream's window grow
-    /// to 16 MiB. (11 MiB were seen on a busy machine.)
+    /// to 16 MiB.
     /// </summary>
     private const long MostOnTheWay = 24 << 20;
 

@@ -187,7 +187,13 @@ internal sealed class HostileAgent : IAsyncDisposable
 
     private async Task WriteAsync(HttpContext context, byte[] bytes)
     {
-        await context.Response.BodyWriter.WriteAsync(bytes, context.RequestAborted);
+        var written = await context.Response.BodyWriter.WriteAsync(bytes, context.RequestAborted);
+        if (written.IsCompleted || written.IsCanceled)
+        {
+            // Once the stream is reset, what is written is thrown away at once; that the call is aborted is told later.
+            throw new OperationCanceledException();
+        }
+
         Note(bytes.Length);
     }
 
