@@ -30,7 +30,7 @@ internal sealed class AgentBorder : DelegatingHandler
         inner.ConnectCallback = async (context, token) =>
         {
             ThrowIfBroken();
-            return new FrameGuard(await connect(context, token), clock, Break);
+            return new FrameGuard(await connect(context, token), clock, Break, _ended.Token);
         };
     }
 
@@ -54,6 +54,16 @@ internal sealed class AgentBorder : DelegatingHandler
 
             throw;
         }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _ended.Cancel();
+        }
+
+        base.Dispose(disposing);
     }
 
     private async Task<HttpResponseMessage> SendAsync(
@@ -128,9 +138,7 @@ internal sealed class AgentBorder : DelegatingHandler
         private const int PrefixBytes = 5;
 
         private readonly CallBounds _bounds = CallBounds.Of(call);
-        private readonly byte[] _prefix = new byte[PrefixBytes];
-        private int _prefixed;
-        private long _left;
+        private PrefixScanner? _prefixes;
         private long _messages;
 
         public override bool CanRead => true;
@@ -160,7 +168,7 @@ internal sealed class AgentBorder : DelegatingHandler
                 throw;
             }
 
-            Judge(buffer.Span[..read]);
+            Scan(buffer.Span[..read]);
             if (read == 0 && !buffer.IsEmpty)
             {
                 Clean(response.TrailingHeaders);
@@ -193,33 +201,13 @@ internal sealed class AgentBorder : DelegatingHandler
             base.Dispose(disposing);
         }
 
-        private void Judge(ReadOnlySpan<byte> bytes)
-        {
-            while (!bytes.IsEmpty)
-            {
-                if (_left > 0)
-                {
-                    var rest = (int)Math.Min(_left, bytes.Length);
-                    _left -= rest;
-                    bytes = bytes[rest..];
-                    continue;
-                }
+        private void Scan(ReadOnlySpan<byte> bytes) => (_prefixes ??= new PrefixScanner(PrefixBytes, Judge)).Scan(bytes);
 
-                var part = Math.Min(PrefixBytes - _prefixed, bytes.Length);
-                bytes[..part].CopyTo(_prefix.AsSpan(_prefixed));
-                _prefixed += part;
-                bytes = bytes[part..];
-                if (_prefixed == PrefixBytes)
-                {
-                    _prefixed = 0;
-                    Begin(BinaryPrimitives.ReadUInt32BigEndian(_prefix.AsSpan(1)));
-                }
-            }
-        }
-
-        private void Begin(uint length)
+        /// <returns>The length of the message that it is in front of.</returns>
+        private long Judge(ReadOnlySpan<byte> prefix)
         {
-            if (_prefix[0] != 0)
+            var length = BinaryPrimitives.ReadUInt32BigEndian(prefix[1..]);
+            if (prefix[0] != 0)
             {
                 throw border.Break(call, "a compressed message");
             }
@@ -234,7 +222,7 @@ internal sealed class AgentBorder : DelegatingHandler
                 throw border.Break(call, $"more than {_bounds.Messages} messages");
             }
 
-            _left = length;
+            return length;
         }
     }
 }

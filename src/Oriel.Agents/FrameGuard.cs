@@ -6,19 +6,31 @@ namespace Oriel.Agents;
 /// The connection to an agent, on which HTTP/2 frames that carry nothing are counted: they cost CPU, some of them an answer, and the
 /// client's stack bears most kinds without end (RFC 9113 section 10.5). More of them than any agent sends ends the connection.
 /// </summary>
-/// <param name="broken">Told of it before the connection fails.</param>
-internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentUntrustedException> broken) : Stream
+internal sealed class FrameGuard : Stream
 {
     private const int HeaderBytes = 9;
     private const byte EndOfStream = 1;
 
-    private readonly byte[] _header = new byte[HeaderBytes];
-    private readonly Bucket _idle = new(clock, most: 200, perSecond: 20);
+    private readonly Stream _inner;
+    private readonly Action<AgentUntrustedException> _broken;
+    private readonly PrefixScanner _frames;
+    private readonly Bucket _idle;
 
     /// <summary>One for each half of a window that this side has sent, and two or three for each call.</summary>
-    private readonly Bucket _flow = new(clock, most: 20_000, perSecond: 5_000);
-    private int _have;
-    private int _left;
+    private readonly Bucket _flow;
+    private readonly CancellationTokenRegistration _ending;
+
+    /// <param name="broken">Told of a flood before the connection fails.</param>
+    /// <param name="ended">Closes it: the client's stack can forget a connection that the other side spoiled, and leaves it open.</param>
+    public FrameGuard(Stream inner, TimeProvider clock, Action<AgentUntrustedException> broken, CancellationToken ended)
+    {
+        _inner = inner;
+        _broken = broken;
+        _frames = new PrefixScanner(HeaderBytes, Judge);
+        _idle = new Bucket(clock, most: 200, perSecond: 20);
+        _flow = new Bucket(clock, most: 20_000, perSecond: 5_000);
+        _ending = ended.UnsafeRegister(static guard => ((FrameGuard)guard!).Dispose(), this);
+    }
 
     private enum Frame : byte
     {
@@ -44,8 +56,8 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        var count = await inner.ReadAsync(buffer, cancellationToken);
-        Judge(buffer.Span[..count]);
+        var count = await _inner.ReadAsync(buffer, cancellationToken);
+        _frames.Scan(buffer.Span[..count]);
         return count;
     }
 
@@ -54,22 +66,22 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
 
     public override int Read(byte[] buffer, int offset, int count)
     {
-        count = inner.Read(buffer, offset, count);
-        Judge(buffer.AsSpan(offset, count));
+        count = _inner.Read(buffer, offset, count);
+        _frames.Scan(buffer.AsSpan(offset, count));
         return count;
     }
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-        inner.WriteAsync(buffer, cancellationToken);
+        _inner.WriteAsync(buffer, cancellationToken);
 
     public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        inner.WriteAsync(buffer, offset, count, cancellationToken);
+        _inner.WriteAsync(buffer, offset, count, cancellationToken);
 
-    public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
+    public override void Write(byte[] buffer, int offset, int count) => _inner.Write(buffer, offset, count);
 
-    public override void Flush() => inner.Flush();
+    public override void Flush() => _inner.Flush();
 
-    public override Task FlushAsync(CancellationToken cancellationToken) => inner.FlushAsync(cancellationToken);
+    public override Task FlushAsync(CancellationToken cancellationToken) => _inner.FlushAsync(cancellationToken);
 
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
@@ -79,42 +91,21 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
     {
         if (disposing)
         {
-            inner.Dispose();
+            _ending.Unregister();
+            _inner.Dispose();
         }
 
         base.Dispose(disposing);
     }
 
-    private void Judge(ReadOnlySpan<byte> bytes)
+    /// <returns>The length of the frame that it is in front of (RFC 9113 section 4.1).</returns>
+    private long Judge(ReadOnlySpan<byte> header)
     {
-        while (!bytes.IsEmpty)
-        {
-            if (_left > 0)
-            {
-                var rest = Math.Min(_left, bytes.Length);
-                _left -= rest;
-                bytes = bytes[rest..];
-                continue;
-            }
-
-            var part = Math.Min(HeaderBytes - _have, bytes.Length);
-            bytes[..part].CopyTo(_header.AsSpan(_have));
-            _have += part;
-            bytes = bytes[part..];
-            if (_have == HeaderBytes)
-            {
-                _have = 0;
-                _left = (int)(BinaryPrimitives.ReadUInt32BigEndian(_header) >> 8);
-                Count((Frame)_header[3], _header[4]);
-            }
-        }
-    }
-
-    private void Count(Frame frame, byte flags)
-    {
+        var length = BinaryPrimitives.ReadUInt32BigEndian(header) >> 8;
+        var frame = (Frame)header[3];
         var bucket = frame switch
         {
-            Frame.Data when _left > 0 || (flags & EndOfStream) != 0 => null,
+            Frame.Data when length > 0 || (header[4] & EndOfStream) != 0 => null,
             Frame.Headers or Frame.WindowUpdate or Frame.ResetStream => _flow,
             _ => _idle,
         };
@@ -123,9 +114,11 @@ internal sealed class FrameGuard(Stream inner, TimeProvider clock, Action<AgentU
             var fault = new AgentUntrustedException(
                 $"The agent sent what no agent sends: a flood of HTTP/2 frames that carry nothing, of type {(byte)frame}."
             );
-            broken(fault);
+            _broken(fault);
             throw new IOException(fault.Message, fault);
         }
+
+        return length;
     }
 
     /// <summary>So many at once, and so many in a second.</summary>
