@@ -49,19 +49,22 @@ internal sealed class ExecService(CommandStarter starter, IHostApplicationLifeti
         CancellationToken cancellationToken
     )
     {
-        ExecExit exit;
+        RunningCommand started;
         try
         {
-            using var command = await starter.StartAsync(spec, output.WriteAsync, cancellationToken);
-            await output.WriteAsync(new ExecOutput { Pid = command.Pid }, cancellationToken);
-            exit = await command.RunAsync(ended => FeedAsync(command, input, ended), cancellationToken);
+            started = await starter.StartAsync(spec, output.WriteAsync, cancellationToken);
         }
-        catch (IOException e) when (!cancellationToken.IsCancellationRequested)
+        catch (IOException e)
         {
             var code = e is LinuxException { Errno: Errno.ENOENT } ? NotFound : NotExecutable;
-            exit = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" };
+            var failed = new ExecExit { ExitCode = code, Error = $"could not start: {e.Message}" };
+            await output.WriteAsync(new ExecOutput { Exit = failed }, cancellationToken);
+            return;
         }
 
+        using var command = started;
+        await output.WriteAsync(new ExecOutput { Pid = command.Pid }, cancellationToken);
+        var exit = await command.RunAsync(ended => FeedAsync(command, input, ended), cancellationToken);
         await output.WriteAsync(new ExecOutput { Exit = exit }, cancellationToken);
     }
 
