@@ -90,7 +90,7 @@ internal static class DebianRepository
         }
     }
 
-    private static byte[] Pack(params (string Path, UnixFileMode Mode, string Content)[] files)
+    internal static byte[] Pack(params (string Path, UnixFileMode Mode, string Content)[] files)
     {
         using var packed = new MemoryStream();
         using (var gzip = new GZipStream(packed, CompressionLevel.Fastest))

@@ -1,8 +1,6 @@
 using System.Diagnostics;
-using System.Formats.Tar;
 using System.IO.Compression;
 using System.Security.Cryptography;
-using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -93,15 +91,11 @@ internal static class ProgramSite
     /// <summary>A registry of one package, as npm asks for it.</summary>
     private static void MapNpm(IEndpointRouteBuilder site)
     {
-        using var packed = new MemoryStream();
-        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
-        using (var tar = new TarWriter(gzip, TarEntryFormat.Ustar))
-        {
-            Write(tar, "package/package.json", $$"""{"name":"{{Package}}","version":"1.0.0","main":"index.js"}""");
-            Write(tar, "package/index.js", $"module.exports = '{Reached}';\n");
-        }
-
-        var tarball = packed.ToArray();
+        const UnixFileMode Mode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var tarball = DebianRepository.Pack(
+            ("package/package.json", Mode, $$"""{"name":"{{Package}}","version":"1.0.0","main":"index.js"}"""),
+            ("package/index.js", Mode, $"module.exports = '{Reached}';\n")
+        );
         var integrity = "sha512-" + Convert.ToBase64String(SHA512.HashData(tarball));
         site.MapGet(
             $"/npm/{Package}",
@@ -155,9 +149,4 @@ internal static class ProgramSite
         using var entry = new StreamWriter(zip.CreateEntry(name).Open());
         entry.Write(content);
     }
-
-    private static void Write(TarWriter tar, string name, string content) =>
-        tar.WriteEntry(
-            new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Encoding.UTF8.GetBytes(content)) }
-        );
 }

@@ -59,18 +59,16 @@ internal sealed class GuestService(
         ServerCallContext context
     )
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        try
-        {
-            await foreach (var step in steps.WatchAsync(ending.Token))
+        await UntilEndAsync(
+            context,
+            async token =>
             {
-                await responseStream.WriteAsync(step, ending.Token);
+                await foreach (var step in steps.WatchAsync(token))
+                {
+                    await responseStream.WriteAsync(step, token);
+                }
             }
-        }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            // The guest ends: so does the stream, in order.
-        }
+        );
     }
 
     public override Task<ConfigureReply> Configure(ConfigureRequest request, ServerCallContext context) =>
@@ -99,15 +97,7 @@ internal sealed class GuestService(
         ServerCallContext context
     )
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        try
-        {
-            await processes.WatchAsync(request, responseStream, ending.Token);
-        }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            // The guest ends: so does the stream, in order.
-        }
+        await UntilEndAsync(context, token => processes.WatchAsync(request, responseStream, token));
     }
 
     public override async Task<ProcessInfo> ControlProcess(ProcessControl request, ServerCallContext context)
@@ -153,15 +143,7 @@ internal sealed class GuestService(
         ServerCallContext context
     )
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        try
-        {
-            await fileWatch.FollowAsync(request, change => responseStream.WriteAsync(change, ending.Token), ending.Token);
-        }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            // The guest ends: so does the stream, in order.
-        }
+        await UntilEndAsync(context, token => fileWatch.FollowAsync(request, change => responseStream.WriteAsync(change, token), token));
     }
 
     public override Task GetArchive(
@@ -185,15 +167,7 @@ internal sealed class GuestService(
 
     public override async Task WatchDisk(WatchDiskRequest request, IServerStreamWriter<DiskRoom> responseStream, ServerCallContext context)
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        try
-        {
-            await disk.FollowAsync(room => responseStream.WriteAsync(room, ending.Token), ending.Token);
-        }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            // The guest ends: so does the stream, in order.
-        }
+        await UntilEndAsync(context, token => disk.FollowAsync(room => responseStream.WriteAsync(room, token), token));
     }
 
     /// <summary>Answers immediately; that the guest has ended is seen by its keeper.</summary>
@@ -201,6 +175,20 @@ internal sealed class GuestService(
     {
         guestEnding.Begin(request.DeadlineMs);
         return Task.FromResult(new ShutdownReply());
+    }
+
+    /// <summary>A stream that lasts as long as its caller wants it, and ends in order when the guest does.</summary>
+    private async Task UntilEndAsync(ServerCallContext context, Func<CancellationToken, Task> stream)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await stream(ending.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            // Not a fault of the call.
+        }
     }
 
     private static FileOwner OwnerOf(string owner) =>

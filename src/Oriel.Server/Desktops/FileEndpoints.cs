@@ -71,7 +71,7 @@ internal static class FileEndpoints
         string? path = null,
         string? recursive = null
     ) =>
-        AskAsync(
+        GuestEndpoints.AskAsync(
             route,
             context,
             desktops,
@@ -87,7 +87,7 @@ internal static class FileEndpoints
         );
 
     private static Task<IResult> StatAsync(RouteDesktop route, HttpContext context, DesktopService desktops, string? path = null) =>
-        AskAsync(
+        GuestEndpoints.AskAsync(
             route,
             context,
             desktops,
@@ -103,7 +103,7 @@ internal static class FileEndpoints
         string? mode = null,
         string? owner = null
     ) =>
-        AskAsync(
+        GuestEndpoints.AskAsync(
             route,
             context,
             desktops,
@@ -132,7 +132,7 @@ internal static class FileEndpoints
         var (request, problem) = await JsonBody.ReadAsync(context, DesktopsApiJsonContext.Default.MoveFileBody);
         return request is null
             ? problem!
-            : await AskAsync(
+            : await GuestEndpoints.AskAsync(
                 route,
                 context,
                 desktops,
@@ -161,7 +161,7 @@ internal static class FileEndpoints
         string? path = null,
         string? recursive = null
     ) =>
-        AskAsync(
+        GuestEndpoints.AskAsync(
             route,
             context,
             desktops,
@@ -176,7 +176,7 @@ internal static class FileEndpoints
         );
 
     private static Task<IResult> GetArchiveAsync(RouteDesktop route, HttpContext context, DesktopService desktops, string? path = null) =>
-        AskAsync(
+        GuestEndpoints.AskAsync(
             route,
             context,
             desktops,
@@ -218,7 +218,7 @@ internal static class FileEndpoints
         string? path = null,
         string? owner = null
     ) =>
-        AskAsync(
+        GuestEndpoints.AskAsync(
             route,
             context,
             desktops,
@@ -235,21 +235,6 @@ internal static class FileEndpoints
                     DesktopsApiJsonContext.Default.ArchiveResponse
                 );
             }
-        );
-
-    /// <param name="error">What is wrong with the request, told only of a desktop that is ready.</param>
-    private static Task<IResult> AskAsync(
-        RouteDesktop route,
-        HttpContext context,
-        DesktopService desktops,
-        string? error,
-        Func<AgentConnection, Task<IResult>> action
-    ) =>
-        GuestEndpoints.WithAgentAsync(
-            route,
-            desktops,
-            context,
-            agent => error is null ? action(agent) : Task.FromResult(Problems.BadRequest(error))
         );
 
     private static async Task<FileStatResponse> DescribeAsync(AgentConnection agent, string path, HttpContext context) =>

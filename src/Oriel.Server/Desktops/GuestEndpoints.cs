@@ -181,6 +181,23 @@ internal static class GuestEndpoints
             isUse: false
         );
 
+    /// <param name="error">What is wrong with the request, told only of a desktop that is ready.</param>
+    internal static Task<IResult> AskAsync(
+        RouteDesktop route,
+        HttpContext context,
+        DesktopService desktops,
+        string? error,
+        Func<AgentConnection, Task<IResult>> action,
+        bool isUse = true
+    ) =>
+        WithAgentAsync(
+            route,
+            desktops,
+            context,
+            agent => error is null ? action(agent) : Task.FromResult(Problems.BadRequest(error)),
+            isUse
+        );
+
     /// <summary>What is asked of a ready desktop's agent; how the agent refuses becomes a problem.</summary>
     internal static async Task<IResult> WithAgentAsync(
         RouteDesktop route,

@@ -384,17 +384,13 @@ internal static class ProcessEndpoints
         Func<AgentConnection, Task<IResult>> action,
         bool isUse = true
     ) =>
-        GuestEndpoints.WithAgentAsync(
+        GuestEndpoints.AskAsync(
             route,
-            desktops,
             context,
+            desktops,
+            error,
             async agent =>
             {
-                if (error is not null)
-                {
-                    return Problems.BadRequest(error);
-                }
-
                 try
                 {
                     return await action(agent);

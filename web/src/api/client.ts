@@ -1,9 +1,16 @@
-import { errorOf, headersFor, ServerError } from "@oriel/desktop/internal";
+import { errorOf, headersFor, ServerError, socketFor } from "@oriel/desktop/internal";
 import type { CreateRequest, Desktop, EgressView, FileEntry, Image, Policy, Process, Session, SessionInfo } from "./types.js";
+
+const ownServer = { base: "", token: null };
 
 /** The headers of a request to the page's own server. */
 export function pageHeaders(more: Record<string, string> = {}): Record<string, string> {
-  return headersFor({ base: "", token: null }, more);
+  return headersFor(ownServer, more);
+}
+
+/** Address and subprotocols of a WebSocket of the page's own server. */
+export function pageSocket(path: string, protocol: string): { url: string; protocols: string[] } {
+  return socketFor(ownServer, path, protocol);
 }
 
 export function desktopUrl(id: string, rest = ""): string {
@@ -59,7 +66,7 @@ export const api = {
   removeFile: async (id: string, path: string, recursive: boolean) =>
     void (await call("DELETE", desktopUrl(id, `/files?path=${encodeURIComponent(path)}&recursive=${recursive}`))),
   /** Whatever it is, as it comes. */
-  fetch: (url: string, signal?: AbortSignal) => call("GET", url, undefined, signal),
+  fetch: (url: string) => call("GET", url),
   process: (id: string, process: string, signal?: AbortSignal) =>
     json<Process>("GET", desktopUrl(id, `/processes/${encodeURIComponent(process)}`), undefined, signal),
   /** The user's shell in a terminal of its own. */

@@ -1,5 +1,5 @@
-import { Backoff, delay, sessionSecret } from "@oriel/desktop/internal";
-import { api, asError, desktopUrl } from "./client.js";
+import { Backoff, delay } from "@oriel/desktop/internal";
+import { api, asError, desktopUrl, pageSocket } from "./client.js";
 
 const protocol = "oriel.process.v1";
 const input = 0;
@@ -65,13 +65,10 @@ export class ProcessLink {
 
   #attach(signal: AbortSignal, backoff: Backoff): Promise<void> {
     if (signal.aborted) return Promise.resolve();
-    const url = new URL(
-      desktopUrl(this.desktop, `/processes/${encodeURIComponent(this.process)}/socket?from=${this.#next}`),
-      document.baseURI,
-    );
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const open = this.options.open ?? ((address, protocols) => new WebSocket(address, protocols));
-    const socket = open(url.href, [protocol, `oriel.session.${sessionSecret()}`]);
+    const path = desktopUrl(this.desktop, `/processes/${encodeURIComponent(this.process)}/socket?from=${this.#next}`);
+    const { url, protocols } = pageSocket(path, protocol);
+    const open = this.options.open ?? ((address, names) => new WebSocket(address, names));
+    const socket = open(url, protocols);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     return new Promise((resolve) => {

@@ -31,7 +31,6 @@ export class FilesPanel extends LitElement {
   declare busy: string | null;
   declare dropping: boolean;
   #watch: AbortController | null = null;
-  readonly #ended = new AbortController();
 
   static override styles = [
     base,
@@ -224,7 +223,6 @@ export class FilesPanel extends LitElement {
           join(folder, file.name),
           file,
           (sent) => (this.busy = `${file.name}: ${bytes(sent)} of ${bytes(file.size)}`),
-          this.#ended.signal,
         );
       }
     });
@@ -244,7 +242,7 @@ export class FilesPanel extends LitElement {
   #fetch(rest: string, name: string): Promise<void> {
     return this.#work(async () => {
       this.busy = `${name}: fetching…`;
-      const response = await api.fetch(desktopUrl(this.desktopId, rest), this.#ended.signal);
+      const response = await api.fetch(desktopUrl(this.desktopId, rest));
       const address = URL.createObjectURL(await response.blob());
       const link = document.createElement("a");
       link.href = address;

@@ -57,10 +57,6 @@ export class TerminalScreen {
     this.#terminal.write(output);
   }
 
-  reset(): void {
-    this.#terminal.reset();
-  }
-
   focus(): void {
     this.#terminal.focus();
   }

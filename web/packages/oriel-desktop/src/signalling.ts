@@ -50,6 +50,13 @@ export function headersFor(access: Access, more: Record<string, string> = {}): R
   return { "X-Oriel": sessionSecret(), ...(access.token ? { Authorization: `Bearer ${access.token}` } : {}), ...more };
 }
 
+/** Address and subprotocols of a WebSocket, which has no headers. */
+export function socketFor(access: Access, path: string, protocol: string): { url: string; protocols: string[] } {
+  const url = new URL(`${access.base}${path}`, document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return { url: url.href, protocols: [protocol, access.token ? `oriel.bearer.${access.token}` : `oriel.session.${sessionSecret()}`] };
+}
+
 export interface WhepSession {
   answer: string;
   location: string;

@@ -2,8 +2,7 @@ import { codecString, parseAccessUnit } from "./annexb.js";
 import type { Link, LinkEnd, LinkEvents, LinkSample } from "./link.js";
 import { unwrapControl, wrap, type ControlRequest, type InputMessage } from "./messages.js";
 import { Scope } from "./scope.js";
-import { sessionSecret } from "./session-secret.js";
-import type { Access } from "./signalling.js";
+import { socketFor, type Access } from "./signalling.js";
 
 /** Undecoded frames beyond which acknowledgements wait for the decoder, so that the server skips frames instead of this page. */
 const mostQueued = 2;
@@ -51,10 +50,7 @@ export class SocketLink implements Link {
     ms: number,
     signal: AbortSignal,
   ): Promise<SocketLink | null> {
-    const url = new URL(`${access.base}/api/desktops/${encodeURIComponent(desktop)}/stream`, document.baseURI);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const secret = access.token ? `oriel.bearer.${access.token}` : `oriel.session.${sessionSecret()}`;
-    const protocols = ["oriel.v1", secret];
+    const { url, protocols } = socketFor(access, `/api/desktops/${encodeURIComponent(desktop)}/stream`, "oriel.v1");
     const socket = new WebSocket(url, protocols);
     socket.binaryType = "arraybuffer";
     return new Promise((resolve) => {
