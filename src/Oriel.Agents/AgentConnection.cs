@@ -94,7 +94,7 @@ public sealed class AgentConnection : IDisposable
                 MaxSendMessageSize = MaxMessageBytes,
             }
         );
-        var timed = channel.Intercept(new AgentPatience.Deadlines(patience.Answer));
+        var timed = channel.Intercept(new AgentPatience.Deadlines(patience.Answer), new AgentWrites());
         try
         {
             var nonce = RandomNumberGenerator.GetBytes(AgentProof.NonceLength);

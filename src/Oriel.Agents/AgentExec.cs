@@ -106,7 +106,7 @@ public static class AgentExec
             await writer.WriteAsync(new ExecInput { EndOfStdin = true }, cancellationToken);
             await writer.CompleteAsync();
         }
-        catch (Exception e) when (e is RpcException or InvalidOperationException or OperationCanceledException)
+        catch (Exception e) when (e is RpcException or OperationCanceledException)
         {
             // The command ended without reading all; its exit tells the rest.
         }

@@ -142,7 +142,7 @@ public static class AgentFiles
 
             await call.RequestStream.CompleteAsync();
         }
-        catch (Exception e) when (e is InvalidOperationException or RpcException && !cancellationToken.IsCancellationRequested)
+        catch (RpcException) when (!cancellationToken.IsCancellationRequested)
         {
             // The guest ended the call early; its answer says why.
         }

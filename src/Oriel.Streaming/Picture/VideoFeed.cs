@@ -166,7 +166,7 @@ internal sealed class VideoFeed : IAsyncDisposable
                 await WaitAsync(cancellationToken);
             }
         }
-        catch (Exception e) when (e is OperationCanceledException or RpcException or InvalidOperationException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or RpcException)
         {
             // The call has ended; its reader reports why.
         }
