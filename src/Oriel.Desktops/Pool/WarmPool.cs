@@ -133,13 +133,22 @@ internal sealed class WarmPool : IAsyncDisposable
             {
                 if (!await TryAddAsync())
                 {
-                    await _changed.WaitAsync(LookAgain, _parts.Creation.Clock, _stopping.Token);
+                    await _changed.WaitAsync(UntilNextLook(), _parts.Creation.Clock, _stopping.Token);
                 }
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             // The server stops.
+        }
+    }
+
+    private TimeSpan UntilNextLook()
+    {
+        var now = _parts.Creation.Clock.GetUtcNow();
+        lock (_lock)
+        {
+            return _pools.Values.Select(pool => pool.NotBefore - now).Where(left => left > TimeSpan.Zero).Append(LookAgain).Min();
         }
     }
 
