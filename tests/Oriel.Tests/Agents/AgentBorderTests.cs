@@ -115,25 +115,10 @@ public sealed class AgentBorderTests
         Assert.False(connection.IsBroken);
     }
 
-    public static TheoryData<string> Timed { get; } = [.. Methods.Select(method => method.Name).Where(IsTimed), "Exec"];
-
-    /// <summary>Others stream, or are a step's, which has a deadline: see DeadlineTests.</summary>
-    [Theory]
-    [MemberData(nameof(Timed))]
-    public async Task Answer_ThatNeverComes_IsWaitedForAsLongAsThePatienceLasts(string call)
-    {
-        await using var agent = await HostileAgent.StartAsync(PathOf(call), HostileAgent.Silence);
-        // A loaded machine must be through with an honest Hello in it.
-        var patience = TimeSpan.FromSeconds(call == "Hello" ? 0.2 : 5);
-        using var link = new AgentLink(agent.SocketPath, agent.Key, new AgentPatience { Answer = patience, Exit = patience });
-        var start = new ExecStart { Command = "true", TimeoutMs = 1 };
-        var fault = await Assert.ThrowsAsync<RpcException>(async () =>
-        {
-            var connection = await link.ConnectAsync(Token);
-            await (call == "Exec" ? connection.ExecAsync(start, default, 1000, Token) : Calls[call](connection, Token));
-        });
-        Assert.Equal(StatusCode.DeadlineExceeded, fault.StatusCode);
-    }
+    /// <summary>All of them at once. Others stream, or are a step's, which has a deadline: see DeadlineTests.</summary>
+    [Fact]
+    public async Task Answer_ThatNeverComes_IsWaitedForAsLongAsThePatienceLasts() =>
+        await Task.WhenAll(Methods.Select(method => method.Name).Where(IsTimed).Append("Exec").Select(WaitedForAsync));
 
     [Theory]
     [InlineData("StatFile")]
@@ -154,6 +139,21 @@ public sealed class AgentBorderTests
         Assert.Equal(Methods.Select(method => method.Name).Order(StringComparer.Ordinal), CallBounds.Names.Order(StringComparer.Ordinal));
         Assert.All(Methods, method => Assert.True(method.IsServerStreaming || IsBounded(method.Name)));
         Assert.Equal(Calls.Keys.Order(StringComparer.Ordinal), CallBounds.Names.Order(StringComparer.Ordinal));
+    }
+
+    private static async Task WaitedForAsync(string call)
+    {
+        await using var agent = await HostileAgent.StartAsync(PathOf(call), HostileAgent.Silence);
+        // A loaded machine must be through with an honest Hello in it.
+        var patience = TimeSpan.FromSeconds(call == "Hello" ? 0.2 : 5);
+        using var link = new AgentLink(agent.SocketPath, agent.Key, new AgentPatience { Answer = patience, Exit = patience });
+        var start = new ExecStart { Command = "true", TimeoutMs = 1 };
+        var fault = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            var connection = await link.ConnectAsync(Token);
+            await (call == "Exec" ? connection.ExecAsync(start, default, 1000, Token) : Calls[call](connection, Token));
+        });
+        Assert.True(fault.StatusCode == StatusCode.DeadlineExceeded, $"{call}: {fault.Status}");
     }
 
     private static bool IsTimed(string call) => CallBounds.Of(call).IsTimed;

@@ -16,7 +16,7 @@ public sealed class ProcessTreeTests
         for (var i = 0; i < 16; i++)
         {
             using var process = Process.Start(
-                new ProcessStartInfo("perl", ["-e", "$| = 1; my $memory = 'x' x (1 << 28); print qq(ready\n); fork; sleep shift", mark])
+                new ProcessStartInfo("perl", ["-e", "$| = 1; my $memory = 'x' x (1 << 26); print qq(ready\n); fork; sleep shift", mark])
                 {
                     RedirectStandardOutput = true,
                 }

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 
 namespace Oriel.Tests.Server;
 
-public sealed class ApiTableTests
+public sealed class ApiTableTests(EmptyServer empty) : IClassFixture<EmptyServer>
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -57,7 +57,7 @@ public sealed class ApiTableTests
     [InlineData("{\"egress\":{\"mode\":\"list\",\"allow\":[{\"host\":\"a.example\",\"ports\":[70000]}]}}")]
     public async Task Create_WithABadBody_Is400AndMakesNothing(string body)
     {
-        await using var server = await TestServer.StartAsync();
+        var server = empty.Server;
         using var response = await server.Api.PostAsync("/api/desktops", new StringContent(body, Encoding.UTF8, "application/json"), Token);
 
         Assert.Equal((HttpStatusCode.BadRequest, "bad-request"), await ReasonAsync(response));
@@ -109,7 +109,7 @@ public sealed class ApiTableTests
     [InlineData("GET", "/api/desktops?all=perhaps", 400, "bad-request")]
     public async Task Request_ThatNamesNothing_SaysSo(string method, string path, int status, string reason)
     {
-        await using var server = await TestServer.StartAsync();
+        var server = empty.Server;
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         using var response = await server.Api.SendAsync(request, Token);
 

@@ -121,9 +121,10 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         await using var server = await StreamingServer.StartAsync(options => options with { MaxViewersPerDesktop = 3, MaxViewers = 3 });
         using var viewer = await SocketPage.ConnectAsync(server);
         List<string> given = [];
+        var offer = await OfferAsync(server);
         for (var i = 0; i < 20; i++)
         {
-            using var created = await PostAsync(server, await OfferAsync(server));
+            using var created = await PostAsync(server, offer);
             Assert.Equal(HttpStatusCode.Created, created.StatusCode);
             given.Add(created.Headers.Location!.OriginalString);
         }
@@ -139,7 +140,7 @@ public sealed class SignallingTests(BrowserFixture browser) : IClassFixture<Brow
         Assert.Equal([.. Enumerable.Repeat(false, 18), true, true], alive);
         using var second = await SocketPage.ConnectAsync(server);
         using var third = await SocketPage.ConnectAsync(server);
-        await ProblemAsync(await PostAsync(server, await OfferAsync(server)), HttpStatusCode.ServiceUnavailable, "too-many-viewers");
+        await ProblemAsync(await PostAsync(server, offer), HttpStatusCode.ServiceUnavailable, "too-many-viewers");
     }
 
     [Fact]
