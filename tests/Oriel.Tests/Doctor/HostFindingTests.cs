@@ -3,10 +3,12 @@ using Oriel.Desktops.Node;
 using Oriel.Images.Store;
 using Oriel.Protocol.Layout;
 using Oriel.Server.Commands.Doctor;
+using Oriel.Tests.Processes;
 
 namespace Oriel.Tests.Doctor;
 
 /// <summary>What doctor finds on hosts of many kinds: trees of files stand for what the kernel shows.</summary>
+[Collection(nameof(Alone))]
 public sealed class HostFindingTests : IDisposable
 {
     private readonly string _root = Directory.CreateTempSubdirectory("oriel-host-").FullName;

@@ -4,10 +4,12 @@ using System.Text;
 using Oriel.Egress.Policy;
 using Oriel.Protocol;
 using Oriel.Tests.Egress;
+using Oriel.Tests.Processes;
 
 namespace Oriel.Tests.Fuzz;
 
 /// <summary>The whole gateway at its socket: it answers or closes, and goes on serving.</summary>
+[Collection(nameof(Alone))]
 public sealed class GatewayFuzzTests
 {
     /// <summary>Stands for the port of the site in the seeds.</summary>

@@ -5,9 +5,8 @@ using Oriel.Linux.Descriptors;
 
 namespace Oriel.Tests.Processes;
 
-/// <summary>Alone: it leaves this process no descriptor for a moment.</summary>
-[CollectionDefinition(nameof(AcceptingTests), DisableParallelization = true)]
-[Collection(nameof(AcceptingTests))]
+/// <summary>It leaves this process no descriptor for a moment.</summary>
+[Collection(nameof(Alone))]
 public sealed class AcceptingTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("oriel-accepting-").FullName;

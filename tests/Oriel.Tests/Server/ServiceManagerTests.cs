@@ -1,10 +1,12 @@
 using System.Net.Sockets;
 using System.Text;
 using Oriel.Server.Instance;
+using Oriel.Tests.Processes;
 
 namespace Oriel.Tests.Server;
 
 /// <summary>What the service manager that started the server hears of it.</summary>
+[Collection(nameof(Alone))]
 public sealed class ServiceManagerTests
 {
     [Fact]
